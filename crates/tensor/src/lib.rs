@@ -1,0 +1,14 @@
+//! The words every other crate speaks in: [`Shape`], [`Dtype`], [`TensorTy`], the counter-based [`rng`], [`stats`] and
+//! [`UserError`].
+//!
+//! It is not a tensor library: nothing here owns data on a device or computes a layer.
+
+mod dtype;
+mod error;
+pub mod rng;
+mod shape;
+pub mod stats;
+
+pub use dtype::{Dtype, TensorTy};
+pub use error::UserError;
+pub use shape::{Shape, ShapeError};
