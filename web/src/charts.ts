@@ -1,0 +1,2 @@
+// The chart glue between the page's wasm and uPlot.
+export { default as uPlot } from "uplot";
