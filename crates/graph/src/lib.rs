@@ -1,1 +1,18 @@
+//! The typed op graph of Downhill: what an op *means*.
+//!
+//! One file per op under [`ops`] holds its attributes, shape rule, gradient, reference evaluation in f64, lowering to kernels and
+//! test cases. [`autodiff`] adds gradient nodes, [`interp`] evaluates a graph slowly and obviously right.
+//!
+//! It is not a runtime: no memory is planned and nothing is fast here. `compile` turns a graph into a plan, backends run the plan.
 
+pub mod expr;
+mod graph;
+pub mod interp;
+pub mod kernel;
+pub mod ops;
+mod scalars;
+
+pub use expr::{BinaryOp, Expr, ExprOp, Reg, UnaryOp};
+pub use graph::{Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, Value};
+pub use ops::Op;
+pub use scalars::{ScalarId, StepScalars};

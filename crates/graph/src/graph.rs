@@ -1,0 +1,297 @@
+use std::fmt;
+
+use downhill_tensor::{Shape, TensorTy};
+use smallvec::SmallVec;
+
+use crate::ops::Op;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// As an index.
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// A node of a [`Graph`].
+    NodeId,
+    "%"
+);
+id!(
+    /// A trainable tensor, an index into [`Graph::parameters`].
+    ParamId,
+    "p"
+);
+id!(
+    /// A tensor that the host supplies, an index into [`Graph::feeds`].
+    FeedId,
+    "feed"
+);
+id!(
+    /// A named part of the model (`2.attn`), an index into the graph's scopes.
+    ScopeId,
+    "scope"
+);
+
+/// One output of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value {
+    /// The node.
+    pub node: NodeId,
+    /// Which of its outputs.
+    pub slot: u8,
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.slot == 0 { write!(f, "{}", self.node) } else { write!(f, "{}.{}", self.node, self.slot) }
+    }
+}
+
+/// Why a node exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The model's own computation.
+    Forward,
+    /// Part of the gradient with respect to this forward value.
+    Grad(Value),
+    /// Part of updating the parameters or of recording metrics.
+    Update,
+}
+
+/// An op applied to values. Attributes live in the op, inputs here: generic passes need no match over ops.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What is computed.
+    pub op: Op,
+    /// From what; always earlier nodes.
+    pub inputs: SmallVec<[Value; 4]>,
+    /// Types of the outputs.
+    pub outputs: SmallVec<[TensorTy; 1]>,
+    /// The part of the model it belongs to.
+    pub scope: ScopeId,
+    /// Why it exists.
+    pub origin: Origin,
+}
+
+/// A trainable tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Key in the `state_dict` of the exported PyTorch module (`0.weight`).
+    pub name: String,
+    /// Its shape, PyTorch's layout.
+    pub shape: Shape,
+    /// Index of its (rate, decay) group; the state layout keeps a group together.
+    pub group: u32,
+}
+
+/// How often the host supplies a [`Feed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FeedKind {
+    /// Once; stays until replaced (a data set, a grid).
+    Resident,
+    /// For every step; several steps wait in a ring, [`crate::StepScalars::batch`] names the row.
+    PerStep,
+}
+
+/// A tensor that the host supplies. Two programs that declare the same name and type share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Name, unique among feeds: `train.x`, `train.indices`, `probe.x`.
+    pub name: String,
+    /// Type of what one step sees.
+    pub ty: TensorTy,
+    /// How often it changes.
+    pub kind: FeedKind,
+}
+
+/// Why an op cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{op}: {message}")]
+pub struct OpError {
+    /// Name of the op.
+    pub op: &'static str,
+    /// What does not fit, with the shapes.
+    pub message: String,
+}
+
+impl OpError {
+    /// An error of `op`.
+    pub fn new(op: &'static str, message: impl Into<String>) -> Self {
+        Self { op, message: message.into() }
+    }
+}
+
+/// A program over typed values: nodes in an order in which inputs come first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Graph {
+    nodes: Vec<Node>,
+    parameters: Vec<Parameter>,
+    feeds: Vec<Feed>,
+    scopes: Vec<String>,
+    outputs: Vec<(String, Value)>,
+    scope: ScopeId,
+    origin: Origin,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            parameters: Vec::new(),
+            feeds: Vec::new(),
+            scopes: vec![String::new()],
+            outputs: Vec::new(),
+            scope: ScopeId(0),
+            origin: Origin::Forward,
+        }
+    }
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Applies `op` to `inputs`, checking types, and returns the node.
+    ///
+    /// # Errors
+    /// When the op's shape rule refuses the inputs.
+    pub fn add(&mut self, op: Op, inputs: &[Value]) -> Result<NodeId, OpError> {
+        let outputs = {
+            let types: SmallVec<[&TensorTy; 4]> = inputs.iter().map(|v| self.ty(*v)).collect();
+            op.infer(&types, self)?
+        };
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(Node { op, inputs: SmallVec::from_slice(inputs), outputs, scope: self.scope, origin: self.origin });
+        Ok(id)
+    }
+
+    /// Applies `op` and returns its first output.
+    ///
+    /// # Errors
+    /// As [`Graph::add`].
+    pub fn apply(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Value, OpError> {
+        Ok(Value { node: self.add(op.into(), inputs)?, slot: 0 })
+    }
+
+    /// Declares a parameter; its value comes from [`crate::ops::ParameterOp`].
+    pub fn declare_parameter(&mut self, parameter: Parameter) -> ParamId {
+        self.parameters.push(parameter);
+        ParamId(self.parameters.len() as u32 - 1)
+    }
+
+    /// Declares a feed, or finds the one of that name.
+    pub fn declare_feed(&mut self, feed: Feed) -> FeedId {
+        if let Some(i) = self.feeds.iter().position(|f| f.name == feed.name) {
+            assert!(self.feeds[i] == feed, "feed {} declared twice with different types", feed.name);
+            return FeedId(i as u32);
+        }
+        self.feeds.push(feed);
+        FeedId(self.feeds.len() as u32 - 1)
+    }
+
+    /// Nodes that are added from now on belong to the scope of this name; returns the scope before.
+    pub fn enter_scope(&mut self, name: &str) -> ScopeId {
+        let before = self.scope;
+        let i = self.scopes.iter().position(|s| s == name).unwrap_or_else(|| {
+            self.scopes.push(name.to_string());
+            self.scopes.len() - 1
+        });
+        self.scope = ScopeId(i as u32);
+        before
+    }
+
+    /// Nodes that are added from now on belong to this scope.
+    pub fn set_scope(&mut self, scope: ScopeId) {
+        self.scope = scope;
+    }
+
+    /// Nodes that are added from now on have this origin; returns the one before.
+    pub fn set_origin(&mut self, origin: Origin) -> Origin {
+        std::mem::replace(&mut self.origin, origin)
+    }
+
+    /// Keeps `value` readable under `name` after the program has run.
+    pub fn output(&mut self, name: impl Into<String>, value: Value) {
+        self.outputs.push((name.into(), value));
+    }
+
+    /// Type of a value.
+    pub fn ty(&self, value: Value) -> &TensorTy {
+        &self.nodes[value.node.index()].outputs[usize::from(value.slot)]
+    }
+
+    /// Shape of a value.
+    pub fn shape(&self, value: Value) -> &Shape {
+        &self.ty(value).shape
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// All nodes with their ids, inputs before users.
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
+        self.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n))
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Declared parameters.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// Declared feeds.
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    /// Named outputs in the order they were declared.
+    pub fn outputs(&self) -> &[(String, Value)] {
+        &self.outputs
+    }
+
+    /// Name of a scope.
+    pub fn scope_name(&self, scope: ScopeId) -> &str {
+        &self.scopes[scope.index()]
+    }
+
+    /// A graph with the same declarations and scopes and no nodes or outputs: passes rebuild into it.
+    pub fn same_declarations(&self) -> Graph {
+        Graph {
+            nodes: Vec::new(),
+            parameters: self.parameters.clone(),
+            feeds: self.feeds.clone(),
+            scopes: self.scopes.clone(),
+            outputs: Vec::new(),
+            scope: ScopeId(0),
+            origin: Origin::Forward,
+        }
+    }
+}

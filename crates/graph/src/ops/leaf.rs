@@ -1,0 +1,71 @@
+//! Values that come from outside the graph: parameters, feeds, constants and step scalars.
+
+use downhill_tensor::{Shape, TensorTy};
+use smallvec::{SmallVec, smallvec};
+
+use super::{OpCase, OpDef, Vjp};
+use crate::interp::{Env, Tensor};
+use crate::kernel::Lowered;
+use crate::{FeedId, Graph, Node, OpError, ParamId, ScalarId, Value};
+
+/// The current value of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterOp(pub ParamId);
+
+/// What the host supplied for this step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedOp(pub FeedId);
+
+/// The same number everywhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// The number.
+    pub value: f32,
+    /// Shape of the tensor it fills.
+    pub shape: Shape,
+}
+
+/// A step scalar, shape `[]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scalar(pub ScalarId);
+
+macro_rules! leaf {
+    ($name:ident, $print:literal, |$self:ident, $graph:ident| $ty:expr, |$env:ident, $out:ident| $value:expr) => {
+        impl OpDef for $name {
+            const NAME: &'static str = $print;
+
+            fn infer(&$self, _: &[&TensorTy], $graph: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
+                Ok(smallvec![$ty])
+            }
+
+            fn vjp(&self, _: &mut Vjp<'_>) -> SmallVec<[Option<Value>; 4]> {
+                SmallVec::new()
+            }
+
+            fn eval(&$self, _: &[&Tensor], $out: &[TensorTy], $env: &mut Env) -> Vec<Tensor> {
+                vec![$value]
+            }
+
+            fn lower(&self, _: &Node, _: &Graph) -> Lowered {
+                Lowered::Leaf
+            }
+
+            fn cases() -> Vec<OpCase> {
+                Vec::new() // Leaves compute nothing; every other op's case starts from one.
+            }
+        }
+    };
+}
+
+leaf!(ParameterOp, "parameter", |self, graph| TensorTy::f32(graph.parameters()[self.0.index()].shape.clone()), |env, _out| env
+    .parameters[self.0.index()]
+.clone());
+leaf!(FeedOp, "feed", |self, graph| graph.feeds()[self.0.index()].ty.clone(), |env, _out| env.feeds[self.0.index()].clone());
+leaf!(Constant, "constant", |self, _graph| TensorTy::f32(self.shape.clone()), |_env, out| Tensor {
+    ty: out[0].clone(),
+    data: vec![f64::from(self.value); self.shape.numel()],
+});
+leaf!(Scalar, "scalar", |self, _graph| TensorTy::f32(Shape::scalar()), |env, _out| Tensor::f32(
+    Shape::scalar(),
+    vec![f64::from(env.step.get(self.0))]
+));
