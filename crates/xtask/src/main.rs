@@ -1,0 +1,51 @@
+//! `cargo xtask`: sets up what a fresh machine lacks, then does the job.
+//!
+//! It knows tools, files and processes and nothing of the engine; no crate of the workspace may depend on it.
+#![allow(clippy::print_stdout, reason = "a command talks on stdout")]
+
+mod bench;
+mod browser;
+mod cmd;
+mod parity;
+mod server;
+mod setup;
+mod site;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  serve [--port N]        install what is missing, make a release build, serve it on 127.0.0.1:8080
+  test [STAGE…]           run everything, or only: lint native wasm e2e
+  bench [WORKLOAD…] [--seconds N] [--pages a,b] [--page-only]
+                          measure training in the browser beside its peers; writes tests/bench/RESULTS.md
+  parity                  compare with PyTorch itself (installs it, large)
+  fixtures                write tests/parity/fixtures anew with PyTorch
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = args.split_first().map_or(("help", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let outcome = match command {
+        "serve" => site::serve_command(rest).map(|()| true),
+        "test" => test::run(rest),
+        "bench" => bench::run(rest).map(|()| true),
+        "parity" => parity::compare(rest).map(|()| true),
+        "fixtures" => parity::write_fixtures(rest).map(|()| true),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(true)
+        }
+        other => Err(anyhow::anyhow!("there is no command `{other}`\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

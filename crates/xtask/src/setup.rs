@@ -1,0 +1,109 @@
+//! What a fresh machine lacks: each function checks one thing and installs it if it is missing.
+
+use crate::cmd::{self, command, root, run, say};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::Path;
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+const TRUNK_VERSION: &str = "0.21.14";
+/// esbuild and Playwright need it.
+const OLDEST_NODE: u32 = 18;
+
+/// Everything a build of the page needs.
+pub fn for_build() -> Result<()> {
+    wasm_target()?;
+    wasm_bindgen()?;
+    trunk()?;
+    node()?;
+    npm_packages("web")
+}
+
+/// The standard library for wasm.
+pub fn wasm_target() -> Result<()> {
+    let sysroot =
+        cmd::output("rustc", &["--print", "sysroot"]).context("rustc does not answer; install Rust from https://rustup.rs")?;
+    if Path::new(&sysroot).join("lib/rustlib").join(WASM_TARGET).exists() {
+        say(&format!("Rust target {WASM_TARGET}: there"));
+        return Ok(());
+    }
+    say(&format!("Rust target {WASM_TARGET}: installing with rustup"));
+    run(&mut command("rustup", &["target", "add", WASM_TARGET]))
+}
+
+/// The wasm-bindgen command line, at exactly the version of the library in `Cargo.lock`: the two speak a private format.
+pub fn wasm_bindgen() -> Result<()> {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock cannot be read")?;
+    let version = locked_version(&lock, "wasm-bindgen").context("Cargo.lock has no wasm-bindgen")?;
+    cargo_tool("wasm-bindgen", "wasm-bindgen-cli", version, &[])
+}
+
+/// Trunk, built without optimisation: that takes 2 minutes instead of 9, and it only starts other programs.
+pub fn trunk() -> Result<()> {
+    cargo_tool("trunk", "trunk", TRUNK_VERSION, &["--debug"])
+}
+
+fn cargo_tool(binary: &str, package: &str, version: &str, more: &[&str]) -> Result<()> {
+    let found = cmd::output(binary, &["--version"]);
+    if found.as_deref().and_then(|text| text.split_whitespace().nth(1)) == Some(version) {
+        say(&format!("{package} {version}: there"));
+        return Ok(());
+    }
+    let before = found.map_or_else(String::new, |text| format!(" in place of {text}"));
+    say(&format!("{package} {version}: installing{before} (some minutes, once)"));
+    let mut install = command("cargo", &["install", package, "--version", version, "--locked", "--force"]);
+    run(install.args(more).env("CARGO_PROFILE_DEV_DEBUG", "false"))
+}
+
+/// Node, which nobody but the user can install well.
+pub fn node() -> Result<()> {
+    let version = cmd::output("node", &["--version"]);
+    let major = version.as_deref().and_then(|v| v.trim_start_matches('v').split('.').next()?.parse::<u32>().ok());
+    match (version, major) {
+        (Some(version), Some(major)) if major >= OLDEST_NODE => {
+            say(&format!("Node {version}: there"));
+            Ok(())
+        }
+        (found, _) => {
+            let found = found.unwrap_or_else(|| "none".to_owned());
+            bail!(
+                "Node {OLDEST_NODE} or newer with npm is needed, found {found}; install it from https://nodejs.org or your package manager"
+            )
+        }
+    }
+}
+
+/// The npm packages of `folder`, as its lock file says; skipped when they were installed from the same lock file.
+pub fn npm_packages(folder: &str) -> Result<()> {
+    let folder_path = root().join(folder);
+    let lock = fs::read(folder_path.join("package-lock.json"))
+        .with_context(|| format!("{folder}/package-lock.json cannot be read"))?;
+    // Inside node_modules, so that deleting the folder forgets it too.
+    let mark = folder_path.join("node_modules/.installed-from-lock");
+    if fs::read(&mark).is_ok_and(|installed| installed == lock) {
+        say(&format!("npm packages of {folder}: there"));
+        return Ok(());
+    }
+    say(&format!("npm packages of {folder}: installing from the lock file"));
+    run(command("npm", &["ci", "--no-audit", "--no-fund"]).current_dir(&folder_path))?;
+    fs::write(&mark, lock).with_context(|| format!("{} cannot be written", mark.display()))
+}
+
+/// The version of `package` in the text of a `Cargo.lock`.
+fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
+    lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_the_package_of_that_very_name() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-futures\"\nversion = \"0.4.79\"\n\n[[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.129\"\n";
+        assert_eq!(locked_version(lock, "wasm-bindgen"), Some("0.2.129"));
+        assert_eq!(locked_version(lock, "bindgen"), None);
+    }
+}

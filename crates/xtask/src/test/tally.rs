@@ -1,0 +1,92 @@
+//! Counting what passed and what failed, whoever ran it.
+
+use crate::cmd;
+use anyhow::{Context, Result};
+use std::fmt;
+use std::ops::AddAssign;
+use std::process::Command;
+
+/// Tests that passed and tests that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed, and runners that could not run.
+    pub failed: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)
+    }
+}
+
+impl Tally {
+    /// One check that has no tests inside.
+    pub fn check(passed: bool) -> Self {
+        Self { passed: u64::from(passed), failed: u64::from(!passed) }
+    }
+
+    /// Runs a test runner that reports as libtest does and sums its results; what fails without a failed test (a crash, a
+    /// compile error) counts as one failure.
+    pub fn of_libtest(command: &mut Command) -> Result<Self> {
+        let mut tally = Self::default();
+        let success = cmd::run_watched(command, |line| {
+            if let Some(found) = Self::from_libtest_line(line) {
+                tally += found;
+            }
+        })?;
+        if !success && tally.failed == 0 {
+            tally.failed = 1;
+        }
+        Ok(tally)
+    }
+
+    /// Reads `test result: ok. 12 passed; 0 failed; …`, which cargo and wasm-bindgen both print.
+    fn from_libtest_line(line: &str) -> Option<Self> {
+        let (_, counts) = line.split_once("test result: ")?;
+        let count = |word: &str| {
+            let before = counts.split_once(word)?.0;
+            before.rsplit(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?.parse().ok()
+        };
+        Some(Self { passed: count(" passed")?, failed: count(" failed")? })
+    }
+
+    /// Reads the report of Playwright's JSON reporter.
+    pub fn from_playwright(report: &str) -> Result<Self> {
+        let report: serde_json::Value = serde_json::from_str(report).context("Playwright's report is not JSON")?;
+        let stat =
+            |name: &str| report["stats"][name].as_u64().with_context(|| format!("Playwright's report has no stats.{name}"));
+        // Errors outside of tests (a config that does not load) stand in a list of their own.
+        let outside = report["errors"].as_array().map_or(0, |errors| errors.len() as u64);
+        Ok(Self { passed: stat("expected")?, failed: stat("unexpected")? + stat("flaky")? + outside })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_lines_of_cargo_and_of_wasm_bindgen_are_counted() {
+        let cargo = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s";
+        assert_eq!(Tally::from_libtest_line(cargo), Some(Tally { passed: 12, failed: 3 }));
+        let wasm = "test result: ok. 240 passed; 0 failed; 0 ignored; 0 filtered out; finished in 1.20s";
+        assert_eq!(Tally::from_libtest_line(wasm), Some(Tally { passed: 240, failed: 0 }));
+        assert_eq!(Tally::from_libtest_line("test session::pauses ... ok"), None);
+    }
+
+    #[test]
+    fn a_playwright_report_counts_flaky_tests_and_broken_files_as_failed() {
+        let report = r#"{"errors": [{}], "stats": {"expected": 5, "unexpected": 1, "flaky": 1, "skipped": 0}}"#;
+        assert_eq!(Tally::from_playwright(report).ok(), Some(Tally { passed: 5, failed: 3 }));
+        assert!(Tally::from_playwright("{}").is_err());
+    }
+}

@@ -1,0 +1,36 @@
+import { defineConfig } from "@playwright/test";
+
+// `cargo xtask test e2e` sets both; the defaults fit a page served by hand with `cargo xtask serve`.
+const url = process.env.DOWNHILL_URL ?? "http://127.0.0.1:8080/";
+const chromium = process.env.DOWNHILL_CHROMIUM ?? "/usr/bin/chromium";
+
+export default defineConfig({
+  testDir: "specs",
+  outputDir: "results/artifacts",
+  // One at a time: training to an accuracy is measured in seconds, and two cores are shared with the browser.
+  workers: 1,
+  fullyParallel: false,
+  retries: 0,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  forbidOnly: true,
+  reporter: [["list"], ["json", { outputFile: "results/report.json" }]],
+  use: {
+    baseURL: url,
+    viewport: { width: 1440, height: 900 },
+    screenshot: "only-on-failure",
+    trace: "retain-on-failure",
+    launchOptions: {
+      executablePath: chromium,
+      args: [
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+});
