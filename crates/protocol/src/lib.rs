@@ -1,1 +1,62 @@
+//! Messages between the page, the training worker and JavaScript.
+//!
+//! A message is a small header (an enum, through serde) and a side list of bulk arrays that the header refers to by
+//! [`ArrayRef`]; on the wire arrays are typed arrays that are transferred, never copied into lists of numbers. Nothing here knows how
+//! training works.
 
+mod command;
+mod event;
+#[cfg(target_arch = "wasm32")]
+pub mod wire;
+
+pub use command::{BenchRequest, Command, MapSource, Request, Watch};
+pub use event::{
+    BenchResult, DataInfo, Divergence, Event, Frame, LayerMap, LayerStats, Prediction, RunInfo, SeriesChunk, Status, Tensor,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
+pub const PROTOCOL: u32 = 1;
+
+/// Index into the side list of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayRef(pub u32);
+
+/// A header with the arrays it refers to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message<T> {
+    /// The header.
+    pub header: T,
+    /// Bulk data.
+    pub arrays: Vec<Vec<f32>>,
+}
+
+impl<T> Message<T> {
+    /// A message without bulk data.
+    pub fn new(header: T) -> Self {
+        Self { header, arrays: Vec::new() }
+    }
+
+    /// The array behind a reference; empty where the message does not hold it.
+    pub fn array(&self, at: ArrayRef) -> &[f32] {
+        self.arrays.get(at.0 as usize).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Collects bulk arrays while a header is put together.
+#[derive(Debug, Default)]
+pub struct Arrays(Vec<Vec<f32>>);
+
+impl Arrays {
+    /// Adds an array and returns its reference.
+    pub fn push(&mut self, array: Vec<f32>) -> ArrayRef {
+        self.0.push(array);
+        ArrayRef(self.0.len() as u32 - 1)
+    }
+
+    /// The finished message.
+    pub fn with<T>(self, header: T) -> Message<T> {
+        Message { header, arrays: self.0 }
+    }
+}

@@ -1,0 +1,142 @@
+use serde::{Deserialize, Serialize};
+
+use crate::ArrayRef;
+
+/// A command with the number that its answer ([`crate::Event::Done`] or [`crate::Event::Error`]) carries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Chosen by the page, counting up.
+    pub id: u32,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// What the page asks of the worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Takes up an experiment (JSON text). The first one makes a run; later ones are edits: what need not restart goes on, weights of
+    /// layers that did not change are kept, unless `fresh`.
+    Load {
+        /// The experiment document.
+        experiment: String,
+        /// Start over: initial weights, step 0.
+        fresh: bool,
+    },
+    /// Bytes of a bundled data set that [`crate::Event::NeedAsset`] asked for; one byte per array element.
+    Asset {
+        /// File name in `static/data`.
+        name: String,
+        /// Its bytes, as numbers 0–255.
+        bytes: ArrayRef,
+    },
+    /// Trains until paused, or until the experiment's steps are done; once they are done, goes on past them.
+    Start,
+    /// Stops after the step in flight.
+    Pause,
+    /// Takes `n` steps, then rests.
+    Step {
+        /// How many.
+        n: u32,
+    },
+    /// Same initial weights, step 0.
+    Reset,
+    /// Visible pace in steps per second; `None` is flat out.
+    Pace {
+        /// Steps per second.
+        steps_per_second: Option<f64>,
+    },
+    /// Sends a panel's data from now on; replaces an earlier watch of the same panel.
+    Watch(Watch),
+    /// Stops sending a panel's data.
+    Unwatch {
+        /// The panel.
+        panel: String,
+    },
+    /// Runs the network on one input and answers with [`crate::Event::Predicted`].
+    Predict {
+        /// Raw input values: `[x, y]` on a plane, or one value per input feature before normalisation.
+        input: ArrayRef,
+    },
+    /// Overwrites one element of a parameter.
+    SetWeight {
+        /// Name in the state dict.
+        parameter: String,
+        /// Element, row-major.
+        index: u32,
+        /// New value.
+        value: f32,
+    },
+    /// Answers with [`crate::Event::Saved`].
+    Save,
+    /// Goes on from the bytes of an earlier save.
+    Restore {
+        /// Safetensors bytes, as numbers 0–255.
+        bytes: ArrayRef,
+    },
+    /// Ends the run and frees its memory.
+    Stop,
+    /// Runs a benchmark in the worker and answers with [`crate::Event::Benched`].
+    Bench(BenchRequest),
+    /// Panics, so that a test can see the page recover.
+    Crash,
+}
+
+/// What a panel wants to see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Name of the panel; frames carry it.
+    pub panel: String,
+    /// What to compute.
+    pub source: MapSource,
+    /// At most one frame in this many milliseconds.
+    pub every_ms: f64,
+}
+
+/// What a watched program runs on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum MapSource {
+    /// Every unit of every layer over a square grid of the input plane, `resolution` points a side, from `low` to `high` on both
+    /// axes. Answered with [`crate::Frame::Maps`].
+    Grid {
+        /// Points per side.
+        resolution: u32,
+        /// Smallest coordinate.
+        low: f32,
+        /// Largest coordinate.
+        high: f32,
+        /// Only the network's output, not the hidden layers.
+        output_only: bool,
+    },
+    /// The network's output along a one-dimensional input. Answered with [`crate::Frame::Curve`].
+    Line {
+        /// Number of points.
+        points: u32,
+        /// Smallest input.
+        low: f32,
+        /// Largest input.
+        high: f32,
+    },
+    /// All parameters. Answered with [`crate::Frame::Weights`].
+    Weights,
+    /// Statistics per layer: weights, activations, gradients of the last step. Answered with [`crate::Frame::Stats`].
+    Stats,
+    /// Predictions on validation samples. Answered with [`crate::Frame::Predictions`].
+    Validation {
+        /// At most this many, the worst first.
+        limit: u32,
+    },
+    /// Every activation for one drawn or typed input, kept until replaced. Answered with [`crate::Frame::Draft`].
+    Draft {
+        /// Raw input values, see [`Command::Predict`].
+        values: Vec<f32>,
+    },
+}
+
+/// A benchmark that runs inside the worker, through the session's own loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BenchRequest {
+    /// `mlp-s-10`, `mlp-s-128`, `mlp-l`, `gemm-512`, `gemm-1024`, …
+    pub workload: String,
+    /// How long to measure.
+    pub seconds: f64,
+}

@@ -1,0 +1,304 @@
+use downhill_tensor::UserError;
+use serde::{Deserialize, Serialize};
+
+use crate::ArrayRef;
+
+/// What the worker tells the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// The worker listens. Messages sent earlier are lost, so the page queues until this comes.
+    Ready {
+        /// [`crate::PROTOCOL`] of the worker.
+        protocol: u32,
+        /// Version of the build.
+        build: String,
+        /// `simd128` or `relaxed-simd`.
+        simd: String,
+    },
+    /// A request was carried out.
+    Done {
+        /// Its number.
+        id: u32,
+    },
+    /// A request, or (without a number) the run, failed.
+    Error {
+        /// The request's number.
+        id: Option<u32>,
+        /// What to tell the person.
+        error: UserError,
+    },
+    /// The experiment needs this file of `static/data`; the page fetches it and sends [`crate::Command::Asset`].
+    NeedAsset {
+        /// File name.
+        name: String,
+    },
+    /// An experiment was taken up. `run` counts up whenever step 0 or the shapes of layers change; frames of older runs are stale.
+    Loaded(Box<RunInfo>),
+    /// How the run is doing; about 30 times a second while it moves, and after every command.
+    Status(Status),
+    /// New points of the metrics' curves.
+    Series(SeriesChunk),
+    /// A panel's data.
+    Frame {
+        /// Run it belongs to.
+        run: u32,
+        /// Step it shows.
+        step: u64,
+        /// The panel that asked.
+        panel: String,
+        /// The data.
+        frame: Frame,
+    },
+    /// Answer to [`crate::Command::Predict`].
+    Predicted {
+        /// Number of the request.
+        id: u32,
+        /// The prediction.
+        prediction: Prediction,
+    },
+    /// Training stopped because a number was not finite; weights are as before that step.
+    Diverged(Divergence),
+    /// The experiment's steps are done; the run rests.
+    Finished {
+        /// Run.
+        run: u32,
+        /// Step it rests at.
+        step: u64,
+    },
+    /// Answer to [`crate::Command::Save`].
+    Saved {
+        /// Number of the request; 0 for the automatic copy made every two seconds.
+        id: u32,
+        /// Step of the snapshot.
+        step: u64,
+        /// Safetensors bytes, as numbers 0–255.
+        bytes: ArrayRef,
+    },
+    /// Answer to [`crate::Command::Bench`].
+    Benched(BenchResult),
+    /// The worker panicked and will not answer again.
+    Crashed {
+        /// The panic's message.
+        message: String,
+    },
+}
+
+/// What is known about a run when it begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Number of the run.
+    pub run: u32,
+    /// Step it stands at (0 unless weights were carried over or restored).
+    pub step: u64,
+    /// The experiment as taken up, JSON text without defaults.
+    pub experiment: String,
+    /// Layers with shapes and parameters.
+    pub layers: Vec<LayerStats>,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Floating-point operations of a training step.
+    pub flops_per_step: u64,
+    /// Bytes of the arena and the data buffer.
+    pub bytes: u64,
+    /// The data.
+    pub data: DataInfo,
+    /// Loss of always guessing the training set's class shares (or mean).
+    pub baseline_loss: f64,
+    /// Accuracy of always guessing the most frequent class; `None` for regression.
+    pub baseline_accuracy: Option<f64>,
+    /// Kernels of the training program, one printed line each.
+    pub program: Vec<String>,
+    /// Things worth telling: rows left out, weights kept, a newer file version.
+    pub notes: Vec<String>,
+    /// `cpu`, …
+    pub backend: String,
+}
+
+/// A layer as the network map and the tables show it.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct LayerStats {
+    /// Path in the experiment: `model[0]`, `model[2].body[1]`; `input` for the input.
+    pub path: String,
+    /// Scope of its nodes and prefix of its parameters: `0`.
+    pub scope: String,
+    /// `linear 8`.
+    pub label: String,
+    /// Output shape without the batch.
+    pub shape: Vec<u32>,
+    /// Names of the units where they have one (input features, classes), else empty.
+    pub units: Vec<String>,
+    /// Its parameters: name and shape.
+    pub parameters: Vec<(String, Vec<u32>)>,
+}
+
+/// What is known about the data of a run.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct DataInfo {
+    /// `classification` or `regression`.
+    pub task: String,
+    /// Names of the classes, or of the targets.
+    pub labels: Vec<String>,
+    /// Names of the input features.
+    pub features: Vec<String>,
+    /// Numbers of samples.
+    pub train: u32,
+    /// Held out.
+    pub validation: u32,
+    /// Raw positions and labels of training samples on a plane or line: x, y, class triples (regression: x, 0, target); absent for other data.
+    pub train_points: Option<ArrayRef>,
+    /// The same for validation samples.
+    pub validation_points: Option<ArrayRef>,
+    /// Height and width where samples are images.
+    pub image: Option<(u32, u32)>,
+    /// What a sample is, where it comes from, under which licence.
+    pub description: String,
+    /// Licence.
+    pub licence: String,
+    /// Hash of the samples.
+    pub hash: String,
+}
+
+/// How the run is doing.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Run.
+    pub run: u32,
+    /// Steps taken.
+    pub step: u64,
+    /// Samples seen, in epochs.
+    pub epoch: f64,
+    /// Loss of the last recorded step; NaN before the first.
+    pub loss: f64,
+    /// Learning rate of the last step.
+    pub lr: f64,
+    /// Steps per second over the last second.
+    pub steps_per_second: f64,
+    /// Whether it trains.
+    pub running: bool,
+    /// Last evaluation: name and value (`train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`).
+    pub metrics: Vec<(String, f64)>,
+}
+
+/// New points of some curves. Buckets: where many steps fall into one point, mean, min, max and last of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesChunk {
+    /// Run.
+    pub run: u32,
+    /// Whether the curves start over (the worker decimated them); else the points follow those sent.
+    pub replace: bool,
+    /// For each curve: name (`loss`, `lr`, `grad_norm`, `validation_loss`, …), the steps and the values. Five values per point: mean, min,
+    /// max, last, and the steps' own array holds one number per point.
+    pub curves: Vec<(String, ArrayRef, ArrayRef)>,
+}
+
+/// A tensor by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// Name.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<u32>,
+    /// Elements, row-major.
+    pub data: ArrayRef,
+}
+
+/// A layer's units over a grid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerMap {
+    /// Path of the layer; `input` for the features, `output` for the prediction (probabilities, or the regression's value).
+    pub path: String,
+    /// Number of units.
+    pub units: u32,
+    /// `[units, resolution, resolution]`, first row at the largest y.
+    pub data: ArrayRef,
+}
+
+/// A panel's data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Frame {
+    /// See [`crate::MapSource::Grid`].
+    Maps {
+        /// Points per side.
+        resolution: u32,
+        /// Layers from input to output.
+        layers: Vec<LayerMap>,
+    },
+    /// See [`crate::MapSource::Line`]: inputs and predictions.
+    Curve {
+        /// Inputs.
+        x: ArrayRef,
+        /// Predictions.
+        y: ArrayRef,
+    },
+    /// All parameters.
+    Weights(Vec<Tensor>),
+    /// Per parameter tensor: mean, std, norm, share of zeros, gradient norm, update-to-weight ratio; per activation: mean, std, share of dead
+    /// units, share of saturated ones.
+    Stats {
+        /// Rows of names and numbers.
+        rows: Vec<(String, Vec<(String, f64)>)>,
+    },
+    /// Predictions on validation samples, the worst first.
+    Predictions {
+        /// Index of the sample, true label, predicted label, its probability (or: target, prediction, error), four numbers each.
+        rows: ArrayRef,
+        /// The samples' raw inputs `[n, features]`.
+        inputs: ArrayRef,
+        /// Confusion counts `[classes, classes]`, true class by row; empty for regression.
+        confusion: ArrayRef,
+    },
+    /// See [`crate::MapSource::Draft`].
+    Draft {
+        /// The network's answer.
+        prediction: Prediction,
+        /// Activations of each layer.
+        activations: Vec<Tensor>,
+    },
+}
+
+/// The network's answer for one input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// Class names, or target names.
+    pub labels: Vec<String>,
+    /// Probabilities, or values.
+    pub values: Vec<f32>,
+}
+
+/// Where and why the numbers ran away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// Run.
+    pub run: u32,
+    /// The step that was not applied.
+    pub step: u64,
+    /// The layer whose values went first, as the experiment names it.
+    pub layer: String,
+    /// `activations`, `gradients`, `loss` or `weights`.
+    pub what: String,
+    /// A sentence: why that usually happens and what to change.
+    pub why: String,
+}
+
+/// What a benchmark measured.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct BenchResult {
+    /// Number of the request.
+    pub id: u32,
+    /// The workload.
+    pub workload: String,
+    /// Training steps (or products) per second: median window.
+    pub steps_per_second: f64,
+    /// Slowest window.
+    pub min: f64,
+    /// Fastest window.
+    pub max: f64,
+    /// Billions of floating-point operations per second.
+    pub gflops: f64,
+    /// Loss of the first step.
+    pub first_loss: f64,
+    /// Loss at the end.
+    pub last_loss: f64,
+    /// What is worth knowing: backend, build, kernels per step.
+    pub notes: String,
+}
