@@ -1,0 +1,93 @@
+use downhill_tensor::UserError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Generate;
+use super::table::fetch;
+use crate::assets::Assets;
+use crate::csv::{Choices, Delimiter, Goal, Header, decode, load};
+use crate::dataset::Dataset;
+
+/// A table of your own, one sample per row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Table")]
+pub struct Csv {
+    /// The table itself, kept in the experiment.
+    #[schemars(title = "Table", length(max = 20_000_000))]
+    pub text: String,
+    /// Name of a file to read when there is no text.
+    #[schemars(title = "File", length(max = 200))]
+    pub file: String,
+    /// Column to predict; left empty, the likeliest is chosen.
+    #[schemars(title = "Target", length(max = 1000))]
+    pub target: String,
+    /// Whether the target is a class or a number.
+    #[schemars(title = "Task")]
+    pub task: Goal,
+    /// Columns that are not given to the network.
+    #[schemars(title = "Ignored columns", length(max = 1000))]
+    pub ignore: Vec<String>,
+    /// What stands between two values of a row.
+    #[schemars(title = "Delimiter")]
+    pub delimiter: Delimiter,
+    /// Whether the first row names the columns.
+    #[schemars(title = "First row")]
+    pub header: Header,
+    /// Share of the rows that is never learned from.
+    #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+    pub validation: f64,
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            file: String::new(),
+            target: String::new(),
+            task: Goal::Auto,
+            ignore: Vec::new(),
+            delimiter: Delimiter::Auto,
+            header: Header::Auto,
+            validation: 0.3,
+        }
+    }
+}
+
+impl Generate for Csv {
+    fn needs(&self) -> Option<&str> {
+        (self.text.is_empty() && !self.file.is_empty()).then_some(self.file.as_str())
+    }
+
+    fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
+        let fetched;
+        let text = match self.needs() {
+            Some(file) => {
+                check_name(file)?;
+                fetched = fetch(assets, file).and_then(|bytes| decode(&bytes)).map_err(|e| e.under("file"))?;
+                &fetched
+            }
+            None => &self.text,
+        };
+        let choices = Choices {
+            target: &self.target,
+            goal: self.task,
+            ignore: &self.ignore,
+            delimiter: self.delimiter,
+            header: self.header,
+        };
+        let mut samples = load(text, &choices)?;
+        samples.description = "A table of your own; a sample is one row.".to_string();
+        samples.licence = "Your own; it stays on this machine unless you share the experiment.".to_string();
+        samples.finish(self.validation, seed)
+    }
+}
+
+/// An experiment that came through a link names files beside itself and nothing else.
+fn check_name(file: &str) -> Result<(), UserError> {
+    if file.starts_with('/') || file.contains(['\\', ':']) || file.split('/').any(|part| part == "..") {
+        let message = format!("\"{}\" is not a file beside the experiment.", crate::spec::quote(file));
+        return Err(UserError::at("file", message).hint("Give a name without a drive, an address or \"..\"."));
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! What all sources of a curve `y = f(x)` share: the common fields, where x is drawn, and the noise.
+
+use downhill_tensor::UserError;
+use downhill_tensor::rng::{Rng, Stream};
+
+use super::planar::check_repeats;
+use crate::dataset::{Dataset, Labels, Plane, Samples, Scaling, Task};
+use crate::features::LineFeature;
+
+/// The fields every curve has.
+pub(crate) struct Common<'a> {
+    pub samples: u32,
+    pub noise: f64,
+    pub validation: f64,
+    pub features: &'a [LineFeature],
+}
+
+/// What a curve says for itself.
+pub(crate) trait Curve {
+    /// What a sample is and how its target is defined, for the data card.
+    const DESCRIPTION: &'static str;
+
+    /// The height at `x` of `[-1, 1]`, without noise, within about `[-1, 1]`.
+    fn height(&self, x: f64) -> f64;
+}
+
+/// Declares the struct of a curve: its own fields between the common ones, all with default, range, title and help.
+macro_rules! curve {
+    (
+        $(#[$meta:meta])*
+        $name:ident { samples: $samples:literal, noise: $noise:literal }
+        $( $(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr; )*
+    ) => {
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        $(#[$meta])*
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            /// Points in all, training and validation together.
+            #[schemars(title = "Samples", range(min = 10, max = 20000))]
+            pub samples: u32,
+            /// Standard deviation of what is added to the height.
+            #[schemars(title = "Noise", range(min = 0.0, max = 0.5))]
+            pub noise: f64,
+            $( $(#[$field_meta])* pub $field: $type, )*
+            /// Share of the points that is never learned from.
+            #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+            pub validation: f64,
+            /// What the network is told about x.
+            #[schemars(title = "Features", length(min = 1, max = 5))]
+            pub features: Vec<$crate::features::LineFeature>,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                let features = vec![$crate::features::LineFeature::X];
+                Self { samples: $samples, noise: $noise, $( $field: $default, )* validation: 0.3, features }
+            }
+        }
+
+        impl $crate::sources::Generate for $name {
+            fn generate(
+                &self,
+                seed: u32,
+                _: &dyn $crate::Assets,
+            ) -> Result<$crate::Dataset, downhill_tensor::UserError> {
+                let common = $crate::sources::curve::Common {
+                    samples: self.samples,
+                    noise: self.noise,
+                    validation: self.validation,
+                    features: &self.features,
+                };
+                $crate::sources::curve::generate(self, &common, seed)
+            }
+        }
+    };
+}
+pub(crate) use curve;
+
+/// Draws x evenly, perturbs the heights, and splits the points.
+pub(crate) fn generate<S: Curve>(source: &S, common: &Common<'_>, seed: u32) -> Result<Dataset, UserError> {
+    check_repeats(common.features)?;
+    let plane = Plane::Line(common.features.to_vec());
+    let mut raw = Vec::with_capacity(2 * common.samples as usize);
+    for i in 0..common.samples {
+        // As in the plane: more noise moves points without dealing new ones.
+        let x = Rng::new(seed, Stream::Data, 2 * i).range(-1.0, 1.0);
+        let noise = Rng::new(seed, Stream::Data, 2 * i + 1).normal();
+        raw.push(x as f32);
+        raw.push((source.height(x) + common.noise * noise) as f32);
+    }
+    let samples = Samples {
+        task: Task::Regression { targets: vec!["y".to_string()] },
+        features: common.features.iter().map(|f| f.label().to_string()).collect(),
+        x: raw.chunks_exact(2).flat_map(|p| plane.encode_point(p[0], p[1])).collect(),
+        y: Labels::Real(raw.chunks_exact(2).map(|p| p[1]).collect()),
+        raw,
+        plane: Some(plane),
+        image: None,
+        notes: Vec::new(),
+        description: S::DESCRIPTION.to_string(),
+        licence: "Generated from the seed; free to use.".to_string(),
+        scaling: Scaling::None,
+        indicators: Vec::new(),
+    };
+    samples.finish(common.validation, seed)
+}

@@ -1,0 +1,11 @@
+use super::table::table;
+
+table! {
+    /// 150 iris flowers of three species, measured in four ways.
+    #[schemars(title = "Iris")]
+    Iris {
+        file: "iris.csv",
+        description: "A sample is one flower: length and width of sepal and petal in cm. The class is the species, 50 flowers each.",
+        licence: "R. A. Fisher, 1936; UCI Machine Learning Repository, CC BY 4.0.",
+    }
+}

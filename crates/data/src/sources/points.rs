@@ -1,0 +1,95 @@
+use downhill_tensor::UserError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Generate;
+use super::planar::{class_name, finish};
+use crate::assets::Assets;
+use crate::dataset::Dataset;
+use crate::features::Feature;
+
+/// Points drawn by hand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "Points")]
+pub struct Points {
+    /// The points, each as [x, y, class].
+    #[schemars(title = "Points", length(max = 10000))]
+    pub points: Vec<Point>,
+    /// Share of the points that is never learned from.
+    #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+    pub validation: f64,
+    /// What the network is told about a point.
+    #[schemars(title = "Features", length(min = 1, max = 11))]
+    pub features: Vec<Feature>,
+}
+
+/// One point: x, y and class.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Point(
+    /// x
+    #[schemars(range(min = -10.0, max = 10.0))]
+    pub f64,
+    /// y
+    #[schemars(range(min = -10.0, max = 10.0))]
+    pub f64,
+    /// Class
+    #[schemars(range(min = 0, max = 5))]
+    pub u32,
+);
+
+impl Default for Points {
+    fn default() -> Self {
+        Self { points: Vec::new(), validation: 0.3, features: vec![Feature::X, Feature::Y] }
+    }
+}
+
+impl Generate for Points {
+    const PLANAR: bool = true;
+
+    fn generate(&self, seed: u32, _: &dyn Assets) -> Result<Dataset, UserError> {
+        let classes: Vec<u32> = self.points.iter().map(|p| p.2).collect();
+        let (Some(&low), Some(&high)) = (classes.iter().min(), classes.iter().max()) else {
+            return Err(UserError::at("points", "There are no points yet.").hint("Draw points of at least two classes."));
+        };
+        if low == high {
+            let message = format!("All points are of {}, so there is nothing to tell apart.", class_name(low));
+            return Err(UserError::at("points", message).hint("Draw points of a second class."));
+        }
+        let raw = self.points.iter().flat_map(|p| [p.0 as f32, p.1 as f32]).collect();
+        let card = ("Points drawn by hand; the class is the colour they were drawn in.", "Your own.");
+        finish(raw, classes, (0..=high).map(class_name).collect(), &self.features, card, (self.validation, seed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::NoAssets;
+    use crate::dataset::Task;
+    use crate::sources::Source;
+
+    fn build(points: serde_json::Value) -> Result<Dataset, UserError> {
+        Source::from_json("points", &json!({ "points": points }))?.build(1, &NoAssets)
+    }
+
+    #[test]
+    fn drawn_points_are_all_there_and_a_class_without_points_keeps_its_place() {
+        let set = build(json!([[0, 0, 0], [0.1, 0, 0], [1, 1, 2], [1, 0.9, 2]])).unwrap();
+        assert_eq!(set.train.len() + set.validation.len(), 4);
+        let Task::Classification { classes } = &set.task else { panic!("points have classes") };
+        assert_eq!(classes.len(), 3);
+    }
+
+    #[test]
+    fn points_that_cannot_be_learned_from_are_refused_with_their_place() {
+        let path = |points| build(points).unwrap_err().path.unwrap();
+        assert_eq!(path(json!([])), "points");
+        assert_eq!(path(json!([[0, 0, 1], [1, 1, 1]])), "points");
+        assert_eq!(path(json!([[0, 0, 0], [1e9, 0, 1]])), "points[1][0]");
+        assert_eq!(path(json!([[0, 0, 0], [0, 0, 7]])), "points[1][2]");
+        assert_eq!(path(json!([[0, 0, 0], [0, 0]])), "points[1]");
+    }
+}
