@@ -247,8 +247,8 @@ fn moments(values: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
         }
     }
     // A column that does not vary (up to rounding) is centred and otherwise left alone.
-    let std =
-        variance.iter().zip(&mean).map(|(v, m)| if v.sqrt() > 1e-6 * m.abs() && *v > 0.0 { v.sqrt() as f32 } else { 1.0 });
+    let varies = |std: f64, mean: f64| std > 1e-6 * mean.abs() && std > 1e-15;
+    let std = variance.iter().zip(&mean).map(|(v, &m)| if varies(v.sqrt(), m) { v.sqrt() as f32 } else { 1.0 });
     (mean.iter().map(|&m| m as f32).collect(), std.collect())
 }
 

@@ -72,8 +72,9 @@ fn check(schema: &Value, value: &Value) -> Result<(), UserError> {
         return check_choice(&choices, value);
     }
     if let Some(branches) = schema["anyOf"].as_array() {
-        let fits = |branch: &&Value| branch["type"] != "null";
-        return match branches.iter().find(fits) {
+        let mut written = branches.iter().filter(|branch| branch["type"] != "null");
+        let fitting = written.clone().find(|branch| check_type(branch, value).is_ok());
+        return match fitting.or_else(|| written.next()) {
             Some(branch) if !value.is_null() => check(branch, value),
             _ => Ok(()),
         };

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use downhill_tensor::UserError;
 
 use super::columns::{Column, ColumnKind, classify, no_target, suggest_target};
-use super::parse::{Sheet, Trouble, TroubleLog, is_missing};
+use super::parse::{Sheet, Trouble, TroubleLog, is_missing, not_a_number};
 use super::{Choices, Goal};
 use crate::dataset::{Labels, Samples, Scaling, Task};
 use crate::spec::{nearest, quote};
@@ -113,7 +113,7 @@ fn sound_rows(sheet: &Sheet, columns: &[Column], inputs: &[usize], target: usize
             if is_missing(value) {
                 Some((column, "there is no value".to_string()))
             } else if must_be_number && sheet.number(row, column).is_none() {
-                Some((column, format!("\"{}\" is not a number", quote(value))))
+                Some((column, not_a_number(value)))
             } else {
                 None
             }

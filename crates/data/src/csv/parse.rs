@@ -129,7 +129,7 @@ impl Sheet {
         row.values.get(column).unwrap_or_default()
     }
 
-    /// The value as a number that fits a float.
+    /// The value as a number of at most [`LARGEST`].
     pub fn number(&self, row: &Row, column: usize) -> Option<f64> {
         number(self.value(row, column), self.delimiter)
     }
@@ -224,9 +224,20 @@ pub(super) fn is_missing(value: &str) -> bool {
     value.is_empty() || WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-/// A finite number that fits a float; where the comma does not delimit, it may be the decimal point.
+/// The largest number that is read: a float can still be divided by the smallest spread that counts as one.
+pub(super) const LARGEST: f64 = 1e15;
+
+/// A number; where the comma does not delimit, it may be the decimal point.
 fn number(value: &str, delimiter: Delimiter) -> Option<f64> {
     let decimal_comma = delimiter != Delimiter::Comma && value.matches(',').count() == 1 && !value.contains('.');
     let parsed = if decimal_comma { value.replace(',', ".").parse() } else { value.parse::<f64>() };
-    parsed.ok().filter(|n| n.abs() <= f64::from(f32::MAX))
+    parsed.ok().filter(|n| n.abs() <= LARGEST)
+}
+
+/// What is wrong with a value that should have been a number and is none.
+pub(super) fn not_a_number(value: &str) -> String {
+    match value.parse::<f64>() {
+        Ok(_) => format!("{} is beyond the largest number, {LARGEST:e}", quote(value)),
+        Err(_) => format!("\"{}\" is not a number", quote(value)),
+    }
 }

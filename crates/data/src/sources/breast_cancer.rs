@@ -7,6 +7,6 @@ table! {
         file: "breast_cancer.csv",
         description: "A sample is one tumour: mean, standard error and worst value of ten measures of the cell nuclei in an image of a fine \
                       needle aspirate. The class is the diagnosis.",
-        licence: "W. Wolberg, O. Mangasarian, N. Street, W. Street, 1995; UCI Machine Learning Repository, CC BY 4.0.",
+        licence: "W. Wolberg, O. Mangasarian, N. Street, W. Street, 1993; UCI Machine Learning Repository, CC BY 4.0.",
     }
 }

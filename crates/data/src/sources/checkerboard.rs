@@ -23,7 +23,7 @@ impl Planar for Checkerboard {
     }
 
     fn check(&self) -> Result<(), UserError> {
-        if self.classes <= 2 * self.cells - 1 {
+        if self.classes < 2 * self.cells {
             return Ok(());
         }
         let message = format!("A board of {0} by {0} squares has no square for each of {1} classes.", self.cells, self.classes);

@@ -7,7 +7,7 @@ use super::planar::{Planar, planar};
 planar! {
     /// Clouds around one centre per class; a straight line separates two of them.
     #[schemars(title = "Gaussians")]
-    Gaussians { samples: 400, noise: 0.15 }
+    Gaussians { samples: 400, noise: 0.2 }
     /// How many clouds.
     #[schemars(title = "Classes", range(min = 2, max = 6))]
     classes: u32 = 2;

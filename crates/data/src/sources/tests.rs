@@ -1,1 +1,213 @@
+use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
+use super::*;
+use crate::assets::repository;
+use crate::dataset::{Labels, Plane, Table, Task};
+
+fn build(name: &str, fields: Value, seed: u32) -> Result<Dataset, UserError> {
+    Source::from_json(name, &fields)?.build(seed, &repository)
+}
+
+fn classes(part: &Table) -> &[u32] {
+    match &part.y {
+        Labels::Class(classes) => classes,
+        Labels::Real(_) => panic!("this set has classes"),
+    }
+}
+
+fn class_count(set: &Dataset) -> usize {
+    match &set.task {
+        Task::Classification { classes } => classes.len(),
+        Task::Regression { .. } => panic!("this set has classes"),
+    }
+}
+
+/// The sources that need nothing drawn or pasted first.
+fn ready() -> impl Iterator<Item = &'static str> {
+    Source::NAMES.iter().copied().filter(|name| !["points", "csv"].contains(name))
+}
+
+fn planar() -> impl Iterator<Item = &'static str> {
+    ready().filter(|name| Source::is_planar(name))
+}
+
+#[test]
+fn every_source_gives_the_same_bits_for_ever() {
+    // Links carry a seed and name a source, so a change here changes what old links show.
+    let hashes: Vec<String> =
+        ready().map(|name| format!("{name} {}", build(name, Value::Null, 7).unwrap().card.hash)).collect();
+    let pinned = [
+        "spirals 1ed1bb0415efa2a9",
+        "circles fa8c365b45a49b3c",
+        "moons 0e55b06ed3572f9d",
+        "xor 5d68c72488263190",
+        "gaussians 6d897413b7f51f41",
+        "checkerboard e645edde5c942ae3",
+        "rings 74739b49e8339eb1",
+        "sine dc667f368c486531",
+        "steps aa8ce731a04684f9",
+        "digits 7efc5f6cb1057622",
+        "iris 847c5a552408eecc",
+        "wine 35e58148f8b8e987",
+        "breast_cancer 57bb358fc715f2ed",
+    ];
+    assert_eq!(hashes, pinned);
+}
+
+#[test]
+fn another_seed_gives_other_samples_or_another_split() {
+    for name in ready() {
+        let [a, b] = [1, 2].map(|seed| build(name, Value::Null, seed).unwrap().card.hash);
+        assert_ne!(a, b, "{name}");
+    }
+}
+
+#[test]
+fn parts_have_the_wanted_sizes_and_every_row_its_columns() {
+    for name in ready() {
+        let set = build(name, json!({ "validation": 0.25 }), 3).unwrap();
+        let (train, validation) = (set.train.len(), set.validation.len());
+        let strata = if let Task::Classification { classes } = &set.task { classes.len() } else { 1 };
+        let wanted = 0.25 * (train + validation) as f64;
+        assert!((validation as f64 - wanted).abs() <= 0.5 * strata as f64, "{name}");
+        assert_eq!(set.train.x.len(), train * set.features.len(), "{name}");
+        assert_eq!(*set.input_shape, [set.features.len()], "{name}");
+        assert!(set.train.x.iter().chain(&set.validation.x).all(|v| v.is_finite()), "{name}");
+        assert_eq!(build(name, json!({ "validation": 0 }), 3).unwrap().validation.len(), 0, "{name}");
+    }
+}
+
+#[test]
+fn both_parts_keep_the_share_of_every_class() {
+    for name in ready().filter(|name| !["sine", "steps"].contains(name)) {
+        let set = build(name, Value::Null, 5).unwrap();
+        for class in 0..class_count(&set) as u32 {
+            let of = |part: &Table| classes(part).iter().filter(|&&c| c == class).count() as f64;
+            let wanted = 0.3 * (of(&set.train) + of(&set.validation));
+            assert!((of(&set.validation) - wanted).abs() <= 0.5, "{name}, class {class}");
+            assert!(of(&set.train) > 0.0, "{name}, class {class}");
+        }
+    }
+}
+
+#[test]
+fn planar_points_without_noise_lie_in_the_picture_and_noise_only_moves_them() {
+    for name in planar() {
+        let at = |noise: f64| build(name, json!({ "noise": noise }), 9).unwrap();
+        let (still, moved) = (at(0.0), at(0.2));
+        assert!(still.train.raw.iter().all(|v| v.abs() <= 1.0), "{name}");
+        assert_eq!(still.train.y, moved.train.y, "{name}");
+        let shifts: Vec<f32> = still.train.raw.iter().zip(&moved.train.raw).map(|(a, b)| b - a).collect();
+        let std = downhill_tensor::stats::summarize(&shifts).std;
+        assert!((std - 0.2).abs() < 0.02, "{name}: {std}");
+    }
+}
+
+#[test]
+fn inputs_are_what_the_picture_encodes() {
+    let features = json!(["x", "y", "x2", "y2", "xy", "sin_x", "sin_y", "cos_x", "cos_y", "radius", "angle"]);
+    let set = build("spirals", json!({ "features": features }), 1).unwrap();
+    let plane = set.plane.as_ref().unwrap();
+    for (input, at) in set.train.x.chunks_exact(11).zip(set.train.raw.chunks_exact(2)) {
+        assert_eq!(input, plane.encode_point(at[0], at[1]));
+    }
+    let encoded = plane.encode_point(0.5, -0.25);
+    assert_eq!(encoded[..5], [0.5, -0.25, 0.25, 0.0625, -0.125]);
+    assert!((encoded[5] - 1.5f32.sin()).abs() < 1e-6 && (encoded[10] + 0.147_583_6).abs() < 1e-6);
+
+    let set = build("sine", json!({ "features": ["x", "x3"] }), 1).unwrap();
+    assert!(matches!(set.plane, Some(Plane::Line(_))));
+    assert_eq!(set.plane.unwrap().encode_point(0.5, 9.0), [0.5, 0.125]);
+}
+
+#[test]
+fn classes_can_be_set_where_there_can_be_more_than_two() {
+    for name in ["spirals", "gaussians", "checkerboard", "rings"] {
+        for count in [2, 6] {
+            let set = build(name, json!({ "classes": count, "imbalance": 0.5, "rings": 6 }), 1)
+                .or_else(|_| build(name, json!({ "classes": count, "imbalance": 0.5 }), 1))
+                .unwrap();
+            let seen: BTreeSet<u32> = classes(&set.train).iter().copied().collect();
+            assert_eq!(seen.len(), count, "{name}");
+        }
+    }
+}
+
+#[test]
+fn fields_survive_the_way_through_json() {
+    for name in Source::NAMES {
+        let source = Source::from_json(name, &Value::Null).unwrap();
+        assert_eq!(source.name(), *name);
+        assert!(source.to_json().is_empty(), "{name}");
+        let changed = Source::from_json(name, &json!({ "validation": 0.5 })).unwrap();
+        assert_eq!(Value::Object(changed.to_json()), json!({ "validation": 0.5 }));
+        assert_eq!(Source::from_json(name, &Value::Object(changed.to_json())).unwrap(), changed);
+    }
+}
+
+#[test]
+fn every_field_has_a_label_a_help_and_a_default_for_the_form() {
+    for (name, schema) in Source::schemas() {
+        assert!(schema["title"].is_string() && schema["description"].is_string(), "{name}");
+        for (field, about) in schema["properties"].as_object().unwrap() {
+            for key in ["title", "description", "default"] {
+                assert!(!about[key].is_null(), "{name}.{field} has no {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_fields_are_refused_with_their_path() {
+    let error = |name: &str, fields: Value| build(name, fields, 1).unwrap_err().to_string();
+    assert_eq!(error("spiral", Value::Null), "There is no data source `spiral`. Did you mean `spirals`?");
+    assert_eq!(error("moons", json!({ "nose": 0.1 })), "nose: There is no such field here. Did you mean `noise`?");
+    assert_eq!(
+        error("moons", json!({ "samples": 1_000_000_000 })),
+        "samples: 1000000000 is out of range; it must be between 10 and 20000."
+    );
+    assert!(error("moons", json!({ "features": [] })).starts_with("features: "));
+    assert!(error("moons", json!({ "features": ["x", "y", "x"] })).starts_with("features[2]: This feature is listed twice."));
+    assert!(error("rings", json!({ "rings": 2, "classes": 5 })).starts_with("classes: "));
+    assert!(error("checkerboard", json!({ "cells": 2, "classes": 4 })).starts_with("classes: "));
+    let made_in_code = Source::Moons(Moons { noise: f64::INFINITY, ..Moons::default() });
+    assert_eq!(made_in_code.build(1, &NoAssets).unwrap_err().path.as_deref(), Some("noise"));
+}
+
+#[test]
+fn the_bundled_sets_are_those_of_the_literature() {
+    let expected = [("digits", 1797, 64, 10), ("iris", 150, 4, 3), ("wine", 178, 13, 3), ("breast_cancer", 569, 30, 2)];
+    for (name, samples, features, count) in expected {
+        let set = build(name, Value::Null, 1).unwrap();
+        assert_eq!(set.train.len() + set.validation.len(), samples, "{name}");
+        assert_eq!((set.features.len(), class_count(&set)), (features, count), "{name}");
+        assert!(set.notes.is_empty(), "{name}: {:?}", set.notes);
+        assert!(set.card.licence.contains("CC BY 4.0"), "{name}");
+    }
+    let digits = build("digits", Value::Null, 1).unwrap();
+    assert_eq!(digits.image, Some((8, 8)));
+    assert!(digits.train.x.iter().all(|ink| (0.0..=1.0).contains(ink)) && digits.train.x.contains(&1.0));
+}
+
+#[test]
+fn a_missing_or_damaged_file_is_a_sentence() {
+    for name in ["digits", "iris", "wine", "breast_cancer"] {
+        let source = Source::from_json(name, &Value::Null).unwrap();
+        assert!(source.needs().is_some());
+        assert!(source.build(1, &NoAssets).unwrap_err().message.contains("could not be loaded"), "{name}");
+        for damaged in [&b""[..], b"\xff\xfe", &[200; 130]] {
+            assert!(source.build(1, &|_: &str| Some(damaged.to_vec())).is_err(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn previews_show_planar_sources_and_nothing_else() {
+    for name in Source::NAMES {
+        let points = Source::preview(name, 100);
+        let expected = if Source::is_planar(name) && *name != "points" { 100 } else { 0 };
+        assert_eq!(points.len(), expected, "{name}");
+    }
+}

@@ -6,6 +6,6 @@ table! {
     Wine {
         file: "wine.csv",
         description: "A sample is one wine: thirteen results of a chemical analysis. The class is the grower, all of one region in Italy.",
-        licence: "S. Aeberhard, M. Forina, 1991; UCI Machine Learning Repository, CC BY 4.0.",
+        licence: "S. Aeberhard, M. Forina, 1992; UCI Machine Learning Repository, CC BY 4.0.",
     }
 }
