@@ -206,7 +206,7 @@ pub enum Kernel {
     Norm,
     /// Reads the loss (one element) and, where `scaled`, a factor for the gradients (one element). Changes parameters and slots in place, reading
     /// the gradients, all at the places that the state layout gives. If the loss or any gradient is not finite it changes nothing
-    /// and sets the sticky flag; while the flag is set it does nothing.
+    /// and sets the sticky flag to the step's number plus one (at least 1); while the flag is not 0 it does nothing.
     FlatUpdate {
         /// The optimizer.
         rule: Arc<UpdateRule>,

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::ArrayRef;
+use crate::{ArrayRef, BlobRef};
 
 /// A command with the number that its answer ([`crate::Event::Done`] or [`crate::Event::Error`]) carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,12 +22,12 @@ pub enum Command {
         /// Start over: initial weights, step 0.
         fresh: bool,
     },
-    /// Bytes of a bundled data set that [`crate::Event::NeedAsset`] asked for; one byte per array element.
+    /// Bytes of a bundled data set that [`crate::Event::NeedAsset`] asked for.
     Asset {
         /// File name in `static/data`.
         name: String,
-        /// Its bytes, as numbers 0–255.
-        bytes: ArrayRef,
+        /// Its bytes.
+        bytes: BlobRef,
     },
     /// Trains until paused, or until the experiment's steps are done; once they are done, goes on past them.
     Start,
@@ -70,8 +70,8 @@ pub enum Command {
     Save,
     /// Goes on from the bytes of an earlier save.
     Restore {
-        /// Safetensors bytes, as numbers 0–255.
-        bytes: ArrayRef,
+        /// Safetensors bytes.
+        bytes: BlobRef,
     },
     /// Ends the run and frees its memory.
     Stop,

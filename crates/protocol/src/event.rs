@@ -1,7 +1,7 @@
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
-use crate::ArrayRef;
+use crate::{ArrayRef, BlobRef};
 
 /// What the worker tells the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,8 +71,8 @@ pub enum Event {
         id: u32,
         /// Step of the snapshot.
         step: u64,
-        /// Safetensors bytes, as numbers 0–255.
-        bytes: ArrayRef,
+        /// Safetensors bytes.
+        bytes: BlobRef,
     },
     /// Answer to [`crate::Command::Bench`].
     Benched(BenchResult),

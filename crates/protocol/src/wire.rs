@@ -1,6 +1,6 @@
-//! Messages as JavaScript values: `{ header, arrays }`, with the arrays' buffers to be transferred.
+//! Messages as JavaScript values: `{ header, arrays, blobs }`, with the buffers to be transferred.
 
-use js_sys::{Array, Float32Array, Object, Reflect};
+use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
@@ -19,9 +19,16 @@ pub fn to_js<T: Serialize>(message: &Message<T>) -> Result<(JsValue, Array), JsV
         transfer.push(&copy.buffer());
         arrays.push(&copy);
     }
+    let blobs = Array::new();
+    for blob in &message.blobs {
+        let copy = Uint8Array::from(blob.as_slice());
+        transfer.push(&copy.buffer());
+        blobs.push(&copy);
+    }
     let value = Object::new();
     Reflect::set(&value, &"header".into(), &serde_wasm_bindgen::to_value(&message.header)?)?;
     Reflect::set(&value, &"arrays".into(), &arrays)?;
+    Reflect::set(&value, &"blobs".into(), &blobs)?;
     Ok((value.into(), transfer))
 }
 
@@ -31,10 +38,8 @@ pub fn to_js<T: Serialize>(message: &Message<T>) -> Result<(JsValue, Array), JsV
 /// When the value is not such a message.
 pub fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<Message<T>, JsValue> {
     let header = serde_wasm_bindgen::from_value(Reflect::get(value, &"header".into())?)?;
-    let list: Array = Reflect::get(value, &"arrays".into())?.dyn_into()?;
-    let mut arrays = Vec::with_capacity(list.length() as usize);
-    for item in list.iter() {
-        arrays.push(item.dyn_into::<Float32Array>()?.to_vec());
-    }
-    Ok(Message { header, arrays })
+    let list = |name: &str| Reflect::get(value, &name.into())?.dyn_into::<Array>();
+    let arrays = list("arrays")?.iter().map(|a| Ok(a.dyn_into::<Float32Array>()?.to_vec())).collect::<Result<_, JsValue>>()?;
+    let blobs = list("blobs")?.iter().map(|b| Ok(b.dyn_into::<Uint8Array>()?.to_vec())).collect::<Result<_, JsValue>>()?;
+    Ok(Message { header, arrays, blobs })
 }
