@@ -1,8 +1,54 @@
-//! `cargo xtask bench`.
+//! `cargo xtask bench`: training in the browser beside its peers.
 
-use anyhow::Result;
+use crate::cmd::{command, root, run as run_command, say};
+use crate::{browser, setup, site};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
 
-/// Not yet.
-pub fn run(_args: &[String]) -> Result<()> {
-    anyhow::bail!("the benchmark is not here yet")
+/// Builds the page, the yardstick and the peers' pages, and runs them; all arguments but `--rust-peers` go to `tests/bench/run.mjs`.
+pub fn run(args: &[String]) -> Result<()> {
+    site::build()?;
+    setup::npm_packages("tests/bench")?;
+    let browser = browser::find_or_install()?;
+    let folder = root().join("tests/bench");
+    let pages = folder.join("dist");
+    fs::create_dir_all(&pages)?;
+    build_limits(&pages, "plain", &[])?;
+    let relaxed = "target.wasm32-unknown-unknown.rustflags=['-C', 'target-feature=+relaxed-simd']";
+    build_limits(&pages, "relaxed", &["--features", "relaxed", "--config", relaxed])?;
+    if args.iter().any(|arg| arg == "--rust-peers") {
+        build_candle(&pages)?;
+    }
+    say("pages: bundling");
+    run_command(&mut command("node", &["tests/bench/build.mjs"]))?;
+    say("pages: measuring; keep the machine quiet");
+    let mut measure = command("node", &["tests/bench/run.mjs"]);
+    measure.args(args.iter().filter(|arg| *arg != "--rust-peers"));
+    run_command(measure.env("DOWNHILL_CHROMIUM", &browser.chromium))
+}
+
+/// The crates of the benchmark stand outside the workspace, for they are built with flags and dependencies of their own.
+fn build_wasm(name: &str, target_dir: &str, more: &[&str]) -> Result<()> {
+    let manifest = format!("tests/bench/{name}/Cargo.toml");
+    let mut cargo = command("cargo", &["build", "--release", "--target", "wasm32-unknown-unknown"]);
+    run_command(cargo.args(["--manifest-path", &manifest, "--target-dir", target_dir]).args(more))
+}
+
+fn build_limits(pages: &Path, build: &str, more: &[&str]) -> Result<()> {
+    say(&format!("limits: building ({build})"));
+    let target_dir = format!("target/bench-limits-{build}");
+    build_wasm("limits", &target_dir, more)?;
+    let made = root().join(&target_dir).join("wasm32-unknown-unknown/release/limits.wasm");
+    fs::copy(&made, pages.join(format!("limits-{build}.wasm"))).with_context(|| format!("{} is missing", made.display()))?;
+    Ok(())
+}
+
+fn build_candle(pages: &Path) -> Result<()> {
+    say("candle: building (some minutes)");
+    let target_dir = "target/bench-candle";
+    build_wasm("candle", target_dir, &[])?;
+    let wasm = format!("{target_dir}/wasm32-unknown-unknown/release/candle.wasm");
+    let out = pages.join("peers");
+    run_command(command("wasm-bindgen", &["--target", "web", "--no-typescript", &wasm, "--out-dir"]).arg(out))
 }

@@ -1,0 +1,80 @@
+// What a person feels: first motion, frames and long tasks while training runs flat out, bytes of the first visit.
+import { gzipSync } from "node:zlib";
+import { launch } from "./host.mjs";
+
+const FLAT_OUT_MS = 8000;
+
+/** Bytes of all answers of one visit, each gzipped as a host would send it. */
+async function transferKB(browser, url) {
+  const page = await browser.newPage();
+  let bytes = 0;
+  const pending = [];
+  page.on("response", (response) => pending.push(response.body().then((body) => (bytes += gzipSync(body).length), () => 0)));
+  await page.goto(url);
+  await page.waitForFunction(() => window.downhill?.state().step > 0);
+  await Promise.all(pending);
+  await page.close();
+  return Math.round(bytes / 1024);
+}
+
+/** Milliseconds from navigation to the first changed picture of the decision boundary. */
+async function firstMotionMs(page, url) {
+  await page.goto(url);
+  return page.evaluate(async () => {
+    const picture = () => {
+      const canvas = document.querySelector("[data-testid=boundary] canvas, canvas[data-testid=boundary]");
+      return canvas?.width ? canvas.toDataURL() : null;
+    };
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    let first = null;
+    while (performance.now() < 20_000) {
+      const now = picture();
+      first ??= now;
+      if (first && now !== first) return Math.round(performance.now());
+      await frame();
+    }
+    throw new Error("the boundary never moved");
+  });
+}
+
+/** Frames and long tasks of the page's thread over `ms`. */
+function watchFrames(page, ms) {
+  return page.evaluate(async (duration) => {
+    const tasks = [];
+    const observer = new PerformanceObserver((list) => list.getEntries().forEach((entry) => tasks.push(entry.duration)));
+    observer.observe({ type: "longtask" });
+    const gaps = [];
+    const begin = performance.now();
+    let last = begin;
+    const from = window.downhill.state().step;
+    while (last - begin < duration) {
+      const now = await new Promise((resolve) => requestAnimationFrame(resolve));
+      gaps.push(now - last);
+      last = now;
+    }
+    observer.disconnect();
+    gaps.sort((a, b) => a - b);
+    return {
+      medianFps: Math.round(1000 / gaps[gaps.length >> 1]),
+      // The browser reports tasks from 50 ms on; none reported means less than that.
+      longestTaskMs: tasks.length ? Math.round(Math.max(...tasks)) : "< 50",
+      stepsPerSec: ((window.downhill.state().step - from) * 1000) / (last - begin),
+    };
+  }, ms);
+}
+
+export async function measurePage(url) {
+  const browser = await launch();
+  try {
+    const bytes = await transferKB(browser, url);
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    await page.goto(url);
+    await page.waitForFunction(() => window.downhill?.state().step > 0);
+    const motion = await firstMotionMs(page, url);
+    await page.getByTestId("pace").selectOption("max");
+    await page.waitForTimeout(1000);
+    return { transferKB: bytes, firstMotionMs: motion, ...(await watchFrames(page, FLAT_OUT_MS)) };
+  } finally {
+    await browser.close();
+  }
+}
