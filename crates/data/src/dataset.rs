@@ -72,15 +72,20 @@ pub enum Plane {
     Map(Vec<Feature>),
     /// Points `x` of `[-1, 1]` with the target as height.
     Line(Vec<LineFeature>),
+    /// The two number columns of a table with a class as colour, three standard deviations to each side.
+    Columns,
 }
+
+/// Standard deviations from the middle of the picture to its edge, for [`Plane::Columns`].
+const SPREAD: f32 = 3.0;
 
 impl Plane {
     /// The input `[features]` that stands for the point `(x, y)`; a line ignores `y`.
     pub fn encode_point(&self, x: f32, y: f32) -> Vec<f32> {
-        let (x, y) = (f64::from(x), f64::from(y));
         match self {
-            Plane::Map(features) => features.iter().map(|f| f.at(x, y) as f32).collect(),
-            Plane::Line(features) => features.iter().map(|f| f.at(x) as f32).collect(),
+            Plane::Map(features) => features.iter().map(|f| f.at(f64::from(x), f64::from(y)) as f32).collect(),
+            Plane::Line(features) => features.iter().map(|f| f.at(f64::from(x)) as f32).collect(),
+            Plane::Columns => vec![SPREAD * x, SPREAD * y],
         }
     }
 }
@@ -107,6 +112,16 @@ impl Normalisation {
             target_mean: vec![0.0; targets],
             target_std: vec![1.0; targets],
         }
+    }
+
+    /// A raw row `[features]` as the input that the network was trained with.
+    pub fn input(&self, raw: &[f32]) -> Vec<f32> {
+        raw.iter().zip(&self.mean).zip(&self.std).map(|((v, m), s)| (v - m) / s).collect()
+    }
+
+    /// What the network predicts, `[targets]`, in the units of the raw column.
+    pub fn target(&self, output: &[f32]) -> Vec<f32> {
+        output.iter().zip(&self.target_mean).zip(&self.target_std).map(|((v, m), s)| v * s + m).collect()
     }
 }
 
@@ -203,6 +218,9 @@ impl Samples {
         };
         for part in [&mut train, &mut validation] {
             apply(&normalisation, part);
+            if self.plane == Some(Plane::Columns) {
+                part.raw = part.x.iter().map(|v| v / SPREAD).collect();
+            }
         }
         let hash = hash(&[&train, &validation]);
         let card = DataCard { description: self.description, licence: self.licence, hash };

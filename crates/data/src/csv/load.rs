@@ -5,7 +5,7 @@ use downhill_tensor::UserError;
 use super::columns::{Column, ColumnKind, classify, no_target, suggest_target};
 use super::parse::{Sheet, Trouble, TroubleLog, is_missing, not_a_number};
 use super::{Choices, Goal};
-use crate::dataset::{Labels, Samples, Scaling, Task};
+use crate::dataset::{Labels, Plane, Samples, Scaling, Task};
 use crate::spec::{nearest, quote};
 
 /// Most inputs one sample may have after categories became one input per word.
@@ -39,13 +39,14 @@ pub(crate) fn load(text: &str, choices: &Choices<'_>) -> Result<Samples, UserErr
     }
     let (task, y) = read_target(&sheet, &columns[target], target, goal, &rows)?;
     let encoded = encode(&sheet, &columns, &inputs, &rows)?;
+    let picture = encoded.indicators == [false; 2] && matches!(y, Labels::Class(_));
     Ok(Samples {
         task,
         features: encoded.names,
         x: encoded.x,
         y,
         raw: Vec::new(),
-        plane: None,
+        plane: picture.then_some(Plane::Columns),
         image: None,
         notes: notes(&columns, target, &ignored, &trouble),
         description: String::new(),

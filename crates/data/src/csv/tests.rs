@@ -109,6 +109,25 @@ fn numbers_are_standardised_by_the_training_part_alone() {
 }
 
 #[test]
+fn a_prediction_goes_through_the_same_normalisation_as_the_samples() {
+    let set = build(json!({ "text": "a,b\n1,10\n3,30\n", "validation": 0 })).unwrap();
+    assert_eq!(set.normalisation.input(&[1.0]), [-1.0]);
+    assert_eq!(set.normalisation.target(&[-1.0]), [10.0]);
+}
+
+#[test]
+fn two_numbers_and_a_class_make_a_picture() {
+    let set = build(json!({ "text": table(30) })).unwrap();
+    let plane = set.plane.as_ref().unwrap();
+    for (input, at) in set.train.x.chunks_exact(2).zip(set.train.raw.chunks_exact(2)) {
+        let encoded = plane.encode_point(at[0], at[1]);
+        assert!(input.iter().zip(&encoded).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+    assert_eq!(set.train.raw.len(), 2 * set.train.len());
+    assert!(build(json!({ "text": table(30), "ignore": ["width"] })).unwrap().plane.is_none());
+}
+
+#[test]
 fn what_the_validation_part_holds_does_not_change_the_normalisation() {
     // With one row per class and part known, every validation row can be found by its value and made extreme.
     let text = |extreme: &[f32]| {
