@@ -190,6 +190,11 @@ impl Graph {
         Ok(Value { node: self.add(op.into(), inputs)?, slot: 0 })
     }
 
+    /// Applies an op whose inputs are known to fit: inside gradient rules and decompositions.
+    pub(crate) fn typed(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Value {
+        self.apply(op, inputs).expect("gradient rules and decompositions build well-typed nodes")
+    }
+
     /// Declares a parameter; its value comes from [`crate::ops::ParameterOp`].
     pub fn declare_parameter(&mut self, parameter: Parameter) -> ParamId {
         self.parameters.push(parameter);
@@ -215,6 +220,11 @@ impl Graph {
         });
         self.scope = ScopeId(i as u32);
         before
+    }
+
+    /// The scope of nodes that are added now.
+    pub fn scope(&self) -> ScopeId {
+        self.scope
     }
 
     /// Nodes that are added from now on belong to this scope.

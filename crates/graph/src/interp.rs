@@ -2,7 +2,7 @@
 
 use downhill_tensor::{Dtype, Shape, TensorTy};
 
-use crate::StepScalars;
+use crate::{Graph, StepScalars, Value};
 
 /// A contiguous row-major tensor of the interpreter. Integers are kept exactly in f64.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,12 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// A tensor of this type.
+    pub fn new(ty: &TensorTy, data: Vec<f64>) -> Self {
+        assert_eq!(ty.shape.numel(), data.len(), "a tensor has as many elements as its shape says");
+        Self { ty: ty.clone(), data }
+    }
+
     /// A float tensor.
     pub fn f32(shape: impl Into<Shape>, data: Vec<f64>) -> Self {
         let ty = TensorTy::f32(shape);
@@ -26,6 +32,12 @@ impl Tensor {
         let ty = TensorTy::u32(shape);
         assert_eq!(ty.shape.numel(), data.len(), "a tensor has as many elements as its shape says");
         Self { ty, data: data.iter().map(|&v| f64::from(v)).collect() }
+    }
+
+    /// Elements of the tensor repeated to the shape it broadcasts to.
+    pub(crate) fn broadcast(&self, to: &Shape) -> Vec<f64> {
+        let strides = self.ty.shape.broadcast_strides(to).expect("the shape rule has checked this");
+        read_strided(&self.data, 0, to, &strides)
     }
 
     /// Whether elements are integers.
@@ -49,4 +61,56 @@ pub struct Env {
     pub non_finite: bool,
     /// What [`crate::kernel::Kernel::Record`] wrote last.
     pub recorded: Vec<f64>,
+}
+
+/// The elements of a strided view in row-major order of its shape.
+pub(crate) fn read_strided(data: &[f64], offset: usize, shape: &Shape, strides: &[usize]) -> Vec<f64> {
+    let mut index = vec![0usize; shape.rank()];
+    let mut out = Vec::with_capacity(shape.numel());
+    for _ in 0..shape.numel() {
+        out.push(data[offset + index.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>()]);
+        for d in (0..index.len()).rev() {
+            index[d] += 1;
+            if index[d] < shape[d] {
+                break;
+            }
+            index[d] = 0;
+        }
+    }
+    out
+}
+
+/// All values of one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    values: Vec<Vec<Tensor>>,
+}
+
+impl Run {
+    /// What a value of the graph was.
+    pub fn value(&self, value: Value) -> &Tensor {
+        &self.values[value.node.index()][usize::from(value.slot)]
+    }
+
+    /// The graph's output of this name.
+    pub fn output(&self, graph: &Graph, name: &str) -> Option<&Tensor> {
+        graph.outputs().iter().find(|(n, _)| n == name).map(|(_, v)| self.value(*v))
+    }
+}
+
+/// Evaluates every node in order; updates and records change `env`.
+///
+/// # Panics
+/// When `env` lacks a parameter or feed that the graph declares, or has it in another shape.
+pub fn run(graph: &Graph, env: &mut Env) -> Run {
+    let mut values: Vec<Vec<Tensor>> = Vec::with_capacity(graph.len());
+    for (_, node) in graph.nodes() {
+        let inputs: Vec<&Tensor> = node.inputs.iter().map(|v| &values[v.node.index()][usize::from(v.slot)]).collect();
+        let outputs = node.op.eval(&inputs, &node.outputs, env);
+        for (tensor, ty) in outputs.iter().zip(&node.outputs) {
+            assert_eq!(tensor.ty, *ty, "{} gives the type it promises", node.op.name());
+        }
+        values.push(outputs);
+    }
+    Run { values }
 }

@@ -5,6 +5,9 @@
 //!
 //! It is not a runtime: no memory is planned and nothing is fast here. `compile` turns a graph into a plan, backends run the plan.
 
+pub mod autodiff;
+mod builder;
+mod decompose;
 pub mod expr;
 mod graph;
 pub mod interp;
@@ -12,6 +15,8 @@ pub mod kernel;
 pub mod ops;
 mod scalars;
 
+pub use builder::Built;
+pub use decompose::decompose;
 pub use expr::{BinaryOp, Expr, ExprOp, Reg, UnaryOp};
 pub use graph::{Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, Value};
 pub use ops::Op;

@@ -29,13 +29,18 @@ pub struct Constant {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalar(pub ScalarId);
 
+/// A declaration that there is.
+fn declared<'a, T>(declaration: Option<&'a T>, what: &'static str) -> Result<&'a T, OpError> {
+    declaration.ok_or_else(|| OpError::new(what, "is not declared"))
+}
+
 macro_rules! leaf {
     ($name:ident, $print:literal, |$self:ident, $graph:ident| $ty:expr, |$env:ident, $out:ident| $value:expr) => {
         impl OpDef for $name {
             const NAME: &'static str = $print;
 
             fn infer(&$self, _: &[&TensorTy], $graph: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
-                Ok(smallvec![$ty])
+                Ok(smallvec![$ty?])
             }
 
             fn vjp(&self, _: &mut Vjp<'_>) -> SmallVec<[Option<Value>; 4]> {
@@ -57,15 +62,23 @@ macro_rules! leaf {
     };
 }
 
-leaf!(ParameterOp, "parameter", |self, graph| TensorTy::f32(graph.parameters()[self.0.index()].shape.clone()), |env, _out| env
-    .parameters[self.0.index()]
-.clone());
-leaf!(FeedOp, "feed", |self, graph| graph.feeds()[self.0.index()].ty.clone(), |env, _out| env.feeds[self.0.index()].clone());
-leaf!(Constant, "constant", |self, _graph| TensorTy::f32(self.shape.clone()), |_env, out| Tensor {
+leaf!(
+    ParameterOp,
+    "parameter",
+    |self, graph| declared(graph.parameters().get(self.0.index()), Self::NAME).map(|p| TensorTy::f32(p.shape.clone())),
+    |env, _out| env.parameters[self.0.index()].clone()
+);
+leaf!(
+    FeedOp,
+    "feed",
+    |self, graph| declared(graph.feeds().get(self.0.index()), Self::NAME).map(|f| f.ty.clone()),
+    |env, _out| env.feeds[self.0.index()].clone()
+);
+leaf!(Constant, "constant", |self, _graph| Ok(TensorTy::f32(self.shape.clone())), |_env, out| Tensor {
     ty: out[0].clone(),
     data: vec![f64::from(self.value); self.shape.numel()],
 });
-leaf!(Scalar, "scalar", |self, _graph| TensorTy::f32(Shape::scalar()), |env, _out| Tensor::f32(
+leaf!(Scalar, "scalar", |self, _graph| Ok(TensorTy::f32(Shape::scalar())), |env, _out| Tensor::f32(
     Shape::scalar(),
     vec![f64::from(env.step.get(self.0))]
 ));

@@ -1,11 +1,17 @@
 //! One file per op; an op is known by its line in the list below.
 
-use downhill_tensor::{Shape, TensorTy};
+use std::fmt;
+
+use downhill_tensor::TensorTy;
 use smallvec::SmallVec;
 
 use crate::interp::{Env, Tensor};
 use crate::kernel::Lowered;
-use crate::{Graph, Node, NodeId, OpError, Value};
+use crate::{Graph, Node, OpError, Value};
+
+pub use case::{OpCase, compare};
+pub use update::Updated;
+pub use vjp::Vjp;
 
 /// What an op is. One implementation per file in this folder.
 pub trait OpDef {
@@ -28,57 +34,19 @@ pub trait OpDef {
     /// What backends run. `node` has the types.
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered;
 
+    /// The same value from other ops, for an instance of the op that no single kernel covers; asked before [`OpDef::lower`], which
+    /// then never sees that instance. See [`crate::decompose`].
+    fn decompose(&self, _graph: &mut Graph, _inputs: &[Value]) -> Option<Value> {
+        None
+    }
+
+    /// Name and attributes: `slice<1, 0..4>`.
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAME)
+    }
+
     /// Cases that every backend must pass, and whose gradients are checked against finite differences.
     fn cases() -> Vec<OpCase>;
-}
-
-/// Context of [`OpDef::vjp`]: the forward node and the gradients of its outputs.
-pub struct Vjp<'a> {
-    /// The graph that gradient nodes are added to.
-    pub graph: &'a mut Graph,
-    /// The forward node.
-    pub node: NodeId,
-    /// Gradient of each output, `None` where nothing depends on it.
-    pub grads: SmallVec<[Option<Value>; 2]>,
-}
-
-impl Vjp<'_> {
-    /// The forward node's `i`-th input.
-    pub fn input(&self, i: usize) -> Value {
-        self.graph.node(self.node).inputs[i]
-    }
-
-    /// The forward node's `i`-th output.
-    pub fn output(&self, i: u8) -> Value {
-        Value { node: self.node, slot: i }
-    }
-
-    /// Shape of the `i`-th input.
-    pub fn input_shape(&self, i: usize) -> Shape {
-        self.graph.shape(self.input(i)).clone()
-    }
-
-    /// Applies an op whose inputs are known to fit.
-    pub fn apply(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Value {
-        self.graph.apply(op, inputs).expect("a gradient rule builds well-typed nodes")
-    }
-}
-
-/// A small program around one op, with inputs and what is expected of backends.
-#[derive(Clone, Debug)]
-pub struct OpCase {
-    /// What it is about: `matmul tn 3×5×7`.
-    pub name: String,
-    /// The op.
-    pub op: Op,
-    /// Its inputs.
-    pub inputs: Vec<Tensor>,
-    /// Largest allowed |backend − interpreter| relative to the largest magnitude of the output (plus the same absolutely).
-    pub tolerance: f64,
-    /// Which inputs are checked against finite differences.
-    pub gradients: bool,
-    /// Values of the first input closer than this to a kink are moved away before finite differences are taken.
-    pub kinks: Vec<f64>,
 }
 
 macro_rules! ops {
@@ -124,6 +92,17 @@ macro_rules! ops {
             pub fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
                 match self { $(Op::$name(op) => op.lower(node, graph)),* }
             }
+
+            /// See [`OpDef::decompose`].
+            pub fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Value> {
+                match self { $(Op::$name(op) => op.decompose(graph, inputs)),* }
+            }
+        }
+
+        impl fmt::Display for Op {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self { $(Op::$name(op) => op.print(f)),* }
+            }
         }
 
         /// The cases of all ops.
@@ -144,6 +123,72 @@ ops! {
     leaf::Constant,
     /// A step scalar.
     leaf::Scalar,
+    /// A function of one number.
+    elementwise::Unary,
+    /// A function of two numbers.
+    elementwise::Binary,
+    /// A choice per element.
+    elementwise::Select,
+    /// Random zeros.
+    dropout::Dropout,
+    /// Matrix product.
+    matmul::MatMul,
+    /// Sum, mean, largest, smallest.
+    reduce::Reduce,
+    /// The same elements in another shape.
+    reshape::Reshape,
+    /// Dimensions in another order.
+    permute::Permute,
+    /// A range of one dimension.
+    slice::Slice,
+    /// Repetition along dimensions of size 1.
+    expand::Expand,
+    /// Several tensors along one dimension.
+    concat::Concat,
+    /// A border along one dimension.
+    pad::Pad,
+    /// Softmax of the last dimension.
+    softmax::Softmax,
+    /// Its gradient.
+    softmax::SoftmaxGrad,
+    /// Logarithm of softmax.
+    log_softmax::LogSoftmax,
+    /// Its gradient.
+    log_softmax::LogSoftmaxGrad,
+    /// Rows of a table.
+    gather::Gather,
+    /// Sums of rows into a table.
+    scatter_add::ScatterAdd,
+    /// A loss and its gradient.
+    loss::Loss,
+    /// Share of right predictions.
+    accuracy::Accuracy,
+    /// 2-norm of tensors together.
+    update::Norm,
+    /// The optimizer's step.
+    update::FlatUpdate,
+    /// A row of metrics.
+    update::Record,
 }
 
+mod accuracy;
+mod case;
+mod check;
+mod concat;
+mod dropout;
+mod elementwise;
+mod expand;
+mod gather;
 mod leaf;
+mod log_softmax;
+mod loss;
+mod matmul;
+mod pad;
+mod permute;
+mod reduce;
+mod reshape;
+mod scatter_add;
+mod slice;
+mod softmax;
+mod update;
+mod vjp;

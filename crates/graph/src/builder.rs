@@ -1,0 +1,282 @@
+//! Short methods for those who write models: one per op, axes may count from the end.
+
+use std::sync::Arc;
+
+use downhill_tensor::{Shape, TensorTy};
+use smallvec::SmallVec;
+
+use crate::kernel::{LossKind, ReduceKind, UpdateRule};
+use crate::ops::{
+    Accuracy, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, Gather, LogSoftmax, Loss, MatMul, Norm, Pad,
+    ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, Softmax, Unary, Updated,
+};
+use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, UnaryOp, Value};
+
+/// What every method here gives.
+pub type Built = Result<Value, OpError>;
+
+/// `axis` as an index, where a negative one counts from the end.
+fn resolve(op: &'static str, shape: &Shape, axis: isize) -> Result<usize, OpError> {
+    let index = if axis < 0 { shape.rank().checked_add_signed(axis) } else { Some(axis.unsigned_abs()) };
+    index.filter(|&i| i < shape.rank()).ok_or_else(|| OpError::new(op, format!("{shape} has no dimension {axis}")))
+}
+
+/// Leaves.
+impl Graph {
+    /// The value of a declared parameter.
+    ///
+    /// # Errors
+    /// When there is no such parameter.
+    pub fn parameter(&mut self, id: ParamId) -> Built {
+        self.apply(ParameterOp(id), &[])
+    }
+
+    /// The value of a declared feed.
+    ///
+    /// # Errors
+    /// When there is no such feed.
+    pub fn feed(&mut self, id: FeedId) -> Built {
+        self.apply(FeedOp(id), &[])
+    }
+
+    /// Declares a feed and gives its value.
+    ///
+    /// # Errors
+    /// Never; a [`Built`] like its siblings.
+    pub fn new_feed(&mut self, name: impl Into<String>, ty: TensorTy, kind: FeedKind) -> Built {
+        let id = self.declare_feed(Feed { name: name.into(), ty, kind });
+        self.feed(id)
+    }
+
+    /// A number, shape `[]`; broadcasts to whatever it meets.
+    ///
+    /// # Errors
+    /// Never; a [`Built`] like its siblings.
+    pub fn constant(&mut self, value: f32) -> Built {
+        self.full(Shape::scalar(), value)
+    }
+
+    /// The same number everywhere.
+    ///
+    /// # Errors
+    /// Never; a [`Built`] like its siblings.
+    pub fn full(&mut self, shape: impl Into<Shape>, value: f32) -> Built {
+        self.apply(Constant { value, shape: shape.into() }, &[])
+    }
+
+    /// A step scalar, shape `[]`.
+    ///
+    /// # Errors
+    /// Never; a [`Built`] like its siblings.
+    pub fn scalar(&mut self, id: ScalarId) -> Built {
+        self.apply(Scalar(id), &[])
+    }
+}
+
+/// Elementwise functions; two operands broadcast as in NumPy. All fail on integers, and where shapes do not broadcast.
+#[expect(clippy::missing_errors_doc, reason = "said once above")]
+impl Graph {
+    /// f(x)
+    pub fn unary(&mut self, op: UnaryOp, x: Value) -> Built {
+        self.apply(Unary(op), &[x])
+    }
+
+    /// f(a, b)
+    pub fn binary(&mut self, op: BinaryOp, a: Value, b: Value) -> Built {
+        self.apply(Binary(op), &[a, b])
+    }
+
+    /// a + b
+    pub fn plus(&mut self, a: Value, b: Value) -> Built {
+        self.binary(BinaryOp::Add, a, b)
+    }
+
+    /// a − b
+    pub fn sub(&mut self, a: Value, b: Value) -> Built {
+        self.binary(BinaryOp::Sub, a, b)
+    }
+
+    /// a · b
+    pub fn mul(&mut self, a: Value, b: Value) -> Built {
+        self.binary(BinaryOp::Mul, a, b)
+    }
+
+    /// a / b
+    pub fn div(&mut self, a: Value, b: Value) -> Built {
+        self.binary(BinaryOp::Div, a, b)
+    }
+
+    /// c · x
+    pub fn scale(&mut self, c: f32, x: Value) -> Built {
+        let c = self.constant(c)?;
+        self.mul(c, x)
+    }
+
+    /// `a` where `condition` is not 0, else `b`.
+    pub fn select(&mut self, condition: Value, a: Value, b: Value) -> Built {
+        self.apply(Select, &[condition, a, b])
+    }
+
+    /// Zeroes elements with probability `p` and scales the others by 1/(1 − p). Every dropout of a graph has its own `salt`.
+    pub fn dropout(&mut self, x: Value, p: f32, salt: u32) -> Built {
+        self.apply(Dropout { p, salt }, &[x])
+    }
+}
+
+/// Products, reductions, rows. All fail on integers and on shapes that do not fit, naming them.
+#[expect(clippy::missing_errors_doc, reason = "said once above")]
+impl Graph {
+    /// a · b over the last two dimensions.
+    pub fn matmul(&mut self, a: Value, b: Value) -> Built {
+        self.apply(MatMul::NN, &[a, b])
+    }
+
+    /// x · Wᵀ + b with PyTorch's weight `[out, in]` and bias `[out]`; x is `[…, in]` with two dimensions or more.
+    pub fn linear(&mut self, x: Value, weight: Value, bias: Option<Value>) -> Built {
+        let y = self.apply(MatMul::NT, &[x, weight])?;
+        bias.map_or(Ok(y), |bias| self.plus(y, bias))
+    }
+
+    /// Reduces some dimensions.
+    pub fn reduce(&mut self, kind: ReduceKind, x: Value, axes: &[isize], keep_dims: bool) -> Built {
+        let shape = self.shape(x);
+        let mut axes = axes.iter().map(|&axis| resolve("reduce", shape, axis)).collect::<Result<SmallVec<[usize; 4]>, _>>()?;
+        axes.sort_unstable();
+        axes.dedup();
+        self.apply(Reduce { kind, axes, keep_dims }, &[x])
+    }
+
+    /// Sum over some dimensions.
+    pub fn sum(&mut self, x: Value, axes: &[isize], keep_dims: bool) -> Built {
+        self.reduce(ReduceKind::Sum, x, axes, keep_dims)
+    }
+
+    /// Mean over some dimensions.
+    pub fn mean(&mut self, x: Value, axes: &[isize], keep_dims: bool) -> Built {
+        self.reduce(ReduceKind::Mean, x, axes, keep_dims)
+    }
+
+    /// Sum of all elements, shape `[]`.
+    pub fn sum_all(&mut self, x: Value) -> Built {
+        let axes = (0..self.shape(x).rank()).collect();
+        self.apply(Reduce { kind: ReduceKind::Sum, axes, keep_dims: false }, &[x])
+    }
+
+    /// Softmax along one dimension.
+    pub fn softmax(&mut self, x: Value, axis: isize) -> Built {
+        self.along(x, axis, |graph, x| graph.apply(Softmax, &[x]))
+    }
+
+    /// Logarithm of softmax along one dimension.
+    pub fn log_softmax(&mut self, x: Value, axis: isize) -> Built {
+        self.along(x, axis, |graph, x| graph.apply(LogSoftmax, &[x]))
+    }
+
+    /// Applies `f`, which works along the last dimension, along another one.
+    fn along(&mut self, x: Value, axis: isize, f: impl FnOnce(&mut Graph, Value) -> Built) -> Built {
+        let rank = self.shape(x).rank();
+        let axis = resolve("softmax", self.shape(x), axis)?;
+        if axis + 1 == rank {
+            return f(self, x);
+        }
+        let mut axes: SmallVec<[usize; 4]> = (0..rank).collect();
+        axes.swap(axis, rank - 1); // its own inverse
+        let swapped = self.apply(Permute { axes: axes.clone() }, &[x])?;
+        let y = f(self, swapped)?;
+        self.apply(Permute { axes }, &[y])
+    }
+
+    /// Loss of a prediction `[…, cols]`, shape `[]`; see [`Loss`] for targets and weights.
+    pub fn loss(&mut self, kind: LossKind, prediction: Value, target: Value, weights: Option<Value>) -> Built {
+        let inputs: SmallVec<[Value; 3]> = [prediction, target].into_iter().chain(weights).collect();
+        self.apply(Loss { kind }, &inputs)
+    }
+
+    /// Share of right predictions, shape `[]`; see [`Accuracy`].
+    pub fn accuracy(&mut self, logits: Value, target: Value, weights: Option<Value>) -> Built {
+        let inputs: SmallVec<[Value; 3]> = [logits, target].into_iter().chain(weights).collect();
+        self.apply(Accuracy, &inputs)
+    }
+
+    /// Entries of a table `[entries, …]` by indices u32 of any shape.
+    pub fn gather(&mut self, table: Value, indices: Value) -> Built {
+        self.apply(Gather, &[table, indices])
+    }
+}
+
+/// Movement. All fail where the shapes do not fit, naming them.
+#[expect(clippy::missing_errors_doc, reason = "said once above")]
+impl Graph {
+    /// The same elements in another shape.
+    pub fn reshape(&mut self, x: Value, shape: impl Into<Shape>) -> Built {
+        self.apply(Reshape { shape: shape.into() }, &[x])
+    }
+
+    /// Dimension `i` of the result is dimension `axes[i]` of x.
+    pub fn permute(&mut self, x: Value, axes: &[usize]) -> Built {
+        self.apply(Permute { axes: axes.into() }, &[x])
+    }
+
+    /// Swaps the last two dimensions.
+    pub fn transpose(&mut self, x: Value) -> Built {
+        let rank = self.shape(x).rank();
+        let mut axes: SmallVec<[usize; 4]> = (0..rank).collect();
+        if rank >= 2 {
+            axes.swap(rank - 1, rank - 2);
+        }
+        self.apply(Permute { axes }, &[x])
+    }
+
+    /// Elements `start..end` of one dimension.
+    pub fn slice(&mut self, x: Value, axis: isize, start: usize, end: usize) -> Built {
+        let axis = resolve("slice", self.shape(x), axis)?;
+        self.apply(Slice { axis, start, end, step: 1 }, &[x])
+    }
+
+    /// x broadcast to a shape.
+    pub fn expand(&mut self, x: Value, shape: impl Into<Shape>) -> Built {
+        self.apply(Expand { shape: shape.into() }, &[x])
+    }
+
+    /// Values one after the other along one dimension.
+    pub fn concat(&mut self, values: &[Value], axis: isize) -> Built {
+        let first = values.first().ok_or_else(|| OpError::new("cat", "takes one input or more"))?;
+        let axis = resolve("cat", self.shape(*first), axis)?;
+        self.apply(Concat { axis }, values)
+    }
+
+    /// A border of `value` around some dimensions, as (dimension, before, after).
+    pub fn pad(&mut self, x: Value, borders: &[(isize, usize, usize)], value: f32) -> Built {
+        borders.iter().try_fold(x, |x, &(axis, before, after)| {
+            let axis = resolve("pad", self.shape(x), axis)?;
+            self.apply(Pad { axis, before, after, value }, &[x])
+        })
+    }
+}
+
+/// The end of a training step.
+#[expect(clippy::missing_errors_doc, reason = "all fail where shapes do not fit, naming them")]
+impl Graph {
+    /// 2-norm of all values together, shape `[]`.
+    pub fn norm(&mut self, values: &[Value]) -> Built {
+        self.apply(Norm, values)
+    }
+
+    /// The optimizer's step on all parameters: see [`FlatUpdate`]. `gradients` follow the order of `params`.
+    pub fn flat_update(
+        &mut self,
+        rule: Arc<UpdateRule>,
+        params: Vec<Updated>,
+        loss: Value,
+        factor: Option<Value>,
+        gradients: &[Value],
+    ) -> Result<NodeId, OpError> {
+        let inputs: Vec<Value> = [loss].into_iter().chain(factor).chain(gradients.iter().copied()).collect();
+        self.add(FlatUpdate { rule, params, scaled: factor.is_some() }.into(), &inputs)
+    }
+
+    /// Writes scalars as a row of the metrics ring.
+    pub fn record(&mut self, scalars: &[Value]) -> Result<NodeId, OpError> {
+        self.add(Record.into(), scalars)
+    }
+}
