@@ -1,12 +1,48 @@
-//! `cargo xtask parity`.
+//! `cargo xtask parity` and `cargo xtask fixtures`: Downhill beside PyTorch itself.
 
-use anyhow::Result;
+use crate::cmd::{command, root, run, say};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::{env, fs};
 
-/// Not yet.
-pub fn compare(_args: &[String]) -> Result<()> {
-    anyhow::bail!("parity is not here yet")
+const REQUIREMENTS: &str = "tests/parity/requirements.txt";
+
+/// Trains the experiments of `tests/parity` with both and compares the loss curves.
+pub fn compare(args: &[String]) -> Result<()> {
+    with_pytorch(args, &[])
 }
-/// Not yet.
-pub fn write_fixtures(_args: &[String]) -> Result<()> {
-    anyhow::bail!("parity is not here yet")
+
+/// Writes `tests/parity/fixtures` anew.
+pub fn write_fixtures(args: &[String]) -> Result<()> {
+    with_pytorch(args, &["--write"])
+}
+
+fn with_pytorch(args: &[String], more: &[&str]) -> Result<()> {
+    if let Some(unknown) = args.first() {
+        bail!("`{unknown}` is not understood; this command takes no arguments");
+    }
+    say("downhill: building the command");
+    let target = root().join("target/parity");
+    run(command("cargo", &["build", "--release", "--package", "downhill-cli", "--target-dir"]).arg(&target))?;
+    let downhill = target.join("release").join(format!("downhill{}", env::consts::EXE_SUFFIX));
+    let python = python()?;
+    say("PyTorch: running tests/parity/run.py");
+    run(command(&python.to_string_lossy(), &["tests/parity/run.py"]).arg(downhill).args(more))
+}
+
+/// The Python of a virtual environment with PyTorch in it, made if it is missing.
+fn python() -> Result<PathBuf> {
+    let folder = root().join("target/parity-venv");
+    let python = folder.join("bin/python");
+    let mark = folder.join(".installed");
+    let wanted = fs::read(root().join(REQUIREMENTS))?;
+    if fs::read(&mark).is_ok_and(|installed| installed == wanted) {
+        say("PyTorch: there");
+        return Ok(python);
+    }
+    say("PyTorch: installing into target/parity-venv (some gigabytes, once)");
+    run(command("python3", &["-m", "venv"]).arg(&folder))?;
+    run(&mut command(&python.to_string_lossy(), &["-m", "pip", "install", "--requirement", REQUIREMENTS]))?;
+    fs::write(mark, wanted)?;
+    Ok(python)
 }

@@ -5,7 +5,7 @@ use crate::cmd::{self, command};
 use anyhow::Result;
 
 const CHECKS: [&[&str]; 2] =
-    [&["fmt", "--all", "--check"], &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]];
+    [&["fmt", "--all", "--check"], &["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]];
 
 /// Runs `cargo fmt --check` and clippy over the workspace, with warnings as errors.
 pub fn run() -> Result<Tally> {

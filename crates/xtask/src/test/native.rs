@@ -6,5 +6,7 @@ use anyhow::Result;
 
 /// Runs `cargo test` over the workspace.
 pub fn run() -> Result<Tally> {
-    Tally::of_libtest(&mut command("cargo", &["test", "--workspace", "--no-fail-fast"]))
+    let mut cargo = command("cargo", &["test", "--locked", "--workspace", "--no-fail-fast"]);
+    // A snapshot that differs is a failure and leaves no file behind.
+    Tally::of_libtest(cargo.env("INSTA_UPDATE", "no"))
 }

@@ -18,7 +18,8 @@ pub fn run() -> Result<Tally> {
     for (package, test) in WASM_TESTS {
         say(&format!("{package}, {test}, in Chromium"));
         // The profile of the page: its dependencies are compiled once for both.
-        let args = ["test", "--release", "--target", "wasm32-unknown-unknown", "--package", package, "--test", test];
+        let args =
+            ["test", "--locked", "--release", "--target", "wasm32-unknown-unknown", "--package", package, "--test", test];
         let mut cargo = command("cargo", &args);
         cargo.env("CHROMEDRIVER", &browser.driver).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver);
         let tally = Tally::of_libtest(&mut cargo)?;
