@@ -1,7 +1,7 @@
 """Downhill beside PyTorch, through the train.py that Downhill exports.
 
-    run.py DOWNHILL            trains each experiment with both and compares the loss curves
-    run.py DOWNHILL --write    writes fixtures/: what PyTorch computes, for the tests that run without it
+    run.py            trains each experiment with both and compares the loss curves
+    run.py --write    writes fixtures/: what PyTorch computes, for the tests that run without it
 
 The comparison of logits and of every gradient is `crates/train/tests/parity.rs`, which reads the fixtures.
 """
@@ -13,12 +13,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+DOWNHILL = ["cargo", "run", "--quiet", "--release", "--package", "downhill-cli", "--"]
 STEPS = 50
 RELATIVE = 1e-4
 
 
-def output_of(command, folder=None):
+def output_of(command, folder=HERE):
     """Standard output of a command, or the end of the run with what it had to say."""
     done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
@@ -30,35 +31,35 @@ def losses_of(lines):
     return [json.loads(line)["loss"] for line in lines.splitlines() if line.startswith("{")]
 
 
-def pytorch(downhill, experiment, folder):
+def pytorch(experiment, folder):
     """Exports the experiment and trains it with PyTorch; the first batch's tensors are in `first.safetensors`."""
-    output_of([downhill, "export", experiment, "--format", "pytorch", "--steps", STEPS, "-o", folder])
+    output_of([*DOWNHILL, "export", experiment, "--format", "pytorch", "--steps", STEPS, "-o", folder])
     lines = output_of([sys.executable, "train.py", "--steps", STEPS, "--dump", "first.safetensors"], folder)
     return losses_of(lines)
 
 
-def ours(downhill, experiment, folder):
+def ours(experiment, folder):
     metrics = folder / "metrics.jsonl"
-    output_of([downhill, "train", experiment, "--steps", STEPS, "--metrics", metrics])
+    output_of([*DOWNHILL, "train", experiment, "--steps", STEPS, "--metrics", metrics])
     return losses_of(metrics.read_text())
 
 
-def compare(downhill, experiment):
+def compare(experiment):
     """The largest relative difference of the two loss curves."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        theirs, mine = pytorch(downhill, experiment, folder), ours(downhill, experiment, folder)
+        theirs, mine = pytorch(experiment, folder), ours(experiment, folder)
     if not len(theirs) == len(mine) == STEPS:
         sys.exit(f"{experiment.stem}: {len(theirs)} losses from PyTorch, {len(mine)} from Downhill, expected {STEPS}")
     return max(abs(a - b) / max(abs(b), 1e-12) for a, b in zip(mine, theirs))
 
 
-def write_fixture(downhill, experiment):
+def write_fixture(experiment):
     fixture = HERE / "fixtures" / experiment.stem
     fixture.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        losses = pytorch(downhill, experiment, folder)
+        losses = pytorch(experiment, folder)
         shutil.copy(folder / "first.safetensors", fixture)
     shutil.copy(experiment, fixture / "experiment.json")
     (fixture / "losses.json").write_text("[\n" + ",\n".join(f"  {loss!r}" for loss in losses) + "\n]\n")
@@ -66,15 +67,14 @@ def write_fixture(downhill, experiment):
 
 
 def main():
-    downhill = Path(sys.argv[1]).resolve()
     experiments = sorted((HERE / "experiments").glob("*.json"))
     if "--write" in sys.argv:
         for experiment in experiments:
-            write_fixture(downhill, experiment)
+            write_fixture(experiment)
         return
     worst = 0.0
     for experiment in experiments:
-        difference = compare(downhill, experiment)
+        difference = compare(experiment)
         worst = max(worst, difference)
         print(f"{experiment.stem}: loss curves over {STEPS} steps differ by at most {difference:.1e} (allowed {RELATIVE:.0e})")
     sys.exit(0 if worst <= RELATIVE else 1)

@@ -2,8 +2,8 @@
 
 use crate::cmd::{command, root, run, say};
 use anyhow::{Result, bail};
+use std::fs;
 use std::path::PathBuf;
-use std::{env, fs};
 
 const REQUIREMENTS: &str = "tests/parity/requirements.txt";
 
@@ -22,12 +22,10 @@ fn with_pytorch(args: &[String], more: &[&str]) -> Result<()> {
         bail!("`{unknown}` is not understood; this command takes no arguments");
     }
     say("downhill: building the command");
-    let target = root().join("target/parity");
-    run(command("cargo", &["build", "--release", "--package", "downhill-cli", "--target-dir"]).arg(&target))?;
-    let downhill = target.join("release").join(format!("downhill{}", env::consts::EXE_SUFFIX));
+    run(&mut command("cargo", &["build", "--release", "--package", "downhill-cli"]))?;
     let python = python()?;
     say("PyTorch: running tests/parity/run.py");
-    run(command(&python.to_string_lossy(), &["tests/parity/run.py"]).arg(downhill).args(more))
+    run(command(&python.to_string_lossy(), &["tests/parity/run.py"]).args(more))
 }
 
 /// The Python of a virtual environment with PyTorch in it, made if it is missing.
