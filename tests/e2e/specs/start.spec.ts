@@ -16,6 +16,12 @@ for (const name of ["worker", "worker-relaxed"]) {
   });
 }
 
+test("a browser with relaxed SIMD gets the worker that uses it", async ({ page }) => {
+  await page.goto("./");
+  const url = await page.evaluate(() => (window as unknown as { downhillWorker: { url: string } }).downhillWorker.url);
+  expect(url).toBe("./worker-relaxed_loader.js");
+});
+
 test("the page opens without an error and without the crash overlay", async ({ page }) => {
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
