@@ -12,13 +12,19 @@ window.options = new URLSearchParams(location.search);
 try { await import("/" + window.options.get("page") + ".js"); } catch (error) { window.failed = String(error?.stack ?? error); }
 </script>`;
 
+/** The file behind an address; null if it would leave the two folders. */
+export function fileOf(path) {
+  if (path.includes("..")) return null;
+  return path.startsWith("/app/") ? join(here, "../../dist", path.slice(5)) : join(here, "dist", path);
+}
+
 /** `/page.html?page=…` opens a page of the benchmark, `/app/` is the release build. */
 export function serve() {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
     if (path === "/page.html") return response.writeHead(200, { "content-type": "text/html" }).end(PAGE);
-    const file = path.startsWith("/app/") ? join(here, "../../dist", path.slice(5)) : join(here, "dist", path);
-    if (path.includes("..") || !existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
+    const file = fileOf(path);
+    if (!file || !existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
     response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "cache-control": "no-store" });
     createReadStream(file).pipe(response);
   });

@@ -1,20 +1,22 @@
 // What a person feels: first motion, frames and long tasks while training runs flat out, bytes of the first visit.
+import { existsSync, readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
-import { launch } from "./host.mjs";
+import { fileOf, launch } from "./host.mjs";
 
 const FLAT_OUT_MS = 8000;
 
-/** Bytes of all answers of one visit, each gzipped as a host would send it. */
-async function transferKB(browser, url) {
+/** Bytes of everything one visit asks `server` for, the worker's files too, each gzipped as a host would send it. */
+async function transferKB(browser, server, url) {
+  const paths = new Set();
+  const note = (request) => paths.add(new URL(request.url, url).pathname);
+  server.on("request", note);
   const page = await browser.newPage();
-  let bytes = 0;
-  const pending = [];
-  page.on("response", (response) => pending.push(response.body().then((body) => (bytes += gzipSync(body).length), () => 0)));
   await page.goto(url);
   await page.waitForFunction(() => window.downhill?.state().step > 0);
-  await Promise.all(pending);
   await page.close();
-  return Math.round(bytes / 1024);
+  server.off("request", note);
+  const files = [...paths].map(fileOf).filter((file) => file && existsSync(file));
+  return Math.round(files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0) / 1024);
 }
 
 /** Milliseconds from navigation to the first changed picture of the decision boundary. */
@@ -63,10 +65,10 @@ function watchFrames(page, ms) {
   }, ms);
 }
 
-export async function measurePage(url) {
+export async function measurePage(server, url) {
   const browser = await launch();
   try {
-    const bytes = await transferKB(browser, url);
+    const bytes = await transferKB(browser, server, url);
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     await page.goto(url);
     await page.waitForFunction(() => window.downhill?.state().step > 0);

@@ -57,12 +57,13 @@ function options(args) {
   const pages = args.includes("--pages") ? value("--pages").split(",") : there;
   const missing = pages.filter((name) => !there.includes(name));
   if (missing.length) throw new Error(`no page ${missing}; there are ${there}`);
+  const whole = !named.length && pages.length === there.length && !args.includes("--page-only");
   return {
     workloads: args.includes("--page-only") ? [] : named.length ? named : WORKLOADS,
     pages,
     seconds: args.includes("--seconds") ? Number(value("--seconds")) : 5,
-    whole: !named.length && pages.length === there.length && !args.includes("--page-only"),
-    withPage: args.includes("--page-only") || (!named.length && pages.length === there.length),
+    whole,
+    withPage: whole || args.includes("--page-only"),
   };
 }
 
@@ -79,7 +80,7 @@ for (const workload of workloads) {
     console.log(JSON.stringify(cells.at(-1)));
   }
 }
-const page = withPage ? await measurePage(`${origin}/app/index.html`) : null;
+const page = withPage ? await measurePage(server, `${origin}/app/index.html`) : null;
 if (page) console.log(JSON.stringify({ page }));
 server.close();
 if (whole) await writeResults(WORKLOADS, cells, page, seconds);
