@@ -28,8 +28,11 @@ fn with_pytorch(args: &[String], more: &[&str]) -> Result<()> {
     run(command(&python.to_string_lossy(), &["tests/parity/run.py"]).args(more))
 }
 
-/// The Python of a virtual environment with PyTorch in it, made if it is missing.
+/// A Python with PyTorch: the one `DOWNHILL_PYTHON` names, or that of a virtual environment, made if it is missing.
 fn python() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("DOWNHILL_PYTHON") {
+        return Ok(PathBuf::from(named));
+    }
     let folder = root().join("target/parity-venv");
     let python = folder.join("bin/python");
     let mark = folder.join(".installed");
