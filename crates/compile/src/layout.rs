@@ -199,7 +199,7 @@ impl StateLayout {
 }
 
 /// 1 GiB of floats: half of what a 32-bit wasm memory can address, so that a snapshot fits beside it.
-const MAX_ELEMENTS: u64 = 1 << 28;
+pub(crate) const MAX_ELEMENTS: u64 = 1 << 28;
 
 impl fmt::Display for StateLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

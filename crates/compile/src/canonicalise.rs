@@ -1,0 +1,119 @@
+//! Keeps what is needed: dead nodes go, equal nodes become one, and what no kernel covers is written as other ops.
+//!
+//! Folding of constants, ×1, +0 and chains of views happens while lowering, where every op is either an expression or a view.
+
+use std::collections::BTreeMap;
+
+use downhill_graph::{Graph, NodeId, Op, Value};
+
+use crate::CompileError;
+
+/// A graph of needed nodes only, and the node of the original graph that each came from.
+pub(crate) struct Canonical {
+    pub graph: Graph,
+    pub source: Vec<NodeId>,
+}
+
+/// Nodes may decompose into nodes that decompose; more rounds than this mean that an op never ends.
+const MAX_ROUNDS: usize = 8;
+
+pub(crate) fn canonicalise(graph: &Graph) -> Result<Canonical, CompileError> {
+    let mut canonical = Canonical { graph: graph.clone(), source: graph.nodes().map(|(id, _)| id).collect() };
+    for _ in 0..MAX_ROUNDS {
+        let (next, decomposed) = rebuild(&canonical)?;
+        canonical = next;
+        if !decomposed {
+            // Decomposing may have left values that nobody reads, and a rebuild copies only what is read.
+            return Ok(rebuild(&canonical)?.0);
+        }
+    }
+    Err(CompileError::Broken { pass: "canonicalise", message: format!("nodes still decompose after {MAX_ROUNDS} rounds") })
+}
+
+/// Nodes that outputs and effects need.
+fn needed(graph: &Graph) -> Vec<bool> {
+    let mut needed = vec![false; graph.len()];
+    for (_, value) in graph.outputs() {
+        needed[value.node.index()] = true;
+    }
+    for (id, node) in graph.nodes().rev() {
+        needed[id.index()] |= matches!(node.op, Op::FlatUpdate(_) | Op::Record(_));
+        if needed[id.index()] {
+            node.inputs.iter().for_each(|v| needed[v.node.index()] = true);
+        }
+    }
+    needed
+}
+
+fn rebuild(from: &Canonical) -> Result<(Canonical, bool), CompileError> {
+    let needed = needed(&from.graph);
+    let mut out = from.graph.same_declarations();
+    let mut source = Vec::new();
+    let mut place: Vec<Option<Value>> = vec![None; from.graph.len()];
+    let mut seen: BTreeMap<(&'static str, Vec<Value>), Vec<NodeId>> = BTreeMap::new();
+    let mut decomposed = false;
+    for (id, node) in from.graph.nodes().filter(|(id, _)| needed[id.index()]) {
+        let inputs: Vec<Value> = node.inputs.iter().map(|v| at(&place, *v)).collect::<Result<_, _>>()?;
+        out.set_scope(node.scope);
+        out.set_origin(node.origin);
+        place[id.index()] = Some(if let Some(value) = node.op.decompose(&mut out, &inputs) {
+            decomposed = true;
+            value
+        } else {
+            let equals = seen.entry((node.op.name(), inputs.clone())).or_default();
+            let known = equals.iter().copied().find(|&n| out.node(n).op == node.op && !is_effect(&node.op));
+            let node_id = match known {
+                Some(known) => known,
+                None => {
+                    let new = out.add(node.op.clone(), &inputs).map_err(|e| broken(e.to_string()))?;
+                    equals.push(new);
+                    new
+                }
+            };
+            Value { node: node_id, slot: 0 }
+        });
+        source.resize(out.len(), from.source[id.index()]);
+    }
+    for (name, value) in from.graph.outputs() {
+        out.output(name.clone(), at(&place, *value)?);
+    }
+    Ok((Canonical { graph: out, source }, decomposed))
+}
+
+fn is_effect(op: &Op) -> bool {
+    matches!(op, Op::FlatUpdate(_) | Op::Record(_))
+}
+
+/// The value that stands for `v`; a decomposed node has one output, a kept one all of its own.
+fn at(place: &[Option<Value>], v: Value) -> Result<Value, CompileError> {
+    let value = place[v.node.index()].ok_or_else(|| broken(format!("{v} is used before it is computed")))?;
+    Ok(if v.slot == 0 { value } else { Value { node: value.node, slot: v.slot } })
+}
+
+fn broken(message: String) -> CompileError {
+    CompileError::Broken { pass: "canonicalise", message }
+}
+
+#[cfg(test)]
+mod tests {
+    use downhill_graph::ops::{Constant, Unary};
+    use downhill_graph::{Graph, UnaryOp};
+    use downhill_tensor::Shape;
+
+    use super::*;
+
+    #[test]
+    fn equal_nodes_become_one_and_unread_ones_go() {
+        let mut g = Graph::new();
+        let x = g.apply(Constant { value: 2.0, shape: Shape::from([3]) }, &[]).unwrap();
+        let a = g.apply(Unary(UnaryOp::Tanh), &[x]).unwrap();
+        let b = g.apply(Unary(UnaryOp::Tanh), &[x]).unwrap();
+        g.apply(Unary(UnaryOp::Exp), &[x]).unwrap();
+        g.output("a", a);
+        g.output("b", b);
+        let canonical = canonicalise(&g).unwrap();
+        assert_eq!(canonical.graph.len(), 2);
+        assert_eq!(canonical.graph.outputs()[0].1, canonical.graph.outputs()[1].1);
+        assert_eq!(canonical.source, [NodeId(0), NodeId(1)]);
+    }
+}

@@ -1,0 +1,115 @@
+use downhill_graph::Graph;
+use downhill_graph::kernel::Kernel;
+use smallvec::{SmallVec, smallvec};
+
+use crate::canonicalise::canonicalise;
+use crate::lower::lower;
+use crate::memory::{Placement, plan_memory};
+use crate::program::{BufferId, Home, Program, Task};
+use crate::schedule::schedule;
+use crate::verify::{verify_lifetimes, verify_plan};
+use crate::{Arg, CompileError, Plan, PlanOutput, Region, Space, StateLayout, Step, cost, fuse};
+
+/// Which optional passes run. Results are the same with and without; tests compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Put elementwise work into the kernels around it.
+    pub fuse: bool,
+    /// Let values that never live at the same time share memory.
+    pub alias: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { fuse: true, alias: true }
+    }
+}
+
+/// Compiles a graph whose parameters and feeds are in `layout` into a verified plan.
+///
+/// # Errors
+/// When a node is not supported at its size, the layout is not the graph's, or the program needs too much memory.
+pub fn compile(graph: &Graph, name: &str, layout: &StateLayout, options: &Options) -> Result<Plan, CompileError> {
+    check_layout(graph, layout)?;
+    let canonical = canonicalise(graph)?;
+    let mut program = lower(&canonical, layout)?;
+    program.verify("lower")?;
+    if options.fuse {
+        fuse::fuse(&mut program);
+        program.verify("fuse")?;
+    }
+    schedule(&mut program);
+    program.verify("schedule")?;
+    let placement = plan_memory(&program, graph, layout, options.alias)?;
+    let plan = assemble(&program, &placement, name, layout);
+    let broken = |message| CompileError::Broken { pass: "plan_memory", message };
+    verify_plan(&plan).map_err(broken)?;
+    verify_lifetimes(&program, &plan).map_err(broken)?;
+    Ok(plan)
+}
+
+fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError> {
+    let known = |i: usize| layout.order.get(i).and_then(|&at| layout.entries.get(at as usize));
+    for (i, parameter) in graph.parameters().iter().enumerate() {
+        if known(i).is_none_or(|e| e.name != parameter.name || e.shape != parameter.shape) {
+            return Err(CompileError::Layout(format!("parameter {} {} is not in it", parameter.name, parameter.shape)));
+        }
+    }
+    match graph.feeds().iter().find(|f| !layout.feeds.iter().any(|(known, _)| known == *f)) {
+        Some(feed) => Err(CompileError::Layout(format!("feed {} {} is not in it", feed.name, feed.ty))),
+        None => Ok(()),
+    }
+}
+
+fn assemble(program: &Program, placement: &Placement, name: &str, layout: &StateLayout) -> Plan {
+    let steps = program.tasks.iter().map(|task| step(program, task, placement, layout)).collect();
+    let outputs = program.outputs.iter().map(|out| {
+        let (region, _) = placement.regions[out.buffer.index()];
+        let region = Region { offset: region.offset + out.start as u32, len: out.shape.numel() as u32, ..region };
+        PlanOutput { name: out.name.clone(), region, shape: out.shape.clone() }
+    });
+    Plan {
+        name: name.to_string(),
+        steps,
+        outputs: outputs.collect(),
+        arena_len: placement.arena_len,
+        state_len: layout.state_len,
+        data_len: layout.data_len,
+        state: layout.offsets,
+    }
+}
+
+fn step(program: &Program, task: &Task, placement: &Placement, layout: &StateLayout) -> Step {
+    let arg = |buffer: BufferId, start: usize| {
+        let (region, per_batch) = placement.regions[buffer.index()];
+        Arg { region, start: start as u32, per_batch }
+    };
+    let reads: SmallVec<[Arg; 4]> = match all_gradients(program, task, layout) {
+        Some(region) => smallvec![Arg { region, start: 0, per_batch: 0 }],
+        None => task.reads.iter().map(|r| arg(r.buffer, r.start)).collect(),
+    };
+    let writes: SmallVec<[Arg; 2]> = task.writes.iter().map(|w| arg(*w, 0)).collect();
+    let parameters = layout.offsets.parameter_len;
+    Step {
+        flops: cost::flops(&task.kernel, &reads, parameters),
+        bytes: cost::bytes(&task.kernel, &reads, &writes, parameters),
+        kernel: task.kernel.clone(),
+        reads,
+        writes,
+        nodes: task.nodes.clone(),
+        scope: task.scope.clone(),
+        origin: task.origin,
+    }
+}
+
+/// The gradients region, where a norm reads the gradient of every parameter once: they lie side by side, with zeros between them.
+fn all_gradients(program: &Program, task: &Task, layout: &StateLayout) -> Option<Region> {
+    if task.kernel != Kernel::Norm {
+        return None;
+    }
+    let gradient = |b: BufferId| if let Home::Gradient(p) = program.buffer(b).home { Some(p.index()) } else { None };
+    let mut found: Vec<usize> = task.reads.iter().map(|r| gradient(r.buffer)).collect::<Option<_>>()?;
+    found.sort_unstable();
+    let all = found.len() == layout.order.len() && found.iter().enumerate().all(|(i, p)| i == *p);
+    all.then_some(Region { space: Space::Arena, offset: layout.offsets.gradients, len: layout.offsets.parameter_len })
+}

@@ -1,0 +1,232 @@
+//! Between graph and plan: kernels over buffers that have no address yet.
+
+use std::fmt;
+
+use downhill_graph::kernel::Kernel;
+use downhill_graph::{FeedId, NodeId, Origin, ParamId};
+use downhill_tensor::Shape;
+use smallvec::SmallVec;
+
+/// A piece of memory that holds one value for as long as it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct BufferId(pub u32);
+
+impl BufferId {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where a buffer lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Home {
+    /// Anywhere in the arena behind the state.
+    Scratch,
+    /// The parameter's place in the gradients region, where the update reads it.
+    Gradient(ParamId),
+    /// The parameter itself.
+    Parameter(ParamId),
+    /// The data buffer.
+    Feed(FeedId),
+}
+
+/// A [`BufferId`]'s size and place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Buffer {
+    pub len: usize,
+    pub home: Home,
+}
+
+impl Buffer {
+    /// Whether kernels of this program produce it.
+    pub fn is_computed(&self) -> bool {
+        matches!(self.home, Home::Scratch | Home::Gradient(_))
+    }
+}
+
+/// An operand: the kernel's strides count from element `start` of the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub buffer: BufferId,
+    pub start: usize,
+}
+
+/// A kernel with its operands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Task {
+    pub kernel: Kernel,
+    pub reads: SmallVec<[Read; 4]>,
+    pub writes: SmallVec<[BufferId; 2]>,
+    /// Buffers read at the place the state layout gives, not through an operand: gradients of the update.
+    pub uses: Vec<BufferId>,
+    pub nodes: SmallVec<[NodeId; 4]>,
+    pub scope: String,
+    pub origin: Origin,
+}
+
+impl Task {
+    /// All buffers it reads, with repetitions.
+    pub fn inputs(&self) -> impl Iterator<Item = BufferId> + '_ {
+        self.reads.iter().map(|r| r.buffer).chain(self.uses.iter().copied())
+    }
+
+    /// Whether it changes the state; such tasks keep their order.
+    pub fn is_effect(&self) -> bool {
+        matches!(self.kernel, Kernel::FlatUpdate { .. } | Kernel::Record)
+    }
+}
+
+/// A named result.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Output {
+    pub name: String,
+    pub buffer: BufferId,
+    pub start: usize,
+    pub shape: Shape,
+}
+
+/// Tasks in an order in which everything is written before it is read.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub(crate) struct Program {
+    pub buffers: Vec<Buffer>,
+    pub tasks: Vec<Task>,
+    pub outputs: Vec<Output>,
+}
+
+impl Program {
+    pub fn buffer(&self, id: BufferId) -> &Buffer {
+        &self.buffers[id.index()]
+    }
+
+    pub fn add_buffer(&mut self, len: usize, home: Home) -> BufferId {
+        self.buffers.push(Buffer { len, home });
+        BufferId(self.buffers.len() as u32 - 1)
+    }
+
+    /// Whether the buffer must exist in the end even if no task reads it.
+    pub fn is_output(&self, id: BufferId) -> bool {
+        self.outputs.iter().any(|o| o.buffer == id)
+    }
+
+    /// Tasks that write each buffer.
+    pub fn writers(&self) -> Vec<SmallVec<[usize; 2]>> {
+        let mut writers = vec![SmallVec::new(); self.buffers.len()];
+        for (i, task) in self.tasks.iter().enumerate() {
+            for w in &task.writes {
+                writers[w.index()].push(i);
+            }
+        }
+        writers
+    }
+
+    /// Tasks that read each buffer, each once.
+    pub fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); self.buffers.len()];
+        for (i, task) in self.tasks.iter().enumerate() {
+            for b in task.inputs() {
+                if readers[b.index()].last() != Some(&i) && !readers[b.index()].contains(&i) {
+                    readers[b.index()].push(i);
+                }
+            }
+        }
+        readers
+    }
+
+    /// For every task the tasks that must run before it: writers of what it reads, earlier writers of the same buffer, earlier
+    /// effects, and, before the update, everything that reads a parameter.
+    pub fn dependencies(&self) -> Vec<Vec<usize>> {
+        let writers = self.writers();
+        let mut effect = None;
+        let mut deps = Vec::with_capacity(self.tasks.len());
+        for (i, task) in self.tasks.iter().enumerate() {
+            let mut before: Vec<usize> = task.inputs().flat_map(|b| writers[b.index()].iter().copied()).collect();
+            before.extend(task.writes.iter().flat_map(|w| writers[w.index()].iter().copied()).filter(|&w| w < i));
+            if task.is_effect() {
+                before.extend(effect.replace(i));
+                if matches!(task.kernel, Kernel::FlatUpdate { .. }) {
+                    let reads_parameter = |t: &Task| t.inputs().any(|b| matches!(self.buffer(b).home, Home::Parameter(_)));
+                    before.extend((0..i).filter(|&t| reads_parameter(&self.tasks[t])));
+                }
+            }
+            before.sort_unstable();
+            before.dedup();
+            deps.push(before);
+        }
+        deps
+    }
+
+    /// Removes tasks none of whose results anyone needs.
+    pub fn remove_unread(&mut self) {
+        let mut needed: Vec<bool> = (0..self.buffers.len()).map(|b| self.is_output(BufferId(b as u32))).collect();
+        let mut keep = vec![false; self.tasks.len()];
+        for (i, task) in self.tasks.iter().enumerate().rev() {
+            keep[i] = task.is_effect() || task.writes.iter().any(|w| needed[w.index()]);
+            if keep[i] {
+                task.inputs().for_each(|b| needed[b.index()] = true);
+            }
+        }
+        let mut keep = keep.into_iter();
+        self.tasks.retain(|_| keep.next().unwrap_or(true));
+    }
+
+    /// Checks that everything is written before it is read, by one task or by several partial ones, and that operands are inside
+    /// their buffers.
+    pub fn verify(&self, pass: &'static str) -> Result<(), crate::CompileError> {
+        let broken = |message: String| Err(crate::CompileError::Broken { pass, message });
+        let mut written = vec![false; self.buffers.len()];
+        let mut read = vec![false; self.buffers.len()];
+        for (i, task) in self.tasks.iter().enumerate() {
+            for b in task.inputs() {
+                if self.buffer(b).is_computed() && !written[b.index()] {
+                    return broken(format!("task {i} reads b{} before it is written", b.0));
+                }
+                read[b.index()] = true;
+            }
+            for w in &task.writes {
+                let partial = matches!(task.kernel, Kernel::CopyInto { .. });
+                if !self.buffer(*w).is_computed() || read[w.index()] || (written[w.index()] && !partial) {
+                    return broken(format!("task {i} writes b{}, which is not its to write", w.0));
+                }
+            }
+            task.writes.iter().for_each(|w| written[w.index()] = true);
+            let len = |b: BufferId| self.buffer(b).len;
+            let reads: Vec<(usize, usize)> = task.reads.iter().map(|r| (r.start, len(r.buffer))).collect();
+            let writes: Vec<usize> = task.writes.iter().map(|w| len(*w)).collect();
+            if let Err(message) = crate::verify::check_operands(&task.kernel, &reads, &writes) {
+                return broken(format!("task {i} ({}): {message}", task.kernel));
+            }
+        }
+        for out in &self.outputs {
+            let buffer = self.buffer(out.buffer);
+            if (buffer.is_computed() && !written[out.buffer.index()]) || out.start + out.shape.numel() > buffer.len {
+                return broken(format!("output {} is not there", out.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Program {
+    /// One line per task: scope, kernel, reads → writes; buffers are `b3`, parameters `p0`, feeds `feed1`, pinned gradients `b3=∇p0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |b: BufferId| match self.buffer(b).home {
+            Home::Scratch => format!("b{}", b.0),
+            Home::Gradient(p) => format!("b{}=∇{p}", b.0),
+            Home::Parameter(p) => p.to_string(),
+            Home::Feed(feed) => feed.to_string(),
+        };
+        for task in &self.tasks {
+            let reads: Vec<String> = task
+                .reads
+                .iter()
+                .map(|r| if r.start == 0 { name(r.buffer) } else { format!("{}[{}..]", name(r.buffer), r.start) })
+                .collect();
+            let writes: Vec<String> = task.writes.iter().map(|w| name(*w)).collect();
+            writeln!(f, "{:10} {}  {} → {}", task.scope, task.kernel, reads.join(" "), writes.join(" "))?;
+        }
+        for out in &self.outputs {
+            writeln!(f, "out {} {} {}", out.name, out.shape, name(out.buffer))?;
+        }
+        Ok(())
+    }
+}
