@@ -67,7 +67,7 @@ impl fmt::Display for Value {
 pub enum Origin {
     /// The model's own computation.
     Forward,
-    /// Part of the gradient with respect to this forward value.
+    /// Part of the way back through the node of this forward value.
     Grad(Value),
     /// Part of updating the parameters or of recording metrics.
     Update,

@@ -5,15 +5,21 @@
 //!
 //! It is not a runtime: no memory is planned and nothing is fast here. `compile` turns a graph into a plan, backends run the plan.
 
+#[cfg(any(test, feature = "arbitrary"))]
+pub mod arbitrary;
 pub mod autodiff;
 mod builder;
 mod decompose;
 pub mod expr;
+#[cfg(test)]
+mod gradcheck;
 mod graph;
 pub mod interp;
 pub mod kernel;
 pub mod ops;
+mod print;
 mod scalars;
+mod verify;
 
 pub use builder::Built;
 pub use decompose::decompose;
@@ -21,3 +27,4 @@ pub use expr::{BinaryOp, Expr, ExprOp, Reg, UnaryOp};
 pub use graph::{Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, Value};
 pub use ops::Op;
 pub use scalars::{ScalarId, StepScalars};
+pub use verify::{VerifyError, verify};
