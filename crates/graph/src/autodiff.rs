@@ -125,3 +125,60 @@ fn zeros(graph: &mut Graph, like: Value) -> Value {
     graph.set_origin(Origin::Grad(like));
     graph.typed(Constant { value: 0.0, shape }, &[])
 }
+
+#[cfg(test)]
+mod tests {
+    use downhill_tensor::TensorTy;
+
+    use super::*;
+    use crate::interp::{Env, Tensor, run};
+    use crate::{FeedKind, UnaryOp};
+
+    fn feed(graph: &mut Graph, name: &str, shape: &[usize]) -> Value {
+        graph.new_feed(name, TensorTy::f32(shape), FeedKind::Resident).unwrap()
+    }
+
+    #[test]
+    fn a_value_read_twice_adds_up_its_gradients_and_a_repeated_one_is_summed() {
+        let mut g = Graph::new();
+        let (x, b) = (feed(&mut g, "x", &[2, 3]), feed(&mut g, "b", &[3]));
+        // Σ x·(x + b): ∂x = 2x + b, ∂b = Σ_rows x
+        let sum = g.plus(x, b).unwrap();
+        let product = g.mul(x, sum).unwrap();
+        let loss = g.sum_all(product).unwrap();
+        let grads = grad(&mut g, loss, &[x, b]);
+        let feeds = vec![Tensor::f32([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), Tensor::f32([3], vec![10.0, 20.0, 30.0])];
+        let values = run(&g, &mut Env { feeds, ..Env::default() });
+        assert_eq!(values.value(grads[0]).data, [12.0, 24.0, 36.0, 18.0, 30.0, 42.0]);
+        assert_eq!(values.value(grads[1]), &Tensor::f32([3], vec![5.0, 7.0, 9.0]));
+    }
+
+    #[test]
+    fn what_the_loss_does_not_depend_on_has_a_gradient_of_zeros() {
+        let mut g = Graph::new();
+        let (x, other) = (feed(&mut g, "x", &[2]), feed(&mut g, "other", &[3, 1]));
+        let loss = g.sum_all(x).unwrap();
+        let later = g.unary(UnaryOp::Exp, other).unwrap();
+        let grads = grad(&mut g, loss, &[other, later, loss]);
+        let feeds = vec![Tensor::f32([2], vec![1.0; 2]), Tensor::f32([3, 1], vec![1.0; 3])];
+        let values = run(&g, &mut Env { feeds, ..Env::default() });
+        assert_eq!(values.value(grads[0]), &Tensor::f32([3, 1], vec![0.0; 3]));
+        assert_eq!(values.value(grads[1]), &Tensor::f32([3, 1], vec![0.0; 3]));
+        assert_eq!(values.value(grads[2]).data, [1.0]);
+    }
+
+    #[test]
+    fn nodes_on_the_way_back_carry_scope_and_forward_value_and_leave_the_graph_as_it_was_set() {
+        let mut g = Graph::new();
+        let x = feed(&mut g, "x", &[2]);
+        g.enter_scope("0.sin");
+        let y = g.unary(UnaryOp::Sin, x).unwrap();
+        g.enter_scope("after");
+        let loss = g.sum_all(y).unwrap();
+        let dx = grad(&mut g, loss, &[x])[0];
+        let node = g.node(dx.node);
+        assert_eq!((g.scope_name(node.scope), node.origin), ("0.sin", Origin::Grad(y)));
+        assert_eq!(g.scope_name(g.scope()), "after");
+        assert_eq!(g.set_origin(Origin::Forward), Origin::Forward);
+    }
+}

@@ -110,6 +110,7 @@ pub enum RowsKind {
     LogSoftmaxGrad,
     /// Reads prediction, target, and weights `[rows]` where `weighted`; writes the loss (one element), Σᵢ wᵢ·lᵢ / Σᵢ wᵢ with lᵢ the
     /// mean over the columns (cross-entropy: the row's loss), and its gradient like the prediction. All weights zero: loss 0, gradient 0.
+    /// A row whose label is no class weighs 0; a row of weight 0 adds nothing even where its own loss is not finite.
     Loss {
         /// Which loss.
         kind: LossKind,
@@ -117,7 +118,8 @@ pub enum RowsKind {
         weighted: bool,
     },
     /// Reads logits, target, and weights `[rows]` where `weighted`; writes one element: the weighted share of rows predicted
-    /// right. One column: logit > 0 against target > 0.5 (f32); more: argmax (first on ties) against a label (u32).
+    /// right. One column: logit > 0 against target > 0.5 (f32); more: argmax (first on ties) against a label (u32),
+    /// where a row whose label is no class weighs 0.
     Accuracy {
         /// Whether weights are read.
         weighted: bool,
@@ -299,6 +301,7 @@ pub struct ViewSpec {
 
 /// What an op turns into.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it lives only while its node is lowered")]
 pub enum Lowered {
     /// Stands for a buffer that exists already (parameter, feed), or (constants, step scalars) is folded into its readers.
     Leaf,

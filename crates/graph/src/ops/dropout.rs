@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn about_p_of_the_elements_are_dropped_and_the_mean_is_kept() {
         let x = Tensor::f32([100_000], vec![1.0; 100_000]);
-        let y = &Dropout { p: 0.25, salt: 3 }.eval(&[&x], &[x.ty.clone()], &mut Env::default())[0];
+        let y = &Dropout { p: 0.25, salt: 3 }.eval(&[&x], std::slice::from_ref(&x.ty), &mut Env::default())[0];
         let zeros = y.data.iter().filter(|v| **v == 0.0).count();
         assert!((24_000..26_000).contains(&zeros), "{zeros} zeros");
         assert!((y.data.iter().sum::<f64>() / 1e5 - 1.0).abs() < 0.01);
@@ -103,7 +103,7 @@ mod tests {
         let x = Tensor::f32([64], vec![1.0; 64]);
         let mask = |salt, step| {
             let mut env = Env { step: StepScalars { step, ..StepScalars::default() }, ..Env::default() };
-            Dropout { p: 0.5, salt }.eval(&[&x], &[x.ty.clone()], &mut env).remove(0).data
+            Dropout { p: 0.5, salt }.eval(&[&x], std::slice::from_ref(&x.ty), &mut env).remove(0).data
         };
         assert_eq!(mask(1, 1), mask(1, 1));
         assert_ne!(mask(1, 1), mask(2, 1));

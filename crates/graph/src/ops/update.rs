@@ -158,7 +158,7 @@ impl OpDef for FlatUpdate {
     fn eval(&self, inputs: &[&Tensor], _: &[TensorTy], env: &mut Env) -> Vec<Tensor> {
         let (numbers, gradients) = inputs.split_at(1 + usize::from(self.scaled));
         let finite = |t: &&Tensor| t.data.iter().all(|v| v.is_finite());
-        if env.non_finite || !finite(&numbers[0]) || !gradients.iter().all(|g| finite(g)) {
+        if env.non_finite || !finite(&numbers[0]) || !gradients.iter().all(finite) {
             env.non_finite = true;
             return Vec::new();
         }
