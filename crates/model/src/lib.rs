@@ -1,1 +1,63 @@
+//! The experiment document and what it turns into: graphs, step scalars, initial weights, links, forms.
+//!
+//! Everything that can be chosen is a registry with one file per member: [`layers`], [`losses`], [`optimizers`], [`schedules`] (data sources are
+//! `downhill-data`'s). It is not an engine: nothing here runs a graph, and nothing here draws.
+//!
+//! # What the programs agree on
+//!
+//! | name | type | what |
+//! |---|---|---|
+//! | `train.x`, `validation.x` | f32 `[samples, features]`, resident | inputs |
+//! | `train.y`, `validation.y` | u32 `[samples]` or f32 `[samples, columns]`, resident | targets, from [`encode_targets`] |
+//! | `train.indices` | u32 `[batch]`, per step | samples of a training step |
+//! | `eval.indices`, `eval.weights` | u32 and f32 `[rows]`, per step | samples of an evaluation; padding weighs 0 |
+//! | `map.x` | f32 `[rows, features]`, resident | inputs of a map |
+//! | `probe.x`, `probe.y` | like `train.*`, resident | samples of a probe |
+//!
+//! Parameters are named as in PyTorch's `state_dict` (`0.weight`, `3.1.0.bias`), linear weights are `[out, in]`. Scopes are the same prefixes.
+//! Outputs of each program are listed at [`ProgramKind`], step scalars in [`scalars`]. A training step records
+//! [`Experiment::metric_names`].
+//!
+//! Two classes with a loss of one output (`bce_with_logits`, `mse`, …): the first class is 0 for `bce_with_logits` and −1 for losses of a difference, the second is 1.
 
+mod build;
+mod check;
+mod edit;
+mod experiment;
+pub mod export;
+pub mod forms;
+mod init;
+pub mod layers;
+pub mod losses;
+pub mod optimizers;
+pub mod presets;
+mod pretty;
+mod registry;
+mod resolve;
+pub mod scalars;
+pub mod schedules;
+mod schema;
+pub mod share;
+mod signature;
+mod targets;
+mod training;
+mod version;
+mod view;
+
+pub use downhill_data as data;
+
+pub use build::{ProgramKind, Split, build};
+pub use check::{LayerSummary, MAX_BYTES, Summary, check};
+pub use edit::{Effect, carry, effect};
+pub use experiment::{Experiment, Parsed};
+pub use init::{InitialParameter, init_parameters};
+pub use layers::Layer;
+pub use losses::Loss;
+pub use optimizers::Optimizer;
+pub use schedules::Schedule;
+pub use schema::schema;
+pub use signature::{Signature, Task};
+pub use targets::{EncodedTargets, encode_targets};
+pub use training::Training;
+pub use version::VERSION;
+pub use view::{Max, Pace, View};

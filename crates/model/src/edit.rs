@@ -1,0 +1,155 @@
+//! What an edit needs: which weights stay, and how much of a run has to be made anew.
+
+use downhill_tensor::UserError;
+
+use crate::check::resolved;
+use crate::layers::Layer;
+use crate::resolve::{Resolved, flat};
+use crate::{Experiment, Signature};
+
+/// How much of a run an edit touches, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Only the name or the view: nothing changes for the engine.
+    Nothing,
+    /// Only step scalars and bookkeeping: rates, penalties, momentum, schedule, number of steps. Nothing is recompiled.
+    Live,
+    /// Programs are recompiled; weights of layers that did not change are kept ([`carry`]).
+    Rebuild {
+        /// Whether the optimizer's slots still mean the same.
+        keep_slots: bool,
+    },
+    /// The data is made anew, then as [`Effect::Rebuild`].
+    Data,
+    /// Another seed, or other initial weights: the run starts over.
+    Fresh,
+}
+
+/// What it takes to get from `old` to `new`.
+pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
+    if old.seed != new.seed || initialisers(&old.model) != initialisers(&new.model) && same_but_for_init(&old.model, &new.model)
+    {
+        return Effect::Fresh;
+    }
+    if old.data != new.data {
+        return Effect::Data;
+    }
+    let (old_rule, new_rule) = (old.optimizer.rule(&old.training), new.optimizer.rule(&new.training));
+    let programs = old.model != new.model
+        || old.loss != new.loss
+        || old_rule != new_rule
+        || old.training.batch_size != new.training.batch_size
+        || old.training.clip_norm.is_some() != new.training.clip_norm.is_some();
+    if programs {
+        let keep_slots = old_rule.name == new_rule.name && old_rule.slots == new_rule.slots;
+        return Effect::Rebuild { keep_slots };
+    }
+    let live = old.optimizer != new.optimizer || old.schedule != new.schedule || old.training != new.training;
+    if live { Effect::Live } else { Effect::Nothing }
+}
+
+fn initialisers(model: &[Layer]) -> Vec<String> {
+    let own = |layer: &Layer| layer.init().map(|init| init.to_value().to_string());
+    model.iter().flat_map(|layer| own(layer).into_iter().chain(layer.branches().into_iter().flat_map(initialisers))).collect()
+}
+
+/// Whether two models differ in their initialisers alone.
+fn same_but_for_init(old: &[Layer], new: &[Layer]) -> bool {
+    fn stripped(layer: &Layer) -> Layer {
+        match layer.clone() {
+            Layer::Linear(mut linear) => {
+                linear.init = Default::default();
+                Layer::Linear(linear)
+            }
+            Layer::Residual(mut residual) => {
+                residual.body = residual.body.iter().map(stripped).collect();
+                Layer::Residual(residual)
+            }
+            Layer::Concat(mut concat) => {
+                concat.branches = concat.branches.iter().map(|branch| branch.iter().map(stripped).collect()).collect();
+                Layer::Concat(concat)
+            }
+            Layer::Repeat(mut repeat) => {
+                repeat.body = repeat.body.iter().map(stripped).collect();
+                Layer::Repeat(repeat)
+            }
+            other => other,
+        }
+    }
+    old.iter().map(stripped).eq(new.iter().map(stripped))
+}
+
+/// For every parameter of `new`, the parameter of `old` whose value it takes over: the longest common subsequence of layers of the same
+/// kind and shapes.
+///
+/// # Errors
+/// As [`crate::check`], of either.
+pub fn carry(old: (&Experiment, &Signature), new: (&Experiment, &Signature)) -> Result<Vec<Option<usize>>, UserError> {
+    let (old, new) = (resolved(old.0, old.1)?, resolved(new.0, new.1)?);
+    let (old, new) = (places(&old), places(&new));
+    let mut carried: Vec<Option<usize>> = vec![None; new.iter().map(|place| place.layer.parameters.len()).sum()];
+    for (i, j) in common(&old, &new) {
+        if let (Some(from), Some(to)) = (old.get(i), new.get(j)) {
+            for k in 0..to.layer.parameters.len() {
+                if let Some(slot) = carried.get_mut(to.first + k) {
+                    *slot = Some(from.first + k);
+                }
+            }
+        }
+    }
+    Ok(carried)
+}
+
+/// A layer with the index of its first parameter.
+struct Place<'a> {
+    layer: &'a Resolved,
+    first: usize,
+}
+
+impl Place<'_> {
+    fn matches(&self, other: &Place<'_>) -> bool {
+        let shapes = |layer: &Resolved| layer.parameters.iter().map(|p| p.shape.clone()).collect::<Vec<_>>();
+        let (a, b) = (self.layer, other.layer);
+        a.name == b.name && a.input == b.input && a.output == b.output && shapes(a) == shapes(b)
+    }
+}
+
+fn places(model: &[Resolved]) -> Vec<Place<'_>> {
+    let mut first = 0;
+    flat(model)
+        .into_iter()
+        .map(|layer| {
+            let place = Place { layer, first };
+            first += layer.parameters.len();
+            place
+        })
+        .collect()
+}
+
+/// Pairs of a longest common subsequence; among several the one that matches from the front.
+fn common(old: &[Place<'_>], new: &[Place<'_>]) -> Vec<(usize, usize)> {
+    let width = new.len() + 1;
+    // longest[i][j]: length for old[i..], new[j..].
+    let mut longest = vec![0u32; (old.len() + 1) * width];
+    for i in (0..old.len()).rev() {
+        for j in (0..new.len()).rev() {
+            longest[i * width + j] = if old[i].matches(&new[j]) {
+                1 + longest[(i + 1) * width + j + 1]
+            } else {
+                longest[(i + 1) * width + j].max(longest[i * width + j + 1])
+            };
+        }
+    }
+    let (mut i, mut j, mut pairs) = (0, 0, Vec::new());
+    while i < old.len() && j < new.len() {
+        if old[i].matches(&new[j]) {
+            pairs.push((i, j));
+            (i, j) = (i + 1, j + 1);
+        } else if longest[(i + 1) * width + j] >= longest[i * width + j + 1] {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    pairs
+}

@@ -1,0 +1,5 @@
+//! The way out: an experiment as a program of another framework.
+
+mod pytorch;
+
+pub(crate) use pytorch::modules;

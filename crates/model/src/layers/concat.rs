@@ -1,0 +1,93 @@
+use downhill_graph::Value;
+use downhill_tensor::UserError;
+use serde_json::{Value as Json, json};
+
+use super::{Layer, LayerDef, list_schema, read_list, write_list};
+use crate::build::Builder;
+use crate::registry::{Fields, Reader};
+use crate::resolve::{Inferred, Resolved, Resolver, times};
+
+/// Sends its input through several branches and puts their outputs side by side.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Concat {
+    /// The branches; an empty one passes its input on.
+    pub branches: Vec<Vec<Layer>>,
+}
+
+/// More branches than this are nobody's intention.
+const MAX_BRANCHES: usize = 16;
+
+impl Fields for Concat {
+    fn read(value: &Json, reader: &mut Reader) -> Result<Self, UserError> {
+        let Some(items) = value.as_array() else {
+            return Err(UserError::new("This must be a list of branches, each a list of layers.")
+                .hint("Write { \"concat\": [ [ … ], [ … ] ] }."));
+        };
+        if items.is_empty() || items.len() > MAX_BRANCHES {
+            return Err(UserError::new(format!("concat has between 1 and {MAX_BRANCHES} branches, not {}.", items.len()))
+                .hint("Write { \"concat\": [ [ … ], [ … ] ] }."));
+        }
+        let read = |(i, item)| read_list(item, reader).map_err(|e: UserError| e.under(&format!("[{i}]")));
+        Ok(Self { branches: items.iter().enumerate().map(read).collect::<Result<_, _>>()? })
+    }
+
+    fn write(&self) -> Json {
+        self.branches.iter().map(|branch| write_list(branch, false)).collect()
+    }
+
+    fn write_full(&self) -> Json {
+        self.branches.iter().map(|branch| write_list(branch, true)).collect()
+    }
+
+    fn schema() -> Json {
+        json!({
+            "title": "Concat",
+            "description": "Sends its input through several branches and puts their outputs side by side.",
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_BRANCHES,
+            "items": list_schema("Branch", "Layers of one branch; an empty list passes the input on."),
+        })
+    }
+}
+
+impl LayerDef for Concat {
+    fn label(&self) -> String {
+        format!("concat {}", self.branches.len())
+    }
+
+    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
+        let mut inferred = Inferred::new(input);
+        let mut width = 0usize;
+        for (i, branch) in self.branches.iter().enumerate() {
+            let layers = cx.list(&format!("[{i}]"), Some(i), branch, input)?;
+            let output = layers.last().map_or(input, |layer| layer.output.as_slice());
+            let &[units] = output else {
+                let message = format!("concat puts vectors side by side, but this branch gives {}.", times(output));
+                return Err(UserError::at(format!("[{i}]"), message).hint("End it with `flatten`."));
+            };
+            width = width.saturating_add(units);
+            inferred = inferred.branch(layers);
+        }
+        inferred.output = vec![width];
+        Ok(inferred)
+    }
+
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+        let mut parts = Vec::with_capacity(self.branches.len());
+        for (i, branch) in self.branches.iter().enumerate() {
+            parts.push(cx.list(branch, at.branch(i), x)?);
+        }
+        cx.concat(&parts)
+    }
+
+    fn torch(&self, at: &Resolved) -> String {
+        let branch =
+            |(i, layers): (usize, &Vec<Layer>)| format!("nn.Sequential({})", crate::export::modules(layers, at.branch(i)));
+        format!("Concat({})", self.branches.iter().enumerate().map(branch).collect::<Vec<_>>().join(", "))
+    }
+
+    fn branches(&self) -> Vec<&[Layer]> {
+        self.branches.iter().map(Vec::as_slice).collect()
+    }
+}

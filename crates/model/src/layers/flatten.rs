@@ -1,0 +1,31 @@
+use downhill_graph::Value;
+use downhill_tensor::UserError;
+
+use super::LayerDef;
+use crate::build::Builder;
+use crate::registry::fields;
+use crate::resolve::{Inferred, Resolved, Resolver};
+
+fields! {
+    /// Puts all numbers of a sample into one row.
+    #[schemars(title = "Flatten")]
+    Flatten {}
+}
+
+impl LayerDef for Flatten {
+    fn label(&self) -> String {
+        "flatten".to_string()
+    }
+
+    fn infer(&self, _: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
+        Ok(Inferred::new([input.iter().fold(1usize, |n, &d| n.saturating_mul(d))]))
+    }
+
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+        cx.reshape(x, &at.output)
+    }
+
+    fn torch(&self, _: &Resolved) -> String {
+        "nn.Flatten()".to_string()
+    }
+}

@@ -1,0 +1,58 @@
+use downhill_graph::{BinaryOp, Value};
+use downhill_tensor::UserError;
+
+use super::{Init, LayerDef, Size};
+use crate::build::Builder;
+use crate::registry::fields;
+use crate::resolve::{Inferred, Resolved, Resolver, times};
+
+fields! {
+    /// Every output is a weighted sum of all inputs: `y = x Wᵀ + b`.
+    #[schemars(title = "Linear")]
+    Linear {
+        /// Number of outputs, or "classes" or "targets" for as many as the data asks for.
+        #[schemars(title = "Outputs")]
+        out: Size = Size::Units(8),
+        /// Whether a learned constant is added to every output.
+        #[schemars(title = "Bias")]
+        bias: bool = true,
+        /// How the weights are drawn at the start.
+        #[schemars(title = "Initial weights")]
+        init: Init = Init::default(),
+    }
+}
+
+impl LayerDef for Linear {
+    fn label(&self) -> String {
+        format!("linear {}", self.out)
+    }
+
+    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
+        let &[fan_in] = input else {
+            let message = format!("linear expects a vector, gets {}.", times(input));
+            return Err(UserError::new(message).hint("Insert `flatten` before it."));
+        };
+        let out = cx.size(self.out).map_err(|e| e.under("out"))?;
+        let mut inferred = Inferred::new([out]).flops(2 * fan_in as u64 * out as u64);
+        inferred.parameter("weight", &[out, fan_in], self.init.weight(fan_in, out));
+        if self.bias {
+            inferred.parameter("bias", &[out], self.init.bias(fan_in));
+        }
+        Ok(inferred)
+    }
+
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+        let weight = cx.parameter(at, "weight")?;
+        let product = cx.matmul_t(x, weight)?;
+        if !self.bias {
+            return Ok(product);
+        }
+        let bias = cx.parameter(at, "bias")?;
+        cx.binary(BinaryOp::Add, product, bias)
+    }
+
+    fn torch(&self, at: &Resolved) -> String {
+        let bias = if self.bias { "" } else { ", bias=False" };
+        format!("nn.Linear({}, {}{bias})", at.input.first().unwrap_or(&0), at.output.first().unwrap_or(&0))
+    }
+}

@@ -1,0 +1,148 @@
+//! The registry of layers: one line each in the list below. A layer knows its shapes and parameters ([`LayerDef::infer`]), its graph
+//! ([`LayerDef::build`]) and its PyTorch module ([`LayerDef::torch`]).
+
+mod activation;
+mod concat;
+mod dropout;
+mod flatten;
+mod init;
+mod initialisers;
+mod linear;
+mod repeat;
+mod residual;
+mod size;
+
+use downhill_data::spec;
+use downhill_graph::Value;
+use downhill_tensor::UserError;
+use serde_json::Value as Json;
+
+pub use activation::{Elu, Gelu, GeluApproximation, Hardtanh, LeakyRelu, Mish, Relu, Sigmoid, Silu, Sin, Softplus, Tanh};
+pub use concat::Concat;
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use init::{Draw, Init};
+pub use initialisers::{KaimingNormal, KaimingUniform, Normal, TorchDefault, Uniform, XavierNormal, XavierUniform, Zeros};
+pub use linear::Linear;
+pub use repeat::Repeat;
+pub use residual::Residual;
+pub use size::{Size, Word};
+
+use crate::build::Builder;
+use crate::registry::{MAX_DEPTH, MAX_LAYERS, Reader, registry};
+use crate::resolve::{Inferred, Resolved, Resolver};
+
+/// What every layer can do.
+pub(crate) trait LayerDef {
+    /// A few words for a card: `linear 8`.
+    fn label(&self) -> String;
+
+    /// What the ranges of the single fields cannot say.
+    fn validate(&self) -> Result<(), UserError> {
+        Ok(())
+    }
+
+    /// Output shape (without the batch), parameters and cost for an input of this shape.
+    ///
+    /// # Errors
+    /// When the layer does not take such an input; the path starts at the layer's fields.
+    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError>;
+
+    /// Adds the layer to a graph. `x` is `[batch, …input shape]`.
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError>;
+
+    /// The expression that makes its PyTorch module.
+    fn torch(&self, at: &Resolved) -> String;
+
+    /// The layers inside, one list per branch.
+    fn branches(&self) -> Vec<&[Layer]> {
+        Vec::new()
+    }
+}
+
+registry! {
+    /// A part of the model.
+    "layer" Layer: LayerDef {
+        "linear" => linear::Linear,
+        "relu" => activation::Relu,
+        "leaky_relu" => activation::LeakyRelu,
+        "elu" => activation::Elu,
+        "gelu" => activation::Gelu,
+        "silu" => activation::Silu,
+        "mish" => activation::Mish,
+        "tanh" => activation::Tanh,
+        "sigmoid" => activation::Sigmoid,
+        "softplus" => activation::Softplus,
+        "hardtanh" => activation::Hardtanh,
+        "sin" => activation::Sin,
+        "dropout" => dropout::Dropout,
+        "flatten" => flatten::Flatten,
+        "residual" => residual::Residual,
+        "concat" => concat::Concat,
+        "repeat" => repeat::Repeat,
+    }
+}
+
+/// Names that documents of every version keep free for wiring between layers.
+const RESERVED: [&str; 3] = ["input", "name", "from"];
+
+impl Layer {
+    /// A few words for a card: `linear 8`.
+    pub fn label(&self) -> String {
+        self.def().label()
+    }
+
+    /// The layers inside, one list per branch; none for a plain layer.
+    pub fn branches(&self) -> Vec<&[Layer]> {
+        self.def().branches()
+    }
+
+    /// Whether anything is drawn or learned differently when only this layer's initial weights change.
+    pub(crate) fn init(&self) -> Option<&Init> {
+        if let Layer::Linear(linear) = self { Some(&linear.init) } else { None }
+    }
+}
+
+/// Reads a list of layers; the error's path starts with the place in the list.
+pub(crate) fn read_list(value: &Json, reader: &mut Reader) -> Result<Vec<Layer>, UserError> {
+    let Some(items) = value.as_array() else {
+        return Err(
+            UserError::new("This must be a list of layers.").hint("Write [ { \"linear\": { \"out\": 8 } }, \"tanh\" ].")
+        );
+    };
+    if reader.depth >= MAX_DEPTH {
+        return Err(UserError::new(format!("Layers stand inside layers more than {MAX_DEPTH} deep."))
+            .hint("Take the innermost ones out, or use `repeat`."));
+    }
+    reader.layers = reader.layers.saturating_add(items.len());
+    if reader.layers > MAX_LAYERS {
+        return Err(UserError::new(format!("{} layers are too many; a model has at most {MAX_LAYERS}.", reader.layers))
+            .hint("Use fewer, wider layers."));
+    }
+    reader.depth += 1;
+    let layers =
+        items.iter().enumerate().map(|(i, item)| read_item(item, reader).map_err(|e| e.under(&format!("[{i}]")))).collect();
+    reader.depth -= 1;
+    layers
+}
+
+fn read_item(item: &Json, reader: &mut Reader) -> Result<Layer, UserError> {
+    if let Some(name) = item.as_object().and_then(|map| map.keys().find(|k| RESERVED.contains(&k.as_str()))) {
+        return Err(UserError::at(
+            spec::quote(name),
+            format!("`{name}` is kept for models with several inputs, which this version cannot train."),
+        )
+        .hint("Remove this entry."));
+    }
+    Layer::read(item, reader)
+}
+
+/// The schema of a list of layers: layers refer to themselves, so it stands once in the document.
+pub(crate) fn list_schema(title: &str, help: &str) -> Json {
+    serde_json::json!({ "title": title, "description": help, "type": "array", "maxItems": MAX_LAYERS, "items": { "$ref": "#/$defs/layer" } })
+}
+
+/// Writes a list of layers.
+pub(crate) fn write_list(layers: &[Layer], full: bool) -> Json {
+    layers.iter().map(|layer| if full { layer.to_full_value() } else { layer.to_value() }).collect()
+}

@@ -1,0 +1,110 @@
+use downhill_data::spec;
+use downhill_graph::Value;
+use downhill_tensor::UserError;
+use serde_json::{Map, Value as Json, json};
+
+use super::{Layer, LayerDef, list_schema, read_list, write_list};
+use crate::build::Builder;
+use crate::registry::{Fields, Reader, fields};
+use crate::resolve::{Inferred, Resolved, Resolver};
+
+/// The same layers several times in a row, each time with weights of their own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repeat {
+    /// How often.
+    pub times: usize,
+    /// What.
+    pub body: Vec<Layer>,
+}
+
+fields! {
+    /// The same layers several times in a row, each time with weights of their own.
+    #[schemars(title = "Repeat")]
+    Times {
+        /// How often.
+        #[schemars(title = "Times", range(min = 1, max = 100))]
+        times: usize = 2,
+    }
+}
+
+impl Default for Repeat {
+    fn default() -> Self {
+        Self { times: Times::default().times, body: Vec::new() }
+    }
+}
+
+impl Repeat {
+    fn with_body(fields: Json, body: Json) -> Json {
+        let mut fields = if let Json::Object(map) = fields { map } else { Map::new() };
+        fields.insert("body".to_string(), body);
+        Json::Object(fields)
+    }
+}
+
+impl Fields for Repeat {
+    fn read(value: &Json, reader: &mut Reader) -> Result<Self, UserError> {
+        let fields = reader.known_fields(&Self::schema(), value);
+        let Json::Object(mut map) = fields else {
+            return Err(UserError::new("repeat says how often and what.")
+                .hint("Write { \"repeat\": { \"times\": 2, \"body\": [ … ] } }."));
+        };
+        let Some(body) = map.remove("body") else {
+            return Err(UserError::at("body", "repeat has no layers to repeat.").hint("Add `body`, a list of layers."));
+        };
+        if let Some(unknown) = map.keys().find(|name| *name != "times") {
+            return Err(
+                UserError::at(spec::quote(unknown), "There is no such field here.").hint("repeat has `times` and `body`.")
+            );
+        }
+        let Times { times } = spec::read(&Json::Object(map))?;
+        let body = read_list(&body, reader).map_err(|e| e.under("body"))?;
+        Ok(Self { times, body })
+    }
+
+    fn write(&self) -> Json {
+        let fields = spec::changed_fields(&Times { times: self.times });
+        Self::with_body(Json::Object(fields), write_list(&self.body, false))
+    }
+
+    fn write_full(&self) -> Json {
+        Self::with_body(json!({ "times": self.times }), write_list(&self.body, true))
+    }
+
+    fn schema() -> Json {
+        let mut schema = spec::schema_of::<Times>();
+        schema["properties"]["body"] = list_schema("Layers", "What is repeated.");
+        schema["required"] = json!(["body"]);
+        schema
+    }
+}
+
+impl LayerDef for Repeat {
+    fn label(&self) -> String {
+        format!("{} times", self.times)
+    }
+
+    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
+        let mut inferred = Inferred::new(input);
+        for i in 0..self.times {
+            let layers = cx.list("body", Some(i), &self.body, &inferred.output.clone())?;
+            if let Some(last) = layers.last() {
+                inferred.output.clone_from(&last.output);
+            }
+            inferred = inferred.branch(layers);
+        }
+        Ok(inferred)
+    }
+
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+        (0..self.times).try_fold(x, |x, i| cx.list(&self.body, at.branch(i), x))
+    }
+
+    fn torch(&self, at: &Resolved) -> String {
+        let block = |i| format!("nn.Sequential({})", crate::export::modules(&self.body, at.branch(i)));
+        format!("nn.Sequential({})", (0..self.times).map(block).collect::<Vec<_>>().join(", "))
+    }
+
+    fn branches(&self) -> Vec<&[Layer]> {
+        vec![&self.body]
+    }
+}

@@ -1,0 +1,36 @@
+use downhill_graph::kernel::LossKind;
+use downhill_tensor::UserError;
+
+use super::{LossDef, Targets};
+use crate::registry::fields;
+use crate::{Signature, Task};
+
+fields! {
+    /// Cross-entropy for two classes with a single output, the log-odds of the second class.
+    #[schemars(title = "Binary cross-entropy")]
+    BceWithLogits {}
+}
+
+impl LossDef for BceWithLogits {
+    fn kind(&self) -> LossKind {
+        LossKind::BceWithLogits
+    }
+
+    fn torch(&self) -> String {
+        "nn.BCEWithLogitsLoss()".to_string()
+    }
+
+    fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
+        match (signature.task, signature.outputs) {
+            (Task::Classification, 2) => Ok(Targets::Binary { first: 0 }),
+            (Task::Classification, n) => {
+                let message = format!("`bce_with_logits` tells two classes apart, but the data has {n}.");
+                Err(UserError::new(message).hint("Use `cross_entropy`."))
+            }
+            (Task::Regression, _) => {
+                Err(UserError::new("`bce_with_logits` is about two classes, but the data has numbers to predict.")
+                    .hint("Use `mse`, `l1` or `huber`."))
+            }
+        }
+    }
+}

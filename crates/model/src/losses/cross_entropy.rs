@@ -1,0 +1,34 @@
+use downhill_graph::kernel::LossKind;
+use downhill_tensor::UserError;
+
+use super::{LossDef, Targets};
+use crate::registry::fields;
+use crate::{Signature, Task};
+
+fields! {
+    /// How unlikely the network holds the right class: for data with classes, one output per class.
+    #[schemars(title = "Cross-entropy")]
+    CrossEntropy {
+        /// Share of the certainty that is spread over all classes, against overconfidence.
+        #[schemars(title = "Label smoothing", range(min = 0.0, max = 0.9))]
+        label_smoothing: f64 = 0.0,
+    }
+}
+
+impl LossDef for CrossEntropy {
+    fn kind(&self) -> LossKind {
+        LossKind::CrossEntropy { label_smoothing: self.label_smoothing as f32 }
+    }
+
+    fn torch(&self) -> String {
+        format!("nn.CrossEntropyLoss(label_smoothing={})", self.label_smoothing)
+    }
+
+    fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
+        match signature.task {
+            Task::Classification => Ok(Targets::Classes),
+            Task::Regression => Err(UserError::new("`cross_entropy` is about classes, but the data has numbers to predict.")
+                .hint("Use `mse`, `l1` or `huber`.")),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use downhill_graph::kernel::LossKind;
+use downhill_tensor::UserError;
+
+use super::{LossDef, Targets, differences};
+use crate::Signature;
+use crate::registry::fields;
+
+fields! {
+    /// Squared for small differences, absolute for large ones. Two classes are −1 and 1.
+    #[schemars(title = "Huber")]
+    Huber {
+        /// Where small ends.
+        #[schemars(title = "Delta", range(min = 0.001, max = 1000.0))]
+        delta: f64 = 1.0,
+    }
+}
+
+impl LossDef for Huber {
+    fn kind(&self) -> LossKind {
+        LossKind::Huber(self.delta as f32)
+    }
+
+    fn torch(&self) -> String {
+        format!("nn.HuberLoss(delta={})", self.delta)
+    }
+
+    fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
+        differences("huber", signature)
+    }
+}

@@ -1,0 +1,26 @@
+use downhill_graph::kernel::LossKind;
+use downhill_tensor::UserError;
+
+use super::{LossDef, Targets, differences};
+use crate::Signature;
+use crate::registry::fields;
+
+fields! {
+    /// Mean of the absolute differences: outliers pull no harder than others. Two classes are −1 and 1.
+    #[schemars(title = "Mean absolute error")]
+    L1 {}
+}
+
+impl LossDef for L1 {
+    fn kind(&self) -> LossKind {
+        LossKind::L1
+    }
+
+    fn torch(&self) -> String {
+        "nn.L1Loss()".to_string()
+    }
+
+    fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
+        differences("l1", signature)
+    }
+}

@@ -1,0 +1,26 @@
+use downhill_graph::kernel::LossKind;
+use downhill_tensor::UserError;
+
+use super::{LossDef, Targets, differences};
+use crate::Signature;
+use crate::registry::fields;
+
+fields! {
+    /// Mean of the squared differences; two classes are −1 and 1.
+    #[schemars(title = "Mean squared error")]
+    Mse {}
+}
+
+impl LossDef for Mse {
+    fn kind(&self) -> LossKind {
+        LossKind::Mse
+    }
+
+    fn torch(&self) -> String {
+        "nn.MSELoss()".to_string()
+    }
+
+    fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
+        differences("mse", signature)
+    }
+}

@@ -1,0 +1,93 @@
+use downhill_graph::kernel::UpdateRule;
+use downhill_graph::{BinaryOp, Expr, Reg, ScalarId, StepScalars, UnaryOp};
+
+use super::{OptimizerDef, SLOT, WEIGHT, average, descend, gradient};
+use crate::Training;
+use crate::registry::fields;
+use crate::scalars::{EPS, KEEP, SQUARE_KEEP, SQUARE_TAKE, TAKE, set};
+
+fields! {
+    /// Momentum and a step length of its own for every weight: works nearly everywhere without much tuning.
+    #[schemars(title = "Adam")]
+    Adam {
+        /// Length of a step.
+        #[schemars(title = "Learning rate", range(min = 0.0, max = 1000.0), extend("x-scale" = "log"))]
+        lr: f64 = 0.001,
+        /// How slowly the averages of gradients and of squared gradients move.
+        #[schemars(title = "Betas", inner(range(min = 0.0, max = 0.999999)))]
+        betas: [f64; 2] = [0.9, 0.999],
+        /// Added to the denominator.
+        #[schemars(title = "Epsilon", range(min = 0.0, max = 1.0), extend("x-scale" = "log"))]
+        eps: f64 = 1e-8,
+        /// Pull of every weight towards zero, through the gradient.
+        #[schemars(title = "Weight decay", range(min = 0.0, max = 10.0), extend("x-scale" = "log"))]
+        weight_decay: f64 = 0.0,
+    }
+}
+
+/// The averages of Adam and the direction they give: `(m / (√v + eps), m, v)`.
+///
+/// Kingma and Ba (2015), end of section 2: with bias corrections `c₁ = 1 − β₁ᵗ`, `c₂ = 1 − β₂ᵗ` the step `lr · (m/c₁) / (√(v/c₂) + ε)` equals
+/// `(lr·√c₂/c₁) · m / (√v + ε·√c₂)`, so the corrections go into two step scalars and cost nothing per weight.
+pub(super) fn direction(e: &mut Expr, g: Reg) -> (Reg, Reg, Reg) {
+    let (m, v) = (e.read(SLOT), e.read(SLOT + 1));
+    let m = average(e, (KEEP, m), (TAKE, g));
+    let squared = e.unary(UnaryOp::Square, g);
+    let v = average(e, (SQUARE_KEEP, v), (SQUARE_TAKE, squared));
+    let root = e.unary(UnaryOp::Sqrt, v);
+    let eps = e.scalar(EPS);
+    let denominator = e.binary(BinaryOp::Add, root, eps);
+    (e.binary(BinaryOp::Div, m, denominator), m, v)
+}
+
+/// The scalars that [`direction`] and the step along it read.
+pub(super) fn step_scalars(betas: [f64; 2], eps: f64, lr: f64, age: u64, out: &mut [f32; StepScalars::COUNT]) {
+    let [c1, c2] = betas.map(|beta| 1.0 - power(beta, age.saturating_add(1)));
+    let root = libm::sqrt(c2);
+    set(out, ScalarId::LR, lr * root / c1);
+    set(out, EPS, eps * root);
+    set(out, KEEP, betas[0]);
+    set(out, TAKE, 1.0 - betas[0]);
+    set(out, SQUARE_KEEP, betas[1]);
+    set(out, SQUARE_TAKE, 1.0 - betas[1]);
+}
+
+/// `base^n` by squaring: at most 64 rounds, since this runs for every step.
+fn power(base: f64, mut n: u64) -> f64 {
+    let (mut result, mut factor) = (1.0, base);
+    while n > 0 && result > 0.0 {
+        if n & 1 == 1 {
+            result *= factor;
+        }
+        factor *= factor;
+        n >>= 1;
+    }
+    result
+}
+
+impl OptimizerDef for Adam {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn rule(&self, training: &Training) -> UpdateRule {
+        let mut e = Expr::default();
+        let w = e.read(WEIGHT);
+        let g = gradient(&mut e, training, Some(ScalarId::DECAY));
+        let (direction, m, v) = direction(&mut e, g);
+        let new = descend(&mut e, w, direction);
+        e.outputs.extend([new, m, v]);
+        UpdateRule { name: "adam", expr: e, slots: vec!["exp_avg", "exp_avg_sq"] }
+    }
+
+    fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {
+        step_scalars(self.betas, self.eps, lr, age, out);
+        set(out, ScalarId::DECAY, self.weight_decay + training.l2);
+    }
+
+    fn torch(&self, l2: f64) -> String {
+        let [b1, b2] = self.betas;
+        let decay = self.weight_decay + l2;
+        format!("torch.optim.Adam(model.parameters(), betas=({b1}, {b2}), eps={}, weight_decay={decay}", self.eps)
+    }
+}

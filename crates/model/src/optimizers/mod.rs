@@ -1,0 +1,129 @@
+//! The registry of optimizers: one file each, one line in the list below.
+//!
+//! An optimizer is two halves that agree through [`crate::scalars`]: a rule for one weight, compiled once, and the numbers of a
+//! step, computed on the host in f64. Only what changes the *shape* of the rule (momentum at all, Nesterov, an L1 penalty at all, …)
+//! needs another program.
+
+mod adam;
+mod adamw;
+mod rmsprop;
+mod sgd;
+
+use downhill_graph::kernel::UpdateRule;
+use downhill_graph::{BinaryOp, Expr, Reg, ScalarId, StepScalars, UnaryOp};
+use downhill_tensor::UserError;
+
+pub use adam::Adam;
+pub use adamw::AdamW;
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
+
+use crate::Training;
+use crate::registry::registry;
+use crate::scalars::{CLIP_VALUE, L1, set};
+
+/// What every optimizer can do.
+pub(crate) trait OptimizerDef {
+    /// The learning rate before the schedule.
+    fn lr(&self) -> f64;
+
+    /// How one weight changes.
+    fn rule(&self, training: &Training) -> UpdateRule;
+
+    /// Writes the numbers of the `age`-th update (0 is the first) since the slots were zero, at learning rate `lr`.
+    fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]);
+
+    /// The `torch.optim` call of the exported program, up to the closing parenthesis, without `lr`. `l2` is added to a coupled decay.
+    fn torch(&self, l2: f64) -> String;
+
+    /// Whether `weight_decay` acts on the gradient, as an L2 penalty would.
+    fn coupled_decay(&self) -> bool {
+        true
+    }
+
+    /// What the ranges of the single fields cannot say.
+    fn validate(&self) -> Result<(), UserError> {
+        Ok(())
+    }
+}
+
+registry! {
+    /// How gradients become changes of weights.
+    "optimizer" Optimizer: OptimizerDef {
+        "sgd" => sgd::Sgd,
+        "rmsprop" => rmsprop::RmsProp,
+        "adam" => adam::Adam,
+        "adamw" => adamw::AdamW,
+    }
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Optimizer::Adam(Adam::default())
+    }
+}
+
+impl Optimizer {
+    /// The learning rate before the schedule.
+    pub fn lr(&self) -> f64 {
+        self.def().lr()
+    }
+
+    /// How one weight changes; the same for all numbers, so that editing those recompiles nothing.
+    pub fn rule(&self, training: &Training) -> UpdateRule {
+        self.def().rule(training)
+    }
+
+    /// Writes the numbers of the `age`-th update (0 is the first) since the slots were zero, at learning rate `lr`.
+    pub fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {
+        set(out, L1, training.l1);
+        set(out, CLIP_VALUE, training.clip_value.unwrap_or(f64::from(f32::MAX)));
+        self.def().scalars(age, lr, training, out);
+    }
+}
+
+/// The reads every rule begins with.
+const WEIGHT: u8 = 0;
+const GRADIENT: u8 = 1;
+/// Slot `i` is read `SLOT + i`.
+const SLOT: u8 = 2;
+
+/// The gradient after clipping by value and with the penalties, in this order; penalties are left unclipped so that they keep
+/// pulling where the loss pulls hard.
+fn gradient(e: &mut Expr, training: &Training, coupled: Option<ScalarId>) -> Reg {
+    let mut g = e.read(GRADIENT);
+    if training.clip_value.is_some() {
+        let limit = e.scalar(CLIP_VALUE);
+        let low = e.unary(UnaryOp::Neg, limit);
+        let capped = e.binary(BinaryOp::Min, g, limit);
+        g = e.binary(BinaryOp::Max, capped, low);
+    }
+    let w = e.read(WEIGHT);
+    if let Some(id) = coupled {
+        let factor = e.scalar(id);
+        let pull = e.binary(BinaryOp::Mul, factor, w);
+        g = e.binary(BinaryOp::Add, g, pull);
+    }
+    if training.l1 > 0.0 {
+        let factor = e.scalar(L1);
+        let sign = e.unary(UnaryOp::Sign, w);
+        let pull = e.binary(BinaryOp::Mul, factor, sign);
+        g = e.binary(BinaryOp::Add, g, pull);
+    }
+    g
+}
+
+/// `keep · old + take · new`, the running average of a slot.
+fn average(e: &mut Expr, (keep, old): (ScalarId, Reg), (take, new): (ScalarId, Reg)) -> Reg {
+    let (keep, take) = (e.scalar(keep), e.scalar(take));
+    let kept = e.binary(BinaryOp::Mul, keep, old);
+    let taken = e.binary(BinaryOp::Mul, take, new);
+    e.binary(BinaryOp::Add, kept, taken)
+}
+
+/// `w − LR · direction`.
+fn descend(e: &mut Expr, w: Reg, direction: Reg) -> Reg {
+    let lr = e.scalar(ScalarId::LR);
+    let change = e.binary(BinaryOp::Mul, lr, direction);
+    e.binary(BinaryOp::Sub, w, change)
+}

@@ -1,0 +1,34 @@
+//! Which [`StepScalars`](downhill_graph::StepScalars) value means what: agreed between the optimizers' rules and the numbers computed for them.
+//!
+//! [`ScalarId::LR`] and [`ScalarId::DECAY`] are what an [`UpdateGroup`](downhill_graph::kernel::UpdateGroup) may replace; what exactly they hold is up to the
+//! optimizer (see its file).
+
+use downhill_graph::ScalarId;
+
+/// L1 penalty: added to the gradient as `l1 · sign(w)`.
+pub const L1: ScalarId = ScalarId(2);
+/// L2 penalty, where it is not part of [`ScalarId::DECAY`]: added to the gradient as `l2 · w`.
+pub const L2: ScalarId = ScalarId(3);
+/// Largest magnitude of a gradient element.
+pub const CLIP_VALUE: ScalarId = ScalarId(4);
+/// Largest norm of all gradients together.
+pub const CLIP_NORM: ScalarId = ScalarId(5);
+/// What the first slot keeps of itself: momentum, β₁.
+pub const KEEP: ScalarId = ScalarId(6);
+/// What the first slot takes of the gradient: 1 − dampening, 1 − β₁.
+pub const TAKE: ScalarId = ScalarId(7);
+/// What the slot of squares keeps of itself: α, β₂.
+pub const SQUARE_KEEP: ScalarId = ScalarId(8);
+/// What the slot of squares takes of the squared gradient.
+pub const SQUARE_TAKE: ScalarId = ScalarId(9);
+/// Added to a denominator.
+pub const EPS: ScalarId = ScalarId(10);
+/// Momentum of a rule whose first slot holds something else.
+pub const MOMENTUM: ScalarId = ScalarId(11);
+
+/// Writes a value computed in f64.
+pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
+    if let Some(slot) = values.get_mut(usize::from(id.0)) {
+        *slot = value as f32;
+    }
+}

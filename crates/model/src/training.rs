@@ -1,0 +1,29 @@
+use crate::registry::fields;
+
+fields! {
+    /// How training runs.
+    #[schemars(title = "Training")]
+    Training {
+        /// Samples per step.
+        #[schemars(title = "Batch size", range(min = 1, max = 65536))]
+        batch_size: usize = 32,
+        /// Steps after which the run rests; empty is until stopped.
+        #[schemars(title = "Steps", range(min = 1, max = 1000000000000u64))]
+        steps: Option<u64> = None,
+        /// Gradients are scaled down when all together they are longer than this.
+        #[schemars(title = "Clip norm", range(min = 0.000001, max = 1e9), extend("x-scale" = "log"))]
+        clip_norm: Option<f64> = None,
+        /// No element of a gradient is larger than this.
+        #[schemars(title = "Clip value", range(min = 0.000001, max = 1e9), extend("x-scale" = "log"))]
+        clip_value: Option<f64> = None,
+        /// Penalty on the magnitude of weights: drives unneeded ones to zero.
+        #[schemars(title = "L1", range(min = 0.0, max = 10.0), extend("x-scale" = "log"))]
+        l1: f64 = 0.0,
+        /// Penalty on the square of weights (half the factor times the square): keeps them small.
+        #[schemars(title = "L2", range(min = 0.0, max = 10.0), extend("x-scale" = "log"))]
+        l2: f64 = 0.0,
+        /// Steps between two evaluations on the validation data.
+        #[schemars(title = "Evaluate every", range(min = 1, max = 1000000))]
+        eval_every: u64 = 50,
+    }
+}
