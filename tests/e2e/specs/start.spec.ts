@@ -1,4 +1,5 @@
 import { expect, test } from "@playwright/test";
+import "../lab";
 
 for (const name of ["worker", "worker-relaxed"]) {
   test(`the ${name} build says that it is ready`, async ({ page }) => {
@@ -18,7 +19,7 @@ for (const name of ["worker", "worker-relaxed"]) {
 
 test("a browser with relaxed SIMD gets the worker that uses it", async ({ page }) => {
   await page.goto("./");
-  const url = await page.evaluate(() => (window as unknown as { downhillWorker: { url: string } }).downhillWorker.url);
+  const url = await page.evaluate(() => window.downhillWorker?.url);
   expect(url).toBe("./worker-relaxed_loader.js");
 });
 
@@ -33,7 +34,7 @@ test("the page opens without an error and without the crash overlay", async ({ p
 
 test("a crash of the page is told in words", async ({ page }) => {
   await page.goto("./");
-  await page.evaluate(() => (window as unknown as { downhillCrash(message: string): void }).downhillCrash("a test"));
+  await page.evaluate(() => window.downhillCrash("a test"));
   await expect(page.getByRole("alertdialog")).toContainText("Downhill has stopped");
 });
 

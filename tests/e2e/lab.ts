@@ -1,0 +1,64 @@
+import { deflateRawSync } from "node:zlib";
+import type { Page } from "@playwright/test";
+
+/** What `window.downhill.state()` returns. */
+export interface State {
+  step: number;
+  epoch: number;
+  loss: number;
+  stepsPerSecond: number;
+  running: boolean;
+  backend: string;
+  /** Last evaluation: `train_loss`, `validation_loss`, and for classes `train_accuracy`, `validation_accuracy`. */
+  metrics: Record<string, number>;
+  experiment: Record<string, unknown>;
+}
+
+declare global {
+  interface Window {
+    downhill?: { state(): State };
+    downhillWorker?: { url: string; worker: Worker; messages: MessageEvent[] };
+    downhillCrash(message: string): void;
+  }
+}
+
+/** The fragment of a link to an experiment. */
+export function link(experiment: unknown): string {
+  const json = typeof experiment === "string" ? experiment : JSON.stringify(experiment);
+  return `#c=1.${deflateRawSync(json).toString("base64url")}`;
+}
+
+/** The page as a person with the console open sees it. */
+export class Lab {
+  readonly errors: string[] = [];
+
+  constructor(readonly page: Page) {
+    page.on("pageerror", (error) => this.errors.push(error.message));
+    page.on("console", (message) => message.type() === "error" && this.errors.push(message.text()));
+  }
+
+  /** Opens the page, or a link to an experiment, and waits until it trains. */
+  async open(fragment = ""): Promise<void> {
+    await this.page.goto(`./${fragment}`);
+    await this.reach((state) => state.step > 0);
+  }
+
+  async state(): Promise<State> {
+    return this.page.evaluate(() => window.downhill!.state());
+  }
+
+  /** Waits until the state is as wanted; `accept` runs in the page and sees nothing but its argument. */
+  async reach(accept: (state: State) => boolean, timeout = 20_000): Promise<State> {
+    const source = `(${accept})(window.downhill?.state() ?? { step: 0, metrics: {} })`;
+    await this.page.waitForFunction(source, null, { timeout, polling: 50 });
+    return this.state();
+  }
+
+  /** Panics inside the worker, as a bug would. */
+  async crashWorker(): Promise<void> {
+    await this.page.evaluate(() => {
+      const message = { header: { id: 0, command: "Crash" }, arrays: [], blobs: [] };
+      window.downhillWorker!.worker.postMessage(message);
+    });
+  }
+}

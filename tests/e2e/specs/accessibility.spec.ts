@@ -1,0 +1,21 @@
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test } from "@playwright/test";
+import { Lab } from "../lab";
+
+for (const theme of ["light", "dark"] as const) {
+  for (const [device, width, height] of [["desk", 1440, 900], ["phone", 360, 780]] as const) {
+    test(`axe finds nothing on a ${device}, ${theme}`, async ({ page }) => {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme: theme });
+      await new Lab(page).open();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(", ")}`)).toEqual([]);
+    });
+  }
+}
+
+test("nothing scrolls sideways at 360 px", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 780 });
+  await new Lab(page).open();
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+});

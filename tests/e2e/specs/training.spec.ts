@@ -1,0 +1,47 @@
+import { expect, test } from "@playwright/test";
+import { Lab, link } from "../lab";
+
+const LIMIT = 30_000;
+
+test("the page opens with two spirals that are already being learned", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  const before = await lab.state();
+  const after = await lab.reach((state) => state.step > 200);
+  expect(after.loss).toBeLessThan(before.loss);
+  expect(after.experiment).toMatchObject({ data: { spirals: {} } });
+  expect(lab.errors).toEqual([]);
+});
+
+test("two spirals reach a validation accuracy of 0.97 within 30 s of opening", async ({ page }) => {
+  const lab = new Lab(page);
+  await page.goto("./");
+  const state = await lab.reach((state) => state.metrics.validation_accuracy >= 0.97, LIMIT);
+  expect(state.metrics.validation_accuracy).toBeGreaterThanOrEqual(0.97);
+});
+
+test("digits reach a validation accuracy of 0.95 within 30 s of opening", async ({ page }) => {
+  const lab = new Lab(page);
+  const experiment = {
+    version: 1,
+    data: "digits",
+    model: [{ linear: { out: 32 } }, "relu", { linear: { out: "classes" } }],
+    optimizer: { adam: { lr: 0.003 } },
+  };
+  await page.goto(`./${link(experiment)}`);
+  const state = await lab.reach((state) => state.metrics.validation_accuracy >= 0.95, LIMIT);
+  expect(state.experiment).toMatchObject({ data: { digits: {} } });
+});
+
+test("the same link gives the same run", async ({ page }) => {
+  const experiment = { version: 1, data: "moons", model: [{ linear: { out: 8 } }, "tanh", { linear: { out: "classes" } }], training: { steps: 300 }, view: { pace: "max" } };
+  const losses: number[] = [];
+  for (let run = 0; run < 2; run++) {
+    const lab = new Lab(page);
+    await page.goto("about:blank");
+    await lab.open(link(experiment));
+    losses.push((await lab.reach((state) => state.step === 300 && !state.running)).metrics.validation_loss);
+  }
+  expect(losses[0]).toBeGreaterThan(0);
+  expect(losses[1]).toBe(losses[0]);
+});
