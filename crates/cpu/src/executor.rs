@@ -1,0 +1,211 @@
+use std::collections::VecDeque;
+
+use downhill_compile::{Completed, ExecError, Executor, Plan, ProgramId, Progress, ReadId, Region, Space, Ticket};
+use downhill_graph::StepScalars;
+use web_time::Instant;
+
+use crate::arena::{Buffer, Memory};
+use crate::budget::Budget;
+use crate::load;
+use crate::matmul::Cursor;
+use crate::op::{Program, Scratch};
+
+/// Something that waits its turn.
+enum Item {
+    /// Runs of a program, one per entry of the step queue.
+    Steps {
+        ticket: Ticket,
+        program: ProgramId,
+        left: usize,
+    },
+    Upload {
+        space: Space,
+        at: usize,
+        words: Vec<u32>,
+    },
+    Read {
+        id: ReadId,
+        regions: Vec<Region>,
+    },
+}
+
+/// Where the program at the head of the queue goes on.
+#[derive(Clone, Copy, Default)]
+struct Position {
+    op: usize,
+    cursor: Cursor,
+}
+
+/// Runs plans on this thread, whenever it is pumped.
+#[derive(Default)]
+pub struct CpuExecutor {
+    pub(crate) arena: Buffer,
+    pub(crate) data: Buffer,
+    pub(crate) programs: Vec<Option<Program>>,
+    pub(crate) scratch: Scratch,
+    queue: VecDeque<Item>,
+    steps: VecDeque<StepScalars>,
+    position: Position,
+    completed: Vec<Completed>,
+    asked: u64,
+}
+
+impl CpuExecutor {
+    /// An executor with empty buffers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The whole arena as words, for snapshots and tests. What was submitted and not pumped has not happened yet.
+    pub fn arena(&self) -> &[u32] {
+        self.arena.words()
+    }
+
+    fn buffer(&self, space: Space) -> &Buffer {
+        match space {
+            Space::Arena => &self.arena,
+            Space::Data => &self.data,
+        }
+    }
+
+    fn check(&self, region: &Region) -> Result<(), ExecError> {
+        let end = u64::from(region.offset) + u64::from(region.len);
+        if end <= self.buffer(region.space).len() as u64 {
+            Ok(())
+        } else {
+            Err(ExecError::Unsupported(format!("{region} lies outside its buffer")))
+        }
+    }
+
+    fn write(&mut self, space: Space, at: usize, words: &[u32]) {
+        let buffer = match space {
+            Space::Arena => &mut self.arena,
+            Space::Data => &mut self.data,
+        };
+        buffer.words_mut()[at..at + words.len()].copy_from_slice(words);
+    }
+
+    fn collect(&mut self, id: ReadId, regions: &[Region]) {
+        let mut words = Vec::with_capacity(regions.iter().map(|r| r.len as usize).sum());
+        for r in regions {
+            words.extend_from_slice(&self.buffer(r.space).words()[r.offset as usize..r.end() as usize]);
+        }
+        self.completed.push(Completed::Read(id, words));
+    }
+
+    /// Runs up to `left` steps of a program; returns how many are left.
+    fn advance(&mut self, program: ProgramId, mut left: usize, budget: &mut Budget) -> usize {
+        let Some(Some(program)) = self.programs.get(program.0 as usize) else {
+            self.steps.drain(..left.min(self.steps.len()));
+            self.position = Position::default();
+            return 0;
+        };
+        let memory = Memory::new(&mut self.arena, &mut self.data);
+        while let (1.., Some(step)) = (left, self.steps.front()) {
+            let memory = memory.with_batch(step.batch);
+            let mut go_on = true;
+            while let Some(op) = program.ops.get(self.position.op) {
+                if !op.run(&mut self.position.cursor, &mut self.scratch, &memory, step, budget) {
+                    return left;
+                }
+                go_on = budget.spend(program.costs[self.position.op]);
+                self.position.op += 1;
+                if !go_on && self.position.op < program.ops.len() {
+                    return left;
+                }
+            }
+            self.position = Position::default();
+            self.steps.pop_front();
+            left -= 1;
+            if !go_on {
+                break;
+            }
+        }
+        left
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.asked += 1;
+        self.asked
+    }
+}
+
+impl Executor for CpuExecutor {
+    fn load(&mut self, plan: &Plan) -> Result<ProgramId, ExecError> {
+        let program = load::program(plan)?;
+        let needed = 4 * (u64::from(plan.arena_len) + u64::from(plan.data_len));
+        let out_of_memory = |_| ExecError::OutOfMemory { needed };
+        self.arena.grow(plan.arena_len as usize).map_err(out_of_memory)?;
+        self.data.grow(plan.data_len as usize).map_err(out_of_memory)?;
+        for op in &program.ops {
+            self.scratch.reserve(op).map_err(out_of_memory)?;
+        }
+        let id = ProgramId(self.programs.len() as u32);
+        self.programs.push(Some(program));
+        Ok(id)
+    }
+
+    fn unload(&mut self, program: ProgramId) {
+        if let Some(slot) = self.programs.get_mut(program.0 as usize) {
+            *slot = None;
+        }
+    }
+
+    fn upload(&mut self, space: Space, at: u32, words: &[u32]) -> Result<(), ExecError> {
+        let len = u32::try_from(words.len()).unwrap_or(u32::MAX);
+        self.check(&Region { space, offset: at, len })?;
+        if self.queue.is_empty() {
+            self.write(space, at as usize, words);
+        } else {
+            self.queue.push_back(Item::Upload { space, at: at as usize, words: words.to_vec() });
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, ExecError> {
+        let Some(Some(loaded)) = self.programs.get(program.0 as usize) else {
+            return Err(ExecError::Unsupported("the program is not loaded".to_string()));
+        };
+        if let Some(step) = steps.iter().find(|s| u64::from(s.batch) >= loaded.batches) {
+            return Err(ExecError::Unsupported(format!("there is no batch {}", step.batch)));
+        }
+        let ticket = Ticket(self.next_id());
+        self.steps.extend(steps);
+        self.queue.push_back(Item::Steps { ticket, program, left: steps.len() });
+        Ok(ticket)
+    }
+
+    fn pump(&mut self, deadline: Instant) -> Progress {
+        let mut budget = Budget::until(deadline);
+        while let Some(item) = self.queue.pop_front() {
+            match item {
+                Item::Upload { space, at, words } => self.write(space, at, &words),
+                Item::Read { id, regions } => self.collect(id, &regions),
+                Item::Steps { ticket, program, left } => {
+                    let left = self.advance(program, left, &mut budget);
+                    if left > 0 {
+                        self.queue.push_front(Item::Steps { ticket, program, left });
+                        return Progress::Busy;
+                    }
+                    self.completed.push(Completed::Steps(ticket));
+                }
+            }
+        }
+        Progress::Idle
+    }
+
+    fn request_read(&mut self, regions: &[Region]) -> Result<ReadId, ExecError> {
+        regions.iter().try_for_each(|r| self.check(r))?;
+        let id = ReadId(self.next_id());
+        if self.queue.is_empty() {
+            self.collect(id, regions);
+        } else {
+            self.queue.push_back(Item::Read { id, regions: regions.to_vec() });
+        }
+        Ok(id)
+    }
+
+    fn take_completed(&mut self, out: &mut Vec<Completed>) {
+        out.append(&mut self.completed);
+    }
+}

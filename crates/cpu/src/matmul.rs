@@ -1,0 +1,421 @@
+//! Matrix products: which path a product takes, in which order blocks are visited, and the fused tail that runs on rows while
+//! they are in the cache.
+
+use std::collections::TryReserveError;
+
+use downhill_compile::{ExecError, Space};
+use downhill_graph::kernel::{Epilogue, MatLayout, MatMulSpec, Strides};
+use downhill_graph::{BinaryOp, Expr, ExprOp, StepScalars};
+use smallvec::SmallVec;
+
+use crate::arena::{Buffer, Memory, Operand};
+use crate::budget::Budget;
+use crate::simd::gemm::{self, Block, Pack, Small, Start};
+use crate::vm::{Machine, MapOp, Target, Walk};
+
+/// Depth of a block: a panel of `b` of this depth stays in the first-level cache.
+const KC: usize = 256;
+/// Rows of a block, rounded down to whole tiles: a block of `a` stays in the second-level cache.
+const MC: usize = 96;
+/// Columns between two looks at the clock.
+const NC: usize = 256;
+/// Products of fewer multiplications are not worth packing `a` for.
+const SMALL: usize = 48 * 48 * 48;
+
+/// Column biases, read as what sums start from.
+#[derive(Clone, Copy, Debug)]
+struct Bias {
+    operand: Operand,
+    batch_stride: usize,
+}
+
+/// A matrix product with its operands.
+#[derive(Clone, Debug)]
+pub(crate) struct MatMulOp {
+    batch: usize,
+    m: usize,
+    n: usize,
+    k: usize,
+    a: Operand,
+    a_layout: MatLayout,
+    b: Operand,
+    b_layout: MatLayout,
+    bias: Option<Bias>,
+    /// Where the product goes when it need not go through scratch.
+    out: Option<Operand>,
+    epilogue: Option<MapOp>,
+    row_sum: Option<RowSum>,
+    small: bool,
+}
+
+/// Row sums of `a` as the kernel was given, before the operands were exchanged.
+#[derive(Clone, Copy, Debug)]
+struct RowSum {
+    out: Operand,
+    a: Operand,
+    layout: MatLayout,
+    m: usize,
+    k: usize,
+}
+
+/// Where a product that was interrupted goes on: the next block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    batch: usize,
+    row: usize,
+    depth: usize,
+    column: usize,
+}
+
+/// Scratch of products: packed panels and rows on their way through an epilogue.
+#[derive(Default)]
+pub(crate) struct Panels {
+    a: Buffer,
+    b: Buffer,
+    rows: Buffer,
+}
+
+impl Panels {
+    /// Makes room for a product, so that running it allocates nothing.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn reserve(&mut self, op: &MatMulOp) -> Result<(), TryReserveError> {
+        let (mr, nr) = gemm::tile();
+        let k = op.k;
+        let columns = op.n.next_multiple_of(nr);
+        if !op.small {
+            self.a.grow(MC.next_multiple_of(mr) * KC.min(k))?;
+        }
+        self.b.grow(columns.saturating_mul(k))?;
+        if op.out.is_none() {
+            self.rows.grow(if op.small { op.m } else { MC.min(op.m) } * op.n)?;
+        }
+        Ok(())
+    }
+}
+
+impl MatMulOp {
+    /// Prepares a product: peels a bias off the epilogue, turns a single column into a single row, and decides where the product is
+    /// kept until the epilogue runs.
+    ///
+    /// # Errors
+    /// When the epilogue is too large.
+    pub fn new(spec: &MatMulSpec, reads: &[Operand], writes: &[Operand]) -> Result<Self, ExecError> {
+        let size = |x: u32| x as usize;
+        let outputs = writes.len() - usize::from(spec.row_sum);
+        let (results, sums) = writes.split_at(outputs);
+        let mut op = Self {
+            batch: size(spec.batch),
+            m: size(spec.m),
+            n: size(spec.n),
+            k: size(spec.k),
+            a: reads[0],
+            a_layout: spec.a,
+            b: reads[1],
+            b_layout: spec.b,
+            bias: None,
+            out: results.first().copied(),
+            epilogue: None,
+            row_sum: sums.first().map(|&out| RowSum { out, a: reads[0], layout: spec.a, m: size(spec.m), k: size(spec.k) }),
+            small: false,
+        };
+        let mut epilogue = spec.epilogue.clone();
+        if op.n == 1 && op.m > 1 {
+            op.exchange(epilogue.as_mut());
+        }
+        if let Some(epilogue) = epilogue {
+            op.attach(epilogue, &reads[2..], results)?;
+        }
+        op.small = op.m * op.n * op.k <= SMALL;
+        Ok(op)
+    }
+
+    /// c = a·b as cᵀ = bᵀ·aᵀ: vectors run along columns, and one column would waste them.
+    fn exchange(&mut self, epilogue: Option<&mut Epilogue>) {
+        let transposed =
+            |l: MatLayout| MatLayout { batch_stride: l.batch_stride, row_stride: l.col_stride, col_stride: l.row_stride };
+        (self.a, self.b) = (self.b, self.a);
+        (self.a_layout, self.b_layout) = (transposed(self.b_layout), transposed(self.a_layout));
+        (self.m, self.n) = (self.n, self.m);
+        for strides in epilogue.into_iter().flat_map(|e| e.read_strides.iter_mut()) {
+            strides.swap(1, 2);
+        }
+    }
+
+    fn attach(&mut self, mut epilogue: Epilogue, extra: &[Operand], results: &[Operand]) -> Result<(), ExecError> {
+        if let Some((read, strides)) = peel_bias(&mut epilogue, self.m) {
+            self.bias = Some(Bias { operand: extra[read], batch_stride: strides[0] as usize });
+        }
+        if epilogue.expr.outputs.as_slice() == [0] && epilogue.expr.ops.first() == Some(&ExprOp::Read(0)) {
+            return Ok(());
+        }
+        let (m, n) = (self.m as u32, self.n as u32);
+        let mut strides: Vec<Strides> = vec![Strides::from_slice(&[m.saturating_mul(n), n, 1])];
+        strides.extend(epilogue.read_strides.iter().map(|s| Strides::from_slice(s)));
+        let walk = Walk::new(&[self.batch as u32, m, n], &strides);
+        // The product waits in the first output, unless a read of the epilogue lies there too.
+        let overlaps = |r: &Operand, w: &Operand| r.space == w.space && r.at < w.at + w.len && w.at < r.at + r.len;
+        let free = results.first().is_some_and(|out| !extra.iter().any(|r| overlaps(r, out)) && !self.bias_at(out));
+        if !free {
+            self.out = None;
+        }
+        let placeholder = Operand { space: Space::Data, at: usize::MAX / 4, per_batch: 0, len: 0 };
+        let mut reads: SmallVec<[Operand; 4]> = SmallVec::new();
+        reads.push(self.out.unwrap_or(placeholder));
+        reads.extend_from_slice(extra);
+        self.epilogue = Some(MapOp::new(&epilogue.expr, walk, reads, SmallVec::from_slice(results), &|_| false)?);
+        Ok(())
+    }
+
+    fn bias_at(&self, out: &Operand) -> bool {
+        self.bias.is_some_and(|b| {
+            b.operand.space == out.space && b.operand.at < out.at + out.len && out.at < b.operand.at + b.operand.len
+        })
+    }
+
+    /// The epilogue, for which the tile machine needs room.
+    pub fn epilogue(&self) -> Option<&MapOp> {
+        self.epilogue.as_ref()
+    }
+
+    /// Nanoseconds it takes, roughly.
+    pub fn cost(&self) -> f64 {
+        let elements = (self.batch * self.m * self.n) as f64;
+        elements * (self.k as f64 * 0.05 + self.epilogue.as_ref().map_or(0.2, |e| f64::from(e.cost)))
+    }
+
+    /// Goes on from `cursor` until the product is finished or the time is up; says whether it is finished.
+    pub fn run(
+        &self,
+        cursor: &mut Cursor,
+        panels: &mut Panels,
+        machine: &mut Machine,
+        memory: &Memory<'_>,
+        step: &StepScalars,
+        budget: &mut Budget,
+    ) -> bool {
+        if *cursor == Cursor::default() {
+            self.sum_rows(memory);
+        }
+        while cursor.batch < self.batch {
+            if self.small {
+                self.small(cursor.batch, panels, memory);
+                self.finish_rows(cursor.batch, (0, self.m), panels, machine, memory, step);
+                cursor.batch += 1;
+                if self.batch > 1 && !budget.spend(self.cost() / self.batch as f64) && cursor.batch < self.batch {
+                    return false;
+                }
+                continue;
+            }
+            let cost = self.block(cursor, panels, memory);
+            if self.move_on(cursor) {
+                let from = if cursor.row == 0 { (self.m - 1) / self.mc() * self.mc() } else { cursor.row - self.mc() };
+                let batch = if cursor.row == 0 { cursor.batch - 1 } else { cursor.batch };
+                self.finish_rows(batch, (from, self.mc().min(self.m - from)), panels, machine, memory, step);
+            }
+            if !budget.spend(cost) && cursor.batch < self.batch {
+                return false;
+            }
+        }
+        *cursor = Cursor::default();
+        true
+    }
+
+    /// Steps to the next block; says whether rows became complete.
+    fn move_on(&self, cursor: &mut Cursor) -> bool {
+        cursor.column += NC;
+        if cursor.column < self.n {
+            return false;
+        }
+        cursor.column = 0;
+        cursor.depth += KC;
+        if cursor.depth < self.k {
+            return false;
+        }
+        cursor.depth = 0;
+        cursor.row += self.mc();
+        if cursor.row >= self.m {
+            cursor.row = 0;
+            cursor.batch += 1;
+        }
+        true
+    }
+
+    fn mc(&self) -> usize {
+        MC.next_multiple_of(gemm::tile().0)
+    }
+
+    fn sum_rows(&self, memory: &Memory<'_>) {
+        let Some(sums) = &self.row_sum else { return };
+        memory.cells(&sums.out).iter().take(sums.m).for_each(|c| c.set(0.0));
+        for batch in 0..self.batch {
+            let a = memory.ptr(&sums.a).wrapping_add(batch * sums.layout.batch_stride as usize);
+            let strides = (sums.layout.row_stride as usize, sums.layout.col_stride as usize);
+            // SAFETY: both operands were checked against their buffers when the plan was loaded.
+            unsafe { gemm::row_sums(a, strides, sums.m, sums.k, memory.ptr(&sums.out)) };
+        }
+    }
+
+    /// What sums of columns from `column` on start from, and where the product's row `row` lies.
+    fn place(&self, batch: usize, row: usize, panels: &mut Panels, memory: &Memory<'_>) -> (*mut f32, Start) {
+        let c = match &self.out {
+            Some(out) => memory.ptr(out).wrapping_add((batch * self.m + row) * self.n),
+            None => panels.rows.as_mut_ptr(),
+        };
+        let start = match &self.bias {
+            Some(bias) => Start::Bias(memory.ptr(&bias.operand).wrapping_add(batch * bias.batch_stride)),
+            None => Start::Zero,
+        };
+        (c, start)
+    }
+
+    fn small(&self, batch: usize, panels: &mut Panels, memory: &Memory<'_>) {
+        let (c, start) = self.place(batch, 0, panels, memory);
+        let a = memory.ptr(&self.a).wrapping_add(batch * self.a_layout.batch_stride as usize);
+        let mut b = memory.ptr(&self.b).wrapping_add(batch * self.b_layout.batch_stride as usize);
+        let mut b_row = self.b_layout.row_stride as usize;
+        if self.b_layout.col_stride != 1 && self.n > 1 {
+            let width = self.n.next_multiple_of(4);
+            let pack = Pack {
+                src: b,
+                lanes: self.n,
+                depth: self.k,
+                lane_stride: self.b_layout.col_stride as usize,
+                depth_stride: b_row,
+                width,
+                dst: panels.b.as_mut_ptr(),
+            };
+            // SAFETY: operands were checked at load, where `b` panels were made large enough too.
+            unsafe { gemm::pack(&pack) };
+            (b, b_row) = (panels.b.as_mut_ptr(), width);
+        }
+        let a_strides = (self.a_layout.row_stride as usize, self.a_layout.col_stride as usize);
+        // SAFETY: operands were checked at load; the product's place overlaps no operand that is read here.
+        unsafe { gemm::small(&Small { m: self.m, n: self.n, k: self.k, a, a_strides, b, b_row, c, start }) };
+    }
+
+    /// Runs the block at `cursor`, packing what it needs first; returns its cost in nanoseconds.
+    fn block(&self, cursor: &Cursor, panels: &mut Panels, memory: &Memory<'_>) -> f64 {
+        let (_, nr) = gemm::tile();
+        let Cursor { batch, row, depth, column } = *cursor;
+        let k = KC.min(self.k - depth);
+        let rows = self.mc().min(self.m - row);
+        let columns = NC.min(self.n - column);
+        let panel_b = panels.b.as_mut_ptr().wrapping_add(depth * self.n.next_multiple_of(nr) + column * k);
+        if column == 0 {
+            self.pack_a(batch, (row, rows), (depth, k), panels, memory);
+        }
+        if row == 0 && (batch == 0 || self.b_layout.batch_stride != 0) {
+            self.pack_b(batch, (column, columns), (depth, k), panel_b, memory);
+        }
+        let (c, start) = self.place(batch, row, panels, memory);
+        let start = match start {
+            _ if depth > 0 => Start::Accumulate,
+            Start::Bias(b) => Start::Bias(b.wrapping_add(column)),
+            other => other,
+        };
+        let block =
+            Block { rows, columns, k, a: panels.a.as_mut_ptr(), b: panel_b, c: c.wrapping_add(column), ldc: self.n, start };
+        // SAFETY: panels were packed above or by an earlier block; the product's place was checked at load.
+        unsafe { gemm::block(&block) };
+        (rows * columns * k) as f64 * 0.05
+    }
+
+    fn pack_a(
+        &self,
+        batch: usize,
+        (row, rows): (usize, usize),
+        (depth, k): (usize, usize),
+        panels: &mut Panels,
+        memory: &Memory<'_>,
+    ) {
+        let (lane_stride, depth_stride) = (self.a_layout.row_stride as usize, self.a_layout.col_stride as usize);
+        let at = batch * self.a_layout.batch_stride as usize + row * lane_stride + depth * depth_stride;
+        let src = memory.ptr(&self.a).wrapping_add(at);
+        let (width, dst) = (gemm::tile().0, panels.a.as_mut_ptr());
+        // SAFETY: the operand was checked at load, where room for a block of `a` was made.
+        unsafe { gemm::pack(&Pack { src, lanes: rows, depth: k, lane_stride, depth_stride, width, dst }) };
+    }
+
+    fn pack_b(
+        &self,
+        batch: usize,
+        (column, columns): (usize, usize),
+        (depth, k): (usize, usize),
+        dst: *mut f32,
+        memory: &Memory<'_>,
+    ) {
+        let (lane_stride, depth_stride) = (self.b_layout.col_stride as usize, self.b_layout.row_stride as usize);
+        let at = batch * self.b_layout.batch_stride as usize + column * lane_stride + depth * depth_stride;
+        let src = memory.ptr(&self.b).wrapping_add(at);
+        let width = gemm::tile().1;
+        // SAFETY: the operand was checked at load, where room for all of `b` was made.
+        unsafe { gemm::pack(&Pack { src, lanes: columns, depth: k, lane_stride, depth_stride, width, dst }) };
+    }
+
+    /// Runs the epilogue over finished rows.
+    fn finish_rows(
+        &self,
+        batch: usize,
+        (row, rows): (usize, usize),
+        panels: &mut Panels,
+        machine: &mut Machine,
+        memory: &Memory<'_>,
+        step: &StepScalars,
+    ) {
+        let Some(epilogue) = &self.epilogue else { return };
+        let start = (batch * self.m + row) * self.n;
+        let (product, _) = self.place(batch, row, panels, memory);
+        machine.run(epilogue, memory, step, (start, start + rows * self.n), Some(product), Target::Writes);
+    }
+}
+
+/// Takes `product + bias` out of an epilogue where the product is used nowhere else: sums start from the bias instead.
+fn peel_bias(epilogue: &mut Epilogue, m: usize) -> Option<(usize, [u32; 3])> {
+    let expr = &epilogue.expr;
+    let product = expr.ops.iter().position(|op| *op == ExprOp::Read(0))? as u16;
+    let uses = |op: &ExprOp| match *op {
+        ExprOp::Unary(_, a) => a == product,
+        ExprOp::Binary(_, a, b) => a == product || b == product,
+        ExprOp::Select(c, a, b) => [a, b, c].contains(&product),
+        _ => false,
+    };
+    let mut users = expr.ops.iter().enumerate().filter(|(_, op)| uses(op));
+    let (user, op) = users.next()?;
+    if users.next().is_some() || expr.outputs.contains(&product) {
+        return None;
+    }
+    let ExprOp::Binary(BinaryOp::Add, x, y) = *op else { return None };
+    let ExprOp::Read(n @ 1..) = *expr.ops.get(usize::from(if x == product { y } else { x }))? else { return None };
+    let read = usize::from(n) - 1;
+    let strides = *epilogue.read_strides.get(read)?;
+    if strides[2] != 1 || (strides[1] != 0 && m > 1) {
+        return None;
+    }
+    epilogue.expr = without(expr, user, product);
+    Some((read, strides))
+}
+
+/// The expression with instruction `gone` replaced by register `by` of an earlier one.
+fn without(expr: &Expr, gone: usize, by: u16) -> Expr {
+    let mut map: Vec<u16> = Vec::with_capacity(expr.ops.len());
+    let mut out = Expr::default();
+    for (i, op) in expr.ops.iter().enumerate() {
+        let to = |r: u16| map[usize::from(r)];
+        let moved = match *op {
+            _ if i == gone => {
+                map.push(map[usize::from(by)]);
+                continue;
+            }
+            ExprOp::Unary(f, a) => ExprOp::Unary(f, to(a)),
+            ExprOp::Binary(f, a, b) => ExprOp::Binary(f, to(a), to(b)),
+            ExprOp::Select(c, a, b) => ExprOp::Select(to(c), to(a), to(b)),
+            leaf => leaf,
+        };
+        out.ops.push(moved);
+        map.push((out.ops.len() - 1) as u16);
+    }
+    out.outputs = expr.outputs.iter().map(|&r| map[usize::from(r)]).collect();
+    out
+}

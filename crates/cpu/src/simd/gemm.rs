@@ -1,0 +1,380 @@
+//! Inner loops of the matrix product: packing, the register tile, and products small enough to need no packing of `a`.
+
+use super::{Lanes, versions};
+
+/// What sums start from where there is nothing to start from.
+static ZEROS: [f32; 64] = [0.0; 64];
+
+/// Most lanes of a register tile, in columns.
+const MAX_NR: usize = 16;
+/// Most rows of a register tile.
+const MAX_MR: usize = 8;
+
+/// What an element of the product starts from.
+#[derive(Clone, Copy)]
+pub(crate) enum Start {
+    Zero,
+    /// The bias of its column; the pointer is that of the first column.
+    Bias(*const f32),
+    /// What is there already.
+    Accumulate,
+}
+
+impl Start {
+    /// The pointer from which a tile at (row 0, `column`) of `c` starts, and its row stride.
+    #[inline(always)]
+    unsafe fn at(self, c: *const f32, ldc: usize, column: usize) -> (*const f32, usize) {
+        match self {
+            Start::Zero => (ZEROS.as_ptr(), 0),
+            // SAFETY: a bias has as many elements as there are columns.
+            Start::Bias(b) => (unsafe { b.add(column) }, 0),
+            Start::Accumulate => (c, ldc),
+        }
+    }
+}
+
+/// Rows and columns of the register tile.
+pub(crate) fn tile() -> (usize, usize) {
+    versions! {
+        /// See [`tile`].
+        ///
+        /// # Safety
+        /// None.
+        unsafe fn size() -> (usize, usize) {
+            (MR, NV * <L as Lanes>::N)
+        }
+    }
+    // SAFETY: it only returns constants.
+    unsafe { size() }
+}
+
+/// A product `c = start + a·b` with `b` contiguous along its rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Small {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: *const f32,
+    /// Distances in `a` between rows and between columns.
+    pub a_strides: (usize, usize),
+    pub b: *const f32,
+    pub b_row: usize,
+    pub c: *mut f32,
+    pub start: Start,
+}
+
+versions! {
+    /// Runs a small product; `c` is contiguous.
+    ///
+    /// # Safety
+    /// The operands can be read, `c` be written, everything can be read [`super::OVERREAD`] elements beyond, and `c` overlaps neither `a` nor `b`.
+    pub(crate) unsafe fn small(p: &Small) {
+        // SAFETY: handed on.
+        unsafe { small_lanes::<L, MR, NV>(p) }
+    }
+}
+
+#[inline(always)]
+unsafe fn small_lanes<L: Lanes, const MR: usize, const NV: usize>(p: &Small) {
+    let mut j = 0;
+    // SAFETY: panels cover the columns 0..n.
+    unsafe {
+        while p.n - j > L::N {
+            let w = (p.n - j).min(NV * L::N);
+            panel::<L, MR, NV>(p, j, w);
+            j += w;
+        }
+        if p.n > j {
+            panel::<L, 8, 1>(p, j, p.n - j);
+        }
+    }
+}
+
+/// Columns `j..j + w` of a small product. The last rows are computed twice rather than by a narrower tile.
+#[inline(always)]
+unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize, w: usize) {
+    // SAFETY: rows and columns stay within m and n.
+    unsafe {
+        let b = p.b.add(j);
+        let one = |i: usize| {
+            let c = p.c.add(i * p.n + j);
+            let (from, from_row) = p.start.at(c, p.n, j);
+            let a = p.a.add(i * p.a_strides.0);
+            micro::<L, 1, NV>(p.k, a, p.a_strides, b, p.b_row, (from, from_row), c, p.n, w);
+        };
+        if p.m < MR {
+            for i in 0..p.m {
+                one(i);
+            }
+            return;
+        }
+        let mut i = 0;
+        while i < p.m {
+            i = i.min(p.m - MR);
+            let c = p.c.add(i * p.n + j);
+            let from = p.start.at(c, p.n, j);
+            let a = p.a.add(i * p.a_strides.0);
+            micro::<L, MR, NV>(p.k, a, p.a_strides, b, p.b_row, from, c, p.n, w);
+            i += MR;
+        }
+    }
+}
+
+/// The register tile: MR rows of NV vectors, of which `w` columns are stored.
+#[inline(always)]
+unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
+    k: usize,
+    mut a: *const f32,
+    (a_row, a_k): (usize, usize),
+    mut b: *const f32,
+    b_row: usize,
+    (from, from_row): (*const f32, usize),
+    c: *mut f32,
+    ldc: usize,
+    w: usize,
+) {
+    // SAFETY: the caller's promise; loops over constants are unrolled.
+    unsafe {
+        let mut acc: [[L; NV]; MR] =
+            std::array::from_fn(|i| std::array::from_fn(|v| L::load(from.add(i * from_row + v * L::N))));
+        let mut p = 0;
+        while p < k {
+            let bv: [L; NV] = std::array::from_fn(|v| L::load(b.add(v * L::N)));
+            let mut i = 0;
+            while i < MR {
+                let av = L::splat(*a.add(i * a_row));
+                let mut v = 0;
+                while v < NV {
+                    acc[i][v] = av.fma(bv[v], acc[i][v]);
+                    v += 1;
+                }
+                i += 1;
+            }
+            a = a.add(a_k);
+            b = b.add(b_row);
+            p += 1;
+        }
+        let mut i = 0;
+        while i < MR {
+            let row = c.add(i * ldc);
+            let mut v = 0;
+            while v < NV {
+                let at = v * L::N;
+                if w >= at + L::N {
+                    acc[i][v].store(row.add(at));
+                } else if w > at {
+                    acc[i][v].store_part(row.add(at), w - at);
+                }
+                v += 1;
+            }
+            i += 1;
+        }
+    }
+}
+
+/// A block of a packed product: rows × columns of `c` from packed panels of `a` and `b`.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    pub rows: usize,
+    pub columns: usize,
+    pub k: usize,
+    pub a: *const f32,
+    pub b: *const f32,
+    pub c: *mut f32,
+    pub ldc: usize,
+    pub start: Start,
+}
+
+versions! {
+    /// Runs one block.
+    ///
+    /// # Safety
+    /// Panels are packed by [`pack`] with the sizes of [`tile`]; `c` holds rows × columns and overlaps neither panel.
+    pub(crate) unsafe fn block(p: &Block) {
+        // SAFETY: handed on.
+        unsafe { block_lanes::<L, MR, NV>(p) }
+    }
+}
+
+#[inline(always)]
+unsafe fn block_lanes<L: Lanes, const MR: usize, const NV: usize>(p: &Block) {
+    let nr = NV * L::N;
+    let mut j = 0;
+    while j < p.columns {
+        let w = nr.min(p.columns - j);
+        let mut i = 0;
+        while i < p.rows {
+            let h = MR.min(p.rows - i);
+            // SAFETY: panels start at multiples of MR·k and nr·k; a tile at the edge goes through scratch.
+            unsafe {
+                let (a, b, c) = (p.a.add(i * p.k), p.b.add(j * p.k), p.c.add(i * p.ldc + j));
+                if h == MR && w == nr {
+                    let from = p.start.at(c, p.ldc, j);
+                    micro::<L, MR, NV>(p.k, a, (1, MR), b, nr, from, c, p.ldc, nr);
+                } else {
+                    let mut scratch = [0.0; MAX_MR * MAX_NR];
+                    let zero = Start::Zero.at(c, 0, 0);
+                    micro::<L, MR, NV>(p.k, a, (1, MR), b, nr, zero, scratch.as_mut_ptr(), nr, nr);
+                    let (from, from_row) = p.start.at(c, p.ldc, j);
+                    for y in 0..h {
+                        for x in 0..w {
+                            *c.add(y * p.ldc + x) = *from.add(y * from_row + x) + scratch[y * nr + x];
+                        }
+                    }
+                }
+            }
+            i += MR;
+        }
+        j += nr;
+    }
+}
+
+/// What to pack: `lanes` × `depth` elements, with their distances.
+#[derive(Clone, Copy)]
+pub(crate) struct Pack {
+    pub src: *const f32,
+    pub lanes: usize,
+    pub depth: usize,
+    pub lane_stride: usize,
+    pub depth_stride: usize,
+    /// Lanes per panel.
+    pub width: usize,
+    pub dst: *mut f32,
+}
+
+versions! {
+    /// Copies into panels of `width` lanes, each lying depth by depth; missing lanes of the last panel are zero. This is where transposes vanish.
+    ///
+    /// # Safety
+    /// The source can be read, and [`super::OVERREAD`] beyond; `dst` holds the lanes, rounded up to whole panels, times the depth.
+    pub(crate) unsafe fn pack(p: &Pack) {
+        // SAFETY: handed on.
+        unsafe { pack_lanes::<L>(p) }
+    }
+}
+
+#[inline(always)]
+unsafe fn pack_lanes<L: Lanes>(p: &Pack) {
+    let mut at = 0;
+    while at < p.lanes {
+        let w = p.width.min(p.lanes - at);
+        // SAFETY: the panel at lane `at` starts at `at·depth`.
+        unsafe {
+            let (src, dst) = (p.src.add(at * p.lane_stride), p.dst.add(at * p.depth));
+            if w == p.width && p.lane_stride == 1 {
+                pack_rows::<L>(p, src, dst);
+            } else if w == p.width && p.depth_stride == 1 {
+                pack_transposed::<L>(p, src, dst);
+            } else {
+                pack_any(p, src, dst, w);
+            }
+        }
+        at += p.width;
+    }
+}
+
+/// A panel whose lanes lie side by side.
+#[inline(always)]
+unsafe fn pack_rows<L: Lanes>(p: &Pack, mut src: *const f32, mut dst: *mut f32) {
+    for _ in 0..p.depth {
+        let mut i = 0;
+        // SAFETY: `width` lanes at every depth.
+        unsafe {
+            while i + L::N <= p.width {
+                L::load(src.add(i)).store(dst.add(i));
+                i += L::N;
+            }
+            while i < p.width {
+                *dst.add(i) = *src.add(i);
+                i += 1;
+            }
+            (src, dst) = (src.add(p.depth_stride), dst.add(p.width));
+        }
+    }
+}
+
+/// A panel whose depth lies side by side: four by four elements at a time.
+#[inline(always)]
+unsafe fn pack_transposed<L: Lanes>(p: &Pack, src: *const f32, dst: *mut f32) {
+    let (lanes4, depth4) = (p.width / 4 * 4, p.depth / 4 * 4);
+    let mut d = 0;
+    // SAFETY: `width` lanes of `depth` elements.
+    unsafe {
+        while d < depth4 {
+            let mut i = 0;
+            while i < lanes4 {
+                let row = |r: usize| src.add((i + r) * p.lane_stride + d);
+                L::transpose4([row(0), row(1), row(2), row(3)], dst.add(d * p.width + i), p.width);
+                i += 4;
+            }
+            d += 4;
+        }
+        for i in 0..p.width {
+            let from = if i < lanes4 { depth4 } else { 0 };
+            for d in from..p.depth {
+                *dst.add(d * p.width + i) = *src.add(i * p.lane_stride + d);
+            }
+        }
+    }
+}
+
+/// A panel of any strides, or one that is not full.
+#[inline(always)]
+unsafe fn pack_any(p: &Pack, src: *const f32, dst: *mut f32, w: usize) {
+    for d in 0..p.depth {
+        for i in 0..p.width {
+            // SAFETY: only the `w` lanes that exist are read.
+            unsafe {
+                *dst.add(d * p.width + i) = if i < w { *src.add(i * p.lane_stride + d * p.depth_stride) } else { 0.0 };
+            }
+        }
+    }
+}
+
+versions! {
+    /// Adds to `sums[i]` the sum of row `i` of a matrix `m` × `k`.
+    ///
+    /// # Safety
+    /// The matrix can be read, and [`super::OVERREAD`] beyond; `sums` holds `m` elements.
+    pub(crate) unsafe fn row_sums(a: *const f32, strides: (usize, usize), m: usize, k: usize, sums: *mut f32) {
+        // SAFETY: handed on.
+        unsafe { row_sums_lanes::<L>(a, strides, m, k, sums) }
+    }
+}
+
+#[inline(always)]
+unsafe fn row_sums_lanes<L: Lanes>(a: *const f32, (row, column): (usize, usize), m: usize, k: usize, sums: *mut f32) {
+    let mut i = 0;
+    // SAFETY: rows 0..m and columns 0..k only, except for whole vectors at the end.
+    unsafe {
+        while row == 1 && i < m {
+            let mut acc = [L::splat(0.0); 4];
+            let mut p = 0;
+            while p + 4 <= k {
+                for (q, s) in acc.iter_mut().enumerate() {
+                    *s = s.add(L::load(a.add((p + q) * column + i)));
+                }
+                p += 4;
+            }
+            while p < k {
+                acc[0] = acc[0].add(L::load(a.add(p * column + i)));
+                p += 1;
+            }
+            let total = L::load(sums.add(i)).add(acc[0].add(acc[1]).add(acc[2].add(acc[3])));
+            if m - i >= L::N {
+                total.store(sums.add(i));
+            } else {
+                total.store_part(sums.add(i), m - i);
+            }
+            i += L::N;
+        }
+        while i < m {
+            let mut acc = [0.0f32; 4];
+            for p in 0..k {
+                acc[p % 4] += *a.add(i * row + p * column);
+            }
+            *sums.add(i) += (acc[0] + acc[1]) + (acc[2] + acc[3]);
+            i += 1;
+        }
+    }
+}

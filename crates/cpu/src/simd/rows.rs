@@ -1,0 +1,272 @@
+//! Loops along a row of elements: sums, softmax, elementwise losses, the search for non-finite numbers.
+
+use std::cell::Cell;
+
+use downhill_graph::kernel::LossKind;
+
+use super::{Lanes, math, versions};
+
+/// The vector from `at` on; lanes beyond the end are `fill`.
+#[inline(always)]
+fn get<L: Lanes>(row: &[Cell<f32>], at: usize, fill: f32) -> L {
+    if let Some(full) = row.get(at..at + L::N) {
+        // SAFETY: N elements are there.
+        return unsafe { L::load(full.as_ptr().cast()) };
+    }
+    let mut lanes = [fill; 8];
+    for (lane, cell) in lanes.iter_mut().zip(row.get(at..).unwrap_or(&[])) {
+        *lane = cell.get();
+    }
+    L::from_array(&lanes)
+}
+
+/// Stores a vector at `at`, or what of it fits.
+#[inline(always)]
+fn put<L: Lanes>(row: &[Cell<f32>], at: usize, v: L) {
+    if let Some(full) = row.get(at..at + L::N) {
+        // SAFETY: N elements are there, and cells may be written.
+        return unsafe { v.store(full.as_ptr().cast_mut().cast()) };
+    }
+    for (lane, cell) in v.to_array().into_iter().zip(row.get(at..).unwrap_or(&[])) {
+        cell.set(lane);
+    }
+}
+
+/// Folds a row into four vectors in turn, so that additions need not wait for one another.
+#[inline(always)]
+fn fold<L: Lanes>(n: usize, start: L, mut f: impl FnMut(usize, L) -> L) -> [L; 4] {
+    let mut acc = [start; 4];
+    let mut at = 0;
+    while at < n {
+        for a in &mut acc {
+            if at < n {
+                *a = f(at, *a);
+                at += L::N;
+            }
+        }
+    }
+    acc
+}
+
+#[inline(always)]
+fn total<L: Lanes>([a, b, c, d]: [L; 4]) -> f32 {
+    a.add(b).add(c.add(d)).sum()
+}
+
+/// Defines safe functions over rows, one version per instruction set.
+macro_rules! rows {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty = $lanes:ident;)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name($($arg: $ty),*) -> $ret {
+            versions! {
+                /// One version per instruction set.
+                ///
+                /// # Safety
+                /// None; the arguments are slices.
+                unsafe fn versioned($($arg: $ty),*) -> $ret { $lanes::<L>($($arg),*) }
+            }
+            // SAFETY: none is needed.
+            unsafe { versioned($($arg),*) }
+        }
+    )*};
+}
+
+rows! {
+    /// The largest element; NaN if there is one.
+    fn max(row: &[Cell<f32>]) -> f32 = max_lanes;
+    /// Sum of the elements.
+    fn sum(row: &[Cell<f32>]) -> f32 = sum_lanes;
+    /// Sum of the squares.
+    fn sum_squares(row: &[Cell<f32>]) -> f32 = sum_squares_lanes;
+    /// Sum of the products.
+    fn dot(a: &[Cell<f32>], b: &[Cell<f32>]) -> f32 = dot_lanes;
+    /// `out = exp(x − shift)`; returns the sum.
+    fn exp_shifted(x: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> f32 = exp_shifted_lanes;
+    /// The sum of `exp(x − shift)`.
+    fn sum_exp_shifted(x: &[Cell<f32>], shift: f32) -> f32 = sum_exp_shifted_lanes;
+    /// `out = x·factor + shift`
+    fn affine(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) -> () = affine_lanes;
+    /// `out = y·(dy − shift)`
+    fn softmax_grad(y: &[Cell<f32>], dy: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> () = softmax_grad_lanes;
+    /// `out = dy − exp(y)·shift`
+    fn log_softmax_grad(y: &[Cell<f32>], dy: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> () = log_softmax_grad_lanes;
+    /// Elementwise loss: writes its gradient times `scale`; returns the sum of the losses.
+    fn loss(kind: LossKind, x: &[Cell<f32>], target: &[Cell<f32>], scale: f32, grad: &[Cell<f32>]) -> f32 = loss_lanes;
+    /// Whether every element is finite, by its bits.
+    fn all_finite(row: &[Cell<f32>]) -> bool = all_finite_lanes;
+    /// `to += from`
+    fn add_into(to: &[Cell<f32>], from: &[Cell<f32>]) -> () = add_into_lanes;
+}
+
+#[inline(always)]
+fn max_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
+    let low = f32::NEG_INFINITY;
+    let [a, b, c, d] = fold(row.len(), L::splat(low), |at, acc| math::max(acc, get(row, at, low)));
+    let lanes = math::max(math::max(a, b), math::max(c, d)).to_array();
+    lanes[..L::N].iter().fold(low, |m, &x| if m.is_nan() || m > x { m } else { x })
+}
+
+#[inline(always)]
+fn sum_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
+    total(fold(row.len(), L::splat(0.0), |at, acc| acc.add(get(row, at, 0.0))))
+}
+
+#[inline(always)]
+fn sum_squares_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
+    total(fold(row.len(), L::splat(0.0), |at, acc| {
+        let x: L = get(row, at, 0.0);
+        x.fma(x, acc)
+    }))
+}
+
+#[inline(always)]
+fn dot_lanes<L: Lanes>(a: &[Cell<f32>], b: &[Cell<f32>]) -> f32 {
+    total(fold(a.len(), L::splat(0.0), |at, acc| get::<L>(a, at, 0.0).fma(get(b, at, 0.0), acc)))
+}
+
+#[inline(always)]
+fn exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> f32 {
+    let s = L::splat(shift);
+    total(fold(x.len(), L::splat(0.0), |at, acc| {
+        let e = math::exp(get::<L>(x, at, f32::NEG_INFINITY).sub(s));
+        put(out, at, e);
+        acc.add(e)
+    }))
+}
+
+#[inline(always)]
+fn sum_exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
+    let s = L::splat(shift);
+    total(fold(x.len(), L::splat(0.0), |at, acc| acc.add(math::exp(get::<L>(x, at, f32::NEG_INFINITY).sub(s)))))
+}
+
+#[inline(always)]
+fn each<L: Lanes>(out: &[Cell<f32>], f: impl Fn(usize) -> L) {
+    let mut at = 0;
+    while at < out.len() {
+        put(out, at, f(at));
+        at += L::N;
+    }
+}
+
+#[inline(always)]
+fn affine_lanes<L: Lanes>(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) {
+    let (factor, shift) = (L::splat(factor), L::splat(shift));
+    each::<L>(out, |at| get::<L>(x, at, 0.0).fma(factor, shift));
+}
+
+#[inline(always)]
+fn softmax_grad_lanes<L: Lanes>(y: &[Cell<f32>], dy: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) {
+    let s = L::splat(shift);
+    each::<L>(out, |at| get::<L>(y, at, 0.0).mul(get::<L>(dy, at, 0.0).sub(s)));
+}
+
+#[inline(always)]
+fn log_softmax_grad_lanes<L: Lanes>(y: &[Cell<f32>], dy: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) {
+    let s = L::splat(-shift);
+    each::<L>(out, |at| math::exp(get::<L>(y, at, 0.0)).fma(s, get(dy, at, 0.0)));
+}
+
+#[inline(always)]
+fn loss_lanes<L: Lanes>(kind: LossKind, x: &[Cell<f32>], target: &[Cell<f32>], scale: f32, grad: &[Cell<f32>]) -> f32 {
+    let half = L::splat(0.5);
+    let row = (x, target, scale, grad);
+    match kind {
+        LossKind::Mse => losses::<L>(row, |x, t| {
+            let d = x.sub(t);
+            (d.mul(d), d.add(d))
+        }),
+        LossKind::L1 => losses::<L>(row, |x, t| {
+            let d = x.sub(t);
+            (d.abs(), math::sign(d))
+        }),
+        LossKind::Huber(delta) => {
+            let delta = L::splat(delta);
+            losses::<L>(row, |x, t| {
+                let d = x.sub(t);
+                let (a, square) = (d.abs(), d.mul(d).mul(half));
+                let value = delta.lt(a).select(delta.mul(a.sub(delta.mul(half))), square);
+                (value, d.least(delta).most(delta.neg()))
+            })
+        }
+        LossKind::BceWithLogits => losses::<L>(row, |x, t| (math::softplus(x).sub(x.mul(t)), math::sigmoid(x).sub(t))),
+        // Not elementwise: its rows are handled by the caller.
+        LossKind::CrossEntropy { .. } => 0.0,
+    }
+}
+
+/// Applies `f`, which gives a loss and its slope.
+#[inline(always)]
+fn losses<L: Lanes>(
+    (x, target, scale, grad): (&[Cell<f32>], &[Cell<f32>], f32, &[Cell<f32>]),
+    f: impl Fn(L, L) -> (L, L),
+) -> f32 {
+    let (n, scale) = (x.len(), L::splat(scale));
+    total(fold(n, L::splat(0.0), |at, acc| {
+        let (value, slope) = f(get(x, at, 0.0), get(target, at, 0.0));
+        put(grad, at, slope.mul(scale));
+        // Lanes beyond the end are zero in x and target, which the logistic loss does not map to zero.
+        acc.add(if n - at < L::N { clear_from(value, n - at) } else { value })
+    }))
+}
+
+/// The first `n` lanes, the others zero.
+#[inline(always)]
+fn clear_from<L: Lanes>(v: L, n: usize) -> L {
+    let mut lanes = v.to_array();
+    lanes.iter_mut().skip(n).for_each(|l| *l = 0.0);
+    L::from_array(&lanes)
+}
+
+#[inline(always)]
+fn all_finite_lanes<L: Lanes>(row: &[Cell<f32>]) -> bool {
+    let exponent = L::bits(0x7f80_0000);
+    let [a, b, c, d] = fold(row.len(), L::splat(0.0), |at, acc| acc.or(get::<L>(row, at, 0.0).and(exponent).int_eq(exponent)));
+    !a.or(b).or(c.or(d)).any()
+}
+
+#[inline(always)]
+fn add_into_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>]) {
+    each::<L>(to, |at| get::<L>(to, at, 0.0).add(get(from, at, 0.0)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(n: usize) -> Vec<Cell<f32>> {
+        (0..n).map(|i| Cell::new((i as f32 * 0.7).sin())).collect()
+    }
+
+    #[test]
+    fn rows_of_every_length_are_summed_whole() {
+        for n in 0..70 {
+            let row = cells(n);
+            let expected: f64 = row.iter().map(|c| f64::from(c.get())).sum();
+            assert!((f64::from(sum(&row)) - expected).abs() < 1e-5, "{n}");
+            let e: f64 = row.iter().map(|c| f64::from(c.get() - 0.3).exp()).sum();
+            assert!((f64::from(sum_exp_shifted(&row, 0.3)) - e).abs() < 1e-4 * e.max(1.0), "{n}");
+        }
+    }
+
+    #[test]
+    fn the_largest_element_is_nan_where_one_is() {
+        let row = cells(13);
+        row[5].set(f32::NAN);
+        assert!(max(&row).is_nan());
+        row[5].set(7.0);
+        assert_eq!(max(&row), 7.0);
+    }
+
+    #[test]
+    fn non_finite_elements_are_found_at_any_place() {
+        for n in 1..40 {
+            let row = cells(n);
+            assert!(all_finite(&row));
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                row[n - 1].set(bad);
+                assert!(!all_finite(&row), "{n} {bad}");
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The tile machine: an expression becomes a short list of vector instructions over tiles that stay in the first-level cache.
+
+mod code;
+mod machine;
+mod walk;
+
+pub(crate) use code::Code;
+pub(crate) use machine::{Machine, MapOp, Target};
+pub(crate) use walk::Walk;
