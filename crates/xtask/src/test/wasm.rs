@@ -5,8 +5,19 @@ use crate::cmd::{command, say};
 use crate::{browser, setup};
 use anyhow::Result;
 
-/// Package and test binary; each binary says in its `wasm_bindgen_test_configure!` whether it wants a worker or the page.
-const WASM_TESTS: [(&str, &str); 2] = [("downhill-cpu", "conformance_worker"), ("downhill-app", "web")];
+/// A test binary; it says in its own `wasm_bindgen_test_configure!` whether it wants a worker or the page.
+struct WasmTest {
+    package: &'static str,
+    test: &'static str,
+    features: &'static str,
+}
+
+/// Both builds of the worker are shipped, so the kernels are tested with and without relaxed SIMD.
+const WASM_TESTS: [WasmTest; 3] = [
+    WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "" },
+    WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "relaxed" },
+    WasmTest { package: "downhill-app", test: "web", features: "" },
+];
 
 /// Runs every binary of the list; one that runs no test has failed, for it tests nothing.
 pub fn run() -> Result<Tally> {
@@ -15,13 +26,16 @@ pub fn run() -> Result<Tally> {
     let browser = browser::find_or_install()?;
     let webdriver = browser::webdriver_json(&browser.chromium)?;
     let mut total = Tally::default();
-    for (package, test) in WASM_TESTS {
-        say(&format!("{package}, {test}, in Chromium"));
+    for WasmTest { package, test, features } in WASM_TESTS {
+        say(&format!("{package}, {test} [{features}], in Chromium"));
         // The profile of the page: its dependencies are compiled once for both.
         let args =
             ["test", "--locked", "--release", "--target", "wasm32-unknown-unknown", "--package", package, "--test", test];
         let mut cargo = command("cargo", &args);
-        cargo.env("CHROMEDRIVER", &browser.driver).env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver);
+        cargo
+            .args(["--features", features])
+            .env("CHROMEDRIVER", &browser.driver)
+            .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver);
         let tally = Tally::of_libtest(&mut cargo)?;
         total += if tally == Tally::default() { Tally::check(false) } else { tally };
     }
