@@ -50,12 +50,6 @@ impl View {
         Self { shape, strides, offset: self.offset }
     }
 
-    /// This tensor, of shape `from`, broadcast to `to` (which it is known to broadcast to); `None` when it cannot be written so.
-    pub fn broadcast(&self, from: &Shape, to: &Shape) -> Option<View> {
-        let walk = from.broadcast_strides(to).ok()?;
-        self.walked(to, &walk, 0)
-    }
-
     /// This tensor seen as an op's view of it.
     pub fn seen_as(&self, to: &Shape, spec: &ViewSpec) -> Option<View> {
         self.walked(to, &spec.strides, spec.offset)
@@ -69,12 +63,6 @@ impl View {
             view.strides.push(stride);
         }
         Some(view)
-    }
-
-    /// Strides of a walk of shape `shape` over this tensor in row-major order; `None` where a dimension is not evenly spaced.
-    pub fn strides_for(&self, shape: &[usize]) -> Option<Dims> {
-        let (_, parts) = compose(shape, &Shape::from(shape).strides(), 0, self)?;
-        parts.iter().map(even_stride).collect()
     }
 }
 

@@ -155,6 +155,28 @@ impl Program {
         deps
     }
 
+    /// Restores an order in which everything is written before it is read, with as few changes as that takes.
+    pub fn sort(&mut self) {
+        let writers = self.writers();
+        let mut placed = vec![false; self.tasks.len()];
+        let mut order = Vec::with_capacity(self.tasks.len());
+        for i in 0..self.tasks.len() {
+            self.place(i, &writers, &mut placed, &mut order);
+        }
+        self.tasks = order.into_iter().map(|i| self.tasks[i].clone()).collect();
+    }
+
+    fn place(&self, i: usize, writers: &[SmallVec<[usize; 2]>], placed: &mut [bool], order: &mut Vec<usize>) {
+        if std::mem::replace(&mut placed[i], true) {
+            return;
+        }
+        let partial = self.tasks[i].writes.iter().flat_map(|w| writers[w.index()].iter().copied()).filter(|&w| w < i);
+        for before in partial.chain(self.tasks[i].inputs().flat_map(|b| writers[b.index()].iter().copied())) {
+            self.place(before, writers, placed, order);
+        }
+        order.push(i);
+    }
+
     /// Removes tasks none of whose results anyone needs.
     pub fn remove_unread(&mut self) {
         let mut needed: Vec<bool> = (0..self.buffers.len()).map(|b| self.is_output(BufferId(b as u32))).collect();

@@ -1,0 +1,156 @@
+//! Appends an elementwise kernel to the one that computes what it reads: a matrix product (as its epilogue) or another
+//! elementwise kernel (as more outputs).
+//!
+//! It pays because the elements are in registers at that moment: the reader's kernel and its read disappear, and the value itself is
+//! stored only if someone else needs it (a pre-activation on its way to the gradient).
+
+use downhill_graph::Expr;
+use downhill_graph::kernel::{Epilogue, Kernel, MapSpec, MatMulSpec};
+use downhill_tensor::Shape;
+use smallvec::SmallVec;
+
+use super::{Reach, epilogue_reads, fits, merged_task, replace_both};
+use crate::access::{Dims, View};
+use crate::iterate::Iteration;
+use crate::lower::map_kernel;
+use crate::program::{BufferId, Program, Read, Task};
+use crate::simplify::{Source, join, rewrite};
+
+/// Appends one kernel; `false` when there is none left to append.
+pub(super) fn append(program: &mut Program) -> bool {
+    let (reach, writers) = (Reach::new(program), program.writers());
+    for c in 0..program.tasks.len() {
+        let consumer = &program.tasks[c];
+        let Kernel::Map(map) = &consumer.kernel else { continue };
+        // The last producer comes first: what the others give is there by then.
+        let mut producers: Vec<usize> = consumer.reads.iter().flat_map(|r| writers[r.buffer.index()].iter().copied()).collect();
+        producers.sort_unstable();
+        producers.dedup();
+        for &p in producers.iter().rev() {
+            if !reach.can_merge(p, c) {
+                continue;
+            }
+            if let Some(merged) = appended(&program.tasks[p], consumer, map) {
+                replace_both(program, p, c, merged);
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// A kernel that ends in an elementwise expression over an iteration space.
+struct Producer {
+    shape: Dims,
+    expr: Expr,
+    /// Operands of the expression; for a product those of the epilogue, behind the product itself.
+    reads: Vec<(Read, Dims)>,
+    /// Buffers that the expression's outputs go to.
+    outputs: SmallVec<[BufferId; 2]>,
+    /// 1 where `Read(0)` of the expression is a product, else 0.
+    first: usize,
+}
+
+impl Producer {
+    fn new(task: &Task) -> Option<Self> {
+        let wide = |dims: &[u32]| -> Dims { dims.iter().map(|&n| n as usize).collect() };
+        match &task.kernel {
+            Kernel::Map(map) => Some(Self {
+                shape: wide(&map.shape),
+                expr: map.expr.clone(),
+                reads: task.reads.iter().zip(&map.read_strides).map(|(r, s)| (*r, wide(s))).collect(),
+                outputs: task.writes.clone(),
+                first: 0,
+            }),
+            Kernel::MatMul(spec) => {
+                let (expr, strides) = match &spec.epilogue {
+                    Some(tail) => (tail.expr.clone(), tail.read_strides.to_vec()),
+                    None => (product(), Vec::new()),
+                };
+                Some(Self {
+                    shape: wide(&[spec.batch, spec.m, spec.n]),
+                    outputs: task.writes[..expr.outputs.len()].into(),
+                    expr,
+                    reads: task.reads[2..].iter().zip(strides).map(|(r, s)| (*r, wide(&s))).collect(),
+                    first: 1,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The epilogue that changes nothing.
+fn product() -> Expr {
+    let mut expr = Expr::default();
+    let product = expr.read(0);
+    expr.outputs.push(product);
+    expr
+}
+
+fn appended(task: &Task, consumer: &Task, map: &MapSpec) -> Option<Task> {
+    let producer = Producer::new(task)?;
+    let consumer_shape: Dims = map.shape.iter().map(|&n| n as usize).collect();
+    if producer.shape.iter().product::<usize>() != consumer_shape.iter().product::<usize>() {
+        return None;
+    }
+    let mut space = Iteration::new(&producer.shape);
+    let mut own: Vec<Source<'_>> = if producer.first == 1 { vec![Source::Read(0)] } else { Vec::new() };
+    let number = |n: usize| u8::try_from(n + producer.first).ok().map(Source::Read);
+    for (read, strides) in &producer.reads {
+        own.push(number(space.add_plain(*read, strides))?);
+    }
+    let row_major = Shape::from(producer.shape.as_slice()).strides();
+    let mut sources = Vec::with_capacity(consumer.reads.len());
+    for (read, strides) in consumer.reads.iter().zip(&map.read_strides) {
+        let strides: Dims = strides.iter().map(|&s| s as usize).collect();
+        let view = View { shape: consumer_shape.clone(), strides, offset: read.start };
+        if task.writes.contains(&read.buffer) {
+            // Only the element that has just been computed is at hand.
+            let output = producer.outputs.iter().position(|o| *o == read.buffer)?;
+            if !view.is_contiguous() || view.offset != 0 {
+                return None;
+            }
+            sources.push(Source::Expr { expr: &producer.expr, output, reads: &own });
+        } else {
+            sources.push(number(space.add(read.buffer, &row_major, 0, &view)?)?);
+        }
+    }
+    let tail = rewrite(&map.expr, &sources);
+    let expr = join(&rewrite(&producer.expr, &own), &tail);
+    let writes = producer.outputs.iter().chain(&consumer.writes).copied();
+    let rest = &task.writes[producer.outputs.len()..];
+    let writes = writes.chain(rest.iter().copied()).collect();
+    match &task.kernel {
+        Kernel::MatMul(spec) => epilogue(spec, &space, expr, task, consumer, writes),
+        _ => {
+            let walked = space.collapsed()?;
+            let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+            let fitting = fits(&map.expr, reads.len());
+            fitting.then(|| Task { reads, writes, ..merged_task(consumer, task, Kernel::Map(map)) })
+        }
+    }
+}
+
+fn epilogue(
+    spec: &MatMulSpec,
+    space: &Iteration,
+    mut expr: Expr,
+    task: &Task,
+    consumer: &Task,
+    writes: SmallVec<[BufferId; 2]>,
+) -> Option<Task> {
+    let walked = space.grouped()?;
+    let used = epilogue_reads(&mut expr);
+    if !fits(&expr, used.len()) {
+        return None;
+    }
+    let read_strides = used.iter().map(|&i| {
+        let strides = &walked.reads[i].1;
+        [0, 1, 2].map(|d| strides[d] as u32)
+    });
+    let tail = Epilogue { read_strides: read_strides.collect(), expr };
+    let operands = task.reads[..2].iter().copied().chain(used.iter().map(|&i| walked.reads[i].0));
+    let kernel = Kernel::MatMul(MatMulSpec { epilogue: Some(tail), ..spec.clone() });
+    Some(Task { reads: operands.collect(), writes, ..merged_task(task, consumer, kernel) })
+}

@@ -1,0 +1,135 @@
+//! Computes an elementwise value where it is read instead of storing it.
+//!
+//! It pays because an elementwise kernel is bound by memory: a stored value is written once and read again by each reader. Where
+//! several read it, or one reads it repeatedly, only expressions cheaper than a read are computed again.
+
+use downhill_graph::kernel::{Kernel, MapSpec};
+use downhill_graph::{Expr, ExprOp};
+
+use super::{fits, merged_task};
+use crate::access::{Dims, View};
+use crate::iterate::Iteration;
+use crate::lower::map_kernel;
+use crate::program::{BufferId, Home, Program, Read, Task};
+use crate::simplify::{Source, is_random, keep_outputs, price, rewrite};
+
+/// What computing again may cost per element: about as much as reading it.
+const CHEAP: u64 = 4;
+/// What computing an element several times for one reader may cost.
+const TRIVIAL: u64 = 2;
+
+/// Inlines one value into all of its readers; `false` when there is none left to inline.
+pub(super) fn inline(program: &mut Program) -> bool {
+    let (readers, writers) = (program.readers(), program.writers());
+    for p in 0..program.tasks.len() {
+        let producer = &program.tasks[p];
+        let Kernel::Map(map) = &producer.kernel else { continue };
+        for (output, &buffer) in producer.writes.iter().enumerate() {
+            let readers = &readers[buffer.index()];
+            let stays = program.is_output(buffer) || program.buffer(buffer).home != Home::Scratch;
+            if stays || readers.is_empty() || writers[buffer.index()].len() != 1 {
+                continue;
+            }
+            let expr = keep_outputs(&map.expr, |o| o == output);
+            if !pays(program, producer, map, &expr, readers) {
+                continue;
+            }
+            let source = Inlined { task: producer, map, expr, buffer };
+            let inlined: Option<Vec<Task>> = readers.iter().map(|&r| source.moved_into(&program.tasks[r])).collect();
+            if let Some(tasks) = inlined {
+                for (&r, task) in readers.iter().zip(tasks) {
+                    program.tasks[r] = task;
+                }
+                program.remove_unread();
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn pays(program: &Program, producer: &Task, map: &MapSpec, expr: &Expr, readers: &[usize]) -> bool {
+    let price = price(expr);
+    let len: usize = map.shape.iter().map(|&n| n as usize).product();
+    let walks = |r: usize| match &program.tasks[r].kernel {
+        Kernel::Map(map) | Kernel::Reduce { map, .. } => map.shape.iter().map(|&n| n as usize).product(),
+        _ => 0,
+    };
+    if readers.iter().any(|&r| walks(r) > len) && price > TRIVIAL {
+        return false;
+    }
+    let full_reads = producer.reads.iter().filter(|r| program.buffer(r.buffer).len >= len).count();
+    (readers.len() == 1 && producer.writes.len() == 1) || (price <= CHEAP && full_reads <= 1)
+}
+
+/// A value on its way into a reader.
+struct Inlined<'a> {
+    task: &'a Task,
+    map: &'a MapSpec,
+    expr: Expr,
+    buffer: BufferId,
+}
+
+impl Inlined<'_> {
+    fn moved_into(&self, reader: &Task) -> Option<Task> {
+        let (Kernel::Map(map) | Kernel::Reduce { map, .. }) = &reader.kernel else { return None };
+        let shape: Dims = map.shape.iter().map(|&n| n as usize).collect();
+        let mut space = Iteration::new(&shape);
+        let mut own: Vec<Vec<Source<'_>>> = Vec::new();
+        let mut numbers = Vec::new();
+        for (read, strides) in reader.reads.iter().zip(&map.read_strides) {
+            let strides: Dims = strides.iter().map(|&s| s as usize).collect();
+            if read.buffer == self.buffer {
+                own.push(self.reads(&mut space, &shape, *read, &strides)?);
+                numbers.push(None);
+            } else {
+                numbers.push(Some(u8::try_from(space.add_plain(*read, &strides)).ok()?));
+            }
+        }
+        let mut inlined = own.iter();
+        let sources: Option<Vec<Source<'_>>> = numbers
+            .into_iter()
+            .map(|number| match number {
+                Some(n) => Some(Source::Read(n)),
+                None => inlined.next().map(|reads| Source::Expr { expr: &self.expr, output: 0, reads }),
+            })
+            .collect();
+        let expr = rewrite(&map.expr, &sources?);
+        let is_map = matches!(reader.kernel, Kernel::Map(_));
+        let walked = if is_map { space.collapsed()? } else { space.grouped()? };
+        let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+        if !fits(&map.expr, reads.len()) {
+            return None;
+        }
+        let kernel = match &reader.kernel {
+            Kernel::Reduce { kind, .. } => Kernel::Reduce { map, kind: *kind },
+            _ => Kernel::Map(map),
+        };
+        Some(Task { reads, ..merged_task(reader, self.task, kernel) })
+    }
+
+    /// The value's own reads, walked as the reader walks the value.
+    fn reads(&self, space: &mut Iteration, shape: &[usize], read: Read, strides: &[usize]) -> Option<Vec<Source<'static>>> {
+        let own_shape: Dims = self.map.shape.iter().map(|&n| n as usize).collect();
+        // Random numbers hang on the position in the iteration space, which therefore has to stay.
+        if is_random(&self.expr) {
+            let walk = View { shape: Dims::from_slice(shape), strides: Dims::from_slice(strides), offset: read.start };
+            if !walk.is_contiguous() || walk.offset != 0 || walk.numel() != own_shape.iter().product::<usize>() {
+                return None;
+            }
+        }
+        let mut sources = Vec::with_capacity(self.task.reads.len());
+        let occurs = |i: usize| self.expr.ops.contains(&ExprOp::Read(i as u8));
+        for (i, (own, own_strides)) in self.task.reads.iter().zip(&self.map.read_strides).enumerate() {
+            if !occurs(i) {
+                sources.push(Source::Const(0.0));
+                continue;
+            }
+            let strides_of_own = own_strides.iter().map(|&s| s as usize).collect();
+            let view = View { shape: own_shape.clone(), strides: strides_of_own, offset: own.start };
+            let number = space.add(own.buffer, strides, read.start, &view)?;
+            sources.push(Source::Read(u8::try_from(number).ok()?));
+        }
+        Some(sources)
+    }
+}
