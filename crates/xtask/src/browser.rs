@@ -1,6 +1,7 @@
 //! Chromium and ChromeDriver, which the browser tests and the benchmark drive.
 
-use crate::cmd::{self, command, root, run, say};
+use crate::cmd::{root, say};
+use crate::setup;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ pub struct Browser {
 
 const CHROMIUM_NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const DRIVER_NAMES: [&str; 1] = ["chromedriver"];
-const INSTALL: [&str; 6] = ["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver", "fonts-dejavu-core"];
+const PACKAGES: [&str; 3] = ["chromium", "chromium-driver", "fonts-dejavu-core"];
 
 /// Finds the browser (`CHROMIUM` and `CHROMEDRIVER` may name it), or installs Debian's packages where root and apt are there.
 pub fn find_or_install() -> Result<Browser> {
@@ -23,16 +24,12 @@ pub fn find_or_install() -> Result<Browser> {
         say(&format!("browser: {} with {}", found.chromium.display(), found.driver.display()));
         return Ok(found);
     }
-    let is_root = cmd::output("id", &["-u"]).as_deref() == Some("0");
-    if !is_root || cmd::output("apt-get", &["--version"]).is_none() {
+    if !setup::apt_install(&PACKAGES)? {
         bail!(
             "the browser tests need Chromium and the ChromeDriver of the same version; on Debian or Ubuntu: \
              `sudo apt-get install chromium chromium-driver`; elsewhere install both and name them in CHROMIUM and CHROMEDRIVER"
         );
     }
-    say("browser: installing chromium and chromium-driver with apt");
-    run(&mut command("apt-get", &["update"]))?;
-    run(command("apt-get", &INSTALL).env("DEBIAN_FRONTEND", "noninteractive"))?;
     find().context("apt has installed chromium and chromium-driver, but they are not on the PATH")
 }
 

@@ -89,6 +89,30 @@ pub fn npm_packages(folder: &str) -> Result<()> {
     fs::write(&mark, lock).with_context(|| format!("{} cannot be written", mark.display()))
 }
 
+/// Installs Debian packages; false where that cannot be done: without apt, or not as root.
+pub fn apt_install(packages: &[&str]) -> Result<bool> {
+    let is_root = cmd::output("id", &["-u"]).as_deref() == Some("0");
+    if !is_root || cmd::output("apt-get", &["--version"]).is_none() {
+        return Ok(false);
+    }
+    say(&format!("apt: installing {}", packages.join(", ")));
+    run(&mut command("apt-get", &["update"]))?;
+    let mut install = command("apt-get", &["install", "--yes", "--no-install-recommends"]);
+    run(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    Ok(true)
+}
+
+/// A Vulkan driver for the native GPU tests: Mesa's software one where nothing is there. Without it those tests skip and say so.
+pub fn vulkan() -> Result<()> {
+    let drivers = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    if drivers.iter().any(|folder| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some())) {
+        say("Vulkan driver: there");
+    } else if !cfg!(target_os = "linux") || !apt_install(&["libvulkan1", "mesa-vulkan-drivers"])? {
+        say("Vulkan driver: none known; on Debian or Ubuntu: sudo apt-get install libvulkan1 mesa-vulkan-drivers");
+    }
+    Ok(())
+}
+
 /// The version of `package` in the text of a `Cargo.lock`.
 fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let name = format!("name = \"{package}\"");
