@@ -20,55 +20,99 @@ pub(crate) struct LossOp {
 
 impl LossOp {
     pub fn run(&self, memory: &Memory<'_>) {
-        let (x, grad) = (memory.cells(&self.prediction), memory.cells(&self.gradient));
-        let target = memory.cells(&self.target);
+        let tensors = Tensors {
+            x: memory.cells(&self.prediction),
+            target: memory.cells(&self.target),
+            grad: memory.cells(&self.gradient),
+            cols: self.cols,
+        };
         let weights = self.weights.as_ref().map(|w| memory.cells(w));
-        let total = weights.map_or(self.rows as f64, |w| w.iter().map(|c| f64::from(c.get())).sum());
-        let loss = if total == 0.0 {
-            grad.iter().for_each(|g| g.set(0.0));
-            0.0
-        } else if let LossKind::CrossEntropy { label_smoothing } = self.kind {
-            let mut sum = 0.0;
-            for (row, (x, grad)) in x.chunks_exact(self.cols).zip(grad.chunks_exact(self.cols)).enumerate() {
-                let weight = weights.map_or(1.0, |w| f64::from(w[row].get()));
-                sum += weight * cross_entropy(x, word(&target[row]), label_smoothing, (weight / total) as f32, grad);
-            }
-            sum / total
-        } else if let Some(weights) = weights {
-            let mut sum = 0.0;
-            for (row, weight) in weights.iter().map(|w| f64::from(w.get())).enumerate() {
-                let range = row * self.cols..(row + 1) * self.cols;
-                let scale = weight / (total * self.cols as f64);
-                let (x, target, grad) = (&x[range.clone()], &target[range.clone()], &grad[range]);
-                sum += weight * f64::from(rows::loss(self.kind, x, target, scale as f32, grad));
-            }
-            sum / (total * self.cols as f64)
-        } else {
-            let count = (self.rows * self.cols) as f64;
-            let (scale, mut sum) = ((1.0 / count) as f32, 0.0);
-            for ((x, target), grad) in x.chunks(1024).zip(target.chunks(1024)).zip(grad.chunks(1024)) {
-                sum += f64::from(rows::loss(self.kind, x, target, scale, grad));
-            }
-            sum / count
+        let loss = match (self.kind, weights) {
+            (LossKind::CrossEntropy { label_smoothing }, _) => tensors.classes(weights, label_smoothing),
+            (kind, Some(weights)) => tensors.weighted(weights, kind),
+            (kind, None) => tensors.plain(kind),
         };
         memory.cells(&self.loss)[0].set(loss as f32);
     }
 }
 
-/// Cross-entropy of one row; writes its gradient times `scale`. A label that names no class makes the loss NaN, which stops training.
+/// The operands of a loss.
+struct Tensors<'a> {
+    x: &'a [Cell<f32>],
+    target: &'a [Cell<f32>],
+    grad: &'a [Cell<f32>],
+    cols: usize,
+}
+
+impl Tensors<'_> {
+    /// An elementwise loss of rows that all weigh the same: one long row.
+    fn plain(&self, kind: LossKind) -> f64 {
+        let count = self.x.len() as f64;
+        let (scale, mut sum) = ((1.0 / count) as f32, 0.0);
+        for ((x, target), grad) in self.x.chunks(1024).zip(self.target.chunks(1024)).zip(self.grad.chunks(1024)) {
+            sum += f64::from(rows::loss(kind, x, target, scale, grad));
+        }
+        sum / count
+    }
+
+    fn weighted(&self, weights: &[Cell<f32>], kind: LossKind) -> f64 {
+        let total: f64 = weights.iter().map(|w| f64::from(w.get())).sum();
+        let count = total * self.cols as f64;
+        let mut sum = 0.0;
+        let targets = self.target.chunks_exact(self.cols);
+        for (((x, target), grad), weight) in self.rows().zip(targets).zip(self.grads()).zip(weights) {
+            let weight = f64::from(weight.get());
+            if weight == 0.0 || total == 0.0 {
+                grad.iter().for_each(|g| g.set(0.0));
+            } else {
+                sum += weight * f64::from(rows::loss(kind, x, target, (weight / count) as f32, grad));
+            }
+        }
+        if total == 0.0 { 0.0 } else { sum / count }
+    }
+
+    /// Cross-entropy; a row whose label names no class weighs nothing.
+    fn classes(&self, weights: Option<&[Cell<f32>]>, smoothing: f32) -> f64 {
+        let weight = |row: usize| weight_of(self.cols, &self.target[row], weights, row);
+        let total: f64 = (0..self.target.len()).map(weight).sum();
+        let mut sum = 0.0;
+        for (row, (x, grad)) in self.rows().zip(self.grads()).enumerate() {
+            let weight = weight(row);
+            if weight == 0.0 || total == 0.0 {
+                grad.iter().for_each(|g| g.set(0.0));
+            } else {
+                sum += weight * cross_entropy(x, word(&self.target[row]), smoothing, (weight / total) as f32, grad);
+            }
+        }
+        if total == 0.0 { 0.0 } else { sum / total }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &[Cell<f32>]> {
+        self.x.chunks_exact(self.cols)
+    }
+
+    fn grads(&self) -> impl Iterator<Item = &[Cell<f32>]> {
+        self.grad.chunks_exact(self.cols)
+    }
+}
+
+/// Weight of a labelled row: nothing where the label names no class.
+fn weight_of(classes: usize, label: &Cell<f32>, weights: Option<&[Cell<f32>]>, row: usize) -> f64 {
+    if word(label) as usize >= classes { 0.0 } else { weights.map_or(1.0, |w| f64::from(w[row].get())) }
+}
+
+/// Cross-entropy of one row whose label names a class; writes its gradient times `scale`.
 fn cross_entropy(x: &[Cell<f32>], label: u32, smoothing: f32, scale: f32, grad: &[Cell<f32>]) -> f64 {
     let classes = x.len() as f64;
-    let own = x.get(label as usize).map_or(f32::NAN, Cell::get);
+    let own = f64::from(x[label as usize].get());
     let mean = if smoothing == 0.0 { 0.0 } else { f64::from(rows::sum(x)) / classes };
     let max = rows::max(x);
     let sum = rows::exp_shifted(x, max, grad);
     let (s, log_sum) = (f64::from(smoothing), f64::from(max) + f64::from(sum).ln());
-    let wanted = (1.0 - s) * f64::from(own) + s * mean;
     rows::affine(grad, scale / sum, -scale * (s / classes) as f32, grad);
-    if let Some(g) = grad.get(label as usize) {
-        g.set(g.get() - scale * (1.0 - smoothing));
-    }
-    log_sum - wanted
+    let g = &grad[label as usize];
+    g.set(g.get() - scale * (1.0 - smoothing));
+    log_sum - ((1.0 - s) * own + s * mean)
 }
 
 /// The share of rows predicted right.
@@ -87,11 +131,11 @@ impl AccuracyOp {
         let weights = self.weights.as_ref().map(|w| memory.cells(w));
         let (mut right, mut total) = (0.0f64, 0.0f64);
         for (row, x) in memory.cells(&self.prediction).chunks_exact(self.cols).enumerate() {
-            let weight = weights.map_or(1.0, |w| f64::from(w[row].get()));
-            let hit = if self.cols == 1 {
-                (x[0].get() > 0.0) == (target[row].get() > 0.5)
+            let (weight, hit) = if self.cols == 1 {
+                let weight = weights.map_or(1.0, |w| f64::from(w[row].get()));
+                (weight, (x[0].get() > 0.0) == (target[row].get() > 0.5))
             } else {
-                argmax(x) == word(&target[row]) as usize
+                (weight_of(self.cols, &target[row], weights, row), argmax(x) == word(&target[row]) as usize)
             };
             total += weight;
             right += if hit { weight } else { 0.0 };

@@ -20,7 +20,8 @@ impl UpdateOp {
             return;
         }
         if !rows::all_finite(memory.cells(&self.loss)) || !rows::all_finite(memory.cells(&self.gradients)) {
-            flag.set(f32::from_bits(1));
+            // Zero means fine, so the word names the step plus one.
+            flag.set(f32::from_bits(step.step.wrapping_add(1).max(1)));
             return;
         }
         for group in &self.groups {

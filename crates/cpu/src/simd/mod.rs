@@ -32,7 +32,7 @@ macro_rules! versions {
     ($(#[$doc:meta])* $vis:vis unsafe fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$doc])*
         #[cfg(target_arch = "wasm32")]
-        #[cfg_attr(feature = "relaxed", target_feature(enable = "relaxed-simd"))]
+        #[cfg_attr(feature = "relaxed-simd", target_feature(enable = "relaxed-simd"))]
         $vis unsafe fn $name($($arg: $ty),*) $(-> $ret)? {
             #[allow(dead_code)]
             type L = $crate::simd::wasm::V128;

@@ -68,13 +68,13 @@ impl Lanes for V128 {
     fn sqrt(self) -> Self {
         Self(f32x4_sqrt(self.0))
     }
-    #[cfg(feature = "relaxed")]
+    #[cfg(feature = "relaxed-simd")]
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         // SAFETY: a build with this feature is only started where the browser validates relaxed SIMD.
         Self(unsafe { f32x4_relaxed_madd(self.0, b.0, c.0) })
     }
-    #[cfg(not(feature = "relaxed"))]
+    #[cfg(not(feature = "relaxed-simd"))]
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         Self(f32x4_add(f32x4_mul(self.0, b.0), c.0))
