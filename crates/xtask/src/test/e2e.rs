@@ -7,13 +7,14 @@ use crate::{browser, setup, site};
 use anyhow::{Context, Result};
 use std::fs;
 
-/// Builds the page, serves it on a free port and runs the specs of `tests/e2e`.
+/// Checks the types of all TypeScript, builds the page, serves it on a free port and runs the specs of `tests/e2e`.
 pub fn run() -> Result<Tally> {
     let dist = site::build()?;
     setup::npm_packages("tests/e2e")?;
+    let folder = root().join("tests/e2e");
+    let types = cmd::run(command("npx", &["--no-install", "tsc"]).current_dir(&folder));
     let browser = browser::find_or_install()?;
     let server = Server::start(&dist, 0)?;
-    let folder = root().join("tests/e2e");
     let report = folder.join("results/report.json");
     // A report of an earlier run must not be counted if this run writes none.
     let _ = fs::remove_file(&report);
@@ -24,6 +25,10 @@ pub fn run() -> Result<Tally> {
         .env("DOWNHILL_CHROMIUM", &browser.chromium);
     let success = cmd::run(&mut playwright);
     let text = fs::read_to_string(&report).context("Playwright has written no report")?;
-    let tally = Tally::from_playwright(&text)?;
-    Ok(if success.is_err() && tally.failed == 0 || tally == Tally::default() { Tally { failed: 1, ..tally } } else { tally })
+    let mut tally = Tally::from_playwright(&text)?;
+    if tally == Tally::default() || success.is_err() && tally.failed == 0 {
+        tally.failed = 1;
+    }
+    tally += Tally::check(types.is_ok());
+    Ok(tally)
 }
