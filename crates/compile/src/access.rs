@@ -104,14 +104,14 @@ pub(crate) fn compose(
         }
         while size > 1 {
             let j = (0..rank).find(|&j| rows[j] <= stride)?;
-            if stride % rows[j] != 0 {
+            if !stride.is_multiple_of(rows[j]) {
                 return None;
             }
             let hop = stride / rows[j];
             let room = view.shape[j] / hop;
             let inner = if (size - 1) * hop + reach[j] < view.shape[j] || j == 0 {
                 size
-            } else if view.shape[j] % hop == 0 && size % room == 0 && room > 1 {
+            } else if room > 1 && view.shape[j].is_multiple_of(hop) && size.is_multiple_of(room) {
                 room
             } else {
                 return None;

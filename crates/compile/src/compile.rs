@@ -31,6 +31,17 @@ impl Default for Options {
 /// When a node is not supported at its size, the layout is not the graph's, or the program needs too much memory.
 pub fn compile(graph: &Graph, name: &str, layout: &StateLayout, options: &Options) -> Result<Plan, CompileError> {
     check_layout(graph, layout)?;
+    let program = fused_program(graph, layout, options)?;
+    let placement = plan_memory(&program, graph, layout, options.alias)?;
+    let plan = assemble(&program, &placement, name, layout);
+    let broken = |message| CompileError::Broken { pass: "plan_memory", message };
+    verify_plan(&plan).map_err(broken)?;
+    verify_lifetimes(&program, &plan).map_err(broken)?;
+    Ok(plan)
+}
+
+/// All passes up to the scheduled program, with a check after each.
+pub(crate) fn fused_program(graph: &Graph, layout: &StateLayout, options: &Options) -> Result<Program, CompileError> {
     let canonical = canonicalise(graph)?;
     let mut program = lower(&canonical, layout)?;
     program.verify("lower")?;
@@ -40,12 +51,7 @@ pub fn compile(graph: &Graph, name: &str, layout: &StateLayout, options: &Option
     }
     schedule(&mut program);
     program.verify("schedule")?;
-    let placement = plan_memory(&program, graph, layout, options.alias)?;
-    let plan = assemble(&program, &placement, name, layout);
-    let broken = |message| CompileError::Broken { pass: "plan_memory", message };
-    verify_plan(&plan).map_err(broken)?;
-    verify_lifetimes(&program, &plan).map_err(broken)?;
-    Ok(plan)
+    Ok(program)
 }
 
 fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError> {
@@ -61,7 +67,7 @@ fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError>
     }
 }
 
-fn assemble(program: &Program, placement: &Placement, name: &str, layout: &StateLayout) -> Plan {
+pub(crate) fn assemble(program: &Program, placement: &Placement, name: &str, layout: &StateLayout) -> Plan {
     let steps = program.tasks.iter().map(|task| step(program, task, placement, layout)).collect();
     let outputs = program.outputs.iter().map(|out| {
         let (region, _) = placement.regions[out.buffer.index()];

@@ -13,6 +13,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::access::{Dims, View, compose, even_stride};
 use crate::canonicalise::Canonical;
 use crate::iterate::{Iteration, Walked};
+use crate::layout::MAX_ELEMENTS;
 use crate::program::{BufferId, Home, Output, Program, Read, Task};
 use crate::simplify::{Source, compact_reads, rewrite};
 use crate::{CompileError, StateLayout, padded};
@@ -65,6 +66,10 @@ impl Lowering<'_> {
     fn node(&mut self, node: &Node) -> Result<(), CompileError> {
         if node.outputs.iter().any(|ty| ty.shape.numel() == 0) {
             return Err(self.unsupported("a tensor without elements"));
+        }
+        let elements = node.outputs.iter().map(|ty| ty.shape.numel() as u64).max().unwrap_or(0);
+        if elements > MAX_ELEMENTS {
+            return Err(CompileError::TooLarge { elements });
         }
         match node.op.lower(node, self.graph) {
             Lowered::Leaf => self.leaf(node),
@@ -329,12 +334,12 @@ impl Lowering<'_> {
 
     fn pin(&mut self, value: Value, parameter: ParamId) -> Result<BufferId, CompileError> {
         let shape = self.graph.shape(value).clone();
-        if let Place::Tensor { buffer, view } = self.place(value)? {
-            let whole = view.is_contiguous() && view.offset == 0 && view.numel() == self.program.buffer(buffer).len;
-            if whole && self.program.buffer(buffer).home == Home::Scratch {
-                self.program.buffers[buffer.index()].home = Home::Gradient(parameter);
-                return Ok(buffer);
-            }
+        if let Place::Tensor { buffer, view } = self.place(value)?
+            && self.is_whole(buffer, &view)
+            && self.program.buffer(buffer).home == Home::Scratch
+        {
+            self.program.buffers[buffer.index()].home = Home::Gradient(parameter);
+            return Ok(buffer);
         }
         let buffer = self.program.add_buffer(shape.numel(), Home::Gradient(parameter));
         self.copy(value, buffer)?;
@@ -352,12 +357,17 @@ impl Lowering<'_> {
         }
     }
 
+    /// Whether a view is all of its buffer, in order.
+    fn is_whole(&self, buffer: BufferId, view: &View) -> bool {
+        view.is_contiguous() && view.offset == 0 && view.numel() == self.program.buffer(buffer).len
+    }
+
     /// A buffer with the value's elements in row-major order.
     fn contiguous(&mut self, value: Value) -> Result<BufferId, CompileError> {
-        if let Place::Tensor { buffer, view } = self.place(value)? {
-            if view.is_contiguous() && view.offset == 0 && view.numel() == self.program.buffer(buffer).len {
-                return Ok(buffer);
-            }
+        if let Place::Tensor { buffer, view } = self.place(value)?
+            && self.is_whole(buffer, &view)
+        {
+            return Ok(buffer);
         }
         if let Some(&copy) = self.copies.get(&value) {
             return Ok(copy);
@@ -433,7 +443,7 @@ impl Lowering<'_> {
         for (name, value) in self.graph.outputs().to_vec() {
             self.at = value.node;
             let found = match self.place(value)? {
-                Place::Tensor { buffer, view } if view.is_contiguous() && view.offset % 4 == 0 => {
+                Place::Tensor { buffer, view } if view.is_contiguous() && view.offset.is_multiple_of(4) => {
                     let stays = match self.program.buffer(buffer).home {
                         Home::Scratch | Home::Gradient(_) => true,
                         Home::Parameter(_) => !updates,

@@ -47,7 +47,19 @@ pub(crate) fn lifetimes(program: &Program) -> Vec<Option<Lifetime>> {
     lives
 }
 
+/// Scratch buffers that share one piece of memory because each takes over the one before in place.
+#[derive(Clone, Debug)]
+struct Block {
+    buffers: Vec<BufferId>,
+    life: Lifetime,
+    len: u64,
+}
+
 /// Places everything; without `alias` every scratch buffer has its own region.
+///
+/// Scratch is placed largest first, each block into the smallest gap between the blocks that live at the same time (Pisarchyk, Lee:
+/// *Efficient Memory Management for Deep Neural Net Inference*, 2020): programs are static, so nothing has to be decided in the order
+/// in which they run.
 pub(crate) fn plan_memory(
     program: &Program,
     graph: &Graph,
@@ -58,39 +70,69 @@ pub(crate) fn plan_memory(
     for buffer in &program.buffers {
         regions.push(fixed(buffer.home, graph, layout)?);
     }
-    let lives = lifetimes(program);
-    let mut scratch = FreeList::new(u64::from(layout.state_len));
-    for (i, task) in program.tasks.iter().enumerate() {
-        let mut taken: Vec<BufferId> = Vec::new();
-        for &w in &task.writes {
-            let starts = lives[w.index()].is_some_and(|l| l.first == i);
-            if program.buffer(w).home != Home::Scratch || !starts {
-                continue;
-            }
-            let reused = if alias { in_place(program, &lives, i, w).find(|r| !taken.contains(r)) } else { None };
-            let len = program.buffer(w).len;
-            let offset = match reused {
-                Some(read) => {
-                    taken.push(read);
-                    u64::from(regions[read.index()].0.offset)
-                }
-                None => scratch.allocate(padded(len)),
-            };
-            if offset + padded(len) > MAX_ELEMENTS {
-                return Err(CompileError::TooLarge { elements: offset + padded(len) });
-            }
-            regions[w.index()] = (Region { space: Space::Arena, offset: offset as u32, len: len as u32 }, 0);
+    let mut blocks = blocks(program, alias);
+    blocks.sort_by_key(|b| (std::cmp::Reverse(b.len), b.life.first, b.buffers[0]));
+    let mut placed: Vec<(u64, Block)> = Vec::with_capacity(blocks.len());
+    let mut end = u64::from(layout.state_len);
+    for block in blocks {
+        let offset = if alias { best_fit(&placed, &block, u64::from(layout.state_len)) } else { end };
+        end = end.max(offset + block.len);
+        if end > MAX_ELEMENTS {
+            return Err(CompileError::TooLarge { elements: end });
         }
-        if alias {
-            for (b, life) in lives.iter().enumerate() {
-                let id = BufferId(b as u32);
-                if program.buffer(id).home == Home::Scratch && life.is_some_and(|l| l.last == i) && !taken.contains(&id) {
-                    scratch.free(u64::from(regions[b].0.offset), padded(program.buffers[b].len));
+        for b in &block.buffers {
+            let len = program.buffer(*b).len as u32;
+            regions[b.index()] = (Region { space: Space::Arena, offset: offset as u32, len }, 0);
+        }
+        placed.push((offset, block));
+    }
+    Ok(Placement { regions, arena_len: end as u32 })
+}
+
+/// Scratch buffers that tasks write, joined where a kernel works in place.
+fn blocks(program: &Program, alias: bool) -> Vec<Block> {
+    let lives = lifetimes(program);
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut owner: Vec<Option<usize>> = vec![None; program.buffers.len()];
+    for (i, task) in program.tasks.iter().enumerate() {
+        for &w in &task.writes {
+            let Some(life) = lives[w.index()].filter(|l| l.first == i && program.buffer(w).home == Home::Scratch) else {
+                continue;
+            };
+            // A block whose last buffer is not the one read has been taken over by another write of this task.
+            let free = |r: BufferId| owner[r.index()].filter(|&b| blocks[b].buffers.last() == Some(&r));
+            let taken = if alias { in_place(program, &lives, i, w).find_map(free) } else { None };
+            owner[w.index()] = Some(match taken {
+                Some(block) => {
+                    blocks[block].buffers.push(w);
+                    blocks[block].life.last = life.last;
+                    block
                 }
-            }
+                None => {
+                    blocks.push(Block { buffers: vec![w], life, len: padded(program.buffer(w).len) });
+                    blocks.len() - 1
+                }
+            });
         }
     }
-    Ok(Placement { regions, arena_len: scratch.end as u32 })
+    blocks
+}
+
+/// Start of the smallest gap that the block fits into, between blocks that live when it does; behind them all when there is none.
+fn best_fit(placed: &[(u64, Block)], block: &Block, start: u64) -> u64 {
+    let overlaps = |b: &Block| b.life.first <= block.life.last && block.life.first <= b.life.last;
+    let mut busy: Vec<(u64, u64)> =
+        placed.iter().filter(|(_, b)| overlaps(b)).map(|(offset, b)| (*offset, offset + b.len)).collect();
+    busy.sort_unstable();
+    let (mut at, mut best) = (start, None);
+    for (from, to) in busy {
+        let gap = from.saturating_sub(at);
+        if gap >= block.len && best.is_none_or(|(size, _)| gap < size) {
+            best = Some((gap, at));
+        }
+        at = at.max(to);
+    }
+    best.map_or(at, |(_, offset)| offset)
 }
 
 /// The place of what lives at a fixed one; an empty region for scratch.
@@ -140,52 +182,6 @@ fn in_place<'a>(
     })
 }
 
-/// Free ranges of the scratch, ascending and never touching each other.
-struct FreeList {
-    free: Vec<(u64, u64)>,
-    end: u64,
-}
-
-impl FreeList {
-    fn new(start: u64) -> Self {
-        Self { free: Vec::new(), end: start }
-    }
-
-    /// The smallest range that fits, else new memory (continuing a free range at the end).
-    fn allocate(&mut self, len: u64) -> u64 {
-        let best = (0..self.free.len()).filter(|&i| self.free[i].1 >= len).min_by_key(|&i| (self.free[i].1, i));
-        if let Some(i) = best {
-            let (offset, room) = self.free[i];
-            if room == len {
-                self.free.remove(i);
-            } else {
-                self.free[i] = (offset + len, room - len);
-            }
-            return offset;
-        }
-        let offset = match self.free.last() {
-            Some(&(offset, room)) if offset + room == self.end => {
-                self.free.pop();
-                offset
-            }
-            _ => self.end,
-        };
-        self.end = offset + len;
-        offset
-    }
-
-    fn free(&mut self, offset: u64, len: u64) {
-        let i = self.free.partition_point(|r| r.0 < offset);
-        self.free.insert(i, (offset, len));
-        if i + 1 < self.free.len() && offset + len == self.free[i + 1].0 {
-            self.free[i].1 += self.free.remove(i + 1).1;
-        }
-        if i > 0 && self.free[i - 1].0 + self.free[i - 1].1 == offset {
-            self.free[i - 1].1 += self.free.remove(i).1;
-        }
-    }
-}
-
 impl fmt::Display for Placement {
     /// One line per buffer that has memory.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -204,20 +200,17 @@ impl fmt::Display for Placement {
 mod tests {
     use super::*;
 
+    fn block(first: usize, last: usize, len: u64) -> Block {
+        Block { buffers: vec![BufferId(0)], life: Lifetime { first, last }, len }
+    }
+
     #[test]
-    fn the_smallest_range_that_fits_is_taken_and_neighbours_grow_together() {
-        let mut list = FreeList::new(8);
-        let [a, b, c, d] = [16, 4, 8, 4].map(|n| list.allocate(n));
-        assert_eq!((a, b, c, d), (8, 24, 28, 36));
-        list.free(a, 16);
-        list.free(c, 8);
-        assert_eq!(list.allocate(8), c);
-        list.free(c, 8);
-        list.free(b, 4);
-        assert_eq!(list.free, [(8, 28)]);
-        assert_eq!(list.allocate(28), 8);
-        list.free(d, 4);
-        assert_eq!(list.allocate(12), 36, "a free range at the end is continued");
-        assert_eq!(list.end, 48);
+    fn a_block_goes_into_the_smallest_gap_between_those_that_live_with_it() {
+        let placed =
+            [(8, block(0, 9, 8)), (28, block(0, 9, 8)), (16, block(0, 2, 12)), (40, block(5, 9, 8)), (52, block(5, 9, 4))];
+        assert_eq!(best_fit(&placed, &block(1, 2, 12), 8), 36, "behind those that live at 1 to 2");
+        assert_eq!(best_fit(&placed, &block(3, 4, 12), 8), 16, "where a block has ended");
+        assert_eq!(best_fit(&placed, &block(5, 6, 4), 8), 36, "the smallest of several gaps");
+        assert_eq!(best_fit(&[], &block(0, 0, 4), 8), 8);
     }
 }

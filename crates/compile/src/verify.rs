@@ -37,7 +37,7 @@ pub fn verify_plan(plan: &Plan) -> Result<(), String> {
     }
     for out in &plan.outputs {
         let end = if out.region.space == Space::Arena { plan.arena_len } else { plan.data_len };
-        if out.region.end() > end || out.region.offset % 4 != 0 || out.shape.numel() != out.region.len as usize {
+        if out.region.end() > end || !out.region.offset.is_multiple_of(4) || out.shape.numel() != out.region.len as usize {
             return Err(format!("output {} at {} is out of bounds", out.name, out.region));
         }
     }
@@ -49,7 +49,7 @@ fn check_bounds(plan: &Plan, arg: &Arg) -> Result<(), String> {
     if arg.region.end() > end {
         return Err(format!("{} ends behind {end}", arg.region));
     }
-    if arg.region.offset % 4 != 0 || arg.per_batch % 4 != 0 {
+    if !arg.region.offset.is_multiple_of(4) || !arg.per_batch.is_multiple_of(4) {
         return Err(format!("{} is not aligned", arg.region));
     }
     if arg.per_batch != 0 && arg.region.space == Space::Arena {

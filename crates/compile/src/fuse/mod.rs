@@ -61,10 +61,15 @@ impl Reach {
         false
     }
 
-    /// Whether the two can become one task: nothing between them needs the one and is needed by the other.
+    /// Whether neither needs the other.
+    fn are_independent(&self, a: usize, b: usize) -> bool {
+        !self.reaches(a, b) && !self.reaches(b, a)
+    }
+
+    /// Whether the two can become one task: nothing between them needs the first and is needed by the second, which
+    /// comes later.
     fn can_merge(&self, first: usize, second: usize) -> bool {
-        let detour = |from: usize, to: usize| self.deps[to].iter().any(|&d| d != from && self.reaches(from, d));
-        !detour(first, second) && !detour(second, first)
+        !self.deps[second].iter().any(|&d| d != first && self.reaches(first, d))
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn row_sum(program: &mut Program) -> bool {
         }
         for (p, product) in program.tasks.iter().enumerate() {
             let Kernel::MatMul(spec) = &product.kernel else { continue };
-            if product.reads[0] == sum.reads[0] && sums_rows(spec, &sum.kernel) && reach.can_merge(p, r) {
+            if product.reads[0] == sum.reads[0] && sums_rows(spec, &sum.kernel) && reach.are_independent(p, r) {
                 let kernel = Kernel::MatMul(MatMulSpec { row_sum: true, ..spec.clone() });
                 let mut merged = merged_task(product, sum, kernel);
                 merged.writes.extend(sum.writes.iter().copied());

@@ -1,5 +1,8 @@
 //! Plans against the graph interpreter: every op's cases, fused and unfused, aliased and not.
 
+mod mlp;
+mod random;
+
 use downhill_graph::interp::{Env, Run, Tensor, run};
 use downhill_graph::ops::{Op, OpCase, all_cases};
 use downhill_graph::{Graph, ScalarId, StepScalars};
