@@ -136,3 +136,106 @@ fn summary(layer: &Resolved) -> LayerSummary {
         parameters: layer.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn experiment(data: Value, model: Value, rest: Value) -> Experiment {
+        let mut document = json!({ "data": data, "model": model });
+        for (name, value) in rest.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        Experiment::from_value(&document).unwrap().experiment
+    }
+
+    fn summary_of(model: Value) -> Summary {
+        let experiment = experiment(json!("spirals"), model, json!({}));
+        check(&experiment, &Signature::of(&experiment.data).unwrap()).unwrap()
+    }
+
+    fn error(data: &str, model: Value, rest: Value) -> String {
+        let experiment = experiment(json!(data), model, rest);
+        check(&experiment, &Signature::of(&experiment.data).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn layers_inside_layers_have_paths_scopes_and_shapes() {
+        let summary = summary_of(json!([
+            { "concat": [[], [{ "linear": { "out": 6 } }, "relu"]] },
+            { "repeat": { "times": 2, "body": [{ "residual": [{ "linear": { "out": 8 } }] }] } },
+            { "linear": { "out": "classes", "bias": false } },
+        ]));
+        let rows: Vec<(&str, &str, &[usize])> =
+            summary.layers.iter().map(|l| (l.path.as_str(), l.scope.as_str(), l.shape.as_slice())).collect();
+        assert_eq!(
+            rows,
+            [
+                ("model[0].concat[1][0]", "0.1.0", &[6][..]),
+                ("model[0].concat[1][1]", "0.1.1", &[6]),
+                ("model[0]", "0", &[8]),
+                ("model[1].repeat.body[0].residual[0]", "1.0.0.0", &[8]),
+                ("model[1].repeat.body[0]", "1.0.0", &[8]),
+                ("model[1].repeat.body#2[0].residual[0]", "1.1.0.0", &[8]),
+                ("model[1].repeat.body#2[0]", "1.1.0", &[8]),
+                ("model[1]", "1", &[8]),
+                ("model[2]", "2", &[2]),
+            ]
+        );
+        assert_eq!(summary.parameters, (2 * 6 + 6) + 2 * (8 * 8 + 8) + 8 * 2);
+        assert_eq!(summary.layers[8].parameters, [("2.weight".to_string(), vec![2, 8])]);
+    }
+
+    #[test]
+    fn a_model_that_does_not_fit_is_refused_with_the_layer_and_the_way_out() {
+        let classes = json!([{ "linear": { "out": "classes" } }]);
+        let few = json!([{ "linear": { "out": 3 } }]);
+        assert_eq!(
+            error("spirals", few, json!({})),
+            "model[0]: The model gives 3 outputs, but `cross_entropy` on this data needs 2 (one per class). End the model with a linear layer \
+             whose `out` is \"classes\"."
+        );
+        assert!(error("sine", classes.clone(), json!({})).starts_with("loss.cross_entropy: `cross_entropy` is about classes"));
+        assert!(
+            error("sine", classes.clone(), json!({ "loss": "mse" }))
+                .starts_with("model[0].linear.out: The data has no classes")
+        );
+        assert!(error("digits", classes.clone(), json!({ "loss": "mse" })).starts_with("loss.mse: `mse` compares numbers"));
+        assert!(error("xor", json!([]), json!({})).starts_with("model: There is no layer"));
+        assert!(error("xor", json!(["relu"]), json!({})).starts_with("model: No layer has weights"));
+        assert!(
+            error("xor", classes.clone(), json!({ "schedule": "cosine" }))
+                .starts_with("schedule.cosine: A cosine schedule ends")
+        );
+        let narrow = json!([{ "residual": [{ "linear": { "out": 7 } }] }, { "linear": { "out": "classes" } }]);
+        assert!(
+            error("xor", narrow, json!({})).starts_with("model[0]: residual adds its input, 2, to what its layers give, 7")
+        );
+    }
+
+    #[test]
+    fn a_vector_layer_after_an_image_names_both_and_proposes_flatten() {
+        let experiment = experiment(json!("spirals"), json!(["relu", { "linear": { "out": "classes" } }]), json!({}));
+        let mut signature = Signature::of(&experiment.data).unwrap();
+        signature.input_shape = vec![16, 7, 7];
+        let error = check(&experiment, &signature).unwrap_err().to_string();
+        assert_eq!(error, "model[1]: linear expects a vector, gets 16×7×7. Insert `flatten` before it.");
+    }
+
+    #[test]
+    fn what_would_not_fit_into_a_page_is_refused_before_anything_is_allocated() {
+        let wide = json!([{ "linear": { "out": 16384 } }, { "linear": { "out": 16384 } }, { "linear": { "out": "classes" } }]);
+        let message = error("spirals", wide, json!({}));
+        assert!(
+            message.starts_with("model[1]: Up to here the model has 268.5 million weights, more than the 50.0 million"),
+            "{message}"
+        );
+        let layer = json!({ "repeat": { "times": 100, "body": [{ "repeat": { "times": 100, "body": ["relu"] } }] } });
+        assert!(error("spirals", json!([layer]), json!({})).contains("more than 200 layers"));
+        let batch = json!([{ "linear": { "out": 16384 } }, "relu", { "linear": { "out": "classes" } }]);
+        let message = error("spirals", batch, json!({ "training": { "batch_size": 65536 } }));
+        assert!(message.starts_with("training.batch_size: Training this needs about 1638"), "{message}");
+    }
+}

@@ -153,3 +153,69 @@ fn common(old: &[Place<'_>], new: &[Place<'_>]) -> Vec<(usize, usize)> {
     }
     pairs
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn experiment(model: Value, rest: Value) -> Experiment {
+        let mut document = json!({ "data": "spirals", "model": model });
+        for (name, value) in rest.as_object().unwrap() {
+            document[name] = value.clone();
+        }
+        Experiment::from_value(&document).unwrap().experiment
+    }
+
+    fn base() -> Value {
+        json!([{ "linear": { "out": 8 } }, "tanh", { "linear": { "out": 8 } }, "tanh", { "linear": { "out": "classes" } }])
+    }
+
+    #[test]
+    fn an_edit_costs_no_more_than_it_must() {
+        let old = experiment(base(), json!({ "optimizer": { "sgd": { "momentum": 0.9 } } }));
+        let after = |rest: Value| effect(&old, &experiment(base(), rest));
+        let sgd = |fields: Value| json!({ "optimizer": { "sgd": fields } });
+        let with = |name: &str, value: Value| json!({ "optimizer": { "sgd": { "momentum": 0.9 } }, name: value });
+        assert_eq!(after(with("name", json!("new"))), Effect::Nothing);
+        assert_eq!(after(with("view", json!({ "pace": "max" }))), Effect::Nothing);
+        assert_eq!(after(sgd(json!({ "momentum": 0.5, "lr": 3, "weight_decay": 0.1 }))), Effect::Live);
+        assert_eq!(after(with("training", json!({ "l2": 0.1, "steps": 9, "eval_every": 3 }))), Effect::Live);
+        assert_eq!(after(with("schedule", json!("step"))), Effect::Live);
+        assert_eq!(after(with("training", json!({ "l1": 0.1 }))), Effect::Rebuild { keep_slots: true });
+        assert_eq!(after(with("training", json!({ "batch_size": 5 }))), Effect::Rebuild { keep_slots: true });
+        assert_eq!(after(with("training", json!({ "clip_norm": 1 }))), Effect::Rebuild { keep_slots: true });
+        assert_eq!(after(sgd(json!({}))), Effect::Rebuild { keep_slots: false });
+        assert_eq!(after(json!({})), Effect::Rebuild { keep_slots: false });
+        assert_eq!(after(with("data", json!("xor"))), Effect::Data);
+        assert_eq!(after(with("seed", json!(1))), Effect::Fresh);
+        let mut model = base();
+        model[0]["linear"]["init"] = json!("zeros");
+        let optimizer = json!({ "optimizer": { "sgd": { "momentum": 0.9 } } });
+        assert_eq!(effect(&old, &experiment(model.clone(), optimizer.clone())), Effect::Fresh);
+        model[0]["linear"]["out"] = json!(9);
+        assert_eq!(effect(&old, &experiment(model, optimizer)), Effect::Rebuild { keep_slots: true });
+    }
+
+    #[test]
+    fn weights_are_kept_where_layers_did_not_change() {
+        let old = experiment(base(), json!({}));
+        let signature = Signature::of(&old.data).unwrap();
+        let carried = |model: Value| carry((&old, &signature), (&experiment(model, json!({})), &signature)).unwrap();
+        let all = |indices: [i32; 6]| indices.map(|i| usize::try_from(i).ok()).to_vec();
+        assert_eq!(carried(base()), all([0, 1, 2, 3, 4, 5]));
+        let mut other_activation = base();
+        other_activation[1] = json!("relu");
+        assert_eq!(carried(other_activation), all([0, 1, 2, 3, 4, 5]));
+        let mut wider = base();
+        wider[2]["linear"]["out"] = json!(9);
+        assert_eq!(carried(wider), all([0, 1, -1, -1, -1, -1]));
+        let mut shorter = base();
+        shorter.as_array_mut().unwrap().drain(2..4);
+        assert_eq!(carried(shorter), [0, 1, 4, 5].map(Some).to_vec());
+        let mut longer = base();
+        longer.as_array_mut().unwrap().insert(2, json!({ "linear": { "out": 8 } }));
+        assert_eq!(carried(longer), [Some(0), Some(1), Some(2), Some(3), None, None, Some(4), Some(5)]);
+    }
+}

@@ -123,11 +123,10 @@ impl Experiment {
 
     fn written(&self, full: bool) -> Value {
         let head = Head { name: self.name.clone(), seed: self.seed };
-        let plain = |changed: Value, all: Value| if full { all } else { changed };
-        let member = |changed: Value, all: Value| if full { all } else { changed };
+        let either = |changed: Value, all: Value| if full { all } else { changed };
         let mut document = Map::new();
         document.insert("version".to_string(), json!(VERSION));
-        if let Value::Object(fields) = plain(head.write(), head.write_full()) {
+        if let Value::Object(fields) = either(head.write(), head.write_full()) {
             document.extend(fields);
         }
         let fields = Value::Object(self.data.to_json());
@@ -135,18 +134,20 @@ impl Experiment {
         document.insert("data".to_string(), data);
         document.insert("model".to_string(), write_list(&self.model, full));
         let parts = [
-            ("loss", member(self.loss.to_value(), self.loss.to_full_value()), Loss::default().to_value()),
-            ("optimizer", member(self.optimizer.to_value(), self.optimizer.to_full_value()), Optimizer::default().to_value()),
-            ("schedule", member(self.schedule.to_value(), self.schedule.to_full_value()), Schedule::default().to_value()),
-            ("training", plain(self.training.write(), self.training.write_full()), json!({})),
-            ("view", plain(self.view.write(), self.view.write_full()), json!({})),
+            ("loss", either(self.loss.to_value(), self.loss.to_full_value()), Loss::default().to_value()),
+            ("optimizer", either(self.optimizer.to_value(), self.optimizer.to_full_value()), Optimizer::default().to_value()),
+            ("schedule", either(self.schedule.to_value(), self.schedule.to_full_value()), Schedule::default().to_value()),
+            ("training", either(self.training.write(), self.training.write_full()), json!({})),
+            ("view", either(self.view.write(), self.view.write_full()), json!({})),
         ];
         for (name, value, default) in parts {
             if full || value != default {
                 document.insert(name.to_string(), value);
             }
         }
-        Value::Object(document)
+        let mut document = Value::Object(document);
+        shorten(&mut document);
+        document
     }
 
     /// The learning rate of step `t` (0 is the first).
@@ -239,8 +240,197 @@ fn full_fields(source: &Source) -> Value {
     Value::Object(fields)
 }
 
+/// Writes 1.0 as 1, as a person would.
+fn shorten(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|n| number.is_f64() && n.fract() == 0.0 && n.abs() < 1e15);
+            if let Some(whole) = whole {
+                *value = Value::from(whole as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(fields) => fields.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
 /// What the JSON reader says, without the place that it repeats.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn error(value: Value) -> String {
+        Experiment::from_value(&value).unwrap_err().to_string()
+    }
+
+    fn minimal() -> Value {
+        json!({ "data": "spirals", "model": [{ "linear": { "out": "classes" } }] })
+    }
+
+    fn with(field: &str, value: Value) -> Value {
+        let mut document = minimal();
+        document[field] = value;
+        document
+    }
+
+    #[test]
+    fn the_examples_of_the_documentation_are_read_and_written_back() {
+        let first = json!({
+            "version": 1,
+            "name": "Two spirals",
+            "seed": 7,
+            "data": { "spirals": { "samples": 400, "noise": 0.05, "features": ["x", "y", "x2", "y2", "sin_x", "sin_y"] } },
+            "model": [{ "linear": { "out": 16 } }, "tanh", { "linear": { "out": "classes" } }],
+            "optimizer": { "sgd": { "lr": 0.01 } },
+            "schedule": { "cosine": { "warmup": 100 } },
+            "training": { "batch_size": 64, "steps": 3000, "clip_norm": 1, "eval_every": 20 },
+            "view": { "pace": "max", "panels": ["network", "boundary", "loss"] },
+        });
+        assert_eq!(Experiment::from_value(&first).unwrap().experiment.to_value(), first);
+        let nested = with(
+            "model",
+            json!([
+                { "residual": [{ "linear": { "out": 64 } }, "relu"] },
+                { "concat": [["tanh"], [{ "linear": { "init": { "normal": { "std": 0.5 } } } }]] },
+                { "repeat": { "times": 4, "body": [{ "gelu": { "approximate": "tanh" } }, { "dropout": { "p": 0.1 } }] } },
+                { "linear": { "out": "classes", "bias": false } },
+            ]),
+        );
+        let read = Experiment::from_value(&nested).unwrap().experiment;
+        assert_eq!(read.to_value()["model"], nested["model"]);
+        assert_eq!(Experiment::from_value(&read.to_full_value()).unwrap().experiment, read);
+        assert_eq!(Experiment::parse(&read.to_json()).unwrap().experiment, read);
+    }
+
+    #[test]
+    fn what_equals_its_default_is_left_out() {
+        let read = Experiment::from_value(&minimal()).unwrap().experiment;
+        let document = json!({ "version": 1, "data": "spirals", "model": [{ "linear": { "out": "classes" } }] });
+        assert_eq!(read.to_value(), document);
+        let full = read.to_full_value();
+        assert_eq!(full["training"]["batch_size"], 32);
+        assert_eq!(full["optimizer"]["adam"]["betas"], json!([0.9, 0.999]));
+        assert_eq!(full["model"][0]["linear"]["bias"], true);
+        assert_eq!(full["data"]["spirals"]["classes"], 2);
+    }
+
+    #[test]
+    fn an_error_names_the_field_what_is_wrong_and_what_to_do() {
+        let model = |layers: Value| error(with("model", layers));
+        assert_eq!(
+            model(json!([{ "linear": { "ot": 8 } }])),
+            "model[0].linear.ot: There is no such field here. Did you mean `out`?"
+        );
+        assert!(
+            model(json!(["relu", { "linear": { "out": 1_000_000_000 } }]))
+                .starts_with("model[1].linear.out: 1000000000 is out of range; it must be between 1 and 16384.")
+        );
+        assert!(
+            model(json!([{ "linear": { "out": "clases" } }]))
+                .starts_with("model[0].linear.out: There is no choice `clases` here. Did you mean `classes`?")
+        );
+        assert!(model(json!(["rleu"])).starts_with("model[0]: There is no layer `rleu`. Did you mean `relu`?"));
+        assert!(
+            model(json!([{ "residual": ["relu", { "dropout": { "p": 2 } }] }]))
+                .starts_with("model[0].residual[1].dropout.p: 2 is out of range")
+        );
+        assert!(model(json!([{ "concat": [["relu"], [7]] }])).starts_with("model[0].concat[1][0]: This is not a layer"));
+        assert!(model(json!([{ "repeat": { "times": 2 } }])).starts_with("model[0].repeat.body: repeat has no layers"));
+        assert!(
+            model(json!([{ "input": "source" }])).starts_with("model[0].input: `input` is kept for models with several inputs")
+        );
+        assert!(
+            model(json!([{ "linear": { "init": { "normal": { "sdt": 1 } } } }]))
+                .starts_with("model[0].linear.init.normal.sdt: There is no such field")
+        );
+        assert!(
+            error(with("optimizer", json!({ "adam": { "lr": 1e9 } })))
+                .starts_with("optimizer.adam.lr: 1000000000 is out of range")
+        );
+        assert!(
+            error(with("optimizer", json!({ "sgd": { "nesterov": true } })))
+                .starts_with("optimizer.sgd.nesterov: Nesterov needs a momentum")
+        );
+        assert!(error(with("lose", json!("mse"))).starts_with("lose: There is no such field here. Did you mean `loss`?"));
+        assert!(error(with("seed", json!(-1))).starts_with("seed: -1 is out of range"));
+        assert!(
+            error(with("data", json!({ "spirals": { "samples": "many" } })))
+                .starts_with("data.spirals.samples: This must be a whole number")
+        );
+        assert!(error(json!({ "data": "xor" })).starts_with("model: The experiment does not say what learns."));
+        assert!(error(json!([])).starts_with("An experiment is an object"));
+        let text = Experiment::parse("{\n  \"seed\": NaN\n}").unwrap_err().to_string();
+        assert!(text.starts_with("line 2, column 11: This is not JSON"), "{text}");
+    }
+
+    #[test]
+    fn a_model_without_bounds_is_refused_before_it_is_read() {
+        let many = vec![json!("relu"); 1_000_000];
+        assert!(error(with("model", Value::Array(many))).starts_with("model: 1000000 layers are too many"));
+        let mut deep = json!(["relu"]);
+        for _ in 0..60 {
+            deep = json!([{ "residual": deep }]);
+        }
+        assert!(error(with("model", deep)).ends_with("Take the innermost ones out, or use `repeat`."));
+        let hostile = format!("{{\"model\": {}", "[".repeat(2_000_000));
+        assert!(Experiment::parse(&hostile).unwrap_err().to_string().contains("This is not JSON: recursion limit exceeded"));
+    }
+
+    #[test]
+    fn numbers_of_a_step_follow_the_seed_the_schedule_and_the_age_of_the_slots() {
+        let mut document = with("optimizer", json!({ "adam": { "lr": 0.1 } }));
+        document["seed"] = json!(5);
+        let experiment = Experiment::from_value(&document).unwrap().experiment;
+        let first = experiment.step_scalars(0);
+        // Bias corrections of the first update: lr · √(1 − 0.999) / (1 − 0.9).
+        assert!((first.get(ScalarId::LR) - 0.1 * 0.001f32.sqrt() / 0.1).abs() < 1e-6);
+        assert_eq!((first.step, first.seed, first.record), (0, 5, StepScalars::NO_RECORD));
+        assert_eq!(experiment.step_scalars_since(900, 900).values, first.values);
+        assert!((experiment.step_scalars(1_000_000).get(ScalarId::LR) - 0.1).abs() < 1e-7);
+        assert!(experiment.step_scalars(u64::MAX).values.iter().all(|v| v.is_finite()));
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let word = prop::sample::select(vec![
+            "linear", "relu", "out", "data", "model", "spirals", "residual", "repeat", "body", "adam", "x",
+        ]);
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,8}".prop_map(Value::from),
+            word.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 64, 6, move |inner| {
+            let key = prop_oneof![word.clone().prop_map(ToString::to_string), ".{0,4}"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((key, inner), 0..4).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_json_makes_the_reader_panic(value in any_json(), field in prop::sample::select(FIELDS.to_vec())) {
+            let _ = Experiment::from_value(&value);
+            if let Ok(parsed) = Experiment::from_value(&with(field, value)) {
+                prop_assert_eq!(Experiment::from_value(&parsed.experiment.to_value()).unwrap().experiment, parsed.experiment);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in ".{0,200}") {
+            let _ = Experiment::parse(&text);
+        }
+    }
 }

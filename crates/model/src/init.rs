@@ -50,3 +50,62 @@ fn draw(seed: u32, name: &str, len: usize, draw: Draw) -> Vec<f32> {
 fn hash(name: &str) -> u32 {
     name.bytes().fold(0x811c_9dc5, |state: u32, byte| (state ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parameters(model: Value) -> Vec<InitialParameter> {
+        let document = json!({ "data": "spirals", "seed": 3, "model": model });
+        let experiment = Experiment::from_value(&document).unwrap().experiment;
+        init_parameters(&experiment, &Signature::of(&experiment.data).unwrap()).unwrap()
+    }
+
+    fn moments(init: Value) -> (f64, f64) {
+        let model =
+            json!([{ "linear": { "out": 500 } }, { "linear": { "out": 300, "init": init } }, { "linear": { "out": 2 } }]);
+        let values = &parameters(model)[2].values;
+        let largest = values.iter().fold(0f32, |m, v| m.max(v.abs()));
+        let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;
+        (f64::from(largest), variance.sqrt())
+    }
+
+    #[test]
+    fn initialisers_draw_from_the_distributions_of_torch_nn_init() {
+        let uniform = |bound: f64| (bound, bound / 3f64.sqrt());
+        let close = |(a, b): (f64, f64), (c, d): (f64, f64)| (a / c - 1.0).abs() < 0.01 && (b / d - 1.0).abs() < 0.01;
+        assert!(close(moments(json!("default")), uniform(1.0 / 500f64.sqrt())));
+        assert!(close(moments(json!("xavier_uniform")), uniform((6f64 / 800.0).sqrt())));
+        assert!(close(moments(json!("kaiming_uniform")), uniform((6f64 / 500.0).sqrt())));
+        assert!(close(moments(json!({ "uniform": { "bound": 0.3 } })), uniform(0.3)));
+        for (init, std) in [
+            (json!("xavier_normal"), (2f64 / 800.0).sqrt()),
+            (json!("kaiming_normal"), (2f64 / 500.0).sqrt()),
+            (json!({ "normal": { "std": 0.5 } }), 0.5),
+        ] {
+            assert!((moments(init).1 / std - 1.0).abs() < 0.01);
+        }
+        assert_eq!(moments(json!("zeros")), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_layer_added_behind_leaves_the_weights_before_it_as_they_are() {
+        let short = parameters(json!([{ "linear": { "out": 4 } }, "tanh", { "linear": { "out": 2 } }]));
+        let long =
+            parameters(json!([{ "linear": { "out": 4 } }, "tanh", { "linear": { "out": 9 } }, { "linear": { "out": 2 } }]));
+        assert_eq!(short[..2], long[..2]);
+        let names: Vec<&str> = short.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names, ["0.weight", "0.bias", "2.weight", "2.bias"]);
+    }
+
+    #[test]
+    fn initial_weights_are_pinned_because_links_carry_only_a_seed() {
+        let first = &parameters(json!([{ "linear": { "out": 2 } }]))[0];
+        assert_eq!(first.shape, [2, 2]);
+        assert_eq!(first.values, PINNED);
+    }
+
+    const PINNED: [f32; 4] = [0.48604125, -0.0280902, 0.45493242, -0.3960933];
+}

@@ -25,7 +25,22 @@ macro_rules! presets {
 }
 
 presets! {
-    "spirals": "Two spirals", "A small network winds its decision boundary around two arms.";
+    "spirals": "Two spirals", "A small network bends a straight line until it winds between two arms.";
+    "circles": "Circles", "Six units are enough to put a fence around the inner class.";
+    "xor": "Exclusive or", "No straight line separates these four corners; four hidden units do.";
+    "gaussians": "Six clouds", "Without a hidden layer every class gets one straight side: enough here, and only here.";
+    "moons": "Two moons", "Two interlocking crescents: compare activations by how smooth the boundary becomes.";
+    "checkerboard": "Checkerboard", "Many small squares need many corners; a residual layer and a warm-up help to fold them.";
+    "sine": "Sine wave", "A curve is fitted to noisy points: watch it bend from a straight line.";
+    "steps": "Staircase", "A smooth network learns jumps, with a loss that forgives outliers.";
+    "digits": "Handwritten digits", "Reads real digits of 8 × 8 pixels; draw one yourself and see what it takes it for.";
+    "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
+    "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
+    "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";
+    "too_fast": "Too large a step", "Circles with a learning rate thirty times too large: lower it and reset, for a ruined network stays ruined.";
+    "overfitting": "Learning by heart", "A large network, few noisy samples: the training loss falls, the validation loss rises.";
+    "regularised": "Kept from learning by heart", "The same data and network with dropout and an L2 penalty: the two losses stay together.";
+    "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
 }
 
 /// All presets; the first is what the page opens with.
@@ -36,4 +51,23 @@ pub fn all() -> &'static [Preset] {
 /// The preset of this id.
 pub fn find(id: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Experiment, Signature, check};
+
+    #[test]
+    fn every_preset_is_called_what_its_document_says_and_can_be_trained() {
+        assert!(all().len() >= 8 && all()[0].id == "spirals");
+        for preset in all() {
+            let parsed = Experiment::parse(preset.json).unwrap_or_else(|e| panic!("{}: {e}", preset.id));
+            assert!(parsed.notes.is_empty());
+            assert_eq!(parsed.experiment.name, preset.title);
+            let signature = Signature::of(&parsed.experiment.data).unwrap();
+            check(&parsed.experiment, &signature).unwrap_or_else(|e| panic!("{}: {e}", preset.id));
+            assert!(find(preset.id) == Some(preset) && preset.description.ends_with('.'));
+        }
+    }
 }

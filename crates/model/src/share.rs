@@ -66,3 +66,72 @@ pub fn decode(link: &str) -> Result<Parsed, UserError> {
 fn damaged(how: &str) -> UserError {
     UserError::at("link", format!("This link {how}.")).hint("Copy it again, from # to the last character.")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::presets;
+
+    /// Links that were given out; they are understood for ever.
+    const RELEASED: &str = include_str!("../tests/fixtures/links.v1.txt");
+
+    fn first() -> Experiment {
+        Experiment::parse(presets::all()[0].json).unwrap().experiment
+    }
+
+    #[test]
+    fn every_preset_survives_the_way_through_a_link() {
+        for preset in presets::all() {
+            let experiment = Experiment::parse(preset.json).unwrap().experiment;
+            let link = encode(&experiment);
+            assert!(link.len() < 600, "{} makes a link of {} characters", preset.id, link.len());
+            for written in [link.clone(), format!("#{link}"), format!("https://example.org/lab/#{link} ")] {
+                assert_eq!(decode(&written).unwrap().experiment, experiment);
+            }
+        }
+    }
+
+    #[test]
+    fn released_links_give_the_experiments_they_gave() {
+        let lines: Vec<&str> = RELEASED.lines().collect();
+        assert!(lines.len() >= 8 && lines.len() % 2 == 0);
+        for pair in lines.chunks_exact(2) {
+            let full: serde_json::Value = serde_json::from_str(pair[1]).unwrap();
+            assert_eq!(decode(pair[0]).unwrap().experiment, Experiment::from_value(&full).unwrap().experiment);
+        }
+    }
+
+    #[test]
+    fn a_link_that_cannot_be_read_is_met_with_a_sentence() {
+        let message = |link: &str| decode(link).unwrap_err().message;
+        assert!(message("https://example.org").starts_with("This link holds no experiment"));
+        assert!(message("#c=2.abcd").starts_with("This link was made by a newer version"));
+        assert!(message("#c=x.abcd").starts_with("This link holds no experiment that Downhill"));
+        assert!(message("#c=1.äöü").contains("do not belong there"));
+        let link = encode(&first());
+        let cut = (link.len() / 2..link.len()).map(|at| message(&link[..at])).collect::<Vec<_>>();
+        assert!(
+            cut.iter().all(|m| m.contains("ends too early") || m.contains("its end is missing") || m.contains("was changed")),
+            "{cut:?}"
+        );
+        let bomb = URL_SAFE_NO_PAD.encode(compress_to_vec(&vec![b' '; MAX_DOCUMENT + 1], 9));
+        assert!(message(&format!("#c=1.{bomb}")).starts_with("This link unpacks to more than 8 MiB"));
+        assert!(message(&format!("#c=1.{}", "A".repeat(MAX_PAYLOAD + 1))).starts_with("This link is longer than any"));
+        let future = URL_SAFE_NO_PAD.encode(compress_to_vec(br#"{"version":9}"#, 9));
+        assert!(message(&format!("#c=1.{future}")).contains("made by a newer Downhill"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_changed_character_makes_the_reader_panic(text in ".{0,80}", at in 0usize..300, character in "[ -~]") {
+            let _ = decode(&text);
+            let _ = decode(&format!("#c=1.{text}"));
+            let mut link = encode(&first());
+            let at = at % link.len();
+            link.replace_range(at..=at, &character);
+            let _ = decode(&link);
+        }
+    }
+}

@@ -60,3 +60,34 @@ fn split(value: &Value) -> Option<(u32, u32)> {
     let major: u32 = major.parse().ok().filter(|&major| major >= 1)?;
     Some((major, minor.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Experiment;
+
+    use super::*;
+
+    fn with_version(version: Value) -> Value {
+        json!({ "version": version, "data": { "xor": { "colour": 1 } }, "model": ["relu"], "mood": "good" })
+    }
+
+    #[test]
+    fn a_newer_minor_version_is_read_with_notes_about_what_is_left_out() {
+        for version in [json!(1.7), json!("1.7")] {
+            let parsed = Experiment::from_value(&with_version(version)).unwrap();
+            assert_eq!(parsed.notes.len(), 3);
+            assert!(parsed.notes[0].contains("newer version 1.7"));
+            assert!(parsed.notes[1].contains("`mood`") && parsed.notes[2].contains("`colour`"), "{:?}", parsed.notes);
+            assert_eq!(parsed.experiment.version, VERSION);
+        }
+    }
+
+    #[test]
+    fn a_newer_major_version_is_refused_and_so_is_what_is_no_version() {
+        let error = |version| Experiment::from_value(&with_version(version)).unwrap_err();
+        assert!(error(json!(2)).message.contains("made by a newer Downhill"));
+        for version in [json!(0), json!(-1), json!(null), json!("new"), json!(1e300), json!([1])] {
+            assert_eq!(error(version).path.as_deref(), Some("version"));
+        }
+    }
+}

@@ -127,3 +127,6 @@ fn descend(e: &mut Expr, w: Reg, direction: Reg) -> Reg {
     let change = e.binary(BinaryOp::Mul, lr, direction);
     e.binary(BinaryOp::Sub, w, change)
 }
+
+#[cfg(test)]
+mod tests;
