@@ -42,6 +42,15 @@ pub struct Table {
 }
 
 impl Table {
+    /// A table of `samples` rows; `raw` is empty, or `[samples, 2]`.
+    ///
+    /// # Panics
+    /// When the inputs do not divide into that many rows: a bug of the caller.
+    pub fn new(samples: usize, x: Vec<f32>, y: Labels, raw: Vec<f32>) -> Self {
+        assert!(x.len().is_multiple_of(samples.max(1)), "{} inputs are no {samples} rows", x.len());
+        Self { x, y, raw, samples }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.samples
@@ -105,7 +114,7 @@ pub struct Normalisation {
 
 impl Normalisation {
     /// The one that changes nothing.
-    pub(crate) fn identity(features: usize, targets: usize) -> Self {
+    pub fn identity(features: usize, targets: usize) -> Self {
         Self {
             mean: vec![0.0; features],
             std: vec![1.0; features],

@@ -1,4 +1,31 @@
-//! The training session and its worker.
+//! Training: a [`Session`] turns an experiment into programs and runs them step by step; a [`Conversation`] lets a page steer it.
+//!
+//! Everything here is the same natively and in the worker of a page: no file, no document, no waiting. Only `worker` knows
+//! the browser.
 
+pub mod bench;
+mod conversation;
+mod curves;
+mod diagnose;
+mod engine;
+mod evaluate;
+mod frames;
+mod info;
+mod jobs;
+mod pace;
+mod panels;
+mod programs;
+mod pump;
+mod recorder;
+mod session;
+mod snapshot;
+mod state;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
+
+pub use conversation::Conversation;
+pub use curves::{Curve, Curves, Point};
+pub use engine::{Engine, Program};
+pub use pump::Next;
+pub use session::{Edited, Session};
+pub use snapshot::write_tensors;

@@ -1,0 +1,235 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use downhill_data::Assets;
+use downhill_model::Experiment;
+use downhill_protocol::{Arrays, Command, Event, Message, Request};
+use downhill_tensor::UserError;
+use web_time::Instant;
+
+use crate::bench;
+use crate::pump::Next;
+use crate::session::{Edited, Session};
+
+/// Time between two reports of a moving run.
+const REPORT_EVERY: Duration = Duration::from_millis(33);
+
+/// The worker's side of the protocol: commands in, events out. Knows nothing of browsers.
+#[derive(Default)]
+pub struct Conversation {
+    session: Option<Session>,
+    files: Files,
+    /// An experiment that waits for a file.
+    waiting: Option<Waiting>,
+    reported: Option<(Instant, u64)>,
+    /// Runs of sessions before this one, so that run numbers only ever grow.
+    runs: u32,
+    events: Vec<Message<Event>>,
+}
+
+#[derive(Default)]
+struct Files(BTreeMap<String, Vec<u8>>);
+
+impl Assets for Files {
+    fn get(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.get(name).cloned()
+    }
+}
+
+struct Waiting {
+    id: u32,
+    experiment: Box<Experiment>,
+    notes: Vec<String>,
+    fresh: bool,
+    file: String,
+}
+
+impl Conversation {
+    /// A conversation without a run: a load comes first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Carries out a request; `Done` or `Error` follows under its number.
+    pub fn handle(&mut self, request: Message<Request>) {
+        let id = request.header.id;
+        match self.carry_out(&request) {
+            Ok(true) => self.tell(Event::Done { id }),
+            Ok(false) => {}
+            Err(error) => self.tell(Event::Error { id: Some(id), error }),
+        }
+        self.report();
+    }
+
+    /// A message that is none.
+    pub fn garbled(&mut self, what: &str) {
+        self.tell(Event::Error {
+            id: None,
+            error: UserError::new(format!("The worker received something that is no command: {what}.")),
+        });
+    }
+
+    /// Trains and computes until the deadline at the latest.
+    pub fn advance(&mut self, deadline: Instant) -> Next {
+        let Some(session) = &mut self.session else { return Next::Rest };
+        let next = match session.advance(deadline) {
+            Ok(next) => next,
+            Err(error) => {
+                session.pause();
+                self.tell(Event::Error { id: None, error });
+                Next::Rest
+            }
+        };
+        let moved = self.reported.is_none_or(|(at, _)| at.elapsed() >= REPORT_EVERY);
+        if moved || next == Next::Rest {
+            self.report();
+        }
+        next
+    }
+
+    /// What there is to tell since the last call, in order.
+    pub fn take_events(&mut self) -> Vec<Message<Event>> {
+        self.collect();
+        std::mem::take(&mut self.events)
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.events.push(Message::new(event));
+    }
+
+    fn collect(&mut self) {
+        if let Some(session) = &mut self.session {
+            self.events.append(&mut session.take_events());
+        }
+    }
+
+    /// New points of the curves and the status.
+    fn report(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        self.reported = Some((Instant::now(), session.step_count()));
+        self.events.append(&mut session.take_events());
+        for replace in [true, false] {
+            let mut arrays = Arrays::default();
+            let run = session.run_number();
+            if let Some(chunk) = session.curves.take(run, replace, &mut arrays) {
+                self.events.push(arrays.with(Event::Series(chunk)));
+            }
+        }
+        self.events.push(Message::new(Event::Status(session.status())));
+    }
+
+    /// Whether `Done` is to be said now; otherwise an event that carries the number follows.
+    fn carry_out(&mut self, request: &Message<Request>) -> Result<bool, UserError> {
+        match &request.header.command {
+            Command::Load { experiment, fresh } => return self.load(request.header.id, experiment, *fresh),
+            Command::Asset { name, bytes } => {
+                self.files.0.insert(name.clone(), request.blob(*bytes).to_vec());
+                return self.take_up_waiting(name);
+            }
+            Command::Restore { bytes } => {
+                let session = Session::restore(request.blob(*bytes), &self.files)?;
+                self.adopt(session, Vec::new());
+            }
+            Command::Stop => {
+                self.runs = self.session.take().map_or(self.runs, |s| s.run_number());
+                self.waiting = None;
+            }
+            Command::Bench(bench) => {
+                let mut result = bench::run(bench)?;
+                result.id = request.header.id;
+                self.tell(Event::Benched(result));
+                return Ok(false);
+            }
+            Command::Crash => panic!("crashed on request"),
+            _ => return self.ask_session(request),
+        }
+        Ok(true)
+    }
+
+    fn ask_session(&mut self, request: &Message<Request>) -> Result<bool, UserError> {
+        let Some(session) = &mut self.session else {
+            return Err(UserError::new("Nothing is loaded yet.").hint("Load an experiment first."));
+        };
+        match &request.header.command {
+            Command::Start => session.start(),
+            Command::Pause => session.pause(),
+            Command::Step { n } => session.step(u64::from(*n)),
+            Command::Reset => {
+                session.reset()?;
+                let loaded = session.loaded();
+                self.collect();
+                self.events.push(loaded);
+            }
+            Command::Pace { steps_per_second } => session.set_pace(*steps_per_second),
+            Command::Watch(watch) => session.watch(watch.clone()),
+            Command::Unwatch { panel } => session.unwatch(panel),
+            Command::Predict { input } => {
+                session.predict(request.header.id, request.array(*input))?;
+                return Ok(false);
+            }
+            Command::SetWeight { parameter, index, value } => session.set_weight(parameter, *index, *value)?,
+            Command::Save => {
+                session.save(request.header.id)?;
+                return Ok(false);
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
+        let parsed = Experiment::parse(text)?;
+        let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains_key(*name)).map(str::to_string);
+        if let Some(file) = missing {
+            self.tell(Event::NeedAsset { name: file.clone() });
+            if let Some(earlier) = self.waiting.take() {
+                self.tell(Event::Done { id: earlier.id });
+            }
+            self.waiting = Some(Waiting { id, experiment: Box::new(parsed.experiment), notes: parsed.notes, fresh, file });
+            return Ok(false);
+        }
+        self.waiting = None;
+        self.take_up(parsed.experiment, parsed.notes, fresh)?;
+        Ok(true)
+    }
+
+    fn take_up_waiting(&mut self, name: &str) -> Result<bool, UserError> {
+        let Some(waiting) = self.waiting.take_if(|w| w.file == name) else { return Ok(true) };
+        let event = match self.take_up(*waiting.experiment, waiting.notes, waiting.fresh) {
+            Ok(()) => Event::Done { id: waiting.id },
+            Err(error) => Event::Error { id: Some(waiting.id), error },
+        };
+        self.tell(event);
+        Ok(true)
+    }
+
+    fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
+        let Some(session) = &mut self.session else {
+            let session = Session::new(experiment, &self.files)?;
+            self.adopt(session, notes);
+            return Ok(());
+        };
+        let edited = session.edit(experiment, &self.files, fresh)?;
+        if edited != Edited::Live {
+            session.notes.extend(notes);
+            let loaded = session.loaded();
+            self.collect();
+            self.events.push(loaded);
+        }
+        Ok(())
+    }
+
+    /// Makes a session the one that is talked about; panels that were watched stay watched.
+    fn adopt(&mut self, mut session: Session, notes: Vec<String>) {
+        if let Some(old) = &mut self.session {
+            self.runs = old.run_number();
+            session.panels = std::mem::take(&mut old.panels);
+            session.panels.forget();
+        }
+        session.run += self.runs;
+        session.notes.extend(notes);
+        session.save_regularly();
+        self.events.push(session.loaded());
+        self.session = Some(session);
+    }
+}

@@ -1,0 +1,74 @@
+use downhill_compile::Region;
+use downhill_model::check;
+use downhill_protocol::{Divergence, Event, Message};
+use downhill_tensor::UserError;
+
+use crate::session::Session;
+
+impl Session {
+    /// A step was not finite: the state is still that before it, so the run goes back there, says why, and rests.
+    pub(crate) fn go_back(&mut self) -> Result<(), UserError> {
+        let Some(bad) = self.diverged_at else { return Ok(()) };
+        self.sampler.restore(self.position_before(bad))?;
+        (self.queued, self.done) = (bad, bad);
+        self.rest();
+        // What is still queued ran on a state that no longer changed; only the metrics rows must not be taken for new ones.
+        self.recorder.discard();
+        self.engine.finish();
+        self.collect()?;
+        self.curves.truncate(bad);
+        let flag = self.engine.layout().offsets.flag;
+        self.engine.write(flag, &[0])?;
+        let divergence = self.diagnose(bad)?;
+        self.events.push(Message::new(Event::Diverged(divergence)));
+        Ok(())
+    }
+
+    /// Replays a step with everything kept and names the first layer that is not finite.
+    fn diagnose(&mut self, step: u64) -> Result<Divergence, UserError> {
+        let outputs = self.probe_step(step)?;
+        let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
+        let words = self.engine.fetch(&regions)?;
+        let mut rest = words.as_slice();
+        let mut broken = Vec::new();
+        for (name, region) in &outputs {
+            let (these, others) = rest.split_at((region.len as usize).min(rest.len()));
+            rest = others;
+            if these.iter().any(|w| !f32::from_bits(*w).is_finite()) {
+                broken.push(name.as_str());
+            }
+        }
+        let layers = check(&self.experiment, &self.signature)?.layers;
+        let first = |prefix: &str| layers.iter().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
+        let last = |prefix: &str| layers.iter().rev().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
+        let owner = layers
+            .iter()
+            .rev()
+            .find(|l| l.parameters.iter().any(|(name, _)| broken.contains(&format!("grad:{name}").as_str())));
+        let place = |layer: &downhill_model::LayerSummary| format!("{} ({})", layer.path, layer.label);
+        let (layer, what) = match (first(""), broken.contains(&"loss"), last("grad:").or(owner)) {
+            (Some(layer), _, _) => (place(layer), "activations"),
+            (None, true, _) => (format!("loss ({})", self.experiment.loss.name()), "loss"),
+            (None, false, Some(layer)) => (place(layer), "gradients"),
+            (None, false, None) => ("training".to_string(), "weights"),
+        };
+        let why = self.explain(step, &layer, what);
+        Ok(Divergence { run: self.run, step, layer, what: what.to_string(), why })
+    }
+
+    fn explain(&self, step: u64, layer: &str, what: &str) -> String {
+        let lr = self.experiment.lr_at(step);
+        let grew = match what {
+            "activations" => format!("The outputs of {layer} grew beyond what a number can hold"),
+            "loss" => format!("The outputs are finite, but {layer} of them is not"),
+            "gradients" => format!("The loss is finite, but the gradients of {layer} grew beyond what a number can hold"),
+            _ => "A weight is no longer a finite number".to_string(),
+        };
+        let clip =
+            if self.experiment.training.clip_norm.is_none() { ", or set `training.clip_norm` (1 is a good start)" } else { "" };
+        format!(
+            "{grew} at step {step}. That is nearly always a learning rate that is too high: every step overshoots further than the one \
+             before. It is {lr} now; divide it by 10{clip}, then reset."
+        )
+    }
+}

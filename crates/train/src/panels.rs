@@ -1,0 +1,308 @@
+use std::time::Duration;
+
+use downhill_compile::{PlanOutput, Region};
+use downhill_data::{Plane, Sampler, Table};
+use downhill_graph::StepScalars;
+use downhill_model::{ProgramKind, encode_targets};
+use downhill_protocol::{MapSource, Watch};
+use downhill_tensor::UserError;
+use web_time::Instant;
+
+use crate::jobs::JobKind;
+use crate::session::Session;
+
+/// Points per side of a grid, and points of a line, at most.
+const MAX_RESOLUTION: u32 = 256;
+const MAX_POINTS: u32 = 4096;
+/// A panel takes at most this share of the time: a frame that took long is followed by a longer pause.
+const SHARE: u32 = 4;
+
+/// The panels that are watched, and when each is due.
+#[derive(Debug, Default)]
+pub(crate) struct Panels {
+    watched: Vec<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    watch: Watch,
+    due: Instant,
+    /// The state that its last frame shows.
+    shown: Option<(u64, u64)>,
+    pending: bool,
+    /// Inputs of its program, `[rows, features]`; made once.
+    inputs: Option<Vec<f32>>,
+    /// Parameters of the last frame, for the size of updates.
+    before: Option<(u64, Vec<f32>)>,
+}
+
+impl Panels {
+    /// Watches a panel; an earlier watch of the same panel is replaced.
+    pub fn watch(&mut self, watch: Watch, now: Instant) {
+        self.unwatch(&watch.panel);
+        self.watched.push(Watched { watch, due: now, shown: None, pending: false, inputs: None, before: None });
+    }
+
+    /// Stops watching a panel.
+    pub fn unwatch(&mut self, panel: &str) {
+        self.watched.retain(|w| w.watch.panel != panel);
+    }
+
+    /// Forgets what was made for the model of before.
+    pub fn forget(&mut self) {
+        for watched in &mut self.watched {
+            (watched.shown, watched.inputs, watched.before) = (None, None, None);
+        }
+    }
+
+    /// When the next panel that does not show `state` is due.
+    pub fn next_due(&self, state: (u64, u64)) -> Option<Instant> {
+        self.watched.iter().filter(|w| w.shown != Some(state) && !w.pending).map(|w| w.due).min()
+    }
+
+    /// A frame was finished; the next comes after the time that the panel asked for, later where it took long.
+    pub fn finished(&mut self, panel: &str, started: Instant) {
+        if let Some(w) = self.watched.iter_mut().find(|w| w.watch.panel == panel) {
+            w.pending = false;
+            let every = w.watch.every_ms.clamp(0.0, 60_000.0) / 1000.0;
+            w.due =
+                started + (started.elapsed() * SHARE).max(Duration::from_secs_f64(if every.is_finite() { every } else { 0.0 }));
+        }
+    }
+
+    /// Remembers the parameters of a frame and returns those of the frame before with its step.
+    pub fn exchange_parameters(&mut self, panel: &str, step: u64, parameters: Vec<f32>) -> Option<(u64, Vec<f32>)> {
+        let watched = self.watched.iter_mut().find(|w| w.watch.panel == panel)?;
+        watched.before.replace((step, parameters))
+    }
+}
+
+/// A frame in the making.
+#[derive(Debug)]
+pub(crate) struct PanelJob {
+    /// Who asked.
+    pub answer: Answer,
+    /// What was asked.
+    pub source: MapSource,
+    /// How the words that come back are to be read.
+    pub layout: ReadLayout,
+    /// Inputs that the answer refers to.
+    pub inputs: Vec<f32>,
+    /// When it was queued.
+    pub started: Instant,
+    /// The run it belongs to.
+    pub run: u32,
+}
+
+/// Who gets an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// A panel.
+    Panel(String),
+    /// A request for one prediction.
+    Request(u32),
+}
+
+/// Outputs of several runs of a program over chunks of rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ReadLayout {
+    /// Name and elements per row of each output.
+    pub outputs: Vec<(String, usize)>,
+    /// Rows in all.
+    pub rows: usize,
+    /// Rows per run.
+    pub chunk: usize,
+}
+
+impl ReadLayout {
+    /// Puts the chunks together: every output as `[rows, width]`.
+    pub fn gather(&self, reads: &[Vec<u32>]) -> Vec<Vec<f32>> {
+        let mut outputs: Vec<Vec<f32>> = self.outputs.iter().map(|(_, width)| Vec::with_capacity(width * self.rows)).collect();
+        for (i, words) in reads.iter().enumerate() {
+            let rows = self.rows.saturating_sub(i * self.chunk).min(self.chunk);
+            let mut at = 0;
+            for (output, (_, width)) in outputs.iter_mut().zip(&self.outputs) {
+                output.extend(words.iter().skip(at).take(rows * width).map(|w| f32::from_bits(*w)));
+                at += self.chunk * width;
+            }
+        }
+        outputs
+    }
+}
+
+impl Session {
+    /// Sends a panel's data from now on.
+    pub fn watch(&mut self, watch: Watch) {
+        self.panels.watch(watch, Instant::now());
+    }
+
+    /// Stops sending a panel's data.
+    pub fn unwatch(&mut self, panel: &str) {
+        self.panels.unwatch(panel);
+    }
+
+    /// Queues the network's answer for one raw input.
+    ///
+    /// # Errors
+    /// When the input does not have as many numbers as the data.
+    pub fn predict(&mut self, id: u32, values: &[f32]) -> Result<(), UserError> {
+        let source = MapSource::Draft { values: values.to_vec() };
+        let inputs = self.encode(values)?;
+        self.queue_panel(Answer::Request(id), source, inputs)
+    }
+
+    /// Queues one panel that is due. Says whether there was one.
+    pub(crate) fn queue_panels(&mut self, now: Instant) -> Result<bool, UserError> {
+        let state = self.shown_state();
+        let due = self.panels.watched.iter_mut().find(|w| w.due <= now && w.shown != Some(state) && !w.pending);
+        let Some(watched) = due else { return Ok(false) };
+        (watched.shown, watched.pending) = (Some(state), true);
+        let (panel, source, inputs) = (watched.watch.panel.clone(), watched.watch.source.clone(), watched.inputs.clone());
+        let inputs = match inputs {
+            Some(inputs) => Some(inputs),
+            None => self.inputs_of(&source)?,
+        };
+        // What cannot be shown for this data (a map of something that is no plane) stays silent.
+        let Some(inputs) = inputs else { return Ok(false) };
+        if let Some(watched) = self.panels.watched.iter_mut().find(|w| w.watch.panel == panel) {
+            watched.inputs = Some(inputs.clone());
+        }
+        self.queue_panel(Answer::Panel(panel), source, inputs)?;
+        Ok(true)
+    }
+
+    /// Inputs of a panel's program; `None` where the panel makes no sense for this data.
+    fn inputs_of(&self, source: &MapSource) -> Result<Option<Vec<f32>>, UserError> {
+        let Some(plane) = &self.data.plane else {
+            return Ok(match source {
+                MapSource::Grid { .. } | MapSource::Line { .. } => None,
+                MapSource::Draft { values } => self.encode(values).ok(),
+                MapSource::Validation { .. } => Some(self.shown_table().x.clone()),
+                MapSource::Weights | MapSource::Stats => Some(Vec::new()),
+            });
+        };
+        Ok(match *source {
+            MapSource::Grid { resolution, low, high, .. } => Some(grid(plane, resolution.clamp(2, MAX_RESOLUTION), low, high)),
+            MapSource::Line { points, low, high } => {
+                let points = points.clamp(2, MAX_POINTS);
+                Some((0..points).flat_map(|i| plane.encode_point(between(low, high, i, points), 0.0)).collect())
+            }
+            MapSource::Draft { ref values } => self.encode(values).ok(),
+            MapSource::Validation { .. } => Some(self.shown_table().x.clone()),
+            MapSource::Weights | MapSource::Stats => Some(Vec::new()),
+        })
+    }
+
+    /// The samples that predictions are shown for: those held out, or, where there are none, those learned from.
+    pub(crate) fn shown_table(&self) -> &Table {
+        if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation }
+    }
+
+    /// A raw input as the network wants it: a point of the plane, or one number per feature.
+    fn encode(&self, values: &[f32]) -> Result<Vec<f32>, UserError> {
+        let features = self.signature.features;
+        let coordinates = match self.data.plane {
+            Some(Plane::Line(_)) => 1,
+            Some(_) => 2,
+            None => features,
+        };
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(UserError::new("The input holds something that is not a number."));
+        }
+        match &self.data.plane {
+            Some(plane) if values.len() == coordinates => {
+                Ok(plane.encode_point(values[0], values.get(1).copied().unwrap_or(0.0)))
+            }
+            _ if values.len() == features => Ok(self.data.normalisation.input(values)),
+            _ => Err(UserError::new(format!("The input has {} numbers; the network takes {coordinates}.", values.len()))),
+        }
+    }
+
+    fn queue_panel(&mut self, answer: Answer, source: MapSource, inputs: Vec<f32>) -> Result<(), UserError> {
+        let started = Instant::now();
+        let job = PanelJob { answer, source, layout: ReadLayout::default(), inputs: Vec::new(), started, run: self.run };
+        self.begin_job(JobKind::Panel(Box::new(job)));
+        let source = match self.jobs.back().map(|j| &j.kind) {
+            Some(JobKind::Panel(job)) => job.source.clone(),
+            _ => return Ok(()),
+        };
+        let layout = match &source {
+            MapSource::Weights => {
+                let [parameters, _] = self.state_regions();
+                self.read_for_job(&[parameters])?;
+                ReadLayout::default()
+            }
+            MapSource::Stats => self.queue_probe()?,
+            MapSource::Grid { output_only, .. } => self.queue_map(&inputs, *output_only)?,
+            MapSource::Line { .. } | MapSource::Validation { .. } => self.queue_map(&inputs, true)?,
+            MapSource::Draft { .. } => self.queue_map(&inputs, false)?,
+        };
+        if let Some(JobKind::Panel(job)) = self.jobs.back_mut().map(|j| &mut j.kind) {
+            (job.layout, job.inputs) = (layout, inputs);
+        }
+        Ok(())
+    }
+
+    /// Queues the map program over all rows of `inputs`.
+    fn queue_map(&mut self, inputs: &[f32], output_only: bool) -> Result<ReadLayout, UserError> {
+        let features = self.signature.features.max(1);
+        let rows = inputs.len() / features;
+        let chunk = if rows == 1 { 1 } else { self.programs.map_rows };
+        let program = self.program(ProgramKind::Map { rows: chunk })?;
+        let wanted: Vec<&PlanOutput> = program.outputs.iter().filter(|o| !output_only || o.name == "output").collect();
+        let regions: Vec<Region> = wanted.iter().map(|o| o.region).collect();
+        let scalars = StepScalars { seed: self.experiment.seed, ..StepScalars::default() };
+        for words in inputs.chunks(chunk * features) {
+            self.engine.feed("map.x", 0, bytemuck::cast_slice(words))?;
+            self.engine.submit(program.id, &[scalars])?;
+            self.read_for_job(&regions)?;
+        }
+        let outputs = wanted.iter().map(|o| (o.name.clone(), o.region.len as usize / chunk)).collect();
+        Ok(ReadLayout { outputs, rows, chunk })
+    }
+
+    /// Queues a probe of the next batch, after the parameters. Every output counts as one row.
+    fn queue_probe(&mut self) -> Result<ReadLayout, UserError> {
+        let [parameters, _] = self.state_regions();
+        self.read_for_job(&[parameters])?;
+        let step = self.queued;
+        let regions = self.probe_step(step)?;
+        let outputs = regions.iter().map(|(name, region)| (name.clone(), region.len as usize)).collect();
+        let regions: Vec<Region> = regions.into_iter().map(|(_, region)| region).collect();
+        self.read_for_job(&regions)?;
+        Ok(ReadLayout { outputs, rows: 1, chunk: 1 })
+    }
+
+    /// Queues forward and backward of a step with everything kept, and says where its outputs will lie. Nothing is updated.
+    pub(crate) fn probe_step(&mut self, step: u64) -> Result<Vec<(String, Region)>, UserError> {
+        let rows = self.experiment.training.batch_size;
+        let mut sampler = Sampler::new(self.experiment.seed, self.data.train.len());
+        sampler.restore(self.position_before(step))?;
+        let mut indices = vec![0; rows];
+        sampler.next_batch(&mut indices);
+        let program = self.program(ProgramKind::Probe { rows })?;
+        let pick = |words: &[u32], width: usize| -> Vec<u32> {
+            indices.iter().flat_map(|&i| words.iter().skip(i as usize * width).take(width).copied()).collect()
+        };
+        let table = &self.data.train;
+        let targets = encode_targets(&self.experiment, &self.signature, &table.y)?.words();
+        let x = pick(bytemuck::cast_slice(&table.x), self.signature.features);
+        let y = pick(&targets, targets.len() / table.len().max(1));
+        self.engine.feed("probe.x", 0, &x)?;
+        self.engine.feed("probe.y", 0, &y)?;
+        self.engine.submit(program.id, &[self.experiment.step_scalars_since(step, self.slots_since)])?;
+        Ok(program.outputs.into_iter().map(|o| (o.name, o.region)).collect())
+    }
+}
+
+/// Value `i` of `n` spread evenly from `low` to `high`.
+pub(crate) fn between(low: f32, high: f32, i: u32, n: u32) -> f32 {
+    low + (high - low) * (i as f32 / (n.max(2) - 1) as f32)
+}
+
+/// Inputs over a square grid, first row at the largest y.
+fn grid(plane: &Plane, resolution: u32, low: f32, high: f32) -> Vec<f32> {
+    let at = |i| between(low, high, i, resolution);
+    let rows = (0..resolution).rev();
+    rows.flat_map(|row| (0..resolution).flat_map(move |column| plane.encode_point(at(column), at(row)))).collect()
+}

@@ -1,0 +1,490 @@
+use std::collections::VecDeque;
+
+use downhill_compile::{Completed, Region, Space, Ticket};
+use downhill_data::{Assets, Dataset, Sampler, SamplerPosition};
+use downhill_graph::StepScalars;
+use downhill_model::{Effect, Experiment, ProgramKind, Signature, Split, effect, init_parameters};
+use downhill_protocol::{Event, Message};
+use downhill_tensor::UserError;
+use web_time::Instant;
+
+use crate::curves::Curves;
+use crate::engine::{Engine, Program};
+use crate::evaluate::Evaluator;
+use crate::jobs::{Job, Reading};
+use crate::pace::{Pace, RateMeter};
+use crate::panels::Panels;
+use crate::programs::{Programs, place_data};
+use crate::recorder::Recorder;
+use crate::state::State;
+
+/// One experiment being trained: its data, programs and state, and where it stands.
+///
+/// Nothing here waits: [`Session::advance`] works until a deadline and what there is to tell piles up for [`Session::take_events`]. Edits
+/// take effect between two steps.
+pub struct Session {
+    pub(crate) experiment: Experiment,
+    pub(crate) signature: Signature,
+    pub(crate) data: Dataset,
+    pub(crate) engine: Engine,
+    pub(crate) programs: Programs,
+    pub(crate) train: Program,
+    pub(crate) sampler: Sampler,
+    /// Counts up whenever frames of before would not fit any more.
+    pub(crate) run: u32,
+    /// Steps that have run.
+    pub(crate) done: u64,
+    /// Steps that were queued; the sampler stands here.
+    pub(crate) queued: u64,
+    /// Step at which the optimizer's slots were zero.
+    pub(crate) slots_since: u64,
+    /// Counts changes of the state that are not steps.
+    pub(crate) edits: u64,
+    pub(crate) running: bool,
+    /// Step to rest at.
+    pub(crate) goal: Option<u64>,
+    /// Rest was reached by [`Session::goal`] being the experiment's end, which has not been told yet.
+    pub(crate) finishing: bool,
+    pub(crate) pace: Pace,
+    pub(crate) paced: bool,
+    pub(crate) rate: RateMeter,
+    pub(crate) recorder: Recorder,
+    pub(crate) record_all: bool,
+    pub(crate) curves: Curves,
+    pub(crate) metric_curves: Vec<usize>,
+    pub(crate) loss: f64,
+    pub(crate) evaluator: Evaluator,
+    pub(crate) panels: Panels,
+    pub(crate) jobs: VecDeque<Job>,
+    pub(crate) readings: VecDeque<Reading>,
+    pub(crate) tickets: VecDeque<(Ticket, u64)>,
+    pub(crate) completed: Vec<Completed>,
+    pub(crate) recorded_steps: Vec<u64>,
+    pub(crate) drained: Instant,
+    pub(crate) indices: Vec<u32>,
+    pub(crate) scalars: Vec<StepScalars>,
+    pub(crate) seconds_per_step: f64,
+    pub(crate) autosave: Option<Instant>,
+    pub(crate) diverged_at: Option<u64>,
+    pub(crate) events: Vec<Message<Event>>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What an edit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edited {
+    /// Only numbers changed that every step reads anew: nothing was compiled, nothing lost.
+    Live,
+    /// Programs were compiled anew; weights that still fit stayed.
+    Rebuilt,
+    /// Initial weights, step 0.
+    Fresh,
+}
+
+impl Session {
+    /// Takes up an experiment: makes its data, compiles its training program, draws its initial weights.
+    ///
+    /// # Errors
+    /// When the experiment cannot be trained; the path names the field.
+    pub fn new(experiment: Experiment, assets: &dyn Assets) -> Result<Self, UserError> {
+        let data = build_data(&experiment, assets)?;
+        Self::with_data(experiment, data)
+    }
+
+    /// Takes up an experiment on samples that do not come from its source.
+    ///
+    /// # Errors
+    /// As [`Session::new`].
+    pub fn with_data(experiment: Experiment, data: Dataset) -> Result<Self, UserError> {
+        let built = Built::new(&experiment, &data)?;
+        let sampler = Sampler::new(experiment.seed, data.train.len());
+        let mut session = Self {
+            signature: built.signature,
+            engine: built.engine,
+            programs: built.programs,
+            train: built.train,
+            sampler,
+            run: 0,
+            done: 0,
+            queued: 0,
+            slots_since: 0,
+            edits: 0,
+            running: false,
+            goal: None,
+            finishing: false,
+            pace: Pace::new(experiment.view.pace.steps_per_second()),
+            paced: true,
+            rate: RateMeter::default(),
+            recorder: Recorder::default(),
+            record_all: false,
+            curves: Curves::default(),
+            metric_curves: Vec::new(),
+            loss: f64::NAN,
+            evaluator: Evaluator::default(),
+            panels: Panels::default(),
+            jobs: VecDeque::new(),
+            readings: VecDeque::new(),
+            tickets: VecDeque::new(),
+            completed: Vec::new(),
+            recorded_steps: Vec::new(),
+            drained: Instant::now(),
+            indices: Vec::new(),
+            scalars: Vec::new(),
+            seconds_per_step: 0.0,
+            autosave: None,
+            diverged_at: None,
+            events: Vec::new(),
+            notes: data.notes.clone(),
+            experiment,
+            data,
+        };
+        session.settle_in();
+        session.reset()?;
+        Ok(session)
+    }
+
+    /// Everything that hangs on the layout, after it was made.
+    fn settle_in(&mut self) {
+        let layout = self.engine.layout();
+        let names = self.experiment.metric_names();
+        self.recorder = Recorder::new(layout, names.len());
+        self.metric_curves = names.iter().map(|name| self.curves.index(name)).collect();
+        let ring = layout.ring as usize;
+        self.indices = vec![0; ring * self.batch_row()];
+        self.scalars = Vec::with_capacity(ring);
+        self.evaluator = Evaluator::new(&self.signature);
+    }
+
+    /// Elements from one batch of indices to the next in their ring.
+    pub(crate) fn batch_row(&self) -> usize {
+        self.engine.layout().feed("train.indices").map_or(0, |(_, row)| row as usize)
+    }
+
+    /// The same initial weights again, step 0.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn reset(&mut self) -> Result<(), UserError> {
+        self.settle()?;
+        let weights = self.initial_weights()?;
+        self.write_state(&weights, &[])?;
+        self.sampler = Sampler::new(self.experiment.seed, self.data.train.len());
+        (self.done, self.queued, self.slots_since) = (0, 0, 0);
+        self.run += 1;
+        self.loss = f64::NAN;
+        self.curves.clear();
+        self.evaluator.forget();
+        self.rest();
+        self.touched();
+        Ok(())
+    }
+
+    /// Initial parameters in arena order, padding included.
+    pub(crate) fn initial_weights(&self) -> Result<Vec<f32>, UserError> {
+        let layout = self.engine.layout();
+        let mut words = vec![0.0; layout.offsets.parameter_len as usize];
+        for parameter in init_parameters(&self.experiment, &self.signature)? {
+            if let Some(entry) = layout.entry(&parameter.name) {
+                words[entry.offset as usize..][..entry.len as usize].copy_from_slice(&parameter.values);
+            }
+        }
+        Ok(words)
+    }
+
+    /// Overwrites the whole state: parameters, slots (zero where none are given), and zero for gradients, flag and ring.
+    pub(crate) fn write_state(&mut self, parameters: &[f32], slots: &[f32]) -> Result<(), UserError> {
+        let layout = self.engine.layout();
+        let mut words = vec![0u32; layout.state_len as usize];
+        let mut put = |at: u32, values: &[f32]| {
+            for (word, value) in words.iter_mut().skip(at as usize).zip(values) {
+                *word = value.to_bits();
+            }
+        };
+        put(layout.offsets.parameters, parameters);
+        put(layout.offsets.slots, slots);
+        self.engine.write(0, &words)
+    }
+
+    /// Parameters and slots as they are now.
+    pub(crate) fn state(&mut self) -> Result<State, UserError> {
+        self.settle()?;
+        let regions = self.state_regions();
+        let words = self.engine.fetch(&regions)?;
+        Ok(State::read(self.engine.layout().clone(), &words))
+    }
+
+    /// Where parameters and slots lie.
+    pub(crate) fn state_regions(&self) -> [Region; 2] {
+        let o = &self.engine.layout().offsets;
+        let region = |offset, len| Region { space: Space::Arena, offset, len };
+        [region(o.parameters, o.parameter_len), region(o.slots, o.slot_count * o.parameter_len)]
+    }
+
+    /// Works off what is queued, so that the state stands still between two steps.
+    pub(crate) fn settle(&mut self) -> Result<(), UserError> {
+        self.drain()?;
+        self.engine.finish();
+        self.collect()
+    }
+
+    /// The state changed other than by a step: panels show it anew.
+    pub(crate) fn touched(&mut self) {
+        self.edits += 1;
+    }
+
+    /// A program of this experiment, compiled if need be.
+    pub(crate) fn program(&mut self, kind: ProgramKind) -> Result<Program, UserError> {
+        self.programs.get(kind, &self.experiment, &self.signature, &mut self.engine)
+    }
+
+    /// Trains until the experiment's steps are done; once they are done, on past them.
+    pub fn start(&mut self) {
+        self.goal = self.experiment.training.steps.filter(|&end| self.queued < end);
+        self.paced = true;
+        self.go();
+    }
+
+    /// Takes `n` steps, as fast as they come, then rests.
+    pub fn step(&mut self, n: u64) {
+        self.goal = Some(self.queued.saturating_add(n));
+        self.paced = false;
+        self.go();
+    }
+
+    fn go(&mut self) {
+        self.running = self.goal != Some(self.queued);
+        self.pace.restart();
+        self.rate.restart();
+    }
+
+    /// Stops after the steps in flight.
+    pub fn pause(&mut self) {
+        self.running = false;
+        self.goal = None;
+    }
+
+    pub(crate) fn rest(&mut self) {
+        self.pause();
+        self.finishing = false;
+        self.pace.restart();
+        self.rate.restart();
+    }
+
+    /// Sets the visible pace in steps per second; `None` is flat out.
+    pub fn set_pace(&mut self, steps_per_second: Option<f64>) {
+        self.pace = Pace::new(steps_per_second);
+    }
+
+    /// Records every step, however fast they come.
+    pub fn record_every_step(&mut self) {
+        self.record_all = true;
+    }
+
+    /// Overwrites one element of a parameter.
+    ///
+    /// # Errors
+    /// When there is no such parameter or element, or the value is not finite.
+    pub fn set_weight(&mut self, parameter: &str, index: u32, value: f32) -> Result<(), UserError> {
+        let Some(entry) = self.engine.layout().entry(parameter) else {
+            return Err(UserError::at(parameter, "There is no parameter of this name."));
+        };
+        if index >= entry.len {
+            return Err(UserError::at(
+                parameter,
+                format!("It has {} elements, so there is none with number {index}.", entry.len),
+            ));
+        }
+        if !value.is_finite() {
+            return Err(UserError::at(parameter, "A weight must be a finite number."));
+        }
+        let at = self.engine.layout().offsets.parameters + entry.offset + index;
+        self.engine.write(at, &[value.to_bits()])?;
+        self.touched();
+        Ok(())
+    }
+
+    /// Works until everything asked for is done: until the run rests and nothing is queued.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn run_until_rest(&mut self) -> Result<(), UserError> {
+        while self.advance(Instant::now() + std::time::Duration::from_millis(50))? == crate::Next::Now {}
+        Ok(())
+    }
+
+    /// What there is to tell since the last call.
+    pub fn take_events(&mut self) -> Vec<Message<Event>> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The experiment.
+    pub fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    /// What the model knows of the data.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// Steps taken.
+    pub fn step_count(&self) -> u64 {
+        self.done
+    }
+
+    /// Number of the run.
+    pub fn run_number(&self) -> u32 {
+        self.run
+    }
+
+    /// Whether it trains.
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// The step whose loss or gradients were not finite, if the run rests because of it.
+    pub fn diverged_at(&self) -> Option<u64> {
+        self.diverged_at
+    }
+
+    /// Programs compiled since the last rebuild.
+    pub fn compiled_programs(&self) -> usize {
+        self.programs.compiled()
+    }
+
+    /// Curves of all metrics so far.
+    pub fn curves(&self) -> &Curves {
+        &self.curves
+    }
+
+    /// Last evaluation: name (`train_loss`, `validation_accuracy`, …) and value.
+    pub fn metrics(&self) -> &[(String, f64)] {
+        self.evaluator.metrics()
+    }
+
+    /// All parameters by name, with shapes.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn parameters(&mut self) -> Result<Vec<(String, Vec<usize>, Vec<f32>)>, UserError> {
+        let state = self.state()?;
+        let named = state.layout.entries.iter().map(|e| (e.name.clone(), e.shape.to_vec(), state.parameter(e).to_vec()));
+        Ok(named.collect())
+    }
+
+    /// Where the sampler stands before `step`, one of those queued last.
+    pub(crate) fn position_before(&self, step: u64) -> SamplerPosition {
+        let len = self.data.train.len().max(1) as u64;
+        let position = self.sampler.position();
+        let drawn = u64::from(position.epoch) * len + u64::from(position.index);
+        let before = drawn.saturating_sub(self.queued.saturating_sub(step) * self.experiment.training.batch_size as u64);
+        SamplerPosition { epoch: (before / len) as u32, index: (before % len) as u32 }
+    }
+
+    /// Swaps the experiment.
+    ///
+    /// Numbers that are step scalars change nothing else; other edits compile anew and keep the weights of layers that did not change,
+    /// unless `fresh`.
+    ///
+    /// # Errors
+    /// When the new experiment cannot be trained; the old one goes on.
+    pub fn edit(&mut self, experiment: Experiment, assets: &dyn Assets, fresh: bool) -> Result<Edited, UserError> {
+        if experiment.view.pace != self.experiment.view.pace {
+            self.set_pace(experiment.view.pace.steps_per_second());
+        }
+        let effect = effect(&self.experiment, &experiment);
+        if !fresh && effect <= Effect::Live {
+            self.experiment = experiment;
+            self.regoal();
+            return Ok(Edited::Live);
+        }
+        let data = if self.experiment.data != experiment.data || self.experiment.seed != experiment.seed {
+            build_data(&experiment, assets)?
+        } else {
+            self.data.clone()
+        };
+        self.rebuild(experiment, data, fresh || effect == Effect::Fresh)
+    }
+
+    /// A running run rests at the new end of its training.
+    fn regoal(&mut self) {
+        if self.running && self.paced {
+            self.goal = self.experiment.training.steps.filter(|&end| self.queued < end);
+        }
+    }
+
+    fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
+        let built = Built::new(&experiment, &data)?;
+        let old = self.state()?;
+        let carried = if fresh {
+            Vec::new()
+        } else {
+            downhill_model::carry((&self.experiment, &self.signature), (&experiment, &built.signature))?
+        };
+        let same_samples = data.card.hash == self.data.card.hash && experiment.seed == self.experiment.seed;
+        let keep_slots =
+            experiment.optimizer.name() == self.experiment.optimizer.name() && experiment.slots() == self.experiment.slots();
+        (self.signature, self.engine, self.programs, self.train) = (built.signature, built.engine, built.programs, built.train);
+        (self.experiment, self.data) = (experiment, data);
+        self.notes = self.data.notes.clone();
+        self.settle_in();
+        self.panels.forget();
+        if fresh {
+            self.reset()?;
+            return Ok(Edited::Fresh);
+        }
+        self.regoal();
+        let mut new = State::new(self.engine.layout().clone());
+        new.parameters = self.initial_weights()?;
+        new.take_over(&old, &carried, keep_slots);
+        if new.layout.entries != old.layout.entries {
+            self.run += 1;
+        }
+        self.write_state(&new.parameters, &new.slots)?;
+        if !keep_slots {
+            self.slots_since = self.queued;
+        }
+        if !same_samples {
+            self.sampler = Sampler::new(self.experiment.seed, self.data.train.len());
+        }
+        self.diverged_at = None;
+        self.evaluator.forget();
+        self.touched();
+        Ok(Edited::Rebuilt)
+    }
+}
+
+/// What a rebuild makes before anything of the old run is given up.
+struct Built {
+    signature: Signature,
+    engine: Engine,
+    programs: Programs,
+    train: Program,
+}
+
+impl Built {
+    fn new(experiment: &Experiment, data: &Dataset) -> Result<Self, UserError> {
+        let signature = Signature::from_dataset(data);
+        downhill_model::check(experiment, &signature)?;
+        let (mut programs, spec, graph) = Programs::plan(experiment, &signature)?;
+        let mut engine = Engine::new(&spec)?;
+        let kind = ProgramKind::Train { batch: experiment.training.batch_size };
+        let (train, plan) = engine.load(&graph, &crate::programs::name(kind))?;
+        programs.insert(kind, train.clone(), &plan);
+        place_data(&mut engine, data, experiment, &signature)?;
+        Ok(Self { signature, engine, programs, train })
+    }
+}
+
+/// Makes the samples of an experiment; errors lie under `data.<source>`.
+pub(crate) fn build_data(experiment: &Experiment, assets: &dyn Assets) -> Result<Dataset, UserError> {
+    experiment.data.build(experiment.seed, assets).map_err(|e| e.under(experiment.data.name()).under("data"))
+}
+
+/// Splits in the order in which they are evaluated.
+pub(crate) const SPLITS: [Split; 2] = [Split::Train, Split::Validation];

@@ -1,0 +1,187 @@
+//! Snapshots: a safetensors file with parameters under their names, optimizer slots under `optimizer.<slot>.<name>`, and what else a run
+//! stands on as JSON in the metadata.
+
+use downhill_compile::StateLayout;
+use downhill_data::{Assets, SamplerPosition};
+use downhill_model::Experiment;
+use downhill_protocol::{Arrays, Event};
+use downhill_tensor::UserError;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+
+use crate::jobs::JobKind;
+use crate::session::Session;
+use crate::state::State;
+
+/// Version of the snapshot's form.
+const FORMAT: u32 = 1;
+/// Key of the metadata.
+const KEY: &str = "downhill";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Meta {
+    format: u32,
+    experiment: String,
+    step: u64,
+    slots_since: u64,
+    sampler: SamplerPosition,
+    data: String,
+}
+
+impl Session {
+    /// Queues a snapshot of the state behind all queued steps; [`Event::Saved`] brings it under this number.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn save(&mut self, id: u32) -> Result<(), UserError> {
+        let regions = self.state_regions();
+        self.begin_job(JobKind::Save { id, position: self.sampler.position(), slots_since: self.slots_since });
+        self.read_for_job(&regions)
+    }
+
+    /// The snapshot of now, as a file.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn snapshot(&mut self) -> Result<Vec<u8>, UserError> {
+        let state = self.state()?;
+        self.write_snapshot(&state, self.queued, self.sampler.position(), self.slots_since)
+    }
+
+    pub(crate) fn finish_save(
+        &mut self,
+        id: u32,
+        step: u64,
+        position: SamplerPosition,
+        slots_since: u64,
+        words: Vec<Vec<u32>>,
+    ) {
+        let state = State::read(self.engine.layout().clone(), words.first().map_or(&[], Vec::as_slice));
+        let event = match self.write_snapshot(&state, step, position, slots_since) {
+            Ok(bytes) => {
+                let mut arrays = Arrays::default();
+                let bytes = arrays.blob(bytes);
+                arrays.with(Event::Saved { id, step, bytes })
+            }
+            Err(error) => downhill_protocol::Message::new(Event::Error { id: (id > 0).then_some(id), error }),
+        };
+        self.events.push(event);
+    }
+
+    fn write_snapshot(
+        &self,
+        state: &State,
+        step: u64,
+        sampler: SamplerPosition,
+        slots_since: u64,
+    ) -> Result<Vec<u8>, UserError> {
+        let experiment = self.experiment.to_value().to_string();
+        let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.data.card.hash.clone() };
+        let meta =
+            serde_json::to_string(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
+        let slots = self.experiment.slots();
+        let mut tensors: Vec<(String, Vec<usize>, &[f32])> = Vec::new();
+        for entry in &state.layout.entries {
+            tensors.push((entry.name.clone(), entry.shape.to_vec(), state.parameter(entry)));
+            for (i, slot) in slots.iter().enumerate() {
+                tensors.push((slot_name(slot, &entry.name), entry.shape.to_vec(), state.slot(i, entry)));
+            }
+        }
+        write_tensors(&tensors, Some(meta))
+    }
+
+    /// Takes up a snapshot: its experiment, state and place in the order of samples. The next step is bit for bit that of the run it was
+    /// taken from.
+    ///
+    /// # Errors
+    /// When the bytes are no snapshot, or the experiment in it cannot be trained.
+    pub fn restore(bytes: &[u8], assets: &dyn Assets) -> Result<Self, UserError> {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| broken(&e))?;
+        let meta = header.metadata().as_ref().and_then(|m| m.get(KEY));
+        let meta =
+            meta.ok_or_else(|| UserError::new("This file holds weights only, not a run.").hint("Use it as initial weights."))?;
+        let meta: Meta = serde_json::from_str(meta).map_err(|e| broken(&e))?;
+        if meta.format > FORMAT {
+            let message = format!("This snapshot is of version {}, newer than this build understands ({FORMAT}).", meta.format);
+            return Err(UserError::new(message).hint("Reload the page, or update the program."));
+        }
+        let experiment = Experiment::parse(&meta.experiment)?.experiment;
+        let mut session = Session::new(experiment, assets)?;
+        let slots = session.experiment.slots();
+        let state = session.state_from(bytes, &slots)?;
+        session.write_state(&state.parameters, &state.slots)?;
+        if session.data.card.hash == meta.data {
+            session.sampler.restore(meta.sampler)?;
+        } else {
+            session.notes.push("The data is not that of the snapshot; its order starts anew.".to_string());
+        }
+        (session.done, session.queued, session.slots_since) = (meta.step, meta.step, meta.slots_since.min(meta.step));
+        session.touched();
+        Ok(session)
+    }
+
+    /// Overwrites all parameters with those of a safetensors file; the optimizer starts anew.
+    ///
+    /// # Errors
+    /// When a parameter is missing or has another shape.
+    pub fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
+        let state = self.state_from(bytes, &[])?;
+        self.settle()?;
+        self.write_state(&state.parameters, &[])?;
+        self.slots_since = self.queued;
+        self.touched();
+        Ok(())
+    }
+
+    fn state_from(&self, bytes: &[u8], slots: &[&str]) -> Result<State, UserError> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| broken(&e))?;
+        let mut state = State::new(self.engine.layout().clone());
+        let layout: StateLayout = state.layout.clone();
+        for entry in &layout.entries {
+            let shape = entry.shape.to_vec();
+            state.put(entry, None, &read_tensor(&file, &entry.name, &shape)?);
+            for (i, slot) in slots.iter().enumerate() {
+                state.put(entry, Some(i), &read_tensor(&file, &slot_name(slot, &entry.name), &shape)?);
+            }
+        }
+        Ok(state)
+    }
+}
+
+fn slot_name(slot: &str, parameter: &str) -> String {
+    format!("optimizer.{slot}.{parameter}")
+}
+
+/// A safetensors file of f32 tensors, with the text under the metadata key `downhill` where there is one.
+///
+/// # Errors
+/// When a tensor's elements do not fill its shape.
+pub fn write_tensors(tensors: &[(String, Vec<usize>, &[f32])], meta: Option<String>) -> Result<Vec<u8>, UserError> {
+    let views = tensors.iter().map(|(name, shape, values)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map_err(|e| broken(&e))?;
+        Ok((name.as_str(), view))
+    });
+    let views = views.collect::<Result<Vec<_>, UserError>>()?;
+    let meta = meta.map(|text| std::iter::once((KEY.to_string(), text)).collect());
+    serialize(views, meta).map_err(|e| broken(&e))
+}
+
+fn read_tensor(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
+    let tensor = file
+        .tensor(name)
+        .map_err(|_| UserError::at(name, "The file does not hold this tensor.").hint("Its weights belong to another model."))?;
+    if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
+        let message = format!(
+            "The file holds a {:?} tensor of shape {:?} here; the model needs F32 {shape:?}.",
+            tensor.dtype(),
+            tensor.shape()
+        );
+        return Err(UserError::at(name, message).hint("Its weights belong to another model."));
+    }
+    // The bytes may lie at any address, so they are not cast in place.
+    Ok(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+}
+
+fn broken(error: &dyn std::error::Error) -> UserError {
+    UserError::new(format!("The file could not be read as safetensors: {error}."))
+}

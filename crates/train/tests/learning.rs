@@ -1,0 +1,225 @@
+//! Runs of whole experiments: they learn, repeat, pause, resume and stop where they should.
+
+use downhill_data::Bundled;
+use downhill_model::Experiment;
+use downhill_protocol::Event;
+use downhill_train::{Edited, Session};
+use serde_json::{Value, json};
+
+fn experiment(change: impl FnOnce(&mut Value)) -> Experiment {
+    let mut document = json!({
+        "version": 1,
+        "seed": 7,
+        "data": { "spirals": { "samples": 300, "noise": 0.05, "validation": 0.3 } },
+        "model": [{ "linear": { "out": 16 } }, "tanh", { "linear": { "out": 16 } }, "tanh", { "linear": { "out": "classes" } }],
+        "optimizer": { "adam": { "lr": 0.01 } },
+        "training": { "batch_size": 16, "eval_every": 50 },
+        "view": { "pace": "max" },
+    });
+    change(&mut document);
+    Experiment::from_value(&document).unwrap().experiment
+}
+
+fn plain() -> Experiment {
+    experiment(|_| {})
+}
+
+fn session(experiment: Experiment) -> Session {
+    Session::new(experiment, &Bundled).unwrap()
+}
+
+fn steps(session: &mut Session, n: u64) {
+    session.step(n);
+    session.run_until_rest().unwrap();
+}
+
+fn metric(session: &Session, name: &str) -> f64 {
+    session.metrics().iter().find(|(n, _)| n == name).map_or(f64::NAN, |(_, value)| *value)
+}
+
+fn bits(session: &mut Session) -> Vec<u32> {
+    session.parameters().unwrap().into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
+}
+
+#[test]
+fn the_spirals_preset_is_learned() {
+    let preset = downhill_model::presets::find("spirals").unwrap();
+    let mut session = session(Experiment::parse(preset.json).unwrap().experiment);
+    session.set_pace(None);
+    session.start();
+    session.run_until_rest().unwrap();
+    let accuracy = metric(&session, "validation_accuracy");
+    assert!(accuracy >= 0.97, "{accuracy}");
+    assert!(session.take_events().iter().any(|m| matches!(m.header, Event::Finished { .. })));
+}
+
+#[test]
+fn two_runs_of_one_seed_are_the_same_bit_for_bit() {
+    let (mut a, mut b) = (session(plain()), session(plain()));
+    steps(&mut a, 500);
+    (0..5).for_each(|_| steps(&mut b, 100));
+    assert_eq!(bits(&mut a), bits(&mut b));
+    let mut other = session(experiment(|d| d["seed"] = json!(8)));
+    steps(&mut other, 500);
+    assert_ne!(bits(&mut a), bits(&mut other));
+}
+
+#[test]
+fn a_resumed_run_goes_on_bit_for_bit() {
+    let document = || experiment(|d| d["model"][1] = json!({ "dropout": { "p": 0.2 } }));
+    let mut whole = session(document());
+    steps(&mut whole, 333);
+    let snapshot = whole.snapshot().unwrap();
+    steps(&mut whole, 200);
+    let mut resumed = Session::restore(&snapshot, &Bundled).unwrap();
+    assert_eq!(resumed.step_count(), 333);
+    assert_eq!(resumed.snapshot().unwrap(), snapshot);
+    steps(&mut resumed, 200);
+    assert_eq!(bits(&mut resumed), bits(&mut whole));
+}
+
+#[test]
+fn steps_are_counted_exactly_and_evaluations_come_on_the_beat() {
+    let mut session = session(plain());
+    steps(&mut session, 1);
+    assert_eq!(session.step_count(), 1);
+    steps(&mut session, 176);
+    assert_eq!(session.step_count(), 177);
+    let evaluated: Vec<u64> = session.curves().points("validation_loss").iter().map(|p| p.step).collect();
+    assert_eq!(evaluated, [0, 1, 50, 100, 150, 177]);
+    let losses: Vec<u64> = session.curves().points("loss").iter().map(|p| p.step).collect();
+    assert_eq!(losses, (0..177).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_pause_stops_and_a_start_goes_on_to_the_end_and_past_it() {
+    let mut session = session(experiment(|d| d["training"]["steps"] = json!(120)));
+    session.start();
+    session.pause();
+    session.run_until_rest().unwrap();
+    assert_eq!(session.step_count(), 0);
+    session.start();
+    session.run_until_rest().unwrap();
+    assert_eq!(session.step_count(), 120);
+    session.start();
+    session.advance(web_time::Instant::now() + std::time::Duration::from_millis(20)).unwrap();
+    assert!(session.step_count() > 120 && session.is_running());
+}
+
+#[test]
+fn a_reset_brings_the_same_initial_weights_back() {
+    let mut session = session(plain());
+    let before = bits(&mut session);
+    steps(&mut session, 50);
+    let after = bits(&mut session);
+    assert_ne!(before, after);
+    session.reset().unwrap();
+    assert_eq!((bits(&mut session), session.step_count()), (before, 0));
+    steps(&mut session, 50);
+    assert_eq!(bits(&mut session), after);
+}
+
+#[test]
+fn editing_the_rate_live_compiles_nothing_and_changes_the_next_step() {
+    let mut edited = session(plain());
+    steps(&mut edited, 100);
+    let programs = edited.compiled_programs();
+    let mut plain = session(plain());
+    steps(&mut plain, 100);
+    let slower = experiment(|d| {
+        d["optimizer"]["adam"] = json!({ "lr": 0.001, "betas": [0.8, 0.99] });
+        d["schedule"] = json!({ "step": { "every": 100, "gamma": 0.5 } });
+    });
+    assert_eq!(edited.edit(slower, &Bundled, false).unwrap(), Edited::Live);
+    assert_eq!(edited.compiled_programs(), programs);
+    assert_eq!(bits(&mut edited), bits(&mut plain));
+    steps(&mut edited, 1);
+    steps(&mut plain, 1);
+    assert_ne!(bits(&mut edited), bits(&mut plain));
+}
+
+#[test]
+fn an_edited_model_keeps_the_weights_of_layers_that_did_not_change() {
+    let mut session = session(plain());
+    steps(&mut session, 100);
+    let before = session.parameters().unwrap();
+    let wider = experiment(|d| {
+        d["model"] = json!([{ "linear": { "out": 16 } }, "tanh", { "linear": { "out": 16 } }, "relu", { "linear": { "out": 5 } }, "tanh",
+            { "linear": { "out": "classes" } }]);
+    });
+    assert_eq!(session.edit(wider, &Bundled, false).unwrap(), Edited::Rebuilt);
+    assert_eq!(session.step_count(), 100);
+    let after = session.parameters().unwrap();
+    let get = |list: &[(String, Vec<usize>, Vec<f32>)], name: &str| list.iter().find(|p| p.0 == name).unwrap().2.clone();
+    for name in ["0.weight", "0.bias", "2.weight", "2.bias"] {
+        assert_eq!(get(&after, name), get(&before, name), "{name}");
+    }
+    assert_eq!(get(&after, "4.weight").len(), 80);
+    steps(&mut session, 20);
+    assert!(metric(&session, "train_loss").is_finite());
+}
+
+#[test]
+fn an_edit_that_cannot_be_trained_leaves_the_run_as_it_was() {
+    let mut session = session(plain());
+    steps(&mut session, 10);
+    let before = bits(&mut session);
+    let broken = experiment(|d| d["model"] = json!([{ "linear": { "out": 7 } }]));
+    let error = session.edit(broken, &Bundled, false).unwrap_err();
+    assert_eq!(error.path.as_deref(), Some("model[0]"));
+    assert_eq!(bits(&mut session), before);
+    steps(&mut session, 10);
+    assert_eq!(session.step_count(), 20);
+}
+
+#[test]
+fn a_run_that_diverges_stops_before_the_bad_step_and_names_the_layer() {
+    let mut session = session(experiment(|d| {
+        d["data"] = json!("sine");
+        d["model"] = json!([{ "linear": { "out": 16 } }, { "leaky_relu": {} }, { "linear": { "out": "targets" } }]);
+        d["loss"] = json!("mse");
+        d["optimizer"] = json!({ "sgd": { "lr": 1000.0 } });
+    }));
+    steps(&mut session, 2000);
+    let told = session.take_events().into_iter().find_map(|m| if let Event::Diverged(d) = m.header { Some(d) } else { None });
+    let told = told.unwrap();
+    assert_eq!((session.step_count(), session.diverged_at()), (told.step, Some(told.step)));
+    assert!(!session.is_running() && told.layer.starts_with("model["), "{told:?}");
+    assert!(told.why.contains("1000") && told.why.contains("learning rate"), "{}", told.why);
+    assert!(session.parameters().unwrap().iter().all(|(_, _, values)| values.iter().all(|v| v.is_finite())));
+
+    // The weights are those before the bad step: as many good steps taken alone lead to the same.
+    let mut again = Session::new(session.experiment().clone(), &Bundled).unwrap();
+    steps(&mut again, told.step);
+    assert_eq!(bits(&mut again), bits(&mut session));
+}
+
+#[test]
+fn a_weight_set_by_hand_stays_set() {
+    let mut session = session(plain());
+    session.set_weight("2.weight", 5, 0.25).unwrap();
+    let weight = session.parameters().unwrap().into_iter().find(|p| p.0 == "2.weight").unwrap().2;
+    assert_eq!(weight[5], 0.25);
+    assert!(session.set_weight("2.weight", 256, 0.0).is_err());
+    assert!(session.set_weight("9.weight", 0, 0.0).is_err());
+    assert!(session.set_weight("2.weight", 0, f32::NAN).is_err());
+}
+
+#[test]
+fn a_file_that_is_no_snapshot_is_refused_with_a_sentence() {
+    let mut whole = session(plain());
+    let mut snapshot = whole.snapshot().unwrap();
+    assert!(Session::restore(&snapshot[..snapshot.len() / 2], &Bundled).is_err());
+    assert!(Session::restore(b"no tensors at all", &Bundled).is_err());
+    snapshot[0] ^= 0xff;
+    assert!(Session::restore(&snapshot, &Bundled).is_err());
+}
+
+#[test]
+fn weights_of_another_model_are_refused_by_name() {
+    let mut small = session(plain());
+    let snapshot = small.snapshot().unwrap();
+    let mut large = session(experiment(|d| d["model"][2]["linear"]["out"] = json!(20)));
+    let error = large.load_weights(&snapshot).unwrap_err();
+    assert_eq!(error.path.as_deref(), Some("2.weight"));
+}
