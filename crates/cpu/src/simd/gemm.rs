@@ -135,11 +135,24 @@ unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
 ) {
     // SAFETY: the caller's promise; loops over constants are unrolled.
     unsafe {
-        let mut acc: [[L; NV]; MR] =
-            std::array::from_fn(|i| std::array::from_fn(|v| L::load(from.add(i * from_row + v * L::N))));
+        let mut acc = [[L::splat(0.0); NV]; MR];
+        let mut i = 0;
+        while i < MR {
+            let mut v = 0;
+            while v < NV {
+                acc[i][v] = L::load(from.add(i * from_row + v * L::N));
+                v += 1;
+            }
+            i += 1;
+        }
         let mut p = 0;
         while p < k {
-            let bv: [L; NV] = std::array::from_fn(|v| L::load(b.add(v * L::N)));
+            let mut bv = [L::splat(0.0); NV];
+            let mut v = 0;
+            while v < NV {
+                bv[v] = L::load(b.add(v * L::N));
+                v += 1;
+            }
             let mut i = 0;
             while i < MR {
                 let av = L::splat(*a.add(i * a_row));

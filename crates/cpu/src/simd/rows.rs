@@ -32,20 +32,49 @@ fn put<L: Lanes>(row: &[Cell<f32>], at: usize, v: L) {
     }
 }
 
-/// Folds a row into four vectors in turn, so that additions need not wait for one another.
-#[inline(always)]
-fn fold<L: Lanes>(n: usize, start: L, mut f: impl FnMut(usize, L) -> L) -> [L; 4] {
-    let mut acc = [start; 4];
-    let mut at = 0;
-    while at < n {
-        for a in &mut acc {
-            if at < n {
-                *a = f(at, *a);
-                at += L::N;
+/// Folds a row vector by vector. Macros, not functions of closures, for the reason given in `tile.rs`.
+macro_rules! fold {
+    ($n:expr, $start:expr, |$at:ident, $acc:ident| $value:expr) => {{
+        let (mut $acc, mut $at) = ($start, 0);
+        while $at < $n {
+            $acc = $value;
+            $at += L::N;
+        }
+        $acc
+    }};
+}
+
+/// Folds into four vectors in turn, so that one need not wait for the other.
+macro_rules! fold4 {
+    ($n:expr, $start:expr, |$at:ident, $acc:ident| $value:expr) => {{
+        let (mut lanes, mut $at) = ([$start; 4], 0);
+        while $at + 4 * L::N <= $n {
+            let mut i = 0;
+            while i < 4 {
+                let $acc = lanes[i];
+                lanes[i] = $value;
+                $at += L::N;
+                i += 1;
             }
         }
-    }
-    acc
+        while $at < $n {
+            let $acc = lanes[0];
+            lanes[0] = $value;
+            $at += L::N;
+        }
+        lanes
+    }};
+}
+
+/// Stores a vector for every vector of a row.
+macro_rules! fill {
+    ($out:expr, |$at:ident| $value:expr) => {{
+        let mut $at = 0;
+        while $at < $out.len() {
+            put::<L>($out, $at, $value);
+            $at += L::N;
+        }
+    }};
 }
 
 #[inline(always)]
@@ -101,19 +130,19 @@ rows! {
 #[inline(always)]
 fn max_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
     let low = f32::NEG_INFINITY;
-    let [a, b, c, d] = fold(row.len(), L::splat(low), |at, acc| math::max(acc, get(row, at, low)));
+    let [a, b, c, d] = fold4!(row.len(), L::splat(low), |at, acc| math::max(acc, get(row, at, low)));
     let lanes = math::max(math::max(a, b), math::max(c, d)).to_array();
     lanes[..L::N].iter().fold(low, |m, &x| if m.is_nan() || m > x { m } else { x })
 }
 
 #[inline(always)]
 fn sum_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
-    total(fold(row.len(), L::splat(0.0), |at, acc| acc.add(get(row, at, 0.0))))
+    total(fold4!(row.len(), L::splat(0.0), |at, acc| acc.add(get(row, at, 0.0))))
 }
 
 #[inline(always)]
 fn sum_squares_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
-    total(fold(row.len(), L::splat(0.0), |at, acc| {
+    total(fold4!(row.len(), L::splat(0.0), |at, acc| {
         let x: L = get(row, at, 0.0);
         x.fma(x, acc)
     }))
@@ -121,93 +150,84 @@ fn sum_squares_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
 
 #[inline(always)]
 fn dot_lanes<L: Lanes>(a: &[Cell<f32>], b: &[Cell<f32>]) -> f32 {
-    total(fold(a.len(), L::splat(0.0), |at, acc| get::<L>(a, at, 0.0).fma(get(b, at, 0.0), acc)))
+    total(fold4!(a.len(), L::splat(0.0), |at, acc| get::<L>(a, at, 0.0).fma(get(b, at, 0.0), acc)))
 }
 
 #[inline(always)]
 fn exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> f32 {
     let s = L::splat(shift);
-    total(fold(x.len(), L::splat(0.0), |at, acc| {
+    let sum = fold!(x.len(), L::splat(0.0), |at, acc| {
         let e = math::exp(get::<L>(x, at, f32::NEG_INFINITY).sub(s));
         put(out, at, e);
         acc.add(e)
-    }))
+    });
+    sum.sum()
 }
 
 #[inline(always)]
 fn sum_exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
     let s = L::splat(shift);
-    total(fold(x.len(), L::splat(0.0), |at, acc| acc.add(math::exp(get::<L>(x, at, f32::NEG_INFINITY).sub(s)))))
-}
-
-#[inline(always)]
-fn each<L: Lanes>(out: &[Cell<f32>], f: impl Fn(usize) -> L) {
-    let mut at = 0;
-    while at < out.len() {
-        put(out, at, f(at));
-        at += L::N;
-    }
+    let sum = fold!(x.len(), L::splat(0.0), |at, acc| acc.add(math::exp(get::<L>(x, at, f32::NEG_INFINITY).sub(s))));
+    sum.sum()
 }
 
 #[inline(always)]
 fn affine_lanes<L: Lanes>(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(factor), L::splat(shift));
-    each::<L>(out, |at| get::<L>(x, at, 0.0).fma(factor, shift));
+    fill!(out, |at| get::<L>(x, at, 0.0).fma(factor, shift));
 }
 
 #[inline(always)]
 fn softmax_grad_lanes<L: Lanes>(y: &[Cell<f32>], dy: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) {
     let s = L::splat(shift);
-    each::<L>(out, |at| get::<L>(y, at, 0.0).mul(get::<L>(dy, at, 0.0).sub(s)));
+    fill!(out, |at| get::<L>(y, at, 0.0).mul(get::<L>(dy, at, 0.0).sub(s)));
 }
 
 #[inline(always)]
 fn log_softmax_grad_lanes<L: Lanes>(y: &[Cell<f32>], dy: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) {
     let s = L::splat(-shift);
-    each::<L>(out, |at| math::exp(get::<L>(y, at, 0.0)).fma(s, get(dy, at, 0.0)));
+    fill!(out, |at| math::exp(get::<L>(y, at, 0.0)).fma(s, get(dy, at, 0.0)));
 }
 
 #[inline(always)]
 fn loss_lanes<L: Lanes>(kind: LossKind, x: &[Cell<f32>], target: &[Cell<f32>], scale: f32, grad: &[Cell<f32>]) -> f32 {
-    let half = L::splat(0.5);
-    let row = (x, target, scale, grad);
+    let (half, gain) = (L::splat(0.5), L::splat(scale));
+    /// Walks the row with an expression that gives the loss and its slope.
+    macro_rules! losses {
+        (|$x:ident, $t:ident| $pair:expr) => {{
+            let n = x.len();
+            let sum = fold!(n, L::splat(0.0), |at, acc| {
+                let ($x, $t): (L, L) = (get(x, at, 0.0), get(target, at, 0.0));
+                let (value, slope): (L, L) = $pair;
+                put(grad, at, slope.mul(gain));
+                // Lanes beyond the end are zero in x and target, which the logistic loss does not map to zero.
+                acc.add(if n - at < L::N { clear_from(value, n - at) } else { value })
+            });
+            sum.sum()
+        }};
+    }
     match kind {
-        LossKind::Mse => losses::<L>(row, |x, t| {
+        LossKind::Mse => losses!(|x, t| {
             let d = x.sub(t);
             (d.mul(d), d.add(d))
         }),
-        LossKind::L1 => losses::<L>(row, |x, t| {
+        LossKind::L1 => losses!(|x, t| {
             let d = x.sub(t);
             (d.abs(), math::sign(d))
         }),
         LossKind::Huber(delta) => {
             let delta = L::splat(delta);
-            losses::<L>(row, |x, t| {
+            losses!(|x, t| {
                 let d = x.sub(t);
                 let (a, square) = (d.abs(), d.mul(d).mul(half));
                 let value = delta.lt(a).select(delta.mul(a.sub(delta.mul(half))), square);
                 (value, d.least(delta).most(delta.neg()))
             })
         }
-        LossKind::BceWithLogits => losses::<L>(row, |x, t| (math::softplus(x).sub(x.mul(t)), math::sigmoid(x).sub(t))),
+        LossKind::BceWithLogits => losses!(|x, t| (math::softplus(x).sub(x.mul(t)), math::sigmoid(x).sub(t))),
         // Not elementwise: its rows are handled by the caller.
         LossKind::CrossEntropy { .. } => 0.0,
     }
-}
-
-/// Applies `f`, which gives a loss and its slope.
-#[inline(always)]
-fn losses<L: Lanes>(
-    (x, target, scale, grad): (&[Cell<f32>], &[Cell<f32>], f32, &[Cell<f32>]),
-    f: impl Fn(L, L) -> (L, L),
-) -> f32 {
-    let (n, scale) = (x.len(), L::splat(scale));
-    total(fold(n, L::splat(0.0), |at, acc| {
-        let (value, slope) = f(get(x, at, 0.0), get(target, at, 0.0));
-        put(grad, at, slope.mul(scale));
-        // Lanes beyond the end are zero in x and target, which the logistic loss does not map to zero.
-        acc.add(if n - at < L::N { clear_from(value, n - at) } else { value })
-    }))
 }
 
 /// The first `n` lanes, the others zero.
@@ -221,13 +241,14 @@ fn clear_from<L: Lanes>(v: L, n: usize) -> L {
 #[inline(always)]
 fn all_finite_lanes<L: Lanes>(row: &[Cell<f32>]) -> bool {
     let exponent = L::bits(0x7f80_0000);
-    let [a, b, c, d] = fold(row.len(), L::splat(0.0), |at, acc| acc.or(get::<L>(row, at, 0.0).and(exponent).int_eq(exponent)));
+    let [a, b, c, d] =
+        fold4!(row.len(), L::splat(0.0), |at, acc| acc.or(get::<L>(row, at, 0.0).and(exponent).int_eq(exponent)));
     !a.or(b).or(c.or(d)).any()
 }
 
 #[inline(always)]
 fn add_into_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>]) {
-    each::<L>(to, |at| get::<L>(to, at, 0.0).add(get(from, at, 0.0)));
+    fill!(to, |at| get::<L>(to, at, 0.0).add(get(from, at, 0.0)));
 }
 
 #[cfg(test)]

@@ -70,58 +70,27 @@ versions! {
     }
 }
 
-#[inline(always)]
-unsafe fn each1<L: Lanes>(n: usize, d: Place, a: Place, f: impl Fn(L) -> L) {
-    const { assert!(L::N <= OVERREAD) };
-    let (mut dp, mut ap, step) = (d.ptr, a.ptr, a.step * L::N);
-    let mut left = n;
-    // SAFETY: `run`'s promise; the last vector is read whole and stored in part.
-    unsafe {
-        while left >= L::N {
-            f(L::load(ap)).store(dp);
-            (dp, ap) = (dp.add(L::N), ap.add(step));
+/// Walks vectors of the named operands and stores what the expression makes of them. A macro, not a function of a closure: closures
+/// are compiled without the instruction set of the function around them, and are then not always inlined.
+macro_rules! each {
+    ($n:expr, $d:expr; $($x:ident: $place:expr),+ => $value:expr) => {{
+        let (mut out, mut left) = ($d.ptr, $n);
+        $(let mut $x = ($place.ptr, $place.step * L::N);)+
+        while left > 0 {
+            let value: L = {
+                $(let $x = L::load($x.0);)+
+                $value
+            };
+            if left < L::N {
+                value.store_part(out, left);
+                break;
+            }
+            value.store(out);
+            out = out.add(L::N);
+            $($x.0 = $x.0.add($x.1);)+
             left -= L::N;
         }
-        if left > 0 {
-            f(L::load(ap)).store_part(dp, left);
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn each2<L: Lanes>(n: usize, d: Place, a: Place, b: Place, f: impl Fn(L, L) -> L) {
-    let (mut dp, mut ap, mut bp) = (d.ptr, a.ptr, b.ptr);
-    let (sa, sb) = (a.step * L::N, b.step * L::N);
-    let mut left = n;
-    // SAFETY: as in `each1`.
-    unsafe {
-        while left >= L::N {
-            f(L::load(ap), L::load(bp)).store(dp);
-            (dp, ap, bp) = (dp.add(L::N), ap.add(sa), bp.add(sb));
-            left -= L::N;
-        }
-        if left > 0 {
-            f(L::load(ap), L::load(bp)).store_part(dp, left);
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn each3<L: Lanes>(n: usize, d: Place, [a, b, c]: [Place; 3], f: impl Fn(L, L, L) -> L) {
-    let (mut dp, mut ap, mut bp, mut cp) = (d.ptr, a.ptr, b.ptr, c.ptr);
-    let (sa, sb, sc) = (a.step * L::N, b.step * L::N, c.step * L::N);
-    let mut left = n;
-    // SAFETY: as in `each1`.
-    unsafe {
-        while left >= L::N {
-            f(L::load(ap), L::load(bp), L::load(cp)).store(dp);
-            (dp, ap, bp, cp) = (dp.add(L::N), ap.add(sa), bp.add(sb), cp.add(sc));
-            left -= L::N;
-        }
-        if left > 0 {
-            f(L::load(ap), L::load(bp), L::load(cp)).store_part(dp, left);
-        }
-    }
+    }};
 }
 
 #[inline(always)]
@@ -150,20 +119,20 @@ unsafe fn run_lanes<L: Lanes>(code: &[Ins], places: &[Place], n: usize, counter:
             let at = |s: Slot| *places.get_unchecked(usize::from(s));
             let (d, a) = (at(ins.dst), at(ins.a));
             match ins.op {
-                TileOp::Copy => each1::<L>(n, d, a, |x| x),
+                TileOp::Copy => each!(n, d; x: a => x),
                 TileOp::Flush => {
                     let (mask, smallest) = (L::bits(0x7fff_ffff), L::bits(0x0080_0000));
-                    each1::<L>(n, d, a, |x| x.and(mask).lt(smallest).select(L::splat(0.0), x));
+                    each!(n, d; x: a => x.and(mask).lt(smallest).select(L::splat(0.0), x));
                 }
                 TileOp::Random(stream) => random::<L>(n, d, stream, counter),
                 TileOp::Unary(op) => unary::<L>(n, d, a, op),
                 TileOp::Binary(op) => binary::<L>(n, d, a, at(ins.b), op),
                 TileOp::Select => {
-                    each3::<L>(n, d, [a, at(ins.b), at(ins.c)], |a, b, c| a.eq(L::splat(0.0)).select(c, b));
+                    each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.eq(L::splat(0.0)).select(z, y));
                 }
-                TileOp::MulAdd => each3::<L>(n, d, [a, at(ins.b), at(ins.c)], |a, b, c| a.fma(b, c)),
-                TileOp::MulSub => each3::<L>(n, d, [a, at(ins.b), at(ins.c)], |a, b, c| a.fma(b, c.neg())),
-                TileOp::SubMul => each3::<L>(n, d, [a, at(ins.b), at(ins.c)], |a, b, c| a.neg().fma(b, c)),
+                TileOp::MulAdd => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.fma(y, z)),
+                TileOp::MulSub => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.fma(y, z.neg())),
+                TileOp::SubMul => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.neg().fma(y, z)),
             }
         }
     }
@@ -176,38 +145,38 @@ unsafe fn unary<L: Lanes>(n: usize, d: Place, a: Place, op: UnaryOp) {
     // SAFETY: `run`'s promise.
     unsafe {
         match op {
-            UnaryOp::Neg => each1::<L>(n, d, a, L::neg),
-            UnaryOp::Abs => each1::<L>(n, d, a, L::abs),
-            UnaryOp::Sign => each1::<L>(n, d, a, math::sign),
-            UnaryOp::Exp => each1::<L>(n, d, a, math::exp),
-            UnaryOp::Log => each1::<L>(n, d, a, math::log),
-            UnaryOp::Log1p => each1::<L>(n, d, a, math::log1p),
-            UnaryOp::Sqrt => each1::<L>(n, d, a, L::sqrt),
-            UnaryOp::Rsqrt => each1::<L>(n, d, a, |x| one.div(x.sqrt())),
-            UnaryOp::Recip => each1::<L>(n, d, a, |x| one.div(x)),
-            UnaryOp::Square => each1::<L>(n, d, a, |x| x.mul(x)),
-            UnaryOp::Sin => each1::<L>(n, d, a, |x| math::sin_quarter(x, 0)),
-            UnaryOp::Cos => each1::<L>(n, d, a, |x| math::sin_quarter(x, 1)),
-            UnaryOp::Tanh => each1::<L>(n, d, a, math::tanh),
-            UnaryOp::Sigmoid => each1::<L>(n, d, a, math::sigmoid),
-            UnaryOp::Erf => each1::<L>(n, d, a, math::erf),
-            UnaryOp::Relu => each1::<L>(n, d, a, |x| x.most(zero)),
+            UnaryOp::Neg => each!(n, d; x: a => L::neg(x)),
+            UnaryOp::Abs => each!(n, d; x: a => L::abs(x)),
+            UnaryOp::Sign => each!(n, d; x: a => math::sign(x)),
+            UnaryOp::Exp => each!(n, d; x: a => math::exp(x)),
+            UnaryOp::Log => each!(n, d; x: a => math::log(x)),
+            UnaryOp::Log1p => each!(n, d; x: a => math::log1p(x)),
+            UnaryOp::Sqrt => each!(n, d; x: a => L::sqrt(x)),
+            UnaryOp::Rsqrt => each!(n, d; x: a => one.div(x.sqrt())),
+            UnaryOp::Recip => each!(n, d; x: a => one.div(x)),
+            UnaryOp::Square => each!(n, d; x: a => x.mul(x)),
+            UnaryOp::Sin => each!(n, d; x: a => math::sin_quarter(x, 0)),
+            UnaryOp::Cos => each!(n, d; x: a => math::sin_quarter(x, 1)),
+            UnaryOp::Tanh => each!(n, d; x: a => math::tanh(x)),
+            UnaryOp::Sigmoid => each!(n, d; x: a => math::sigmoid(x)),
+            UnaryOp::Erf => each!(n, d; x: a => math::erf(x)),
+            UnaryOp::Relu => each!(n, d; x: a => x.most(zero)),
             UnaryOp::LeakyRelu(slope) => {
                 let slope = L::splat(slope);
-                each1::<L>(n, d, a, |x| zero.lt(x).select(x, x.mul(slope)));
+                each!(n, d; x: a => zero.lt(x).select(x, x.mul(slope)));
             }
             UnaryOp::Elu(alpha) => {
                 let alpha = L::splat(alpha);
-                each1::<L>(n, d, a, |x| zero.lt(x).select(x, math::expm1(x).mul(alpha)));
+                each!(n, d; x: a => zero.lt(x).select(x, math::expm1(x).mul(alpha)));
             }
-            UnaryOp::Gelu => each1::<L>(n, d, a, math::gelu),
-            UnaryOp::GeluTanh => each1::<L>(n, d, a, math::gelu_tanh),
-            UnaryOp::Silu => each1::<L>(n, d, a, |x| x.mul(math::sigmoid(x))),
-            UnaryOp::Mish => each1::<L>(n, d, a, math::mish),
-            UnaryOp::Softplus => each1::<L>(n, d, a, math::softplus),
+            UnaryOp::Gelu => each!(n, d; x: a => math::gelu(x)),
+            UnaryOp::GeluTanh => each!(n, d; x: a => math::gelu_tanh(x)),
+            UnaryOp::Silu => each!(n, d; x: a => x.mul(math::sigmoid(x))),
+            UnaryOp::Mish => each!(n, d; x: a => math::mish(x)),
+            UnaryOp::Softplus => each!(n, d; x: a => math::softplus(x)),
             UnaryOp::Hardtanh(min, max) => {
                 let (min, max) = (L::splat(min), L::splat(max));
-                each1::<L>(n, d, a, |x| x.most(min).least(max));
+                each!(n, d; x: a => x.most(min).least(max));
             }
         }
     }
@@ -219,16 +188,16 @@ unsafe fn binary<L: Lanes>(n: usize, d: Place, a: Place, b: Place, op: BinaryOp)
     // SAFETY: `run`'s promise.
     unsafe {
         match op {
-            BinaryOp::Add => each2::<L>(n, d, a, b, L::add),
-            BinaryOp::Sub => each2::<L>(n, d, a, b, L::sub),
-            BinaryOp::Mul => each2::<L>(n, d, a, b, L::mul),
-            BinaryOp::Div => each2::<L>(n, d, a, b, L::div),
-            BinaryOp::Pow => each2::<L>(n, d, a, b, math::pow),
-            BinaryOp::Max => each2::<L>(n, d, a, b, math::max),
-            BinaryOp::Min => each2::<L>(n, d, a, b, math::min),
-            BinaryOp::Lt => each2::<L>(n, d, a, b, |x, y| x.lt(y).and(one)),
-            BinaryOp::Le => each2::<L>(n, d, a, b, |x, y| x.le(y).and(one)),
-            BinaryOp::Eq => each2::<L>(n, d, a, b, |x, y| x.eq(y).and(one)),
+            BinaryOp::Add => each!(n, d; x: a, y: b => L::add(x, y)),
+            BinaryOp::Sub => each!(n, d; x: a, y: b => L::sub(x, y)),
+            BinaryOp::Mul => each!(n, d; x: a, y: b => L::mul(x, y)),
+            BinaryOp::Div => each!(n, d; x: a, y: b => L::div(x, y)),
+            BinaryOp::Pow => each!(n, d; x: a, y: b => math::pow(x, y)),
+            BinaryOp::Max => each!(n, d; x: a, y: b => math::max(x, y)),
+            BinaryOp::Min => each!(n, d; x: a, y: b => math::min(x, y)),
+            BinaryOp::Lt => each!(n, d; x: a, y: b => x.lt(y).and(one)),
+            BinaryOp::Le => each!(n, d; x: a, y: b => x.le(y).and(one)),
+            BinaryOp::Eq => each!(n, d; x: a, y: b => x.eq(y).and(one)),
         }
     }
 }
