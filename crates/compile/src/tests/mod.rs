@@ -1,5 +1,6 @@
 //! Plans against the graph interpreter: every op's cases, fused and unfused, aliased and not.
 
+mod fuse;
 mod mlp;
 mod random;
 

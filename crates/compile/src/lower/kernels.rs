@@ -1,0 +1,198 @@
+//! Ops that bring kernels of their own: their operands are found, and views of them become the kernels' strides.
+
+use downhill_graph::kernel::{Kernel, Launch, MapSpec, MatLayout, MatMulSpec, Operand, UpdateGroup};
+use downhill_graph::ops::{FlatUpdate, Updated};
+use downhill_graph::{Expr, Node, Op, ParamId, Value};
+use smallvec::SmallVec;
+
+use super::{Lowering, Place, map_kernel};
+use crate::access::{Dims, View, compose, even_stride};
+use crate::iterate::Iteration;
+use crate::program::{BufferId, Home, Read};
+use crate::{CompileError, StateLayout, padded};
+
+impl Lowering<'_> {
+    pub(super) fn kernels(&mut self, node: &Node, launches: &[Launch]) -> Result<(), CompileError> {
+        let buffers: Vec<BufferId> =
+            node.outputs.iter().map(|ty| self.program.add_buffer(ty.shape.numel(), Home::Scratch)).collect();
+        for launch in launches {
+            let writes = launch.writes.iter().filter_map(|w| if let Operand::Output(i) = w { Some(buffers[*i]) } else { None });
+            let writes: SmallVec<[BufferId; 2]> = writes.collect();
+            match &launch.kernel {
+                Kernel::Map(map) => self.launch_map(node, launch, map, writes, None)?,
+                Kernel::Reduce { map, .. } => self.launch_map(node, launch, map, writes, Some(&launch.kernel))?,
+                Kernel::MatMul(spec) => self.launch_matmul(node, launch, spec, writes)?,
+                Kernel::FlatUpdate { .. } => self.launch_update(node, launch)?,
+                kernel => {
+                    let reads = launch.reads.iter().map(|r| self.operand(node, &buffers, *r)).collect::<Result<_, _>>()?;
+                    self.push(kernel.clone(), reads, writes);
+                }
+            }
+        }
+        let places = node.outputs.iter().zip(buffers);
+        let places = places.map(|(ty, buffer)| Place::Tensor { buffer, view: View::contiguous(&ty.shape) });
+        self.places[self.at.index()] = places.collect();
+        Ok(())
+    }
+
+    fn launch_map(
+        &mut self,
+        node: &Node,
+        launch: &Launch,
+        map: &MapSpec,
+        writes: SmallVec<[BufferId; 2]>,
+        reduce: Option<&Kernel>,
+    ) -> Result<(), CompileError> {
+        let shape: Dims = map.shape.iter().map(|&n| n as usize).collect();
+        let strides: Vec<Dims> = map.read_strides.iter().map(|s| s.iter().map(|&n| n as usize).collect()).collect();
+        let (mut expr, mut space) = self.walk(node, &map.expr, &launch.reads, &shape, &strides)?;
+        let Some(Kernel::Reduce { kind, .. }) = reduce else {
+            let walked = space.collapsed().ok_or_else(|| self.unsupported("more dimensions than kernels walk"))?;
+            let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+            self.push(Kernel::Map(map), reads, writes);
+            return Ok(());
+        };
+        if space.grouped().is_none() {
+            // A reduction walks three dimensions only; what needs more is copied first.
+            (expr, space) = self.walk_copies(node, &map.expr, &launch.reads, &shape, &strides)?;
+        }
+        let walked = space.grouped().ok_or_else(|| self.unsupported("a reduction over uneven strides"))?;
+        let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+        self.push(Kernel::Reduce { map, kind: *kind }, reads, writes);
+        Ok(())
+    }
+
+    /// As [`Self::walk`], over contiguous copies of all tensors.
+    fn walk_copies(
+        &mut self,
+        node: &Node,
+        expr: &Expr,
+        operands: &[Operand],
+        shape: &[usize],
+        strides: &[Dims],
+    ) -> Result<(Expr, Iteration), CompileError> {
+        for operand in operands {
+            if let Operand::Input(i) = *operand {
+                let value = node.inputs[i];
+                if let Place::Tensor { .. } = self.place(value)? {
+                    let buffer = self.contiguous(value)?;
+                    let view = View::contiguous(self.graph.shape(value));
+                    self.places[value.node.index()][usize::from(value.slot)] = Place::Tensor { buffer, view };
+                }
+            }
+        }
+        self.walk(node, expr, operands, shape, strides)
+    }
+
+    fn launch_matmul(
+        &mut self,
+        node: &Node,
+        launch: &Launch,
+        spec: &MatMulSpec,
+        writes: SmallVec<[BufferId; 2]>,
+    ) -> Result<(), CompileError> {
+        let mut spec = spec.clone();
+        let mut reads = SmallVec::new();
+        let (batch, m, n, k) = (spec.batch as usize, spec.m as usize, spec.n as usize, spec.k as usize);
+        for (i, operand) in launch.reads.iter().enumerate().take(2) {
+            let Operand::Input(input) = *operand else {
+                return Err(self.unsupported("a product of its own result"));
+            };
+            let value = node.inputs[input];
+            let (side, rows, cols) = if i == 0 { (&mut spec.a, m, k) } else { (&mut spec.b, k, n) };
+            let found = match self.place(value)? {
+                Place::Tensor { buffer, view } => matrix(&view, side, [batch, rows, cols]).map(|(start, l)| (buffer, start, l)),
+                _ => None,
+            };
+            let (buffer, start) = match found {
+                Some((buffer, start, layout)) => {
+                    *side = layout;
+                    (buffer, start)
+                }
+                None => (self.contiguous(value)?, 0),
+            };
+            reads.push(Read { buffer, start });
+        }
+        self.push(Kernel::MatMul(spec), reads, writes);
+        Ok(())
+    }
+
+    /// The update reads gradients where the state layout puts them, so each is moved there if it is not computed there.
+    fn launch_update(&mut self, node: &Node, launch: &Launch) -> Result<(), CompileError> {
+        let (Kernel::FlatUpdate { rule, scaled, .. }, Op::FlatUpdate(op)) = (&launch.kernel, &node.op) else {
+            return Err(self.unsupported("an update kernel of another op"));
+        };
+        let reads = launch.reads.iter().map(|r| self.operand(node, &[], *r)).collect::<Result<_, _>>()?;
+        let gradients = node.inputs.iter().skip(1 + usize::from(*scaled)).zip(&op.params);
+        let uses = gradients.map(|(value, p)| self.pin(*value, p.id)).collect::<Result<_, _>>()?;
+        let groups = update_groups(op, self.layout);
+        self.push(Kernel::FlatUpdate { rule: rule.clone(), groups, scaled: *scaled }, reads, SmallVec::new());
+        if let Some(task) = self.program.tasks.last_mut() {
+            task.uses = uses;
+        }
+        Ok(())
+    }
+
+    fn pin(&mut self, value: Value, parameter: ParamId) -> Result<BufferId, CompileError> {
+        let shape = self.graph.shape(value).clone();
+        if let Place::Tensor { buffer, view } = self.place(value)?
+            && self.is_whole(buffer, &view)
+            && self.program.buffer(buffer).home == Home::Scratch
+        {
+            self.program.buffers[buffer.index()].home = Home::Gradient(parameter);
+            return Ok(buffer);
+        }
+        let buffer = self.program.add_buffer(shape.numel(), Home::Gradient(parameter));
+        self.copy(value, buffer)?;
+        Ok(buffer)
+    }
+
+    /// An operand of a kernel that wants contiguous memory.
+    fn operand(&mut self, node: &Node, outputs: &[BufferId], operand: Operand) -> Result<Read, CompileError> {
+        match operand {
+            Operand::Output(i) => Ok(Read { buffer: outputs[i], start: 0 }),
+            Operand::Input(i) => match self.place(node.inputs[i])? {
+                Place::Tensor { buffer, view } if view.is_contiguous() => Ok(Read { buffer, start: view.offset }),
+                _ => Ok(Read { buffer: self.contiguous(node.inputs[i])?, start: 0 }),
+            },
+        }
+    }
+}
+
+/// Ranges of the parameters, neighbours of equal rate and decay as one.
+fn update_groups(op: &FlatUpdate, layout: &StateLayout) -> Vec<UpdateGroup> {
+    let mut params = op.params.clone();
+    params.sort_by_key(|p| layout.order[p.id.index()]);
+    let mut groups: Vec<UpdateGroup> = Vec::new();
+    for Updated { id, lr, decay } in params {
+        let entry = &layout.entries[layout.order[id.index()] as usize];
+        let len = padded(entry.len as usize) as u32;
+        match groups.last_mut() {
+            Some(g) if (g.lr, g.decay) == (lr, decay) => g.len += len,
+            _ => groups.push(UpdateGroup { start: entry.offset, len, lr, decay }),
+        }
+    }
+    groups
+}
+
+/// Where a matrix lies that a product would find at `layout` of a contiguous tensor, when the tensor is a view. `None` when it has to be
+/// copied.
+fn matrix(view: &View, layout: &MatLayout, shape: [usize; 3]) -> Option<(usize, MatLayout)> {
+    let strides = [layout.batch_stride, layout.row_stride, layout.col_stride].map(|s| s as usize);
+    let (start, parts) = compose(&shape, &strides, 0, view)?;
+    let strides: Vec<u32> = parts.iter().map(|p| even_stride(p).map(|s| s as u32)).collect::<Option<_>>()?;
+    let [_, rows, cols] = shape.map(|n| n as u32);
+    let (mut row_stride, mut col_stride) = (strides[1], strides[2]);
+    // The stride of a single row or column is free; one of the two has to be 1.
+    if cols == 1 && row_stride != 1 {
+        col_stride = 1;
+    } else if cols == 1 {
+        col_stride = rows;
+    } else if rows == 1 && col_stride != 1 {
+        row_stride = 1;
+    } else if rows == 1 {
+        row_stride = cols;
+    }
+    let usable = (row_stride == 1 && col_stride > 0) || (col_stride == 1 && row_stride > 0);
+    usable.then_some((start, MatLayout { batch_stride: strides[0], row_stride, col_stride }))
+}
