@@ -15,7 +15,7 @@ struct WasmTest {
 /// Both builds of the worker are shipped, so the kernels are tested with and without relaxed SIMD.
 const WASM_TESTS: [WasmTest; 3] = [
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "" },
-    WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "relaxed" },
+    WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "relaxed-simd" },
     WasmTest { package: "downhill-app", test: "web", features: "" },
 ];
 
