@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn released_links_give_the_experiments_they_gave() {
         let lines: Vec<&str> = RELEASED.lines().collect();
-        assert!(lines.len() >= 8 && lines.len() % 2 == 0);
+        assert!(lines.len() >= 8 && lines.len().is_multiple_of(2));
         for pair in lines.chunks_exact(2) {
             let full: serde_json::Value = serde_json::from_str(pair[1]).unwrap();
             assert_eq!(decode(pair[0]).unwrap().experiment, Experiment::from_value(&full).unwrap().experiment);

@@ -23,7 +23,6 @@ pub fn train_py(experiment: &Experiment, signature: &Signature) -> Result<String
         ("@HELPERS@", helpers(&model)),
         ("@MODEL@", lines(&experiment.model, &model)),
         ("@LOSS@", experiment.loss.def().torch()),
-        ("@TARGETS@", targets(experiment, signature)?),
         ("@RIGHT@", right(experiment, signature)?),
         ("@OPTIMIZER@", optimizer(experiment)),
         ("@SEED@", experiment.seed.to_string()),
@@ -66,14 +65,6 @@ fn helpers(model: &[Resolved]) -> String {
         ),
     ];
     all.into_iter().filter(|(name, _)| used(name)).map(|(_, class)| format!("\n\n{class}")).collect()
-}
-
-/// How labels become targets; the inverse of nothing: `data.safetensors` holds them encoded.
-fn targets(experiment: &Experiment, signature: &Signature) -> Result<String, UserError> {
-    Ok(match experiment.loss.targets(signature)? {
-        Targets::Classes => "y.long()".to_string(),
-        Targets::Binary { .. } | Targets::Values => "y.float()".to_string(),
-    })
 }
 
 /// The rows predicted right, as the accuracy counts them; nothing for numbers.
