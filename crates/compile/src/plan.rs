@@ -53,9 +53,10 @@ pub struct Arg {
 pub struct Step {
     /// What to run.
     pub kernel: Kernel,
-    /// What it reads, in the kernel's order.
+    /// What it reads, in the kernel's order. A norm of all gradients reads the gradients region as one, padding included, which is zero.
     pub reads: SmallVec<[Arg; 4]>,
-    /// What it writes, in the kernel's order; always in the arena.
+    /// What it writes, in the kernel's order; always in the arena. No write meets a read, but for a map that works in place: there
+    /// a write is exactly the region of one read, walked row by row.
     pub writes: SmallVec<[Arg; 2]>,
     /// The graph nodes that went into it; the last one gives the name.
     pub nodes: SmallVec<[NodeId; 4]>,
