@@ -3,16 +3,11 @@
 use std::sync::Arc;
 
 use downhill_graph::kernel::LossKind;
-use downhill_graph::ops::{
-    Accuracy, Binary, Concat, Constant, Dropout, FeedOp, FlatUpdate, Gather, Loss as LossOp, MatMul, Norm, ParameterOp, Record,
-    Reshape, Scalar, Softmax, Unary, Updated,
-};
-use downhill_graph::{
-    BinaryOp, Feed, FeedKind, Graph, Op, OpError, Origin, ParamId, Parameter, ScalarId, UnaryOp, Value, autodiff,
-};
+use downhill_graph::ops::Updated;
+use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, Parameter, ScalarId, UnaryOp, Value, autodiff};
 use downhill_tensor::{Shape, TensorTy, UserError};
 
-use crate::check::resolved;
+use crate::check::{check, resolved};
 use crate::layers::Layer;
 use crate::losses::Targets;
 use crate::resolve::{Resolved, flat};
@@ -59,8 +54,9 @@ pub enum ProgramKind {
         /// Rows.
         rows: usize,
     },
-    /// Forward and backward on the feeds `probe.x` and `probe.y`, with dropout as a training step of the same scalars has it. Outputs: `loss`, every layer's
-    /// activation under its path, its gradient under `grad:<path>`, every parameter's gradient under `grad:<name>`.
+    /// Forward and backward on the feeds `probe.x` and `probe.y`, with dropout as a training step of the same scalars has it.
+    /// Outputs: `loss`, every layer's activation under its path, its gradient under `grad:<path>`, every parameter's gradient
+    /// under `grad:<name>`.
     Probe {
         /// Rows.
         rows: usize,
@@ -72,17 +68,32 @@ pub enum ProgramKind {
 /// # Errors
 /// As [`crate::check`], and when a part of the data that the program reads is empty.
 pub fn build(experiment: &Experiment, signature: &Signature, kind: ProgramKind) -> Result<Graph, UserError> {
+    check(experiment, signature)?;
+    let samples = match kind {
+        ProgramKind::Train { .. } | ProgramKind::Eval { split: Split::Train, .. } => signature.train,
+        ProgramKind::Eval { split: Split::Validation, .. } => signature.validation,
+        ProgramKind::Map { rows } | ProgramKind::Probe { rows } => rows,
+    };
+    if samples == 0 {
+        return Err(UserError::at("data", "There are no samples in this part of the data.")
+            .hint("Change `validation`, the share held out."));
+    }
     let model = resolved(experiment, signature)?;
     let targets = experiment.loss.targets(signature)?;
     let training = matches!(kind, ProgramKind::Train { .. } | ProgramKind::Probe { .. });
     let mut builder = Builder::new(&model, training);
-    let program = Program { experiment, signature, model: &model, targets };
-    match kind {
-        ProgramKind::Train { batch } => program.train(&mut builder, batch)?,
-        ProgramKind::Eval { rows, split } => program.eval(&mut builder, rows, split)?,
-        ProgramKind::Map { rows } => program.map(&mut builder, rows)?,
-        ProgramKind::Probe { rows } => program.probe(&mut builder, rows)?,
-    }
+    let program = Program { experiment, signature, model: &model, targets, samples };
+    let built = match kind {
+        ProgramKind::Train { batch } => program.train(&mut builder, batch),
+        ProgramKind::Eval { rows, split } => program.eval(&mut builder, rows, split),
+        ProgramKind::Map { rows } => program.map(&mut builder, rows),
+        ProgramKind::Probe { rows } => program.probe(&mut builder, rows),
+    };
+    // The shapes were checked, so a refusal is a gap between what a layer promised and what its ops do.
+    built.map_err(|e| {
+        UserError::at("model", format!("This model cannot be built ({e})."))
+            .hint("Please report this together with the experiment.")
+    })?;
     Ok(builder.graph)
 }
 
@@ -91,58 +102,55 @@ struct Program<'a> {
     signature: &'a Signature,
     model: &'a [Resolved],
     targets: Targets,
+    /// Rows of the part of the data that is read.
+    samples: usize,
 }
 
 impl Program<'_> {
-    fn train(&self, cx: &mut Builder, batch: usize) -> Result<(), UserError> {
-        let indices = cx.feed("train.indices", TensorTy::u32([batch]), FeedKind::PerStep)?;
+    fn train(&self, cx: &mut Builder, batch: usize) -> Result<(), OpError> {
+        let indices = cx.graph.new_feed("train.indices", TensorTy::u32([batch]), FeedKind::PerStep)?;
         let (x, y) = self.rows_of(cx, Split::Train, indices)?;
-        let prediction = cx.list(&self.experiment.model, self.model, x)?;
-        let loss = cx.op(LossOp { kind: self.experiment.loss.kind() }, &[prediction, y])?;
+        let prediction = self.forward(cx, x)?;
+        let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
         cx.graph.output("loss", loss);
         let parameters = cx.all_parameters()?;
         let gradients = autodiff::grad(&mut cx.graph, loss, &parameters);
         cx.graph.set_origin(Origin::Update);
-        cx.root_scope();
-        let mut metrics = vec![loss];
-        let mut inputs = vec![loss];
+        let (mut metrics, mut factor) = (vec![loss], None);
         if self.experiment.training.clip_norm.is_some() {
-            let norm = cx.op(Norm, &gradients)?;
+            let norm = cx.graph.norm(&gradients)?;
             cx.graph.output("grad_norm", norm);
             metrics.push(norm);
-            inputs.push(clip_factor(cx, norm)?);
+            factor = Some(clip_factor(&mut cx.graph, norm)?);
         }
-        let scaled = inputs.len() > 1;
-        inputs.extend(gradients);
         let rule = Arc::new(self.experiment.optimizer.rule(&self.experiment.training));
         let updated = |i| Updated { id: ParamId(i as u32), lr: ScalarId::LR, decay: ScalarId::DECAY };
         let params = (0..parameters.len()).map(updated).collect();
-        cx.node(FlatUpdate { rule, params, scaled }, &inputs)?;
-        cx.node(Record, &metrics)
+        cx.graph.flat_update(rule, params, loss, factor, &gradients)?;
+        cx.graph.record(&metrics).map(|_| ())
     }
 
-    fn eval(&self, cx: &mut Builder, rows: usize, split: Split) -> Result<(), UserError> {
-        let indices = cx.feed("eval.indices", TensorTy::u32([rows]), FeedKind::PerStep)?;
-        let weights = cx.feed("eval.weights", TensorTy::f32([rows]), FeedKind::PerStep)?;
+    fn eval(&self, cx: &mut Builder, rows: usize, split: Split) -> Result<(), OpError> {
+        let indices = cx.graph.new_feed("eval.indices", TensorTy::u32([rows]), FeedKind::PerStep)?;
+        let weights = cx.graph.new_feed("eval.weights", TensorTy::f32([rows]), FeedKind::PerStep)?;
         let (x, y) = self.rows_of(cx, split, indices)?;
-        let prediction = cx.list(&self.experiment.model, self.model, x)?;
-        let loss = cx.op(LossOp { kind: self.experiment.loss.kind() }, &[prediction, y, weights])?;
+        let prediction = self.forward(cx, x)?;
+        let loss = cx.graph.loss(self.loss(), prediction, y, Some(weights))?;
         cx.graph.output("loss", loss);
         if self.signature.task == Task::Classification {
-            let accuracy = cx.op(Accuracy, &[prediction, y, weights])?;
+            let accuracy = cx.graph.accuracy(prediction, y, Some(weights))?;
             cx.graph.output("accuracy", accuracy);
         }
         Ok(())
     }
 
-    fn map(&self, cx: &mut Builder, rows: usize) -> Result<(), UserError> {
-        let x = cx.feed("map.x", self.input_ty(rows), FeedKind::Resident)?;
+    fn map(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
+        let x = cx.graph.new_feed("map.x", self.input_ty(rows), FeedKind::Resident)?;
         let x = self.shaped(cx, x, rows)?;
-        let y = cx.list(&self.experiment.model, self.model, x)?;
-        cx.root_scope();
-        let output = match self.experiment.loss.kind() {
-            LossKind::CrossEntropy { .. } => cx.op(Softmax, &[y])?,
-            LossKind::BceWithLogits => cx.op(Unary(UnaryOp::Sigmoid), &[y])?,
+        let y = self.forward(cx, x)?;
+        let output = match self.loss() {
+            LossKind::CrossEntropy { .. } => cx.graph.softmax(y, -1)?,
+            LossKind::BceWithLogits => cx.graph.unary(UnaryOp::Sigmoid, y)?,
             LossKind::Mse | LossKind::L1 | LossKind::Huber(_) => y,
         };
         for (path, value) in std::mem::take(&mut cx.activations) {
@@ -152,15 +160,15 @@ impl Program<'_> {
         Ok(())
     }
 
-    fn probe(&self, cx: &mut Builder, rows: usize) -> Result<(), UserError> {
-        let x = cx.feed("probe.x", self.input_ty(rows), FeedKind::Resident)?;
-        let y = cx.feed("probe.y", self.target_ty(rows), FeedKind::Resident)?;
+    fn probe(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
+        let x = cx.graph.new_feed("probe.x", self.input_ty(rows), FeedKind::Resident)?;
+        let y = cx.graph.new_feed("probe.y", self.target_ty(rows), FeedKind::Resident)?;
         let x = self.shaped(cx, x, rows)?;
-        let prediction = cx.list(&self.experiment.model, self.model, x)?;
-        let loss = cx.op(LossOp { kind: self.experiment.loss.kind() }, &[prediction, y])?;
+        let prediction = self.forward(cx, x)?;
+        let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
         cx.graph.output("loss", loss);
         let parameters = cx.all_parameters()?;
-        let mut named: Vec<(String, Value)> = std::mem::take(&mut cx.activations);
+        let mut named = std::mem::take(&mut cx.activations);
         for (path, value) in &named {
             cx.graph.output(path.clone(), *value);
         }
@@ -174,22 +182,21 @@ impl Program<'_> {
         Ok(())
     }
 
+    fn forward(&self, cx: &mut Builder, x: Value) -> Result<Value, OpError> {
+        cx.list(&self.experiment.model, self.model, x)
+    }
+
+    fn loss(&self) -> LossKind {
+        self.experiment.loss.kind()
+    }
+
     /// Inputs and targets of the samples that `indices` names.
-    fn rows_of(&self, cx: &mut Builder, split: Split, indices: Value) -> Result<(Value, Value), UserError> {
+    fn rows_of(&self, cx: &mut Builder, split: Split, indices: Value) -> Result<(Value, Value), OpError> {
         let name = split.name();
-        let samples = match split {
-            Split::Train => self.signature.train,
-            Split::Validation => self.signature.validation,
-        };
-        if samples == 0 {
-            return Err(
-                UserError::at("data", format!("There are no {name} samples.")).hint("Change `validation`, the share held out.")
-            );
-        }
-        let table = cx.feed(&format!("{name}.x"), self.input_ty(samples), FeedKind::Resident)?;
-        let labels = cx.feed(&format!("{name}.y"), self.target_ty(samples), FeedKind::Resident)?;
-        let x = cx.op(Gather, &[table, indices])?;
-        let y = cx.op(Gather, &[labels, indices])?;
+        let table = cx.graph.new_feed(format!("{name}.x"), self.input_ty(self.samples), FeedKind::Resident)?;
+        let labels = cx.graph.new_feed(format!("{name}.y"), self.target_ty(self.samples), FeedKind::Resident)?;
+        let x = cx.graph.gather(table, indices)?;
+        let y = cx.graph.gather(labels, indices)?;
         let rows = cx.graph.shape(indices).numel();
         Ok((self.shaped(cx, x, rows)?, y))
     }
@@ -207,27 +214,19 @@ impl Program<'_> {
     }
 
     /// Samples as the first layer sees them: a row of features becomes an image where the data has images.
-    fn shaped(&self, cx: &mut Builder, x: Value, rows: usize) -> Result<Value, UserError> {
-        if self.signature.input_shape.len() == 1 {
-            return Ok(x);
-        }
-        cx.op(Reshape { shape: batched(rows, &self.signature.input_shape) }, &[x])
+    fn shaped(&self, cx: &mut Builder, x: Value, rows: usize) -> Result<Value, OpError> {
+        cx.reshape(x, rows, &self.signature.input_shape)
     }
 }
 
 /// `min(1, max / (norm + 1e-6))`, as `torch.nn.utils.clip_grad_norm_`.
-fn clip_factor(cx: &mut Builder, norm: Value) -> Result<Value, UserError> {
-    let constant = |value| Constant { value, shape: Shape::scalar() };
-    let small = cx.op(constant(1e-6), &[])?;
-    let denominator = cx.binary(BinaryOp::Add, norm, small)?;
-    let limit = cx.op(Scalar(CLIP_NORM), &[])?;
-    let ratio = cx.binary(BinaryOp::Div, limit, denominator)?;
-    let one = cx.op(constant(1.0), &[])?;
-    cx.binary(BinaryOp::Min, ratio, one)
-}
-
-fn batched(rows: usize, shape: &[usize]) -> Shape {
-    std::iter::once(rows).chain(shape.iter().copied()).collect()
+fn clip_factor(graph: &mut Graph, norm: Value) -> Result<Value, OpError> {
+    let small = graph.constant(1e-6)?;
+    let denominator = graph.plus(norm, small)?;
+    let limit = graph.scalar(CLIP_NORM)?;
+    let ratio = graph.div(limit, denominator)?;
+    let one = graph.constant(1.0)?;
+    graph.binary(BinaryOp::Min, ratio, one)
 }
 
 /// A graph in the making, with what layers need to add themselves.
@@ -253,95 +252,43 @@ impl Builder {
         Self { graph, training, salt: 0, activations: Vec::new(), values }
     }
 
-    /// Applies an op; a refusal is a gap between the shapes a layer promised and those of its ops.
-    pub fn op(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Value, UserError> {
-        self.graph.apply(op, inputs).map_err(|e| self.refused(&e))
+    /// `x` as `[rows, …shape]`.
+    pub fn reshape(&mut self, x: Value, rows: usize, shape: &[usize]) -> Result<Value, OpError> {
+        let shape: Shape = std::iter::once(rows).chain(shape.iter().copied()).collect();
+        if *self.graph.shape(x) == shape { Ok(x) } else { self.graph.reshape(x, shape) }
     }
 
-    fn node(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<(), UserError> {
-        self.graph.add(op.into(), inputs).map(|_| ()).map_err(|e| self.refused(&e))
-    }
-
-    fn refused(&self, error: &OpError) -> UserError {
-        UserError::at("model", format!("This model cannot be built ({error})."))
-            .hint("Please report this together with the experiment.")
-    }
-
-    /// f(x).
-    pub fn unary(&mut self, op: UnaryOp, x: Value) -> Result<Value, UserError> {
-        self.op(Unary(op), &[x])
-    }
-
-    /// f(a, b), broadcast.
-    pub fn binary(&mut self, op: BinaryOp, a: Value, b: Value) -> Result<Value, UserError> {
-        self.op(Binary(op), &[a, b])
-    }
-
-    /// `x Wᵀ` for x `[batch, in]` and W `[out, in]`.
-    pub fn matmul_t(&mut self, x: Value, weight: Value) -> Result<Value, UserError> {
-        self.op(MatMul { transpose_a: false, transpose_b: true }, &[x, weight])
-    }
-
-    /// `x` as `[batch, …shape]`.
-    pub fn reshape(&mut self, x: Value, shape: &[usize]) -> Result<Value, UserError> {
-        let rows = self.graph.shape(x).first().copied().unwrap_or(1);
-        let shape = batched(rows, shape);
-        if *self.graph.shape(x) == shape {
-            return Ok(x);
-        }
-        self.op(Reshape { shape }, &[x])
-    }
-
-    /// Vectors side by side.
-    pub fn concat(&mut self, parts: &[Value]) -> Result<Value, UserError> {
-        self.op(Concat { axis: 1 }, parts)
-    }
-
-    /// Dropout where the program trains; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in all programs.
-    pub fn dropout(&mut self, p: f64, x: Value) -> Result<Value, UserError> {
+    /// Dropout where the program trains; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in all
+    /// programs.
+    pub fn dropout(&mut self, p: f64, x: Value) -> Result<Value, OpError> {
         self.salt += 1;
-        if !self.training || p == 0.0 {
-            return Ok(x);
-        }
-        let salt = self.salt;
-        self.op(Dropout { p: p as f32, salt }, &[x])
+        if self.training && p > 0.0 { self.graph.dropout(x, p as f32, self.salt) } else { Ok(x) }
     }
 
     /// The value of a layer's parameter.
-    pub fn parameter(&mut self, at: &Resolved, name: &str) -> Result<Value, UserError> {
+    pub fn parameter(&mut self, at: &Resolved, name: &str) -> Result<Value, OpError> {
         let full = format!("{}.{name}", at.scope);
-        match self.graph.parameters().iter().position(|p| p.name == full) {
-            Some(i) => self.parameter_at(i),
-            None => Err(UserError::at(&at.path, format!("The parameter `{full}` was not declared."))),
-        }
+        let declared = self.graph.parameters().iter().position(|p| p.name == full);
+        self.parameter_at(declared.ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
     }
 
-    fn parameter_at(&mut self, i: usize) -> Result<Value, UserError> {
+    fn parameter_at(&mut self, i: usize) -> Result<Value, OpError> {
         if let Some(Some(value)) = self.values.get(i) {
             return Ok(*value);
         }
-        let value = self.op(ParameterOp(ParamId(i as u32)), &[])?;
+        let value = self.graph.parameter(ParamId(i as u32))?;
         if let Some(slot) = self.values.get_mut(i) {
             *slot = Some(value);
         }
         Ok(value)
     }
 
-    fn all_parameters(&mut self) -> Result<Vec<Value>, UserError> {
+    fn all_parameters(&mut self) -> Result<Vec<Value>, OpError> {
         (0..self.values.len()).map(|i| self.parameter_at(i)).collect()
     }
 
-    fn feed(&mut self, name: &str, ty: TensorTy, kind: FeedKind) -> Result<Value, UserError> {
-        let feed = self.graph.declare_feed(Feed { name: name.to_string(), ty, kind });
-        self.op(FeedOp(feed), &[])
-    }
-
-    fn root_scope(&mut self) {
-        self.graph.enter_scope("");
-    }
-
     /// Adds layers one after the other, each in its scope, and remembers what they give.
-    pub fn list(&mut self, layers: &[Layer], at: &[Resolved], x: Value) -> Result<Value, UserError> {
+    pub fn list(&mut self, layers: &[Layer], at: &[Resolved], x: Value) -> Result<Value, OpError> {
         layers.iter().zip(at).try_fold(x, |x, (layer, at)| {
             let outer = self.graph.enter_scope(&at.scope);
             let y = layer.def().build(self, at, x)?;
@@ -349,5 +296,111 @@ impl Builder {
             self.activations.push((at.path.clone(), y));
             Ok(y)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use downhill_graph::verify;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::presets;
+
+    fn experiment(model: Json) -> (Experiment, Signature) {
+        let document = json!({ "data": "spirals", "model": model, "training": { "clip_norm": 1 } });
+        let experiment = Experiment::from_value(&document).unwrap().experiment;
+        let signature = Signature::of(&experiment.data).unwrap();
+        (experiment, signature)
+    }
+
+    fn kinds() -> [ProgramKind; 5] {
+        let eval = |split| ProgramKind::Eval { rows: 7, split };
+        [
+            ProgramKind::Train { batch: 5 },
+            eval(Split::Train),
+            eval(Split::Validation),
+            ProgramKind::Map { rows: 9 },
+            ProgramKind::Probe { rows: 5 },
+        ]
+    }
+
+    fn outputs(graph: &Graph) -> Vec<&str> {
+        graph.outputs().iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn every_program_of_every_preset_is_sound_and_they_share_parameters_and_feeds() {
+        for preset in presets::all() {
+            let experiment = Experiment::parse(preset.json).unwrap().experiment;
+            let signature = Signature::of(&experiment.data).unwrap();
+            let programs: Vec<Graph> = kinds().into_iter().map(|kind| build(&experiment, &signature, kind).unwrap()).collect();
+            let feeds: Vec<_> = programs.iter().flat_map(Graph::feeds).collect();
+            for program in &programs {
+                verify(program).unwrap();
+                assert_eq!(program.parameters(), programs[0].parameters(), "{}", preset.id);
+                assert!(program.feeds().iter().all(|feed| feeds.iter().all(|f| f.name != feed.name || *f == feed)));
+            }
+        }
+    }
+
+    #[test]
+    fn programs_name_what_can_be_read_from_them() {
+        let (experiment, signature) =
+            experiment(json!([{ "residual": [{ "linear": { "out": 2 } }] }, { "linear": { "out": "classes" } }]));
+        let named =
+            |kind| outputs(&build(&experiment, &signature, kind).unwrap()).into_iter().map(String::from).collect::<Vec<_>>();
+        assert_eq!(named(kinds()[0]), ["loss", "grad_norm"]);
+        assert_eq!(named(kinds()[1]), ["loss", "accuracy"]);
+        let layers = ["model[0].residual[0]", "model[0]", "model[1]"];
+        assert_eq!(named(kinds()[3]), [&layers[..], &["output"]].concat());
+        let probe = named(kinds()[4]);
+        assert_eq!(probe[..4], [&["loss"], &layers[..]].concat());
+        assert_eq!(probe[4..7], layers.map(|path| format!("grad:{path}")));
+        assert_eq!(probe[7..], ["0.0.weight", "0.0.bias", "1.weight", "1.bias"].map(|name| format!("grad:{name}")));
+        assert_eq!(experiment.metric_names(), ["loss", "grad_norm"]);
+    }
+
+    #[test]
+    fn dropout_draws_the_same_in_a_probe_as_in_a_training_step_and_nothing_elsewhere() {
+        let (experiment, signature) = experiment(
+            json!(["dropout", { "linear": { "out": 4 } }, { "dropout": { "p": 0.1 } }, { "linear": { "out": "classes" } }]),
+        );
+        let dropouts = |kind| {
+            let graph = build(&experiment, &signature, kind).unwrap();
+            let forward = graph.nodes().filter(|(_, node)| node.origin == Origin::Forward && node.op.name() == "dropout");
+            forward.map(|(_, node)| format!("{:?}", node.op)).collect::<Vec<_>>()
+        };
+        let [train, eval, _, map, probe] = kinds().map(dropouts);
+        assert!(train.len() == 2 && train[0] != train[1] && probe == train);
+        assert!(eval.is_empty() && map.is_empty());
+    }
+
+    #[test]
+    fn every_layer_builds_what_it_promises() {
+        for name in Layer::NAMES {
+            let layer = match *name {
+                "residual" => json!({ "residual": ["tanh"] }),
+                "concat" => json!({ "concat": [["tanh"], []] }),
+                "repeat" => json!({ "repeat": { "body": ["tanh"] } }),
+                plain => json!(plain),
+            };
+            let (experiment, signature) = experiment(json!([layer, { "linear": { "out": "classes" } }]));
+            let model = resolved(&experiment, &signature).unwrap();
+            let graph = build(&experiment, &signature, ProgramKind::Map { rows: 3 }).unwrap();
+            for layer in flat(&model) {
+                let (_, value) = graph.outputs().iter().find(|(path, _)| *path == layer.path).unwrap();
+                assert_eq!(graph.shape(*value)[1..], layer.output[..], "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_program_over_no_samples_is_refused() {
+        let (experiment, mut signature) = experiment(json!([{ "linear": { "out": "classes" } }]));
+        signature.validation = 0;
+        let error = build(&experiment, &signature, kinds()[2]).unwrap_err();
+        assert_eq!(error.path.as_deref(), Some("data"));
+        assert!(build(&experiment, &signature, kinds()[0]).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! Elementwise activations, named as PyTorch's functions.
 
-use downhill_graph::{UnaryOp, Value};
+use downhill_graph::{OpError, UnaryOp, Value};
 use downhill_tensor::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,8 @@ macro_rules! activation {
                 Ok(Inferred::new(input).flops(elements))
             }
 
-            fn build(&$self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, UserError> {
-                cx.unary($op, x)
+            fn build(&$self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, OpError> {
+                cx.graph.unary($op, x)
             }
 
             fn torch(&$self, _: &Resolved) -> String {

@@ -1,4 +1,4 @@
-use downhill_graph::Value;
+use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
@@ -73,12 +73,12 @@ impl LayerDef for Concat {
         Ok(inferred)
     }
 
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let mut parts = Vec::with_capacity(self.branches.len());
         for (i, branch) in self.branches.iter().enumerate() {
             parts.push(cx.list(branch, at.branch(i), x)?);
         }
-        cx.concat(&parts)
+        cx.graph.concat(&parts, -1)
     }
 
     fn torch(&self, at: &Resolved) -> String {

@@ -1,4 +1,4 @@
-use downhill_graph::Value;
+use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 
 use super::LayerDef;
@@ -25,7 +25,7 @@ impl LayerDef for Dropout {
         Ok(Inferred::new(input))
     }
 
-    fn build(&self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, UserError> {
+    fn build(&self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, OpError> {
         cx.dropout(self.p, x)
     }
 

@@ -1,4 +1,4 @@
-use downhill_graph::Value;
+use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 
 use super::LayerDef;
@@ -21,8 +21,9 @@ impl LayerDef for Flatten {
         Ok(Inferred::new([input.iter().fold(1usize, |n, &d| n.saturating_mul(d))]))
     }
 
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
-        cx.reshape(x, &at.output)
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
+        let rows = cx.graph.shape(x).first().copied().unwrap_or(1);
+        cx.reshape(x, rows, &at.output)
     }
 
     fn torch(&self, _: &Resolved) -> String {

@@ -1,4 +1,4 @@
-use downhill_graph::{BinaryOp, Value};
+use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 
 use super::{Init, LayerDef, Size};
@@ -33,7 +33,7 @@ impl LayerDef for Linear {
             return Err(UserError::new(message).hint("Insert `flatten` before it."));
         };
         let out = cx.size(self.out).map_err(|e| e.under("out"))?;
-        let mut inferred = Inferred::new([out]).flops(2 * fan_in as u64 * out as u64);
+        let mut inferred = Inferred::new([out]).flops((fan_in as u64).saturating_mul(2).saturating_mul(out as u64));
         inferred.parameter("weight", &[out, fan_in], self.init.weight(fan_in, out));
         if self.bias {
             inferred.parameter("bias", &[out], self.init.bias(fan_in));
@@ -41,14 +41,10 @@ impl LayerDef for Linear {
         Ok(inferred)
     }
 
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let weight = cx.parameter(at, "weight")?;
-        let product = cx.matmul_t(x, weight)?;
-        if !self.bias {
-            return Ok(product);
-        }
-        let bias = cx.parameter(at, "bias")?;
-        cx.binary(BinaryOp::Add, product, bias)
+        let bias = if self.bias { Some(cx.parameter(at, "bias")?) } else { None };
+        cx.graph.linear(x, weight, bias)
     }
 
     fn torch(&self, at: &Resolved) -> String {

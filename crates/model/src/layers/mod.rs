@@ -13,7 +13,7 @@ mod residual;
 mod size;
 
 use downhill_data::spec;
-use downhill_graph::Value;
+use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 use serde_json::Value as Json;
 
@@ -49,7 +49,7 @@ pub(crate) trait LayerDef {
     fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError>;
 
     /// Adds the layer to a graph. `x` is `[batch, …input shape]`.
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError>;
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError>;
 
     /// The expression that makes its PyTorch module.
     fn torch(&self, at: &Resolved) -> String;
@@ -97,7 +97,7 @@ impl Layer {
         self.def().branches()
     }
 
-    /// Whether anything is drawn or learned differently when only this layer's initial weights change.
+    /// How its weights are drawn at the start; nothing where it has none of its own.
     pub(crate) fn init(&self) -> Option<&Init> {
         if let Layer::Linear(linear) = self { Some(&linear.init) } else { None }
     }

@@ -1,5 +1,5 @@
 use downhill_data::spec;
-use downhill_graph::Value;
+use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 use serde_json::{Map, Value as Json, json};
 
@@ -95,7 +95,7 @@ impl LayerDef for Repeat {
         Ok(inferred)
     }
 
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         (0..self.times).try_fold(x, |x, i| cx.list(&self.body, at.branch(i), x))
     }
 

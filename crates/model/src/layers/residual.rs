@@ -1,4 +1,4 @@
-use downhill_graph::{BinaryOp, Value};
+use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 use serde_json::Value as Json;
 
@@ -52,9 +52,9 @@ impl LayerDef for Residual {
         Ok(Inferred::new(input).branch(body))
     }
 
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, UserError> {
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let y = cx.list(&self.body, at.branch(0), x)?;
-        cx.binary(BinaryOp::Add, x, y)
+        cx.graph.plus(x, y)
     }
 
     fn torch(&self, at: &Resolved) -> String {
