@@ -1,1 +1,29 @@
-//! The page.
+//! The page: panels around a store of signals, a link to the training worker, and pictures painted once per animation frame.
+//!
+//! It does no mathematics of learning: what it shows was computed by the worker, and what can be chosen comes from the model's
+//! schema. It never sees the engine.
+
+#[cfg(target_arch = "wasm32")]
+mod api;
+#[cfg(target_arch = "wasm32")]
+mod canvas;
+pub mod catalog;
+pub mod document;
+pub mod fields;
+#[cfg(target_arch = "wasm32")]
+mod forms;
+#[cfg(target_arch = "wasm32")]
+mod icons;
+#[cfg(target_arch = "wasm32")]
+pub mod page;
+#[cfg(target_arch = "wasm32")]
+mod panels;
+pub mod plot;
+#[cfg(target_arch = "wasm32")]
+mod session;
+#[cfg(target_arch = "wasm32")]
+pub mod state;
+#[cfg(target_arch = "wasm32")]
+mod theme;
+#[cfg(target_arch = "wasm32")]
+mod worker;

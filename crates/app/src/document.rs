@@ -1,0 +1,172 @@
+//! The experiment as the page edits it: a JSON value, addressed by the same paths that errors name (`model[1].linear.out`).
+//!
+//! The page keeps what a person typed even where it is wrong, so it works on JSON and not on the typed experiment.
+
+use serde_json::{Map, Value, json};
+
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+fn steps(path: &str) -> Vec<Step<'_>> {
+    let mut out = Vec::new();
+    for part in path.split('.') {
+        let (key, mut rest) = part.split_at(part.find('[').unwrap_or(part.len()));
+        if !key.is_empty() {
+            out.push(Step::Key(key));
+        }
+        while let Some((index, tail)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+            out.push(index.parse().map_or(Step::Key(index), Step::Index));
+            rest = tail;
+        }
+    }
+    out
+}
+
+/// The value at `path`, if it is written down.
+pub fn get<'a>(doc: &'a Value, path: &str) -> Option<&'a Value> {
+    steps(path).into_iter().try_fold(doc, |at, step| match step {
+        Step::Key(key) => at.get(key),
+        Step::Index(i) => at.get(i),
+    })
+}
+
+/// Writes `value` at `path`. A bare choice (`"tanh"`) on the way becomes `{ "tanh": {} }`; an index past the end changes nothing.
+pub fn set(doc: &mut Value, path: &str, value: Value) {
+    let mut at = doc;
+    for step in steps(path) {
+        at = match step {
+            Step::Key(key) => {
+                if at.as_str() == Some(key) {
+                    *at = json!({ key: {} });
+                }
+                if !at.is_object() {
+                    *at = Value::Object(Map::new());
+                }
+                &mut at[key]
+            }
+            Step::Index(i) => match at.get_mut(i) {
+                Some(item) => item,
+                None => return,
+            },
+        };
+    }
+    *at = value;
+}
+
+/// Takes the value at `path` away, so that its default holds again.
+pub fn unset(doc: &mut Value, path: &str) {
+    let (parent, last) = match path.rfind('.') {
+        Some(dot) => (&path[..dot], &path[dot + 1..]),
+        None => ("", path),
+    };
+    let parent = if parent.is_empty() { Some(doc) } else { get_mut(doc, parent) };
+    if let Some(map) = parent.and_then(Value::as_object_mut) {
+        map.shift_remove(last);
+    }
+}
+
+fn get_mut<'a>(doc: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    steps(path).into_iter().try_fold(doc, |at, step| match step {
+        Step::Key(key) => at.get_mut(key),
+        Step::Index(i) => at.get_mut(i),
+    })
+}
+
+/// The name of a choice: `"tanh"` or `{ "tanh": { … } }`.
+pub fn choice_name(value: &Value) -> &str {
+    match value {
+        Value::String(name) => name,
+        Value::Object(map) => map.keys().next().map_or("", String::as_str),
+        _ => "",
+    }
+}
+
+/// The name of the choice at `path`, or `default` where nothing is written.
+pub fn name_at(doc: &Value, path: &str, default: &str) -> String {
+    get(doc, path).map_or(default, choice_name).to_string()
+}
+
+/// The value as short text for a heading or a mark: numbers without a tail of digits.
+pub fn brief(value: &Value) -> String {
+    match value {
+        Value::Number(n) => number(n.as_f64().unwrap_or(0.0)),
+        Value::String(s) => s.clone(),
+        Value::Null => "none".into(),
+        other => other.to_string(),
+    }
+}
+
+/// A number as a person writes it: at most four significant digits, no trailing zeros, powers of ten where it is very small or large.
+pub fn number(v: f64) -> String {
+    if v == 0.0 || !v.is_finite() {
+        return if v == 0.0 { "0".into() } else { v.to_string() };
+    }
+    let size = v.abs();
+    if size.fract() == 0.0 && size < 1e7 {
+        return format!("{v}");
+    }
+    if !(1e-4..1e7).contains(&size) {
+        let text = format!("{v:.2e}");
+        return text.replace(".00e", "e").replace("0e", "e");
+    }
+    let digits = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
+    let text = format!("{v:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
+}
+
+/// A count with thin groups of three: `12,345`.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// A large number in three digits and a prefix: `25.1 k`.
+pub fn scaled(n: f64) -> String {
+    let (value, unit) = match n {
+        n if n >= 1e12 => (n / 1e12, " T"),
+        n if n >= 1e9 => (n / 1e9, " G"),
+        n if n >= 1e6 => (n / 1e6, " M"),
+        n if n >= 1e3 => (n / 1e3, " k"),
+        n => (n, " "),
+    };
+    let digits = usize::from(value < 10.0 && n >= 1e3);
+    format!("{value:.digits$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_set_through_a_bare_choice_and_unset_again() {
+        let mut doc = json!({ "model": [{ "linear": { "out": 8 } }, "elu"], "data": "spirals" });
+        set(&mut doc, "model[1].elu.alpha", json!(0.5));
+        set(&mut doc, "data.spirals.noise", json!(0.1));
+        set(&mut doc, "training.batch_size", json!(8));
+        set(&mut doc, "model[7].linear.out", json!(1));
+        let wanted = json!({ "model": [{ "linear": { "out": 8 } }, { "elu": { "alpha": 0.5 } }],
+            "data": { "spirals": { "noise": 0.1 } }, "training": { "batch_size": 8 } });
+        assert_eq!(doc, wanted);
+        assert_eq!(get(&doc, "model[1].elu.alpha"), Some(&json!(0.5)));
+        unset(&mut doc, "model[1].elu.alpha");
+        assert_eq!(doc["model"][1], json!({ "elu": {} }));
+        assert_eq!((name_at(&doc, "model[1]", ""), name_at(&doc, "loss", "mse")), ("elu".into(), "mse".into()));
+    }
+
+    #[test]
+    fn numbers_read_as_a_person_writes_them() {
+        let texts: Vec<String> = [0.0, 0.05, 0.0123456, 1234.5, 12.0, 3e-7, 1e9, -0.5].map(number).into();
+        assert_eq!(texts, ["0", "0.05", "0.01235", "1235", "12", "3e-7", "1e9", "-0.5"]);
+        assert_eq!((grouped(1_234_567), grouped(12)), ("1,234,567".into(), "12".into()));
+        assert_eq!((scaled(25_300.0), scaled(1_500.0), scaled(12.0)), ("25 k".into(), "1.5 k".into(), "12 ".into()));
+    }
+}

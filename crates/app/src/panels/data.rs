@@ -1,0 +1,128 @@
+//! Where the samples come from: thumbnails of the sources, their fields, own data.
+
+use downhill_model::data::Source;
+use leptos::html::Canvas;
+use leptos::prelude::*;
+use serde_json::{Value, json};
+
+use super::csv::BringYourOwn;
+use crate::canvas::{context, painted};
+use crate::catalog;
+use crate::document;
+use crate::forms::{Form, Trouble};
+use crate::plot::colour::css;
+use crate::state::Lab;
+
+/// Samples of a thumbnail.
+const SAMPLES: u32 = 130;
+
+/// The panel.
+#[component]
+pub fn DataPanel() -> impl IntoView {
+    let lab = Lab::here();
+    let own = RwSignal::new(false);
+    let name = Memo::new(move |_| lab.draft.with(|doc| document::name_at(doc, "data", "spirals")));
+    let sources = Source::NAMES
+        .iter()
+        .copied()
+        .filter(|n| !matches!(*n, "csv" | "points"))
+        .map(|source| view! { <Thumbnail source name/> }.into_any())
+        .collect_view();
+    let form = move || {
+        let name = name.get();
+        let schema = catalog::fields_of("data", &name)?;
+        let base = format!("data.{name}");
+        Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "target", "ignore", "points", "delimiter", "header", "task"]/> }.into_any())
+    };
+    view! {
+        <section class="data" aria-label="Data">
+            <h2>"Data"<button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=move |_| own.update(|o| *o = !*o)>"Bring your own"</button></h2>
+            <Show when=move || own.get() || name.get() == "csv"><BringYourOwn/></Show>
+            <div class="sources" role="group" aria-label="Sources">{sources}</div>
+            {form}
+            <Trouble path="data".to_string() here_only=true/>
+            <Trouble path="data.points".to_string()/>
+            <Trouble path="data.csv".to_string()/>
+        </section>
+    }
+}
+
+#[component]
+fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
+    let lab = Lab::here();
+    let title = catalog::title_of("data", source);
+    let canvas = NodeRef::<Canvas>::new();
+    let points = Source::preview(source, SAMPLES);
+    let picture = if points.is_empty() {
+        view! { <span class="glyph" aria-hidden="true">{glyph(source)}</span> }.into_any()
+    } else {
+        painted(canvas, move |canvas| {
+            let palette = lab.palette.get();
+            let side = f64::from(canvas.width());
+            let Some(context) = context(canvas) else { return };
+            context.clear_rect(0.0, 0.0, side, side);
+            for (x, y, class) in &points {
+                context.set_fill_style_str(&css(palette.class(*class as usize), 1.0));
+                context.begin_path();
+                let place = |v: f32| side / 2.0 + f64::from(v) * side * 0.42;
+                let _ = context.arc(place(*x), place(-*y), 2.3, 0.0, std::f64::consts::TAU);
+                context.fill();
+            }
+        });
+        view! { <canvas node_ref=canvas width="100" height="100" aria-hidden="true"></canvas> }.into_any()
+    };
+    let on = move || name.get() == source;
+    view! {
+        <button type="button" class="source" data-source=source aria-pressed=move || on().to_string() title=catalog::help_of("data", source) on:click=move |_| choose(lab, source)>
+            {picture}<span>{title}</span>
+        </button>
+    }
+}
+
+/// What stands for a source whose samples are not points of the plane.
+fn glyph(source: &str) -> AnyView {
+    let curve = match source {
+        "sine" => Some("M4 20c6-22 12-22 16 0s10 22 16 0"),
+        "steps" => Some("M4 30h9v-9h9v-9h9v-6h5"),
+        _ => None,
+    };
+    match (curve, source) {
+        (Some(path), _) => view! { <svg viewBox="0 0 40 40"><path d=path/></svg> }.into_any(),
+        (_, "digits") => view! { <b>"8"</b> }.into_any(),
+        (_, name) => view! { <small>{name.split('_').filter_map(|w| w.chars().next()).map(|c| c.to_ascii_uppercase()).collect::<String>()}</small> }.into_any(),
+    }
+}
+
+/// Changes the source; features and validation go along where the new one has them, and the rest of the experiment is made to fit.
+fn choose(lab: Lab, source: &'static str) {
+    if lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals")) == source {
+        return;
+    }
+    let planar = Source::is_planar(source);
+    lab.edit(&format!("data {source}"), |doc| {
+        let old = document::name_at(doc, "data", "spirals");
+        let kept = |field: &str| document::get(doc, &format!("data.{old}.{field}")).cloned();
+        let (features, validation) = (kept("features").filter(|_| planar && Source::is_planar(&old)), kept("validation"));
+        let mut fields = serde_json::Map::new();
+        fields.extend(features.map(|v| ("features".to_string(), v)));
+        fields.extend(validation.map(|v| ("validation".to_string(), v)));
+        doc["data"] = json!({ source: fields });
+        fit_end(doc, matches!(source, "sine" | "steps"));
+    });
+}
+
+/// Makes the last layer and the loss fit classes or numbers, where they were for the other.
+pub fn fit_end(doc: &mut Value, regression: bool) {
+    let loss = document::name_at(doc, "loss", "cross_entropy");
+    let for_classes = matches!(loss.as_str(), "cross_entropy" | "bce_with_logits");
+    if for_classes != regression {
+        return;
+    }
+    doc["loss"] = json!(if regression { "mse" } else { "cross_entropy" });
+    let end = json!(if regression { "targets" } else { "classes" });
+    if let Some(linear) =
+        doc["model"].as_array_mut().and_then(|m| m.last_mut()).and_then(|l| l.get_mut("linear")).and_then(Value::as_object_mut)
+    {
+        linear.insert("out".to_string(), end);
+    }
+}

@@ -1,0 +1,192 @@
+//! Name, gallery, transport, readings, backend, share, theme.
+
+use downhill_model::{Experiment, presets, share};
+use leptos::prelude::*;
+use serde_json::json;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use crate::document::{self, grouped};
+use crate::icons::{Icon, Mark};
+use crate::page::open_preset;
+use crate::state::Lab;
+use crate::theme;
+
+/// Paces of the slider in steps per second; the last position is flat out.
+const PACES: [f64; 10] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0, 30_000.0];
+
+/// The header.
+#[component]
+pub fn Header(
+    /// Whether the shortcuts are open.
+    help: RwSignal<bool>,
+) -> impl IntoView {
+    view! {
+        <header class="top">
+            <div class="brand"><Mark/><span>"Downhill"</span></div>
+            <Name/>
+            <Transport/>
+            <Readings/>
+            <Backend/>
+            <Share/>
+            <ThemeButton/>
+            <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=move |_| help.set(true)>"?"</button>
+        </header>
+    }
+}
+
+#[component]
+fn Name() -> impl IntoView {
+    let lab = Lab::here();
+    let name = Memo::new(move |_| {
+        lab.draft.with(|doc| document::get(doc, "name").and_then(|v| v.as_str()).unwrap_or("Untitled").to_string())
+    });
+    Effect::new(move |_| document().set_title(&format!("{} · Downhill", name.get())));
+    view! {
+        <div class="name">
+            <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=name
+                size=move || name.get().chars().count().clamp(6, 28).to_string()
+                on:change=move |ev| lab.set("name", "Name", json!(event_target_value(&ev)))/>
+            <button type="button" class="quiet" popovertarget="gallery" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
+            <Gallery/>
+        </div>
+    }
+}
+
+#[component]
+fn Gallery() -> impl IntoView {
+    let lab = Lab::here();
+    let cards = presets::all().iter().map(|preset| {
+        view! {
+            <button type="button" class="card" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
+                on:click=move |_| open_preset(lab, preset.id)>
+                <b>{preset.title}</b>
+                <span>{preset.description}</span>
+            </button>
+        }
+    });
+    view! { <div id="gallery" class="pop gallery" popover="auto" role="dialog" aria-label="Examples">{cards.collect_view()}</div> }
+}
+
+#[component]
+fn Transport() -> impl IntoView {
+    let lab = Lab::here();
+    let play_icon = move || {
+        if lab.wanted.get() { view! { <Icon name="pause"/> }.into_any() } else { view! { <Icon name="play"/> }.into_any() }
+    };
+    let play_word = move || if lab.wanted.get() { "Pause" } else { "Play" };
+    let pace = Memo::new(move |_| lab.draft.with(Lab::pace_of));
+    let position = move || match pace.get() {
+        None => PACES.len(),
+        Some(steps) => PACES.iter().position(|&p| p >= steps * 0.999).unwrap_or(PACES.len() - 1),
+    };
+    let text = move || pace.get().map_or_else(|| "max".to_string(), |steps| format!("{}/s", grouped(steps.max(1.0) as u64)));
+    let slide = move |at: usize| lab.pace(PACES.get(at).copied());
+    view! {
+        <div class="transport" role="group" aria-label="Training">
+            <button type="button" data-testid="reset" aria-label="Reset" title="Reset: same initial weights (R)" on:click=move |_| lab.reset()><Icon name="reset"/></button>
+            <button type="button" class="play" data-testid="play" title="Play or pause (Space)" on:click=move |_| lab.play(!lab.wanted.get_untracked())>
+                {play_icon}<span>{play_word}</span>
+            </button>
+            <button type="button" data-testid="step" aria-label="One step" title="One step (→)" on:click=move |_| lab.step()><Icon name="step"/></button>
+            <label class="pace" title="Pace: steps per second">
+                <input type="range" data-testid="pace" aria-label="Pace" min="0" max=PACES.len().to_string() step="1" prop:value=move || position().to_string()
+                    aria-valuetext=text on:input=move |ev| slide(event_target_value(&ev).parse().unwrap_or(0))/>
+                <span class="num">{text}</span>
+            </label>
+        </div>
+    }
+}
+
+#[component]
+fn Readings() -> impl IntoView {
+    let lab = Lab::here();
+    let step = Memo::new(move |_| lab.status.with(|s| grouped(s.step)));
+    let epoch = Memo::new(move |_| lab.status.with(|s| format!("{:.1}", s.epoch)));
+    let loss = Memo::new(move |_| {
+        lab.status.with(|s| {
+            if s.loss.is_finite() {
+                format!("{:.4}", s.loss)
+            } else if s.step == 0 {
+                "–".into()
+            } else {
+                "NaN".into()
+            }
+        })
+    });
+    let rate = Memo::new(move |_| {
+        lab.status.with(|s| if s.running { grouped(s.steps_per_second.round() as u64) } else { "–".into() })
+    });
+    let reading = |name: &'static str, value: Memo<String>| view! { <div data-testid=name><small>{name}</small><span class="num">{value}</span></div> };
+    view! {
+        <div class="read" role="group" aria-label="Readings">
+            {reading("step", step)}{reading("epoch", epoch)}{reading("loss", loss)}{reading("steps/s", rate)}
+        </div>
+    }
+}
+
+#[component]
+fn Backend() -> impl IntoView {
+    let lab = Lab::here();
+    let name = Memo::new(move |_| lab.info.with(|i| i.as_ref().map_or("CPU".to_string(), |i| i.backend.to_uppercase())));
+    let simd = Memo::new(move |_| if lab.simd.with(String::is_empty) { "starting".to_string() } else { "SIMD".to_string() });
+    let title = move || match lab.simd.get().as_str() {
+        "relaxed-simd" => {
+            "Trains on the processor, in a worker, with relaxed SIMD: fused multiply-add where the machine has it."
+        }
+        "" => "The worker is starting.",
+        _ => "Trains on the processor, in a worker, with 128-bit SIMD.",
+    };
+    view! { <div class="chip wide-only" data-testid="backend" title=title><i class:on=move || lab.status.with(|s| s.running)></i>{name}" · "{simd}</div> }
+}
+
+#[component]
+fn Share() -> impl IntoView {
+    let lab = Lab::here();
+    let link = RwSignal::new(String::new());
+    let said = RwSignal::new("");
+    let make = move |_| {
+        let accepted = lab.inbox.with_value(|inbox| inbox.accepted.clone());
+        let Ok(parsed) = Experiment::parse(&accepted) else {
+            said.set("There is nothing to share yet: wait until the first experiment runs.");
+            return;
+        };
+        let location = window().location();
+        let base = format!("{}{}", location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
+        let url = format!("{base}#{}", share::encode(&parsed.experiment));
+        link.set(url.clone());
+        said.set("Copying …");
+        spawn_local(async move {
+            let copied = JsFuture::from(window().navigator().clipboard().write_text(&url)).await.is_ok();
+            said.set(if copied {
+                "The link is copied. It holds the whole experiment; nothing is stored anywhere."
+            } else {
+                "Copy the link from here; the browser did not let the page do it."
+            });
+        });
+    };
+    view! {
+        <button type="button" class="ghost wide-only" data-testid="share" popovertarget="share" on:click=make><Icon name="share"/>"Share"</button>
+        <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment">
+            <b>"Share this experiment"</b>
+            <input type="text" class="text num" readonly aria-label="Link" data-testid="link" prop:value=link/>
+            <p role="status">{said}</p>
+        </div>
+    }
+}
+
+#[component]
+fn ThemeButton() -> impl IntoView {
+    let lab = Lab::here();
+    let chosen = RwSignal::new(theme::chosen());
+    let icon = move || match chosen.get().as_str() {
+        "light" => view! { <Icon name="sun"/> }.into_any(),
+        "dark" => view! { <Icon name="moon"/> }.into_any(),
+        _ => view! { <Icon name="system"/> }.into_any(),
+    };
+    let toggle = move |_| {
+        theme::toggle(lab);
+        chosen.set(theme::chosen());
+    };
+    let label = move || format!("Theme: {}", chosen.get());
+    view! { <button type="button" class="quiet wide-only" data-testid="theme" aria-label=label title="Theme: system, dark or light (T)" on:click=toggle>{icon}</button> }
+}

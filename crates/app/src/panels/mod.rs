@@ -1,0 +1,21 @@
+//! The panels, one file each.
+
+#[cfg(feature = "charts")]
+pub mod charts;
+pub mod code;
+pub mod csv;
+pub mod data;
+pub mod draw;
+pub mod drawer;
+pub mod header;
+pub mod help;
+pub mod inspector;
+pub mod layers;
+pub mod network;
+pub mod notices;
+pub mod output;
+pub mod predictions;
+pub mod program;
+pub mod stage;
+pub mod training;
+pub mod weights;

@@ -1,0 +1,23 @@
+//! What the page has to tell, at its foot, until it is dismissed.
+
+use leptos::prelude::*;
+
+use crate::icons::Icon;
+use crate::state::Lab;
+
+/// The list.
+#[component]
+pub fn Notices() -> impl IntoView {
+    let lab = Lab::here();
+    let dismiss = move |id: u32| lab.notices.update(|notices| notices.retain(|n| n.id != id));
+    view! {
+        <div class="notices" data-testid="notices">
+            <For each=move || lab.notices.get() key=|n| n.id let:notice>
+                <div class="notice" class:bad=notice.bad role=if notice.bad { "alert" } else { "status" }>
+                    <p>{notice.text.clone()}</p>
+                    <button type="button" class="quiet" aria-label="Dismiss" on:click=move |_| dismiss(notice.id)><Icon name="close"/></button>
+                </div>
+            </For>
+        </div>
+    }
+}

@@ -1,0 +1,11 @@
+//! The mathematics of pictures: colours, heat maps, wires, curves, pads. Numbers in, numbers out; nothing here touches the page.
+
+pub mod colour;
+pub mod curve;
+pub mod health;
+pub mod heatmap;
+pub mod network;
+pub mod pad;
+pub mod place;
+pub mod series;
+pub mod wires;

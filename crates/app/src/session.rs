@@ -1,0 +1,240 @@
+//! What the page does with what the worker says. Messages are taken in as they come and shown once per animation frame.
+
+use std::sync::Arc;
+
+use downhill_model::Experiment;
+use downhill_model::share;
+use downhill_protocol::{Arrays, Command, Event, Message, PROTOCOL, RunInfo};
+use downhill_tensor::UserError;
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+
+use crate::state::{Lab, Mark, Shown};
+use crate::worker::Link;
+
+impl Lab {
+    /// Connects to the worker and opens `experiment`.
+    pub fn connect(self) {
+        let link = Link::connect(move |message| self.hear(message));
+        self.link.set_value(Some(link));
+    }
+
+    fn hear(self, message: Message<Event>) {
+        let Message { header, arrays, blobs } = message;
+        match header {
+            Event::Ready { protocol, simd, .. } => self.ready(protocol, simd),
+            Event::Done { id } => self.done(id),
+            Event::Error { id, error } => self.failed(id, error),
+            Event::NeedAsset { name } => self.fetch(name),
+            Event::Loaded(info) => {
+                let list = |at: Option<downhill_protocol::ArrayRef>| {
+                    at.and_then(|at| arrays.get(at.0 as usize)).cloned().unwrap_or_default()
+                };
+                let points = (list(info.data.train_points), list(info.data.validation_points));
+                self.taken_up(*info, points);
+            }
+            Event::Status(status) => {
+                self.inbox.update_value(|inbox| inbox.status = Some(status));
+                self.schedule();
+            }
+            Event::Series(chunk) => {
+                if self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == chunk.run)) {
+                    let empty = Vec::new();
+                    let array = |at: downhill_protocol::ArrayRef| arrays.get(at.0 as usize).unwrap_or(&empty);
+                    self.curves.update_value(|curves| {
+                        for (name, steps, values) in &chunk.curves {
+                            curves.append(name, array(*steps), array(*values), chunk.replace);
+                        }
+                    });
+                    self.inbox.update_value(|inbox| inbox.curves = true);
+                    self.schedule();
+                }
+            }
+            Event::Frame { run, step, panel, frame } => {
+                let shown = Shown { run, step, message: Message { header: frame, arrays, blobs } };
+                self.inbox.update_value(|inbox| {
+                    inbox.frames.insert(panel, Arc::new(shown));
+                });
+                self.schedule();
+            }
+            Event::Predicted { prediction, .. } => self.predicted.set(Some(prediction)),
+            Event::Diverged(divergence) => {
+                self.wanted.set(false);
+                self.diverged.set(Some(divergence));
+            }
+            Event::Finished { .. } => {
+                self.wanted.set(false);
+                self.finished.set(true);
+            }
+            Event::Saved { step, bytes, .. } => {
+                let bytes = blobs.into_iter().nth(bytes.0 as usize).unwrap_or_default();
+                self.inbox.update_value(|inbox| inbox.saved = Some((step, bytes)));
+            }
+            Event::Benched(result) => crate::api::benched(self, &result),
+            Event::Crashed { message } => self.crashed(&message),
+        }
+    }
+
+    fn ready(self, protocol: u32, simd: String) {
+        if protocol != PROTOCOL {
+            self.tell(true, "A newer version of Downhill is there. Reload the page to get both halves of it.");
+        }
+        self.simd.set(simd);
+    }
+
+    fn done(self, id: u32) {
+        self.loaded(id);
+    }
+
+    fn failed(self, id: Option<u32>, error: UserError) {
+        match id {
+            Some(id) if self.loaded(id) => {
+                let first = crate::page::first();
+                if self.info.with_untracked(Option::is_some) || self.draft.with_untracked(|doc| *doc == first) {
+                    self.problem.set(Some(error));
+                } else {
+                    // Nothing runs yet: the page opened with an experiment that is too large, or whose data is not there.
+                    self.tell(true, format!("This experiment cannot run, so here is the first example. {error}"));
+                    self.open(first);
+                }
+            }
+            _ => self.tell(true, error.to_string()),
+        }
+    }
+
+    fn taken_up(self, info: RunInfo, points: (Vec<f32>, Vec<f32>)) {
+        let before = self.info.get_untracked();
+        let new_run = before.as_ref().is_none_or(|b| b.run != info.run);
+        let label = self.inbox.try_update_value(|inbox| inbox.edit.take()).flatten();
+        if new_run {
+            let same = before.as_ref().is_some_and(|b| b.experiment == info.experiment);
+            self.begin(same);
+        } else if let Some(label) = label {
+            let step = info.step.max(self.status.with_untracked(|s| s.step)) as f64;
+            self.marks.update(|marks| marks.push(Mark { step, label }));
+        }
+        info.notes.iter().for_each(|note| self.tell(false, note.clone()));
+        self.inbox.update_value(|inbox| inbox.accepted.clone_from(&info.experiment));
+        self.problem.set(None);
+        self.points.set(Arc::new(points));
+        remember(&info.experiment);
+        self.info.set(Some(Arc::new(info)));
+    }
+
+    /// Asks for one flush at the next animation frame.
+    fn schedule(self) {
+        let waiting = self.inbox.try_update_value(|inbox| std::mem::replace(&mut inbox.scheduled, true));
+        if waiting == Some(false) {
+            request_animation_frame(move || self.flush());
+        }
+    }
+
+    fn flush(self) {
+        let Some((frames, status, curves)) = self.inbox.try_update_value(|inbox| {
+            inbox.scheduled = false;
+            (std::mem::take(&mut inbox.frames), inbox.status.take(), std::mem::take(&mut inbox.curves))
+        }) else {
+            return;
+        };
+        let run = self.info.with_untracked(|i| i.as_ref().map(|i| i.run));
+        if let Some(status) = status {
+            self.status.set(status);
+        }
+        for (panel, shown) in frames {
+            if let Some(latest) = self.frames.of(&panel).filter(|_| Some(shown.run) == run) {
+                latest.set(Some(shown));
+            }
+        }
+        if curves {
+            self.curves_changed.update(|n| *n += 1);
+        }
+    }
+
+    /// Fetches a bundled file, or hands out one that the person gave.
+    fn fetch(self, name: String) {
+        if let Some(bytes) = self.inbox.with_value(|inbox| inbox.assets.get(&name).cloned()) {
+            self.hand_over(name, bytes);
+            return;
+        }
+        spawn_local(async move {
+            match download(&format!("./data/{name}")).await {
+                Ok(bytes) => self.hand_over(name, bytes),
+                Err(_) => self.tell(
+                    true,
+                    format!(
+                        "The data file \"{name}\" could not be fetched. Check the connection and reload, or choose other data."
+                    ),
+                ),
+            }
+        });
+    }
+
+    fn hand_over(self, name: String, bytes: Vec<u8>) {
+        let mut arrays = Arrays::default();
+        let bytes = arrays.blob(bytes);
+        self.link.with_value(|link| link.as_ref().map(|l| l.send_with(arrays, Command::Asset { name, bytes })));
+    }
+
+    /// The worker is gone: a new one takes up the experiment and the last copy of its weights.
+    fn crashed(self, message: &str) {
+        /// More often than this in a row, the experiment itself brings it down.
+        const PATIENCE: u32 = 3;
+        let (experiment, saved, crashes) = self
+            .inbox
+            .try_update_value(|inbox| {
+                inbox.crashes += 1;
+                inbox.loading = None;
+                inbox.waiting = None;
+                (inbox.accepted.clone(), inbox.saved.clone(), inbox.crashes)
+            })
+            .unwrap_or_default();
+        let Some(link) = self.link.get_value() else { return };
+        link.restart();
+        if crashes > PATIENCE {
+            self.wanted.set(false);
+            self.tell(true, format!("The training worker stopped {crashes} times, so it rests now. Change the experiment, then press play. ({message})"));
+            return;
+        }
+        let id = link.send(Command::Load { experiment, fresh: true });
+        self.inbox.update_value(|inbox| inbox.loading = Some(id));
+        let from = match saved {
+            Some((step, bytes)) => {
+                let mut arrays = Arrays::default();
+                let bytes = arrays.blob(bytes);
+                link.send_with(arrays, Command::Restore { bytes });
+                format!("it goes on from step {step}")
+            }
+            None => "it starts over".to_string(),
+        };
+        let pace = self.draft.with_untracked(Self::pace_of);
+        link.send(Command::Pace { steps_per_second: pace });
+        link.renew_watches();
+        if self.wanted.get_untracked() {
+            link.send(Command::Start);
+        }
+        self.tell(true, format!("The training worker stopped unexpectedly and was started again; {from}."));
+    }
+}
+
+/// Keeps the experiment in the address of the page, so that a reload brings it back.
+fn remember(experiment: &str) {
+    /// Longer addresses are cut off on their way by some programs.
+    const LONGEST: usize = 8000;
+    let Ok(parsed) = Experiment::parse(experiment) else { return };
+    let link = share::encode(&parsed.experiment);
+    if link.len() <= LONGEST
+        && let Ok(history) = window().history()
+    {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("#{link}")));
+    }
+}
+
+async fn download(url: &str) -> Result<Vec<u8>, JsValue> {
+    let response: web_sys::Response = JsFuture::from(window().fetch_with_str(url)).await?.dyn_into()?;
+    if !response.ok() {
+        return Err(JsValue::from(response.status()));
+    }
+    let buffer = JsFuture::from(response.array_buffer()?).await?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}

@@ -1,0 +1,363 @@
+//! What the page knows: the experiment on screen, the run in the worker, and the signals that panels read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use downhill_model::Experiment;
+use downhill_protocol::{Command, DataInfo, Divergence, Frame, Message, Prediction, RunInfo, Status, Watch};
+use downhill_tensor::UserError;
+use leptos::prelude::*;
+use serde_json::Value;
+
+use crate::document;
+use crate::plot::colour::Palette;
+use crate::plot::series::{Curve, Curves};
+use crate::worker::Link;
+
+/// A frame as a panel gets it.
+#[derive(Debug)]
+pub struct Shown {
+    /// Run.
+    pub run: u32,
+    /// Step it shows.
+    pub step: u64,
+    /// The data, with its arrays.
+    pub message: Message<Frame>,
+}
+
+/// The newest frame of a panel.
+pub type Latest = RwSignal<Option<Arc<Shown>>>;
+
+/// Newest frames, one signal per panel.
+#[derive(Clone, Copy)]
+pub struct Frames {
+    /// Every unit over the plane.
+    pub maps: Latest,
+    /// The output over the plane, finer.
+    pub boundary: Latest,
+    /// The output along a line.
+    pub curve: Latest,
+    /// All parameters.
+    pub weights: Latest,
+    /// Statistics per layer.
+    pub stats: Latest,
+    /// Predictions on validation samples.
+    pub validation: Latest,
+    /// Activations for one input.
+    pub draft: Latest,
+}
+
+impl Frames {
+    fn new() -> Self {
+        let new = || RwSignal::new(None);
+        Self { maps: new(), boundary: new(), curve: new(), weights: new(), stats: new(), validation: new(), draft: new() }
+    }
+
+    /// The signal of a panel by the name its watch carries.
+    pub fn of(&self, panel: &str) -> Option<Latest> {
+        Some(match panel {
+            "maps" => self.maps,
+            "boundary" => self.boundary,
+            "curve" => self.curve,
+            "weights" => self.weights,
+            "stats" => self.stats,
+            "validation" => self.validation,
+            "draft" => self.draft,
+            _ => return None,
+        })
+    }
+
+    fn clear(&self) {
+        for latest in [self.maps, self.boundary, self.curve, self.weights, self.stats, self.validation, self.draft] {
+            latest.set(None);
+        }
+    }
+}
+
+/// Something to tell, at the foot of the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Counts up.
+    pub id: u32,
+    /// Whether something went wrong.
+    pub bad: bool,
+    /// A sentence or two.
+    pub text: String,
+}
+
+/// A live edit, as the charts mark it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// Step at which it took effect.
+    pub step: f64,
+    /// What was edited.
+    pub label: String,
+}
+
+/// What arrived since the last animation frame, and what needs no signal.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub frames: HashMap<String, Arc<Shown>>,
+    pub status: Option<Status>,
+    pub curves: bool,
+    pub scheduled: bool,
+    pub loading: Option<u32>,
+    pub waiting: Option<(String, bool)>,
+    pub edit: Option<String>,
+    pub saved: Option<(u64, Vec<u8>)>,
+    pub accepted: String,
+    pub assets: HashMap<String, Vec<u8>>,
+    pub crashes: u32,
+    pub bench: HashMap<u32, js_sys::Function>,
+}
+
+/// The page's store: a bundle of signals, copied freely.
+#[derive(Clone, Copy)]
+pub struct Lab {
+    /// The experiment on screen, right or wrong, without defaults.
+    pub draft: RwSignal<Value>,
+    /// What is wrong with the experiment on screen.
+    pub problem: RwSignal<Option<UserError>>,
+    /// The run in the worker.
+    pub info: RwSignal<Option<Arc<RunInfo>>>,
+    /// Training points and validation points of its data: x, y, class triples.
+    pub points: RwSignal<Arc<(Vec<f32>, Vec<f32>)>>,
+    /// How the run is doing.
+    pub status: RwSignal<Status>,
+    /// Whether the person wants it to train.
+    pub wanted: RwSignal<bool>,
+    /// Where and why the run stopped.
+    pub diverged: RwSignal<Option<Divergence>>,
+    /// Whether the experiment's steps are done.
+    pub finished: RwSignal<bool>,
+    /// Newest frames.
+    pub frames: Frames,
+    /// The curves; [`Lab::curves_changed`] says when to look.
+    pub curves: StoredValue<Curves>,
+    /// Counts up when curves changed, at most once a frame.
+    pub curves_changed: RwSignal<u64>,
+    /// The loss of the run before this one.
+    pub ghost: StoredValue<Option<Curve>>,
+    /// Live edits of this run.
+    pub marks: RwSignal<Vec<Mark>>,
+    /// Things to tell.
+    pub notices: RwSignal<Vec<Notice>>,
+    /// What the worker runs on: `simd128`, `relaxed-simd`.
+    pub simd: RwSignal<String>,
+    /// The theme's colours.
+    pub palette: RwSignal<Arc<Palette>>,
+    /// Answer to the last [`Command::Predict`].
+    pub predicted: RwSignal<Option<Prediction>>,
+    /// The input the network is shown where its input is no plane: raw values.
+    pub sample: RwSignal<Option<Vec<f32>>>,
+    pub(crate) inbox: StoredValue<Inbox, LocalStorage>,
+    pub(crate) link: StoredValue<Option<Link>, LocalStorage>,
+}
+
+impl Lab {
+    /// An empty store; [`Lab::connect`](crate::session) starts the worker.
+    pub fn new() -> Self {
+        Self {
+            draft: RwSignal::new(Value::Null),
+            problem: RwSignal::new(None),
+            info: RwSignal::new(None),
+            points: RwSignal::new(Arc::default()),
+            status: RwSignal::new(Status { loss: f64::NAN, ..Status::default() }),
+            wanted: RwSignal::new(true),
+            diverged: RwSignal::new(None),
+            finished: RwSignal::new(false),
+            frames: Frames::new(),
+            curves: StoredValue::new(Curves::default()),
+            curves_changed: RwSignal::new(0),
+            ghost: StoredValue::new(None),
+            marks: RwSignal::new(Vec::new()),
+            notices: RwSignal::new(Vec::new()),
+            simd: RwSignal::new(String::new()),
+            palette: RwSignal::new(Arc::default()),
+            predicted: RwSignal::new(None),
+            sample: RwSignal::new(None),
+            inbox: StoredValue::new_local(Inbox::default()),
+            link: StoredValue::new_local(None),
+        }
+    }
+
+    /// Sends a command to the worker.
+    pub fn send(&self, command: Command) -> Option<u32> {
+        self.link.with_value(|link| link.as_ref().map(|l| l.send(command)))
+    }
+
+    /// Trains or rests.
+    pub fn play(&self, on: bool) {
+        self.wanted.set(on);
+        self.finished.set(false);
+        self.send(if on { Command::Start } else { Command::Pause });
+    }
+
+    /// Takes one step.
+    pub fn step(&self) {
+        self.wanted.set(false);
+        self.send(Command::Step { n: 1 });
+    }
+
+    /// Same initial weights, step 0.
+    pub fn reset(&self) {
+        self.diverged.set(None);
+        self.finished.set(false);
+        self.send(Command::Reset);
+        if self.wanted.get_untracked() {
+            self.send(Command::Start);
+        }
+    }
+
+    /// The pace in steps per second; `None` is flat out. Kept in the experiment's view.
+    pub fn pace(&self, steps_per_second: Option<f64>) {
+        let value = steps_per_second.map_or_else(|| Value::from("max"), Value::from);
+        self.draft.update(|doc| document::set(doc, "view.pace", value));
+        self.send(Command::Pace { steps_per_second });
+    }
+
+    /// The pace the experiment asks for.
+    pub fn pace_of(doc: &Value) -> Option<f64> {
+        match document::get(doc, "view.pace") {
+            Some(Value::String(_)) => None,
+            Some(value) => value.as_f64(),
+            None => Some(300.0),
+        }
+    }
+
+    /// Changes the experiment on screen; if it can be read it goes to the worker, else the sentence stands at its field and the
+    /// worker goes on with the last good one. `what` is the edit's name in the charts.
+    pub fn edit(&self, what: &str, change: impl FnOnce(&mut Value)) {
+        self.draft.update(change);
+        self.inbox.update_value(|inbox| inbox.edit = Some(what.to_string()));
+        self.submit(false);
+    }
+
+    /// Writes one field.
+    pub fn set(&self, path: &str, title: &str, value: Value) {
+        let label = format!("{title} {}", document::brief(&value));
+        self.edit(&label, |doc| document::set(doc, path, value));
+    }
+
+    /// Brings one field back to its default.
+    pub fn unset(&self, path: &str, title: &str) {
+        self.edit(&format!("{title} default"), |doc| document::unset(doc, path));
+    }
+
+    /// Shows a document in place of the one on screen and starts it afresh.
+    pub fn open(&self, doc: Value) {
+        self.draft.set(doc);
+        self.diverged.set(None);
+        self.sample.set(None);
+        self.submit(true);
+    }
+
+    fn submit(&self, fresh: bool) {
+        let parsed = self.draft.with_untracked(Experiment::from_value);
+        match parsed {
+            Ok(parsed) => {
+                let value = parsed.experiment.to_value();
+                self.problem.set(None);
+                parsed.notes.iter().for_each(|note| self.tell(false, note.clone()));
+                self.load(value.to_string(), fresh);
+                self.draft.set(value);
+            }
+            Err(error) => self.problem.set(Some(error)),
+        }
+    }
+
+    /// Sends an experiment; while one is on its way, only the newest of the others waits.
+    fn load(&self, experiment: String, fresh: bool) {
+        let busy = self.inbox.with_value(|inbox| inbox.loading.is_some());
+        if busy {
+            self.inbox.update_value(|inbox| {
+                let fresh = fresh || inbox.waiting.as_ref().is_some_and(|w| w.1);
+                inbox.waiting = Some((experiment, fresh));
+            });
+            return;
+        }
+        let id = self.send(Command::Load { experiment, fresh });
+        self.inbox.update_value(|inbox| inbox.loading = id);
+        if fresh {
+            let pace = self.draft.with_untracked(Self::pace_of);
+            self.send(Command::Pace { steps_per_second: pace });
+        }
+        if self.wanted.get_untracked() && self.diverged.with_untracked(Option::is_none) {
+            self.send(Command::Start);
+        }
+    }
+
+    /// The answer to a load has come.
+    pub(crate) fn loaded(&self, id: u32) -> bool {
+        let (mine, waiting) = self
+            .inbox
+            .try_update_value(|inbox| {
+                let mine = inbox.loading == Some(id);
+                if mine {
+                    inbox.loading = None;
+                }
+                (mine, if mine { inbox.waiting.take() } else { None })
+            })
+            .unwrap_or_default();
+        if let Some((experiment, fresh)) = waiting {
+            self.load(experiment, fresh);
+        }
+        mine
+    }
+
+    /// A new run: what belonged to the old one goes.
+    pub(crate) fn begin(&self, same_experiment: bool) {
+        let loss = self.curves.with_value(|c| c.get("loss").cloned());
+        self.ghost.set_value(loss.filter(|_| same_experiment).map(|c| c.thinned(400)));
+        self.curves.set_value(Curves::default());
+        self.curves_changed.update(|n| *n += 1);
+        self.marks.set(Vec::new());
+        self.diverged.set(None);
+        self.finished.set(false);
+        self.frames.clear();
+    }
+
+    /// Tells something; only the newest few stay.
+    pub fn tell(&self, bad: bool, text: impl Into<String>) {
+        const KEPT: usize = 4;
+        let text = text.into();
+        self.notices.update(|notices| {
+            notices.retain(|n| n.text != text);
+            let id = notices.last().map_or(1, |n| n.id + 1);
+            notices.push(Notice { id, bad, text });
+            if notices.len() > KEPT {
+                notices.remove(0);
+            }
+        });
+    }
+
+    /// Watches for as long as the calling component is on screen.
+    pub fn watch(&self, watch: Watch) {
+        let (link, panel) = (self.link, watch.panel.clone());
+        link.with_value(|l| l.as_ref().inspect(|l| l.watch(watch)).is_some());
+        on_cleanup(move || {
+            let _ = link.try_with_value(|l| l.as_ref().map(|l| l.unwatch(&panel)));
+        });
+    }
+
+    /// What is known of the run's data.
+    pub fn data(&self) -> Option<DataInfo> {
+        self.info.with(|info| info.as_ref().map(|i| i.data.clone()))
+    }
+
+    /// The last value of a metric of the newest evaluation.
+    pub fn metric(status: &Status, name: &str) -> Option<f64> {
+        status.metrics.iter().find(|m| m.0 == name).map(|m| m.1)
+    }
+
+    /// The store, from the context of any component.
+    pub fn here() -> Self {
+        expect_context()
+    }
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
+    }
+}

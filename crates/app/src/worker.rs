@@ -1,0 +1,166 @@
+//! The link to the training worker: takes over the worker that the page's shell started, queues until it is ready, and starts
+//! another one when it crashed.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use downhill_protocol::wire::{from_js, to_js};
+use downhill_protocol::{Arrays, Command, Event, Message, Request, Watch};
+use js_sys::{Array, Reflect};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+
+type Hear = Rc<dyn Fn(Message<Event>)>;
+
+/// A handle to the worker; clones share it.
+#[derive(Clone)]
+pub struct Link(Rc<RefCell<Inner>>);
+
+struct Inner {
+    url: String,
+    worker: Option<Worker>,
+    ready: bool,
+    queue: VecDeque<Message<Request>>,
+    watches: BTreeMap<String, Watch>,
+    next_id: u32,
+    hear: Option<Hear>,
+    closures: Vec<Closure<dyn FnMut(MessageEvent)>>,
+}
+
+impl Link {
+    /// Takes over the shell's worker, or starts one from its address, and replays what it said so far.
+    pub fn connect(hear: impl Fn(Message<Event>) + 'static) -> Self {
+        let early = Reflect::get(&js_sys::global(), &"downhillWorker".into()).unwrap_or(JsValue::UNDEFINED);
+        let part = |name: &str| Reflect::get(&early, &name.into()).unwrap_or(JsValue::UNDEFINED);
+        let url = part("url").as_string().unwrap_or_else(|| "./worker_loader.js".to_string());
+        let link = Self(Rc::new(RefCell::new(Inner {
+            url,
+            worker: None,
+            ready: false,
+            queue: VecDeque::new(),
+            watches: BTreeMap::new(),
+            next_id: 1,
+            hear: Some(Rc::new(hear)),
+            closures: Vec::new(),
+        })));
+        match part("worker").dyn_into::<Worker>() {
+            Ok(worker) => {
+                link.adopt(worker);
+                if let Ok(messages) = part("messages").dyn_into::<Array>() {
+                    messages.iter().filter_map(|m| m.dyn_into::<MessageEvent>().ok()).for_each(|m| link.on_message(&m.data()));
+                }
+            }
+            Err(_) => link.start(),
+        }
+        link
+    }
+
+    fn start(&self) {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let url = self.0.borrow().url.clone();
+        if let Ok(worker) = Worker::new_with_options(&url, &options) {
+            // The shell's handle stays true, for automation and benchmarks.
+            if let Ok(early) = Reflect::get(&js_sys::global(), &"downhillWorker".into()) {
+                let _ = Reflect::set(&early, &"worker".into(), &worker);
+            }
+            self.adopt(worker);
+        }
+    }
+
+    fn adopt(&self, worker: Worker) {
+        let link = self.clone();
+        let closure = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| link.on_message(&event.data()));
+        worker.set_onmessage(Some(closure.as_ref().unchecked_ref()));
+        let mut inner = self.0.borrow_mut();
+        inner.worker = Some(worker);
+        inner.closures.push(closure);
+    }
+
+    fn on_message(&self, data: &JsValue) {
+        // Anything else is not ours: a benchmark speaks to the same worker in plain objects.
+        let Ok(message) = from_js::<Event>(data) else { return };
+        if matches!(message.header, Event::Ready { .. }) {
+            self.flush();
+        }
+        let hear = self.0.borrow().hear.clone();
+        if let Some(hear) = hear {
+            hear(message);
+        }
+    }
+
+    fn flush(&self) {
+        let queue = {
+            let mut inner = self.0.borrow_mut();
+            inner.ready = true;
+            std::mem::take(&mut inner.queue)
+        };
+        for message in queue {
+            self.post(message);
+        }
+    }
+
+    fn post(&self, message: Message<Request>) {
+        let mut inner = self.0.borrow_mut();
+        if !inner.ready {
+            inner.queue.push_back(message);
+            return;
+        }
+        if let (Some(worker), Ok((value, transfer))) = (&inner.worker, to_js(&message)) {
+            let _ = worker.post_message_with_transfer(&value, &transfer);
+        }
+    }
+
+    /// Sends a command and returns its number.
+    pub fn send(&self, command: Command) -> u32 {
+        self.send_with(Arrays::default(), command)
+    }
+
+    /// Sends a command with bulk data and returns its number.
+    pub fn send_with(&self, arrays: Arrays, command: Command) -> u32 {
+        let id = {
+            let mut inner = self.0.borrow_mut();
+            inner.next_id += 1;
+            inner.next_id
+        };
+        self.post(arrays.with(Request { id, command }));
+        id
+    }
+
+    /// Watches; a worker that is started later is told too.
+    pub fn watch(&self, watch: Watch) {
+        self.0.borrow_mut().watches.insert(watch.panel.clone(), watch.clone());
+        self.send(Command::Watch(watch));
+    }
+
+    /// Ends a watch.
+    pub fn unwatch(&self, panel: &str) {
+        if self.0.borrow_mut().watches.remove(panel).is_some() {
+            self.send(Command::Unwatch { panel: panel.to_string() });
+        }
+    }
+
+    /// Sends every watch anew: after a load the old ones may not fit, and a new worker knows none.
+    pub fn renew_watches(&self) {
+        let watches: Vec<Watch> = self.0.borrow().watches.values().cloned().collect();
+        for watch in watches {
+            self.send(Command::Watch(watch));
+        }
+    }
+
+    /// Ends the worker and starts a new one; what was queued is forgotten.
+    pub fn restart(&self) {
+        {
+            let mut inner = self.0.borrow_mut();
+            if let Some(worker) = inner.worker.take() {
+                worker.set_onmessage(None);
+                worker.terminate();
+            }
+            inner.ready = false;
+            inner.queue.clear();
+        }
+        self.start();
+    }
+}

@@ -1,0 +1,147 @@
+import { expect, test } from "@playwright/test";
+import { Lab } from "../lab";
+
+test("pause holds the run, step takes one step, reset starts over with the same weights", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await page.getByTestId("play").click();
+  await lab.reach((state) => !state.running);
+  const { step } = await lab.state();
+  await page.getByTestId("step").click();
+  await page.waitForFunction((before) => window.downhill!.state().step === before + 1, step);
+  await page.getByTestId("reset").click();
+  await lab.reach((state) => state.step === 0);
+});
+
+test("keys do what the buttons do", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await page.keyboard.press("Space");
+  await lab.reach((state) => !state.running);
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog")).toContainText("Play or pause");
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toBeHidden();
+});
+
+test("another learning rate takes effect without a restart", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  const before = await lab.reach((state) => state.step > 100);
+  const rate = page.getByLabel("Learning rate", { exact: true });
+  await rate.fill("0.002");
+  await rate.press("Enter");
+  await page.waitForFunction(() => {
+    const { optimizer } = window.downhill!.state().experiment as { optimizer?: { adam?: { lr?: number } } };
+    return optimizer?.adam?.lr === 0.002;
+  });
+  expect((await lab.state()).step).toBeGreaterThanOrEqual(before.step);
+});
+
+test("a hidden layer is added, edited in place and removed", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  const layers = async () => ((await lab.state()).experiment as { model: unknown[] }).model.length;
+  const before = await layers();
+  await page.getByTestId("add-layer").nth(1).click();
+  await page.getByTestId("add-hidden").click();
+  await expect.poll(layers).toBe(before + 2);
+  const units = page.getByTestId("layer-editor").getByLabel("Outputs, slider");
+  await units.focus();
+  await units.press("End");
+  await expect.poll(async () => JSON.stringify((await lab.state()).experiment)).toContain('"out":128');
+  await page.getByTestId("remove-layer").click();
+  await expect.poll(layers).toBe(before + 1);
+});
+
+test("a link that is shared opens the same experiment", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await page.locator("[data-source=moons]").click();
+  await page.waitForFunction(() => JSON.stringify(window.downhill!.state().experiment).includes("moons"));
+  await page.getByTestId("share").click();
+  const url = await page.getByTestId("link").inputValue();
+  const { experiment } = await lab.state();
+  await page.goto("about:blank");
+  await page.goto(url);
+  await lab.reach((state) => state.step > 0);
+  expect((await lab.state()).experiment).toEqual(experiment);
+});
+
+test("text that is wrong is kept, with a sentence that names the place", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await page.getByRole("tab", { name: "Code" }).click();
+  const code = page.getByTestId("code");
+  const text = (await code.inputValue()).replace('"linear"', '"lineer"');
+  await code.fill(text);
+  await expect(page.getByTestId("code-error")).toContainText("linear");
+  await expect(page.getByTestId("apply")).toBeDisabled();
+  await page.getByRole("tab", { name: "Charts" }).click();
+  await page.getByRole("tab", { name: "Code" }).click();
+  await expect(code).toHaveValue(text);
+  await code.fill(text.replace('"lineer"', '"linear"').replace(/"name": "[^"]*"/, '"name": "Mine"'));
+  await page.getByTestId("apply").click();
+  await expect(page.getByLabel("Name of the experiment")).toHaveValue("Mine");
+});
+
+test("a table that is pasted is understood, its trouble is named, and it is learned from", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await page.getByTestId("own").click();
+  const rows = Array.from({ length: 60 }, (_, i) => `${i % 7},${(i * 3) % 5},${i % 7 > 3 ? "yes" : "no"}`);
+  await page.getByTestId("csv").fill(["a,b,answer", ...rows, "4,,yes", "1,2"].join("\n"));
+  await expect(page.getByTestId("csv-columns")).toContainText("category");
+  await expect(page.getByTestId("csv-trouble")).toContainText("Line");
+  await lab.reach((state) => JSON.stringify(state.experiment).includes("answer") && state.step > 0);
+});
+
+test("a digit that is drawn moves the ten probabilities", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open("#p=digits");
+  await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) > 0.8, 30_000);
+  await page.getByTestId("clear").click();
+  const pad = (await page.getByTestId("pad").boundingBox())!;
+  const at = (x: number, y: number): [number, number] => [pad.x + x * pad.width, pad.y + y * pad.height];
+  await page.mouse.move(...at(0.5, 0.1));
+  await page.mouse.down();
+  await page.mouse.move(...at(0.5, 0.9), { steps: 12 });
+  await page.mouse.up();
+  const bars = page.getByTestId("probabilities").locator(".num");
+  await expect(bars).toHaveCount(10);
+  await expect.poll(async () => (await bars.allTextContents()).reduce((sum, text) => sum + Number(text), 0)).toBeCloseTo(100, -1);
+});
+
+test("a click on a unit changes its bias", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await page.getByTestId("play").click();
+  await lab.reach((state) => !state.running);
+  await page.locator(".cell[data-column='1']").first().click();
+  const entry = page.getByTestId("weight");
+  await entry.fill("1.5");
+  await entry.press("Enter");
+  await expect(entry).toHaveValue("1.5");
+});
+
+test("the theme button goes round and is remembered", async ({ page }) => {
+  await page.emulateMedia({ colorScheme: "light" });
+  await new Lab(page).open();
+  await page.getByTestId("theme").click();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+  await page.reload();
+  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+});
+
+test("every example opens and trains", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  const ids = await page.locator("[data-preset]").evaluateAll((cards) => cards.map((card) => (card as HTMLElement).dataset.preset!));
+  expect(ids.length).toBeGreaterThanOrEqual(8);
+  for (const id of ids) {
+    await page.goto("about:blank");
+    await lab.open(`#p=${id}`);
+  }
+  expect(lab.errors).toEqual([]);
+});
