@@ -36,7 +36,8 @@ impl Split {
 /// What a program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProgramKind {
-    /// One training step: forward, backward, update, record. Output `loss`, and `grad_norm` where gradients are clipped by norm.
+    /// One training step: forward, backward, update, record. Output `loss`, and `grad_norm` where gradients are clipped by
+    /// norm.
     Train {
         /// Samples per step.
         batch: usize,
@@ -48,8 +49,8 @@ pub enum ProgramKind {
         /// Which part.
         split: Split,
     },
-    /// Forward only, without dropout, on the feed `map.x` `[rows, features]`. Outputs: every layer's activation under its path, and
-    /// `output`: probabilities, or values.
+    /// Forward only, without dropout, on the feed `map.x` `[rows, features]`. Outputs: every layer's activation under its
+    /// path, and `output`: probabilities, or values.
     Map {
         /// Rows.
         rows: usize,
@@ -258,8 +259,8 @@ impl Builder {
         if *self.graph.shape(x) == shape { Ok(x) } else { self.graph.reshape(x, shape) }
     }
 
-    /// Dropout where the program trains; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in all
-    /// programs.
+    /// Dropout where the program trains; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in
+    /// all programs.
     pub fn dropout(&mut self, p: f64, x: Value) -> Result<Value, OpError> {
         self.salt += 1;
         if self.training && p > 0.0 { self.graph.dropout(x, p as f32, self.salt) } else { Ok(x) }

@@ -34,7 +34,8 @@ pub struct Summary {
     pub parameters: u64,
     /// Numbers that all layers give for one sample.
     pub activations: u64,
-    /// Floating-point operations of one training step (estimate: backward costs twice the forward pass, an update ten per weight).
+    /// Floating-point operations of one training step (estimate: backward costs twice the forward pass, an update ten per
+    /// weight).
     pub flops_per_step: u64,
     /// Bytes of weights, gradients, optimizer slots, activations and data (estimate).
     pub bytes: u64,

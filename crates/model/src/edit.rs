@@ -105,8 +105,8 @@ fn for_each_linear(model: &mut [Layer], visit: &mut impl FnMut(&mut Linear)) {
     }
 }
 
-/// For every parameter of `new`, the parameter of `old` whose value it takes over: the longest common subsequence of layers of the same
-/// kind and shapes.
+/// For every parameter of `new`, the parameter of `old` whose value it takes over: the longest common subsequence of layers
+/// of the same kind and shapes.
 ///
 /// # Errors
 /// As [`crate::check`], of either.

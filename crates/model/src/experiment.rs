@@ -160,8 +160,8 @@ impl Experiment {
         self.step_scalars_since(t, 0)
     }
 
-    /// The numbers of step `t` (0 is the first) where the optimizer's slots were zero before step `since`. Allocates nothing; `batch` and `record` are
-    /// left to the caller.
+    /// The numbers of step `t` (0 is the first) where the optimizer's slots were zero before step `since`. Allocates nothing;
+    /// `batch` and `record` are left to the caller.
     pub fn step_scalars_since(&self, t: u64, since: u64) -> StepScalars {
         let mut step = StepScalars { step: t as u32, seed: self.seed, ..StepScalars::default() };
         self.optimizer.scalars(t.saturating_sub(since), self.lr_at(t), &self.training, &mut step.values);

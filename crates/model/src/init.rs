@@ -19,8 +19,8 @@ pub struct InitialParameter {
     pub values: Vec<f32>,
 }
 
-/// The initial weights of an experiment, in the order in which its programs declare them. A parameter's numbers depend on the seed,
-/// its name and its shape alone, so that a layer added behind it leaves them as they are.
+/// The initial weights of an experiment, in the order in which its programs declare them. A parameter's numbers depend on the
+/// seed, its name and its shape alone, so that a layer added behind it leaves them as they are.
 ///
 /// # Errors
 /// As [`crate::check`].

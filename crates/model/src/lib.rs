@@ -1,7 +1,8 @@
 //! The experiment document and what it turns into: graphs, step scalars, initial weights, links, forms.
 //!
-//! Everything that can be chosen is a registry with one file per member: [`layers`], [`losses`], [`optimizers`], [`schedules`] (data sources are
-//! `downhill-data`'s). It is not an engine: nothing here runs a graph, and nothing here draws.
+//! Everything that can be chosen is a registry with one file per member: [`layers`], [`losses`], [`optimizers`],
+//! [`schedules`] (data sources are `downhill-data`'s). It is not an engine: nothing here runs a graph, and nothing here
+//! draws.
 //!
 //! # What the programs agree on
 //!
@@ -14,11 +15,12 @@
 //! | `map.x` | f32 `[rows, features]`, resident | inputs of a map |
 //! | `probe.x`, `probe.y` | like `train.*`, resident | samples of a probe |
 //!
-//! Parameters are named as in PyTorch's `state_dict` (`0.weight`, `3.1.0.bias`), linear weights are `[out, in]`. Scopes are the same prefixes.
-//! Outputs of each program are listed at [`ProgramKind`], step scalars in [`scalars`]. A training step records
-//! [`Experiment::metric_names`].
+//! Parameters are named as in PyTorch's `state_dict` (`0.weight`, `3.1.0.bias`), linear weights are `[out, in]`. Scopes are
+//! the same prefixes. Outputs of each program are listed at [`ProgramKind`], step scalars in [`scalars`]. A training step
+//! records [`Experiment::metric_names`].
 //!
-//! Two classes with a loss of one output (`bce_with_logits`, `mse`, …): the first class is 0 for `bce_with_logits` and −1 for losses of a difference, the second is 1.
+//! Two classes with a loss of one output (`bce_with_logits`, `mse`, …): the first class is 0 for `bce_with_logits` and −1 for
+//! losses of a difference, the second is 1.
 
 mod build;
 mod check;

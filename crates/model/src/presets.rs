@@ -37,9 +37,9 @@ presets! {
     "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
     "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
     "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";
-    "too_fast": "Too large a step", "Circles with a learning rate thirty times too large: lower it and reset, for a ruined network stays ruined.";
+    "too_fast": "Too large a step", "Circles with a rate thirty times too large: lower it and reset, for a ruined network stays ruined.";
     "overfitting": "Learning by heart", "A large network, few noisy samples: the training loss falls, the validation loss rises.";
-    "regularised": "Kept from learning by heart", "The same data and network with dropout and an L2 penalty: the two losses stay together.";
+    "regularised": "Kept from learning by heart", "The same with dropout and an L2 penalty: the two losses stay closer together.";
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
 }
 

@@ -1,4 +1,5 @@
-//! From layers to shapes: every layer gets its place, its input and output shape and its parameters, before anything is allocated.
+//! From layers to shapes: every layer gets its place, its input and output shape and its parameters, before anything is
+//! allocated.
 
 use downhill_tensor::UserError;
 

@@ -1,7 +1,8 @@
-//! Which [`StepScalars`](downhill_graph::StepScalars) value means what: agreed between the optimizers' rules and the numbers computed for them.
+//! Which [`StepScalars`](downhill_graph::StepScalars) value means what: agreed between the optimizers' rules and the numbers
+//! computed for them.
 //!
-//! [`ScalarId::LR`] and [`ScalarId::DECAY`] are what an [`UpdateGroup`](downhill_graph::kernel::UpdateGroup) may replace; what exactly they hold is up to the
-//! optimizer (see its file).
+//! [`ScalarId::LR`] and [`ScalarId::DECAY`] are what an [`UpdateGroup`](downhill_graph::kernel::UpdateGroup) may replace;
+//! what exactly they hold is up to the optimizer (see its file).
 
 use downhill_graph::ScalarId;
 

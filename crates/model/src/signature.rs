@@ -44,7 +44,8 @@ impl Signature {
         }
     }
 
-    /// The signature of a source before its file is there. Numbers of samples of bundled sets are estimates (classes are split one by one).
+    /// The signature of a source before its file is there. Numbers of samples of bundled sets are estimates (classes are
+    /// split one by one).
     ///
     /// # Errors
     /// When the source cannot be built, or reads a file of the user's own.

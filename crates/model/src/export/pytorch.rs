@@ -11,8 +11,28 @@ use crate::{Experiment, Signature, Task};
 /// What is the same in every program.
 const TEMPLATE: &str = include_str!("train.py.txt");
 
-/// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and `data.safetensors` (`train.x`,
-/// `train.y`, `validation.x`, `validation.y` where there is one, and `indices` `[steps, batch]`), and takes the same steps as this engine.
+const SIN: &str = "\
+class Sin(nn.Module):
+    def forward(self, x):
+        return torch.sin(x)
+";
+const RESIDUAL: &str = "\
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+";
+const CONCAT: &str = "\
+class Concat(nn.ModuleList):
+    def __init__(self, *branches):
+        super().__init__(branches)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self], dim=-1)
+";
+
+/// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and
+/// `data.safetensors` (`train.x`, `train.y`, `validation.x`, `validation.y` where there is one, and `indices` `[steps,
+/// batch]`), and takes the same steps as this engine.
 ///
 /// # Errors
 /// As [`crate::check`].
@@ -28,7 +48,8 @@ pub fn train_py(experiment: &Experiment, signature: &Signature) -> Result<String
         ("@SEED@", experiment.seed.to_string()),
         ("@STEPS@", experiment.training.steps.map_or("None".to_string(), |steps| steps.to_string())),
         ("@BATCH@", experiment.training.batch_size.to_string()),
-        ("@SCHEDULE@", schedule(experiment)),
+        ("@RATE@", rate(experiment)),
+        ("@FORM@", experiment.schedule.def().python()),
         ("@GRADIENTS@", gradients(experiment)),
     ];
     // The name comes first and is the only text of the user's own: what it contains is not replaced again.
@@ -55,15 +76,7 @@ fn comment(name: &str) -> String {
 /// Classes for what `torch.nn` has no module for.
 fn helpers(model: &[Resolved]) -> String {
     let used = |name: &str| flat(model).iter().any(|layer| layer.name == name);
-    let all = [
-        ("sin", "class Sin(nn.Module):\n    def forward(self, x):\n        return torch.sin(x)\n"),
-        ("residual", "class Residual(nn.Sequential):\n    def forward(self, x):\n        return x + super().forward(x)\n"),
-        (
-            "concat",
-            "class Concat(nn.ModuleList):\n    def __init__(self, *branches):\n        super().__init__(branches)\n\n    def forward(self, x):\n        \
-             return torch.cat([branch(x) for branch in self], dim=-1)\n",
-        ),
-    ];
+    let all = [("sin", SIN), ("residual", RESIDUAL), ("concat", CONCAT)];
     all.into_iter().filter(|(name, _)| used(name)).map(|(_, class)| format!("\n\n{class}")).collect()
 }
 
@@ -82,18 +95,14 @@ fn optimizer(experiment: &Experiment) -> String {
     format!("{}, lr={})", def.torch(coupled), def.lr())
 }
 
-fn schedule(experiment: &Experiment) -> String {
-    let def = experiment.schedule.def();
+/// Base rate, warm-up and length of the schedule after it.
+fn rate(experiment: &Experiment) -> String {
+    let warmup = experiment.schedule.def().warmup();
     let total = match experiment.training.steps {
-        Some(steps) => steps.saturating_sub(def.warmup()).max(1).to_string(),
+        Some(steps) => steps.saturating_sub(warmup).max(1).to_string(),
         None => "math.inf".to_string(),
     };
-    format!(
-        "    lr, warmup, total = {}, {}, {total}\n    if t < warmup:\n        return lr * (t + 1) / (warmup + 1)\n    s = t - warmup\n    return {}\n",
-        experiment.optimizer.lr(),
-        def.warmup(),
-        def.python()
-    )
+    format!("{}, {warmup}, {total}", experiment.optimizer.lr())
 }
 
 /// What happens to gradients before the optimizer sees them: clipping by norm, clipping by value, penalties.
@@ -107,11 +116,10 @@ fn gradients(experiment: &Experiment) -> String {
         text += &format!("        nn.utils.clip_grad_value_(model.parameters(), {limit})\n");
     }
     let coupled = experiment.optimizer.def().coupled_decay();
-    let penalties = [("l1", training.l1, "p.sign()"), ("l2", if coupled { 0.0 } else { training.l2 }, "p")];
-    for (_, factor, what) in penalties.into_iter().filter(|(_, factor, _)| *factor > 0.0) {
-        text += &format!(
-            "        with torch.no_grad():\n            for p in model.parameters():\n                p.grad.add_({what}, alpha={factor})\n"
-        );
+    let penalties = [("p.sign()", training.l1), ("p", if coupled { 0.0 } else { training.l2 })];
+    for (what, factor) in penalties.into_iter().filter(|(_, factor)| *factor > 0.0) {
+        text += "        with torch.no_grad():\n            for p in model.parameters():\n";
+        text += &format!("                p.grad.add_({what}, alpha={factor})\n");
     }
     text
 }

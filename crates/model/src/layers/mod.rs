@@ -1,5 +1,5 @@
-//! The registry of layers: one line each in the list below. A layer knows its shapes and parameters ([`LayerDef::infer`]), its graph
-//! ([`LayerDef::build`]) and its PyTorch module ([`LayerDef::torch`]).
+//! The registry of layers: one line each in the list below. A layer knows its shapes and parameters ([`LayerDef::infer`]),
+//! its graph ([`LayerDef::build`]) and its PyTorch module ([`LayerDef::torch`]).
 
 mod activation;
 mod concat;
@@ -15,7 +15,7 @@ mod size;
 use downhill_data::spec;
 use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 pub use activation::{Elu, Gelu, GeluApproximation, Hardtanh, LeakyRelu, Mish, Relu, Sigmoid, Silu, Sin, Softplus, Tanh};
 pub use concat::Concat;
@@ -139,7 +139,8 @@ fn read_item(item: &Json, reader: &mut Reader) -> Result<Layer, UserError> {
 
 /// The schema of a list of layers: layers refer to themselves, so it stands once in the document.
 pub(crate) fn list_schema(title: &str, help: &str) -> Json {
-    serde_json::json!({ "title": title, "description": help, "type": "array", "maxItems": MAX_LAYERS, "items": { "$ref": "#/$defs/layer" } })
+    let items = json!({ "$ref": "#/$defs/layer" });
+    json!({ "title": title, "description": help, "type": "array", "maxItems": MAX_LAYERS, "items": items })
 }
 
 /// Writes a list of layers.

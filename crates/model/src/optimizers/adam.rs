@@ -27,8 +27,9 @@ fields! {
 
 /// The averages of Adam and the direction they give: `(m / (√v + eps), m, v)`.
 ///
-/// Kingma and Ba (2015), end of section 2: with bias corrections `c₁ = 1 − β₁ᵗ`, `c₂ = 1 − β₂ᵗ` the step `lr · (m/c₁) / (√(v/c₂) + ε)` equals
-/// `(lr·√c₂/c₁) · m / (√v + ε·√c₂)`, so the corrections go into two step scalars and cost nothing per weight.
+/// Kingma and Ba (2015), end of section 2: with bias corrections `c₁ = 1 − β₁ᵗ`, `c₂ = 1 − β₂ᵗ` the step `lr · (m/c₁) /
+/// (√(v/c₂) + ε)` equals `(lr·√c₂/c₁) · m / (√v + ε·√c₂)`, so the corrections go into two step scalars and cost nothing per
+/// weight.
 pub(super) fn direction(e: &mut Expr, g: Reg) -> (Reg, Reg, Reg) {
     let (m, v) = (e.read(SLOT), e.read(SLOT + 1));
     let m = average(e, (KEEP, m), (TAKE, g));

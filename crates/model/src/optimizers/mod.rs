@@ -1,8 +1,8 @@
 //! The registry of optimizers: one file each, one line in the list below.
 //!
-//! An optimizer is two halves that agree through [`crate::scalars`]: a rule for one weight, compiled once, and the numbers of a
-//! step, computed on the host in f64. Only what changes the *shape* of the rule (momentum at all, Nesterov, an L1 penalty at all, …)
-//! needs another program.
+//! An optimizer is two halves that agree through [`crate::scalars`]: a rule for one weight, compiled once, and the numbers of
+//! a step, computed on the host in f64. Only what changes the *shape* of the rule (momentum at all, Nesterov, an L1 penalty
+//! at all, …) needs another program.
 
 mod adam;
 mod adamw;
@@ -33,7 +33,8 @@ pub(crate) trait OptimizerDef {
     /// Writes the numbers of the `age`-th update (0 is the first) since the slots were zero, at learning rate `lr`.
     fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]);
 
-    /// The `torch.optim` call of the exported program, up to the closing parenthesis, without `lr`. `l2` is added to a coupled decay.
+    /// The `torch.optim` call of the exported program, up to the closing parenthesis, without `lr`. `l2` is added to a
+    /// coupled decay.
     fn torch(&self, l2: f64) -> String;
 
     /// Whether `weight_decay` acts on the gradient, as an L2 penalty would.

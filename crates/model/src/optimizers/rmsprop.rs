@@ -33,7 +33,8 @@ impl OptimizerDef for RmsProp {
         self.lr
     }
 
-    /// `s ← α·s + (1 − α)·g²`; `w ← w − lr · g / (√s + eps)`; with momentum `b ← momentum · b + g / (√s + eps)`, `w ← w − lr · b`.
+    /// `s ← α·s + (1 − α)·g²`; `w ← w − lr · g / (√s + eps)`; with momentum `b ← momentum · b + g / (√s + eps)`, `w ← w − lr
+    /// · b`.
     fn rule(&self, training: &Training) -> UpdateRule {
         let mut e = Expr::default();
         let w = e.read(WEIGHT);

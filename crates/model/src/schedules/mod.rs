@@ -63,8 +63,8 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// The learning rate of step `t` (0 is the first) for the base rate `lr`; `steps` is how long training lasts. The closed form is in the
-    /// [module](self)'s head.
+    /// The learning rate of step `t` (0 is the first) for the base rate `lr`; `steps` is how long training lasts. The closed
+    /// form is in the [module](self)'s head.
     pub fn lr_at(&self, lr: f64, t: u64, steps: Option<u64>) -> f64 {
         let warmup = self.def().warmup();
         if t < warmup {
