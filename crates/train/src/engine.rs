@@ -122,6 +122,15 @@ impl Engine {
         self.executor.take_completed(out);
     }
 
+    /// Nanoseconds that each kernel of a program takes. The state is afterwards as it was.
+    ///
+    /// # Errors
+    /// When there is no memory for a copy of the state.
+    pub fn profile(&mut self, program: ProgramId, step: &StepScalars) -> Result<Vec<f64>, UserError> {
+        let times = self.executor.profile(program, step).map_err(|e| failed(&e))?;
+        Ok(times.into_iter().map(|(_, nanoseconds)| nanoseconds).collect())
+    }
+
     /// Works off everything queued.
     pub fn finish(&mut self) {
         while self.pump(Instant::now() + Duration::from_secs(1)) == Progress::Busy {}

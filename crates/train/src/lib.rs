@@ -28,4 +28,4 @@ pub use curves::{Curve, Curves, Point};
 pub use engine::{Engine, Program};
 pub use pump::Next;
 pub use session::{Edited, Session};
-pub use snapshot::write_tensors;
+pub use snapshot::{Array, Values, write_arrays};

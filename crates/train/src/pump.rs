@@ -131,7 +131,7 @@ impl Session {
             self.sampler.next_batch(&mut self.indices[at..at + batch]);
             let mut scalars = self.experiment.step_scalars_since(step, self.slots_since);
             scalars.batch = first_row + i;
-            if self.record_all || self.recorder.wants(step) || self.goal == Some(step + 1) {
+            if self.losses.is_some() || self.recorder.wants(step) || self.goal == Some(step + 1) {
                 scalars.record = self.recorder.hand_out(step);
             }
             self.scalars.push(scalars);
@@ -198,6 +198,9 @@ impl Session {
             }
             if let Some(loss) = row.values.first() {
                 self.loss = f64::from(*loss);
+                if let Some(losses) = &mut self.losses {
+                    losses.push((row.step, *loss));
+                }
             }
             for (curve, value) in self.metric_curves.iter().zip(row.values) {
                 self.curves.push(*curve, row.step, *value);

@@ -49,7 +49,8 @@ pub struct Session {
     pub(crate) paced: bool,
     pub(crate) rate: RateMeter,
     pub(crate) recorder: Recorder,
-    pub(crate) record_all: bool,
+    /// Loss of every step, where it is kept.
+    pub(crate) losses: Option<Vec<(u64, f32)>>,
     pub(crate) curves: Curves,
     pub(crate) metric_curves: Vec<usize>,
     pub(crate) loss: f64,
@@ -116,7 +117,7 @@ impl Session {
             paced: true,
             rate: RateMeter::default(),
             recorder: Recorder::default(),
-            record_all: false,
+            losses: None,
             curves: Curves::default(),
             metric_curves: Vec::new(),
             loss: f64::NAN,
@@ -275,9 +276,25 @@ impl Session {
         self.pace = Pace::new(steps_per_second);
     }
 
-    /// Records every step, however fast they come.
-    pub fn record_every_step(&mut self) {
-        self.record_all = true;
+    /// Records every step, however fast they come, and keeps its loss for [`Session::take_losses`].
+    pub fn keep_losses(&mut self) {
+        self.losses = Some(Vec::new());
+    }
+
+    /// Steps and their losses (before the step's update) since the last call; nothing unless they are kept.
+    pub fn take_losses(&mut self) -> Vec<(u64, f32)> {
+        self.losses.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What every kernel of a training step takes: its printed form and nanoseconds.
+    ///
+    /// # Errors
+    /// When there is no memory for a copy of the state.
+    pub fn profile(&mut self) -> Result<Vec<(String, f64)>, UserError> {
+        self.step(1);
+        self.run_until_rest()?;
+        let times = self.engine.profile(self.train.id, &self.experiment.step_scalars_since(self.queued, self.slots_since))?;
+        Ok(self.programs.printed.iter().cloned().zip(times).collect())
     }
 
     /// Overwrites one element of a parameter.

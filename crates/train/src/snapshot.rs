@@ -80,14 +80,15 @@ impl Session {
         let meta =
             serde_json::to_string(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
         let slots = self.experiment.slots();
-        let mut tensors: Vec<(String, Vec<usize>, &[f32])> = Vec::new();
+        let mut arrays = Vec::new();
         for entry in &state.layout.entries {
-            tensors.push((entry.name.clone(), entry.shape.to_vec(), state.parameter(entry)));
+            let mut push = |name, values| arrays.push(Array { name, shape: entry.shape.to_vec(), values: Values::F32(values) });
+            push(entry.name.clone(), state.parameter(entry));
             for (i, slot) in slots.iter().enumerate() {
-                tensors.push((slot_name(slot, &entry.name), entry.shape.to_vec(), state.slot(i, entry)));
+                push(slot_name(slot, &entry.name), state.slot(i, entry));
             }
         }
-        write_tensors(&tensors, Some(meta))
+        write_arrays(&arrays, Some(meta))
     }
 
     /// Takes up a snapshot: its experiment, state and place in the order of samples. The next step is bit for bit that of the run it was
@@ -152,14 +153,38 @@ fn slot_name(slot: &str, parameter: &str) -> String {
     format!("optimizer.{slot}.{parameter}")
 }
 
-/// A safetensors file of f32 tensors, with the text under the metadata key `downhill` where there is one.
+/// A tensor to be written to a file.
+#[derive(Clone, Debug)]
+pub struct Array<'a> {
+    /// Name in the file.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Elements, row-major.
+    pub values: Values<'a>,
+}
+
+/// Elements of an [`Array`].
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// 32-bit floats.
+    F32(&'a [f32]),
+    /// Whole numbers below 2³¹, written as signed ones, which every reader knows.
+    I32(&'a [u32]),
+}
+
+/// A safetensors file, with the text under the metadata key `downhill` where there is one.
 ///
 /// # Errors
 /// When a tensor's elements do not fill its shape.
-pub fn write_tensors(tensors: &[(String, Vec<usize>, &[f32])], meta: Option<String>) -> Result<Vec<u8>, UserError> {
-    let views = tensors.iter().map(|(name, shape, values)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values)).map_err(|e| broken(&e))?;
-        Ok((name.as_str(), view))
+pub fn write_arrays(arrays: &[Array<'_>], meta: Option<String>) -> Result<Vec<u8>, UserError> {
+    let views = arrays.iter().map(|array| {
+        let (dtype, bytes): (Dtype, &[u8]) = match array.values {
+            Values::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
+            Values::I32(values) => (Dtype::I32, bytemuck::cast_slice(values)),
+        };
+        let view = TensorView::new(dtype, array.shape.clone(), bytes).map_err(|e| broken(&e))?;
+        Ok((array.name.as_str(), view))
     });
     let views = views.collect::<Result<Vec<_>, UserError>>()?;
     let meta = meta.map(|text| std::iter::once((KEY.to_string(), text)).collect());

@@ -1,0 +1,35 @@
+use std::path::Path;
+
+use downhill_model::{Signature, check};
+use downhill_tensor::UserError;
+
+use crate::document::{Document, say};
+
+/// Prints what an experiment is made of and what it costs.
+///
+/// # Errors
+/// When it cannot be trained.
+pub fn run(path: &Path) -> Result<(), UserError> {
+    let document = Document::read(path)?;
+    let source = &document.experiment.data;
+    let data = source.build(document.experiment.seed, &document).map_err(|e| e.under(source.name()).under("data"))?;
+    let signature = Signature::from_dataset(&data);
+    let summary = check(&document.experiment, &signature)?;
+    for note in &data.notes {
+        eprintln!("note: {note}");
+    }
+    say(&format!("data        {}: {} to learn from, {} held out", source.name(), signature.train, signature.validation));
+    say(&format!("{:24} {:20} {:12} parameters", "input", "", sizes(&signature.input_shape)));
+    for layer in &summary.layers {
+        let parameters: Vec<String> = layer.parameters.iter().map(|(name, shape)| format!("{name} {}", sizes(shape))).collect();
+        say(format!("{:24} {:20} {:12} {}", layer.path, layer.label, sizes(&layer.shape), parameters.join(", ")).trim_end());
+    }
+    say(&format!("parameters  {}", summary.parameters));
+    say(&format!("operations  {} per step", summary.flops_per_step));
+    say(&format!("memory      {:.1} MiB", summary.bytes as f64 / f64::from(1 << 20)));
+    Ok(())
+}
+
+fn sizes(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
+}

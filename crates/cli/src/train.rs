@@ -1,0 +1,94 @@
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use downhill_protocol::Event;
+use downhill_tensor::UserError;
+use downhill_train::{Next, Session};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, json};
+
+use crate::document::{Document, read, say, trouble, write};
+
+/// What to train, how long, from where and to where.
+pub struct Order {
+    pub experiment: PathBuf,
+    pub steps: Option<u64>,
+    pub init: Option<PathBuf>,
+    pub save: Option<PathBuf>,
+    pub metrics: Option<PathBuf>,
+}
+
+/// Trains an experiment.
+///
+/// # Errors
+/// When it cannot be trained, a file cannot be read or written, or the loss stops being finite.
+pub fn run(order: &Order) -> Result<(), UserError> {
+    let document = Document::read(&order.experiment)?;
+    let steps = order.steps.or(document.experiment.training.steps).ok_or_else(|| {
+        UserError::at("training.steps", "This experiment trains until stopped.").hint("Say how long with --steps.")
+    })?;
+    let mut session = Session::new(document.experiment.clone(), &document)?;
+    for note in &session.data().notes {
+        eprintln!("note: {note}");
+    }
+    if let Some(path) = &order.init {
+        session.load_weights(&read(path)?)?;
+    }
+    let mut lines = match &order.metrics {
+        Some(path) => Some(BufWriter::new(File::create(path).map_err(|e| trouble(path, "written", &e))?)),
+        None => None,
+    };
+    if lines.is_some() {
+        session.keep_losses();
+    }
+    let bar = progress(steps);
+    session.step(steps);
+    loop {
+        let next = session.advance(Instant::now() + Duration::from_millis(50))?;
+        let status = session.status();
+        bar.set_position(status.step);
+        bar.set_message(format!("loss {:.5}", status.loss));
+        if let (Some(lines), Some(path)) = (&mut lines, &order.metrics) {
+            for (step, loss) in session.take_losses() {
+                // JSON has no NaN; a run that diverged ends with an error that says so.
+                writeln!(lines, "{}", json!({ "step": step, "loss": loss })).map_err(|e| trouble(path, "written", &e))?;
+            }
+        }
+        if next == Next::Rest {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    if let (Some(lines), Some(path)) = (&mut lines, &order.metrics) {
+        lines.flush().map_err(|e| trouble(path, "written", &e))?;
+    }
+    if let Some(path) = &order.save {
+        write(path, &session.snapshot()?)?;
+    }
+    report(&mut session)
+}
+
+fn progress(steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps);
+    let style = ProgressStyle::with_template("{bar:30} step {pos}/{len} · {per_sec} · {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Prints the last metrics, or says why there are none.
+fn report(session: &mut Session) -> Result<(), UserError> {
+    for message in session.take_events() {
+        if let Event::Diverged(divergence) = message.header {
+            return Err(UserError::at(divergence.layer, divergence.why));
+        }
+    }
+    let status = session.status();
+    let mut line = Map::new();
+    line.insert("step".to_string(), json!(status.step));
+    line.insert("loss".to_string(), json!(status.loss));
+    line.extend(status.metrics.into_iter().map(|(name, value)| (name, json!(value))));
+    say(&serde_json::Value::Object(line).to_string());
+    Ok(())
+}
