@@ -39,8 +39,8 @@ impl OpDef for Gather {
         let width: usize = inputs[0].ty.shape[1..].iter().product();
         let mut data = Vec::with_capacity(outputs[0].shape.numel());
         for &index in &inputs[1].data {
-            let start = index as usize * width;
-            match inputs[0].data.get(start..start + width) {
+            let start = (index as usize).saturating_mul(width);
+            match inputs[0].data.get(start..start.saturating_add(width)) {
                 Some(entry) => data.extend_from_slice(entry),
                 None => data.extend(std::iter::repeat_n(0.0, width)),
             }

@@ -45,8 +45,8 @@ impl OpDef for ScatterAdd {
         let width: usize = outputs[0].shape[1..].iter().product();
         let mut data = vec![0.0; outputs[0].shape.numel()];
         for (row, &index) in inputs[1].data.iter().enumerate() {
-            let start = index as usize * width;
-            if let Some(entry) = data.get_mut(start..start + width) {
+            let start = (index as usize).saturating_mul(width);
+            if let Some(entry) = data.get_mut(start..start.saturating_add(width)) {
                 for (sum, v) in entry.iter_mut().zip(&inputs[0].data[row * width..]) {
                     *sum += v;
                 }
