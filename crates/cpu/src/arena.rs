@@ -27,7 +27,7 @@ impl Buffer {
     /// Makes it at least `len` elements long; new ones are zero, old ones stay.
     pub fn grow(&mut self, len: usize) -> Result<(), TryReserveError> {
         if len > self.len {
-            let chunks = (len + OVERREAD).div_ceil(8);
+            let chunks = len.saturating_add(OVERREAD).div_ceil(8);
             self.chunks.try_reserve_exact(chunks.saturating_sub(self.chunks.len()))?;
             self.grow_infallibly(len);
         }
@@ -128,4 +128,22 @@ impl<'a> Memory<'a> {
 #[inline]
 pub(crate) fn word(cell: &Cell<f32>) -> u32 {
     cell.get().to_bits()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_keeps_its_content_when_it_grows_and_says_when_it_cannot() {
+        let mut buffer = Buffer::default();
+        buffer.grow(10).unwrap();
+        buffer.words_mut()[9] = 7;
+        buffer.grow(1000).unwrap();
+        assert_eq!((buffer.words()[9], buffer.words()[10], buffer.len()), (7, 0, 1000));
+        assert_eq!(buffer.as_mut_ptr() as usize % 16, 0);
+        assert!(buffer.grow(usize::MAX / 2).is_err());
+        assert_eq!((buffer.words()[9], buffer.len()), (7, 1000));
+    }
 }

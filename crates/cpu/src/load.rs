@@ -207,7 +207,6 @@ impl Loader<'_> {
                 let labels = matches!(kind, downhill_graph::kernel::LossKind::CrossEntropy { .. });
                 Op::Loss(LossOp {
                     kind,
-                    rows: rows as usize,
                     cols: columns,
                     prediction: self.read(step, 0, all)?,
                     target: self.read(step, 1, if labels { rows } else { all })?,

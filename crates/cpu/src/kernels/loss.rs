@@ -9,7 +9,6 @@ use crate::simd::rows;
 #[derive(Clone, Debug)]
 pub(crate) struct LossOp {
     pub kind: LossKind,
-    pub rows: usize,
     pub cols: usize,
     pub prediction: Operand,
     pub target: Operand,

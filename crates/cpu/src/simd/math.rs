@@ -85,14 +85,16 @@ pub(crate) fn log1p<L: Lanes>(x: L) -> L {
 /// tanh x as a quotient of polynomials, the one that Eigen uses.
 #[inline(always)]
 pub(crate) fn tanh<L: Lanes>(x: L) -> L {
-    let x = x.least(c(7.905_311)).most(c(-7.905_311));
-    let z = x.mul(x);
+    let near = x.least(c(7.905_311)).most(c(-7.905_311));
+    let z = near.mul(near);
     let p = poly(
         z,
         [-2.760_768_5e-16, 2.000_187_9e-13, -8.604_672e-11, 5.122_297_1e-8, 1.485_722_4e-5, 6.372_619_3e-4, 4.893_524_6e-3],
     );
     let q = poly(z, [1.198_258_4e-6, 1.185_347_1e-4, 2.268_434_6e-3, 4.893_525_2e-3]);
-    x.mul(p.div(q))
+    // Exactly ±1 where it rounds to that: a gradient has the factor 1 − tanh².
+    let one = c::<L>(1.0).or(x.and(L::bits(0x8000_0000)));
+    c::<L>(8.32).le(x.abs()).select(one, near.mul(p.div(q)))
 }
 
 /// 1/(1 + e⁻ˣ)
@@ -124,7 +126,8 @@ pub(crate) fn erf<L: Lanes>(x: L) -> L {
     );
     let q = poly(z, [-1.456_607_2e-5, -2.133_740_5e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2]);
     // Exactly ±1 where it rounds to that, so that gelu of a large negative number is zero.
-    c::<L>(4.0).le(x.abs()).select(sign(x), near.mul(p.div(q)))
+    let one = c::<L>(1.0).or(x.and(L::bits(0x8000_0000)));
+    c::<L>(4.0).le(x.abs()).select(one, near.mul(p.div(q)))
 }
 
 /// sin(x + quarter·π/2). Beyond |x| = 8192 the reduction would lose bits, so those take the slow way.

@@ -2,7 +2,7 @@
 
 use downhill_graph::{BinaryOp, UnaryOp};
 
-use super::{Lanes, OVERREAD, math, versions};
+use super::{Lanes, math, versions};
 
 /// Most elements that one instruction handles: with a handful of operands a tile stays in the first-level cache.
 pub(crate) const TILE: usize = 256;
@@ -63,7 +63,7 @@ versions! {
     /// Runs a program over the `n ≤ TILE` elements that the places name.
     ///
     /// # Safety
-    /// Slots lie within `places`. Destinations hold `n` elements; every operand can be read [`OVERREAD`] elements beyond `n`.
+    /// Slots lie within `places`. Destinations hold `n` elements; every operand can be read [`super::OVERREAD`] elements beyond `n`.
     pub(crate) unsafe fn run(code: &[Ins], places: &[Place], n: usize, counter: Counter) {
         // SAFETY: handed on.
         unsafe { run_lanes::<L>(code, places, n, counter) }
