@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_point_is_sent_once_and_all_of_them_again_after_thinning() {
         let mut curves = curve_of(10);
-        let mut take = |curves: &mut Curves, replace| {
+        let take = |curves: &mut Curves, replace| {
             let mut arrays = Arrays::default();
             let chunk = curves.take(1, replace, &mut arrays)?;
             let message = arrays.with(chunk);
