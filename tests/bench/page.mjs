@@ -1,11 +1,10 @@
 // What a person feels: first motion, frames and long tasks while training runs flat out, bytes of the first visit.
-import { existsSync, readFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
+import { existsSync, statSync } from "node:fs";
 import { fileOf, launch } from "./host.mjs";
 
 const FLAT_OUT_MS = 8000;
 
-/** Bytes of everything one visit asks `server` for, the worker's files too, each gzipped as a host would send it. */
+/** Bytes of everything one visit asks `server` for, the worker's files too, compressed as a host would send it. */
 async function transferKB(browser, server, url) {
   const paths = new Set();
   const note = (request) => paths.add(new URL(request.url, url).pathname);
@@ -16,7 +15,7 @@ async function transferKB(browser, server, url) {
   await page.close();
   server.off("request", note);
   const files = [...paths].map(fileOf).filter((file) => file && existsSync(file));
-  return Math.round(files.reduce((sum, file) => sum + gzipSync(readFileSync(file), { level: 9 }).length, 0) / 1024);
+  return Math.round(files.reduce((sum, file) => sum + (existsSync(`${file}.br`) ? statSync(`${file}.br`) : statSync(file)).size, 0) / 1024);
 }
 
 /** Milliseconds from navigation to the first changed picture of the decision boundary. */
@@ -73,7 +72,7 @@ export async function measurePage(server, url) {
     await page.goto(url);
     await page.waitForFunction(() => window.downhill?.state().step > 0);
     const motion = await firstMotionMs(page, url);
-    await page.getByTestId("pace").selectOption("max");
+    await page.evaluate(() => window.downhill.pace("max"));
     await page.waitForTimeout(1000);
     return { transferKB: bytes, firstMotionMs: motion, ...(await watchFrames(page, FLAT_OUT_MS)) };
   } finally {

@@ -1,14 +1,12 @@
-//! A small static file server: the whole folder in memory, gzip, validators and caching headers as a good host sends them.
+//! A small static file server: the whole folder in memory, compressed copies, validators and caching headers as a good host sends them.
 
 use anyhow::{Context, Result, anyhow};
-use flate2::{Compression, write::GzEncoder};
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::Hasher;
-use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use tiny_http::{Header, Method, Request, Response};
 
@@ -64,7 +62,8 @@ struct Site {
 
 struct Asset {
     bytes: Vec<u8>,
-    gzip: OnceLock<Vec<u8>>,
+    /// The contents of `NAME.br`, where the build has put one beside the file.
+    brotli: Option<Vec<u8>>,
     kind: &'static str,
     etag: String,
     /// The name holds a hash of the contents, so that a copy never grows old.
@@ -102,11 +101,13 @@ impl Site {
         if if_none_match == Some(asset.etag.as_str()) {
             return Reply { status: 304, headers, body: b"" };
         }
-        if accept_encoding.contains("gzip") && asset.compresses() {
-            headers.push(("Content-Encoding", "gzip".to_owned()));
-            return Reply { status: 200, headers, body: asset.gzipped() };
+        match &asset.brotli {
+            Some(brotli) if accept_encoding.split(',').any(|name| name.trim() == "br") => {
+                headers.push(("Content-Encoding", "br".to_owned()));
+                Reply { status: 200, headers, body: brotli }
+            }
+            _ => Reply { status: 200, headers, body: &asset.bytes },
         }
-        Reply { status: 200, headers, body: &asset.bytes }
     }
 }
 
@@ -115,19 +116,7 @@ impl Asset {
         let mut hasher = DefaultHasher::new();
         hasher.write(&bytes);
         let etag = format!("W/\"{:016x}\"", hasher.finish());
-        Self { gzip: OnceLock::new(), kind: mime(name), etag, immutable: has_hash(name), bytes }
-    }
-
-    fn compresses(&self) -> bool {
-        self.bytes.len() > 1000 && !matches!(self.kind, "image/png" | "font/woff2")
-    }
-
-    fn gzipped(&self) -> &[u8] {
-        self.gzip.get_or_init(|| {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-            // Writing to memory does not fail; if it did, the empty body would be seen at once.
-            encoder.write_all(&self.bytes).and_then(|()| encoder.finish()).unwrap_or_default()
-        })
+        Self { brotli: None, kind: mime(name), etag, immutable: has_hash(name), bytes }
     }
 }
 
@@ -135,13 +124,14 @@ fn load_into(files: &mut BTreeMap<String, Asset>, folder: &Path, prefix: &str) -
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
+        if name.starts_with('.') || name.ends_with(".br") {
             continue;
         }
         if entry.path().is_dir() {
             load_into(files, &entry.path(), &format!("{prefix}{name}/"))?;
         } else {
-            files.insert(format!("{prefix}{name}"), Asset::new(&name, fs::read(entry.path())?));
+            let brotli = fs::read(folder.join(format!("{name}.br"))).ok();
+            files.insert(format!("{prefix}{name}"), Asset { brotli, ..Asset::new(&name, fs::read(entry.path())?) });
         }
     }
     Ok(())
@@ -187,7 +177,7 @@ mod tests {
     use super::*;
 
     fn site() -> Site {
-        let page = Asset::new("index.html", b"<p>hello</p>".repeat(200));
+        let page = Asset { brotli: Some(b"small".to_vec()), ..Asset::new("index.html", b"<p>hello</p>".repeat(200)) };
         let wasm = Asset::new("app-d5792a7052f1862c_bg.wasm", vec![0; 4096]);
         Site { files: BTreeMap::from([("/index.html".to_owned(), page), ("/app-d5792a7052f1862c_bg.wasm".to_owned(), wasm)]) }
     }
@@ -217,9 +207,9 @@ mod tests {
     fn a_copy_that_is_still_good_is_not_sent_again() {
         let site = site();
         let first = site.reply("/", None, "gzip, br");
-        assert_eq!(header(&first, "Content-Encoding"), Some("gzip"));
-        assert!(first.body.len() < 200);
-        let again = site.reply("/", header(&first, "ETag"), "gzip");
+        assert_eq!((header(&first, "Content-Encoding"), first.body), (Some("br"), &b"small"[..]));
+        assert_eq!(header(&site.reply("/", None, "gzip"), "Content-Encoding"), None);
+        let again = site.reply("/", header(&first, "ETag"), "br");
         assert_eq!((again.status, again.body.len()), (304, 0));
     }
 }
