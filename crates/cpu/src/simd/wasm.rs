@@ -71,21 +71,21 @@ impl Lanes for V128 {
     #[cfg(feature = "relaxed-simd")]
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
-        // SAFETY: a build with this feature is only started where the browser validates relaxed SIMD.
-        Self(unsafe { f32x4_relaxed_madd(self.0, b.0, c.0) })
+        Self(f32x4_relaxed_madd(self.0, b.0, c.0))
     }
     #[cfg(not(feature = "relaxed-simd"))]
     #[inline(always)]
     fn fma(self, b: Self, c: Self) -> Self {
         Self(f32x4_add(f32x4_mul(self.0, b.0), c.0))
     }
+    // Under relaxed SIMD the compiler turns `pmin` and `pmax` into instructions that may lose NaN.
     #[inline(always)]
     fn least(self, o: Self) -> Self {
-        Self(f32x4_pmin(self.0, o.0))
+        if cfg!(feature = "relaxed-simd") { o.lt(self).select(o, self) } else { Self(f32x4_pmin(self.0, o.0)) }
     }
     #[inline(always)]
     fn most(self, o: Self) -> Self {
-        Self(f32x4_pmax(self.0, o.0))
+        if cfg!(feature = "relaxed-simd") { self.lt(o).select(o, self) } else { Self(f32x4_pmax(self.0, o.0)) }
     }
     #[inline(always)]
     fn lt(self, o: Self) -> Self {
