@@ -118,7 +118,7 @@ export class TimeChart {
       scales: { x: { time: false }, y: log ? { distr: 3 } : { range: spread } },
       axes: [
         { ...axis, size: 20, space: 70, values: (_, splits) => splits.map(short) },
-        { ...axis, size: 38, space: 34, values: (_, splits) => splits.map((v) => (v === null ? "" : short(v))) },
+        { ...axis, size: 44, space: 34, values: (_, splits) => splits.map((v) => (v === null ? "" : short(v))) },
       ],
       series: [
         {},

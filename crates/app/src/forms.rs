@@ -9,6 +9,10 @@ use crate::fields::{self, Field, Kind, Range, TRAVEL};
 use crate::icons::Icon;
 use crate::state::Lab;
 
+/// Fields that few people touch: they stand behind a fold.
+const RARE: &[&str] =
+    &["betas", "eps", "dampening", "nesterov", "alpha", "centered", "turns", "imbalance", "label_smoothing", "bias", "init"];
+
 /// The fields of `schema` for the object at `base` (`data.spirals`), but for those in `hidden`.
 #[component]
 pub fn Form(
@@ -20,7 +24,18 @@ pub fn Form(
     #[prop(optional)]
     hidden: &'static [&'static str],
 ) -> impl IntoView {
-    fields::of(&schema, hidden).into_iter().map(|field| view! { <FieldRow field base=base.clone()/> }.into_any()).collect_view()
+    let (folded, open): (Vec<Field>, Vec<Field>) =
+        fields::of(&schema, hidden).into_iter().partition(|f| RARE.contains(&f.name.as_str()));
+    let rows = |fields: Vec<Field>| {
+        fields.into_iter().map(|field| view! { <FieldRow field base=base.clone()/> }.into_any()).collect_view()
+    };
+    let fold = (!folded.is_empty() && !open.is_empty()).then_some("More");
+    let folded = rows(folded);
+    let folded = match fold {
+        Some(word) => view! { <details><summary>{word}</summary>{folded}</details> }.into_any(),
+        None => folded.into_any(),
+    };
+    view! { {rows(open)}{folded} }
 }
 
 /// One field: label, reset arrow, control, and the sentence when it is wrong.

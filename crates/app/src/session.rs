@@ -115,7 +115,13 @@ impl Lab {
             self.marks.update(|marks| marks.push(Mark { step, label }));
         }
         info.notes.iter().for_each(|note| self.tell(false, note.clone()));
-        self.inbox.update_value(|inbox| inbox.accepted.clone_from(&info.experiment));
+        self.inbox.update_value(|inbox| {
+            inbox.accepted.clone_from(&info.experiment);
+            inbox.experiment = Experiment::parse(&info.experiment).ok().map(|parsed| parsed.experiment);
+            if new_run {
+                inbox.rate_until = -1.0;
+            }
+        });
         self.problem.set(None);
         self.points.set(Arc::new(points));
         remember(&info.experiment);
@@ -139,6 +145,7 @@ impl Lab {
         };
         let run = self.info.with_untracked(|i| i.as_ref().map(|i| i.run));
         if let Some(status) = status {
+            self.record_rate(status.step);
             self.status.set(status);
         }
         for (panel, shown) in frames {
@@ -149,6 +156,30 @@ impl Lab {
         if curves {
             self.curves_changed.update(|n| *n += 1);
         }
+    }
+
+    /// Continues the curve of the learning rate up to `step`: the schedule is a closed form, so the worker need not record it.
+    fn record_rate(self, step: u64) {
+        /// Points between two statuses, and the share of the run that a point may stand for.
+        const PARTS: f64 = 6.0;
+        const SHARE: f64 = 1.0 / 2000.0;
+        let step = step as f64;
+        let points = self.inbox.try_update_value(|inbox| {
+            let from = inbox.rate_until;
+            if step - from < (step * SHARE).max(1.0) {
+                return Vec::new();
+            }
+            inbox.rate_until = step;
+            let Some(experiment) = &inbox.experiment else { return Vec::new() };
+            let part = ((step - from) / PARTS).max(1.0);
+            let count = ((step - from) / part).round() as u32;
+            (1..=count)
+                .map(|i| (from + part * f64::from(i)).round())
+                .map(|s| (s as f32, experiment.lr_at(s as u64) as f32))
+                .collect()
+        });
+        let (steps, rates): (Vec<f32>, Vec<f32>) = points.unwrap_or_default().into_iter().unzip();
+        self.curves.update_value(|curves| curves.append("lr", &steps, &rates, false));
     }
 
     /// Fetches a bundled file, or hands out one that the person gave.

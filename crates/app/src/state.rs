@@ -106,6 +106,8 @@ pub(crate) struct Inbox {
     pub edit: Option<String>,
     pub saved: Option<(u64, Vec<u8>)>,
     pub accepted: String,
+    pub experiment: Option<Experiment>,
+    pub rate_until: f64,
     pub assets: HashMap<String, Vec<u8>>,
     pub crashes: u32,
     pub bench: HashMap<u32, js_sys::Function>,

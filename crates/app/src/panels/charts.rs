@@ -1,6 +1,6 @@
 //! Curves over steps: loss, accuracy, gradient norm, learning rate. uPlot draws them; what they show is decided here.
 
-use downhill_model::Experiment;
+use downhill_protocol::{Frame, MapSource, Watch};
 use js_sys::{Array, Float64Array, Object, Reflect};
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -29,9 +29,14 @@ const POINTS: usize = 900;
 /// Milliseconds between two drawings of a chart.
 const EVERY: f64 = 120.0;
 
+/// What the names of the gradients' curves begin with.
+const GRADIENT: &str = "grad:";
+/// Colours of layers in the style sheet.
+const LAYER_INKS: [&str; 6] = ["--teal", "--violet", "--rose", "--ochre", "--pos", "--neg"];
+
 /// A curve as a chart draws it; `ink` names a colour of the style sheet.
 struct Drawn {
-    label: &'static str,
+    label: String,
     ink: &'static str,
     dash: bool,
     width: f64,
@@ -39,12 +44,12 @@ struct Drawn {
 }
 
 impl Drawn {
-    fn new(label: &'static str, ink: &'static str, curve: Curve) -> Self {
-        Self { label, ink, dash: false, width: 1.6, curve }
+    fn new(label: &str, ink: &'static str, curve: Curve) -> Self {
+        Self { label: label.to_string(), ink, dash: false, width: 1.6, curve }
     }
 
-    fn dashed(label: &'static str, ink: &'static str, curve: Curve) -> Self {
-        Self { label, ink, dash: true, width: 1.2, curve }
+    fn dashed(label: &str, ink: &'static str, curve: Curve) -> Self {
+        Self { label: label.to_string(), ink, dash: true, width: 1.2, curve }
     }
 }
 
@@ -62,6 +67,7 @@ enum Kind {
 pub fn Charts() -> impl IntoView {
     let lab = Lab::here();
     let classes = Memo::new(move |_| lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
+    watch_gradients(lab);
     view! {
         <div class="charts">
             <Chart kind=Kind::Loss title="Loss" at=0.0/>
@@ -70,6 +76,26 @@ pub fn Charts() -> impl IntoView {
             <Chart kind=Kind::Rate title="Learning rate" at=90.0/>
         </div>
     }
+}
+
+/// Keeps the norms of the layers' gradients, a few times a second, as curves.
+fn watch_gradients(lab: Lab) {
+    lab.watch(Watch { panel: "stats".into(), source: MapSource::Stats, every_ms: 250.0 });
+    let last = StoredValue::new(None::<(u32, u64)>);
+    Effect::new(move |_| {
+        lab.frames.stats.with(|shown| {
+            let Some(shown) = shown.as_ref().filter(|s| last.get_value() != Some((s.run, s.step))) else { return };
+            let Frame::Stats { rows } = &shown.message.header else { return };
+            last.set_value(Some((shown.run, shown.step)));
+            lab.curves.update_value(|curves| {
+                for (name, values) in rows.iter().filter(|r| r.0.ends_with("weight")) {
+                    if let Some((_, norm)) = values.iter().find(|v| v.0 == "grad_norm") {
+                        curves.append(&format!("{GRADIENT}{name}"), &[shown.step as f32], &[*norm as f32], false);
+                    }
+                }
+            });
+        });
+    });
 }
 
 #[component]
@@ -105,7 +131,7 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
             <span class="key base">{move || baseline.get().map(|b| format!("guessing {}", number((b * 1000.0).round() / 1000.0)))}</span>
         }
         .into_any(),
-        Kind::Gradient => view! { <span>"before clipping"</span> }.into_any(),
+        Kind::Gradient => view! { <span>"per layer"</span> }.into_any(),
         Kind::Rate => view! { <span>"schedule ahead dotted"</span> }.into_any(),
     };
     view! {
@@ -160,9 +186,16 @@ fn curves(lab: Lab, kind: Kind, smoothing: f64) -> Vec<Drawn> {
             let train = get("train_accuracy").or_else(|| get("accuracy"));
             drawn.extend(train.map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));
         }
-        Kind::Gradient => drawn.extend(
-            get("grad_norm").map(|c| Drawn { width: 1.2, ..Drawn::new("gradient norm", "--teal", c.smoothed(smoothing)) }),
-        ),
+        Kind::Gradient => {
+            let names = lab.curves.with_value(|c| c.names(GRADIENT));
+            for (i, name) in names.iter().enumerate().take(LAYER_INKS.len()) {
+                let layer = name.trim_start_matches(GRADIENT).trim_end_matches(".weight");
+                let label = format!("layer {layer}");
+                drawn.extend(
+                    get(name).map(|c| Drawn { width: 1.2, ..Drawn::new(&label, LAYER_INKS[i], c.smoothed(smoothing)) }),
+                );
+            }
+        }
         Kind::Rate => {
             drawn.extend(get("lr").map(|c| Drawn::new("rate", "--pos", c)));
             drawn.extend(ahead(lab, last_step).map(|c| Drawn::dashed("ahead", "--pos", c)));
@@ -174,8 +207,7 @@ fn curves(lab: Lab, kind: Kind, smoothing: f64) -> Vec<Drawn> {
 /// The schedule from here to its end.
 fn ahead(lab: Lab, from: f64) -> Option<Curve> {
     const PARTS: u64 = 120;
-    let text = lab.info.with_untracked(|i| i.as_ref().map(|i| i.experiment.clone()))?;
-    let experiment = Experiment::parse(&text).ok()?.experiment;
+    let experiment = lab.inbox.with_value(|inbox| inbox.experiment.clone())?;
     let from = from as u64;
     let end = experiment.training.steps.filter(|&end| end > from)?;
     let steps: Vec<u64> = (0..=PARTS).map(|i| from + (end - from) * i / PARTS).collect();
@@ -193,7 +225,7 @@ fn pack(curves: &[Drawn]) -> Array {
             let put = |name: &str, value: JsValue| {
                 let _ = Reflect::set(&object, &name.into(), &value);
             };
-            put("label", c.label.into());
+            put("label", c.label.as_str().into());
             put("ink", c.ink.into());
             put("dash", c.dash.into());
             put("width", c.width.into());

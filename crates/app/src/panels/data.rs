@@ -50,7 +50,7 @@ pub fn DataPanel() -> impl IntoView {
 #[component]
 fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
     let lab = Lab::here();
-    let title = catalog::title_of("data", source);
+    let title = short(source);
     let canvas = NodeRef::<Canvas>::new();
     let points = Source::preview(source, SAMPLES);
     let picture = if points.is_empty() {
@@ -76,6 +76,16 @@ fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
         <button type="button" class="source" data-source=source aria-pressed=move || on().to_string() title=catalog::help_of("data", source) on:click=move |_| choose(lab, source)>
             {picture}<span>{title}</span>
         </button>
+    }
+}
+
+/// A name that fits below a thumbnail.
+fn short(source: &str) -> String {
+    match source {
+        "gaussians" => "gauss".to_string(),
+        "checkerboard" => "checks".to_string(),
+        "breast_cancer" => "cancer".to_string(),
+        name => name.replace('_', " "),
     }
 }
 

@@ -214,8 +214,8 @@ fn ColumnView(at: usize, column: Column, room: Memo<usize>) -> impl IntoView {
 fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, room: Memo<usize>, size: RwSignal<Option<RwSignal<u32>>>) {
     Effect::new(move |_| {
         size.get().map(|s| s.get());
-        map.columns.track();
-        room.track();
+        map.columns.with(|_| ());
+        room.get();
         lab.info.with(|i| i.as_ref().map(|i| i.run));
         request_animation_frame(move || {
             if let Some(net) = net.try_get_untracked().flatten() {

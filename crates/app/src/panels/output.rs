@@ -118,7 +118,7 @@ fn Health() -> impl IntoView {
     // The metrics move a few times a second at most; the verdict need not move more often.
     let beat = Memo::new(move |_| lab.status.with(|s| (s.metrics.clone(), s.step == 0, s.step / 50)));
     let verdict: Memo<Verdict> = Memo::new(move |_| {
-        beat.track();
+        beat.with(|_| ());
         lab.diverged.track();
         lab.info.track();
         untrack(|| judge(&signs(lab)))

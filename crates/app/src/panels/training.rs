@@ -49,16 +49,7 @@ fn Choice(group: &'static str, title: &'static str, fallback: &'static str, kept
     let form = move || {
         let name = name.get();
         let schema = catalog::fields_of(group, &name)?;
-        Some(view! { <Form schema=(*schema).clone() base=format!("{group}.{name}") hidden=&["betas", "eps", "dampening", "nesterov", "alpha"]/> }.into_any())
-    };
-    let rare = move || {
-        let name = name.get();
-        let schema = catalog::fields_of(group, &name)?;
-        let rare = schema["properties"]
-            .as_object()?
-            .keys()
-            .any(|k| ["betas", "eps", "dampening", "nesterov", "alpha"].contains(&k.as_str()));
-        rare.then(|| view! { <details><summary>{format!("More of {}", catalog::title_of(group, &name))}</summary><Form schema=(*schema).clone() base=format!("{group}.{name}") hidden=&["lr", "weight_decay", "momentum"]/></details> }.into_any())
+        Some(view! { <Form schema=(*schema).clone() base=format!("{group}.{name}")/> }.into_any())
     };
     let id = format!("choose-{group}");
     let label = id.clone();
@@ -66,7 +57,6 @@ fn Choice(group: &'static str, title: &'static str, fallback: &'static str, kept
         <div class="field"><label for=label>{title}</label><Select id words value=name write=Callback::new(choose)/></div>
         <Trouble path=group.to_string() here_only=true/>
         {form}
-        {rare}
     }
 }
 

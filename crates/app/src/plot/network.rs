@@ -55,17 +55,23 @@ pub fn columns(layers: &[LayerStats]) -> Vec<Column> {
         let joins =
             weight.is_none() && index.is_some() && out.last().is_some_and(|c| c.units == units && c.layers[0].0.is_some());
         if let Some(column) = out.last_mut().filter(|_| joins) {
-            column.layers.push((index, layer.label.clone()));
+            column.layers.push((index, sized(layer)));
             column.path.clone_from(&layer.path);
             column.shape.clone_from(&layer.shape);
             column.bounded |= bounded;
             continue;
         }
-        let label = if layer.path == "input" { "inputs".to_string() } else { layer.label.clone() };
+        let label = if layer.path == "input" { "inputs".to_string() } else { sized(layer) };
         let (path, shape, names) = (layer.path.clone(), layer.shape.clone(), layer.units.clone());
         out.push(Column { layers: vec![(index, label)], path, shape, units, names, weight, bias, bounded });
     }
     out
+}
+
+/// The label with the number in place of the word for it: `linear classes` is `linear 2`.
+fn sized(layer: &LayerStats) -> String {
+    let units = layer.shape.last().map(ToString::to_string).unwrap_or_default();
+    layer.label.replace("classes", &units).replace("targets", &units)
 }
 
 /// How many of `units` are shown where `room` cells fit.

@@ -35,8 +35,8 @@ impl Curves {
     }
 
     /// The names of the curves that start with `prefix`.
-    pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.keys().map(String::as_str).filter(move |n| n.starts_with(prefix))
+    pub fn names(&self, prefix: &str) -> Vec<String> {
+        self.0.keys().filter(|n| n.starts_with(prefix)).cloned().collect()
     }
 }
 
