@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DOWNHILL = ["cargo", "run", "--quiet", "--release", "--package", "downhill-cli", "--"]
-STEPS = 50
+STEPS = 100
 RELATIVE = 1e-4
 
 

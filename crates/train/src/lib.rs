@@ -27,5 +27,5 @@ pub use conversation::Conversation;
 pub use curves::{Curve, Curves, Point};
 pub use engine::{Engine, Program};
 pub use pump::Next;
-pub use session::{Edited, Session};
+pub use session::{Edited, NamedParameter, Session};
 pub use snapshot::{Array, Values, write_arrays};

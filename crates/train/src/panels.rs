@@ -273,6 +273,20 @@ impl Session {
         Ok(ReadLayout { outputs, rows: 1, chunk: 1 })
     }
 
+    /// Everything that the next step computes, without taking it: the loss, every layer's activation under its path, gradients under
+    /// `grad:<path>` and `grad:<parameter>`.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn probe(&mut self) -> Result<Vec<(String, Vec<f32>)>, UserError> {
+        self.settle()?;
+        let outputs = self.probe_step(self.queued)?;
+        let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
+        let words = self.engine.fetch(&regions)?;
+        let mut rest = words.into_iter().map(f32::from_bits);
+        Ok(outputs.into_iter().map(|(name, region)| (name, rest.by_ref().take(region.len as usize).collect())).collect())
+    }
+
     /// Queues forward and backward of a step with everything kept, and says where its outputs will lie. Nothing is updated.
     pub(crate) fn probe_step(&mut self, step: u64) -> Result<Vec<(String, Region)>, UserError> {
         let rows = self.experiment.training.batch_size;

@@ -71,6 +71,9 @@ pub struct Session {
     pub(crate) notes: Vec<String>,
 }
 
+/// A parameter by name: its shape and elements, row-major.
+pub type NamedParameter = (String, Vec<usize>, Vec<f32>);
+
 /// What an edit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edited {
@@ -388,7 +391,7 @@ impl Session {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn parameters(&mut self) -> Result<Vec<(String, Vec<usize>, Vec<f32>)>, UserError> {
+    pub fn parameters(&mut self) -> Result<Vec<NamedParameter>, UserError> {
         let state = self.state()?;
         let named = state.layout.entries.iter().map(|e| (e.name.clone(), e.shape.to_vec(), state.parameter(e).to_vec()));
         Ok(named.collect())

@@ -1,5 +1,7 @@
 //! Runs of whole experiments: they learn, repeat, pause, resume and stop where they should.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
 use downhill_data::Bundled;
 use downhill_model::Experiment;
 use downhill_protocol::Event;
