@@ -1,0 +1,298 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+#[cfg(not(target_arch = "wasm32"))]
+use std::task::{Context, Poll, Waker};
+
+use downhill_compile::{ExecError, Plan};
+use downhill_tensor::UserError;
+use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, DeviceType, ErrorFilter, Features, Limits};
+
+use crate::program;
+use crate::shader::{Dispatch, GROUP, PARAM_WORDS};
+
+/// Which device is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceOptions {
+    /// Part of the adapter's name; any adapter when `None`. Native only: a browser offers one.
+    pub name: Option<String>,
+    /// Ask for an adapter that computes on the CPU, for tests.
+    pub software: bool,
+    /// Largest buffer in bytes, where the adapter could have a larger one.
+    pub max_buffer: Option<u64>,
+}
+
+/// What a person is told about an adapter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adapter {
+    /// Its name, as the driver spells it.
+    pub name: String,
+    /// Vulkan, Metal, DirectX 12 or WebGPU.
+    pub api: &'static str,
+    /// Whether it is a program that runs on the CPU: correct, and slower than the CPU backend.
+    pub software: bool,
+}
+
+/// The first thing that went wrong with a device; everything after it is its consequence.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults(Arc<Mutex<Option<String>>>);
+
+impl Faults {
+    fn report(&self, what: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
+    }
+
+    /// What went wrong.
+    pub fn first(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// An open device, shared by its executors, with the pipelines compiled so far.
+#[derive(Clone)]
+pub struct GpuDevice {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    adapter: Adapter,
+    limits: Limits,
+    faults: Faults,
+    bindings: wgpu::BindGroupLayout,
+    layout: wgpu::PipelineLayout,
+    pipelines: RefCell<BTreeMap<String, wgpu::ComputePipeline>>,
+}
+
+impl GpuDevice {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// When there is no adapter, or none that can do what the kernels need.
+    pub async fn request(options: &DeviceOptions) -> Result<Self, UserError> {
+        let instance = wgpu::Instance::default();
+        let adapter = find(&instance, options).await?;
+        let mut limits = Limits::default().or_worse_values_from(&adapter.limits());
+        let available = adapter.limits();
+        let largest = available.max_storage_buffer_binding_size.min(available.max_buffer_size);
+        let largest = largest.min(options.max_buffer.unwrap_or(u64::MAX)) / 16 * 16;
+        (limits.max_storage_buffer_binding_size, limits.max_buffer_size) = (largest, largest);
+        check(&limits)?;
+        let required_features = adapter.features() & Features::TIMESTAMP_QUERY;
+        let descriptor = wgpu::DeviceDescriptor { required_features, required_limits: limits.clone(), ..Default::default() };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| {
+            UserError::new(format!("The GPU could not be opened: {e}.")).hint("Training goes on on the CPU.")
+        })?;
+        let faults = Faults::default();
+        let (lost, errors) = (faults.clone(), faults.clone());
+        device.set_device_lost_callback(move |_, message| {
+            lost.report(if message.is_empty() { "the device was closed".to_string() } else { message });
+        });
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| errors.report(first_line(&error))));
+        let bindings = bindings(&device);
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some("kernels"),
+            bind_group_layouts: &[Some(&bindings)],
+            immediate_size: 0,
+        });
+        let adapter = describe(&adapter.get_info());
+        let pipelines = RefCell::default();
+        Ok(Self { inner: Rc::new(Inner { device, queue, adapter, limits, faults, bindings, layout, pipelines }) })
+    }
+
+    /// The same, waiting for it.
+    ///
+    /// # Errors
+    /// As [`GpuDevice::request`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open(options: &DeviceOptions) -> Result<Self, UserError> {
+        let mut request = std::pin::pin!(Self::request(options));
+        // Natively every future of wgpu is ready when it is made.
+        loop {
+            if let Poll::Ready(outcome) = request.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return outcome;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// The adapter.
+    pub fn adapter(&self) -> &Adapter {
+        &self.inner.adapter
+    }
+
+    /// Largest arena or data buffer, in bytes.
+    pub fn max_buffer(&self) -> u64 {
+        self.inner.limits.max_storage_buffer_binding_size
+    }
+
+    /// Why the device can no longer be used.
+    pub fn fault(&self) -> Option<String> {
+        self.inner.faults.first()
+    }
+
+    /// Gives the device up, as a driver that crashes would: executors report that it is lost.
+    pub fn destroy(&self) {
+        self.inner.faults.report("the device was closed".to_string());
+        self.inner.device.destroy();
+    }
+
+    /// Pipelines compiled so far.
+    pub fn pipelines(&self) -> usize {
+        self.inner.pipelines.borrow().len()
+    }
+
+    /// Compiles the pipelines of a plan one after the other, so that loading it is quick. In a browser this is how shader errors
+    /// are found before a plan runs.
+    ///
+    /// # Errors
+    /// When a kernel is not supported or its shader does not compile.
+    pub async fn warm(&self, plan: &Plan) -> Result<(), ExecError> {
+        for dispatch in program::dispatches(plan)?.iter().flat_map(|step| &step.dispatches) {
+            if self.inner.pipelines.borrow().contains_key(&dispatch.source) {
+                continue;
+            }
+            let scope = self.inner.device.push_error_scope(ErrorFilter::Validation);
+            self.pipeline(dispatch);
+            let outcome = scope.pop();
+            if let Some(error) = outcome.await {
+                self.inner.pipelines.borrow_mut().remove(&dispatch.source);
+                return Err(shader_error(dispatch.name, &error));
+            }
+        }
+        Ok(())
+    }
+
+    /// The pipeline of a dispatch, compiled if it is new.
+    pub(crate) fn pipeline(&self, dispatch: &Dispatch) -> wgpu::ComputePipeline {
+        if let Some(known) = self.inner.pipelines.borrow().get(&dispatch.source) {
+            return known.clone();
+        }
+        let device = &self.inner.device;
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(dispatch.name),
+            source: wgpu::ShaderSource::Wgsl(dispatch.source.as_str().into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(dispatch.name),
+            layout: Some(&self.inner.layout),
+            module: &module,
+            entry_point: Some("main"),
+            // Shaders clear their workgroup memory as far as they need it.
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        self.inner.pipelines.borrow_mut().insert(dispatch.source.clone(), pipeline.clone());
+        pipeline
+    }
+
+    pub(crate) fn forget_pipeline(&self, source: &str) {
+        self.inner.pipelines.borrow_mut().remove(source);
+    }
+
+    pub(crate) fn device(&self) -> &wgpu::Device {
+        &self.inner.device
+    }
+
+    pub(crate) fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    pub(crate) fn bindings(&self) -> &wgpu::BindGroupLayout {
+        &self.inner.bindings
+    }
+
+    /// Reports what went wrong outside of the device's own callbacks.
+    pub(crate) fn report(&self, what: String) {
+        self.inner.faults.report(what);
+    }
+}
+
+/// An error as one line: browsers and validators write pages.
+pub(crate) fn first_line(error: &wgpu::Error) -> String {
+    let text = match error {
+        wgpu::Error::OutOfMemory { .. } => "out of memory".to_string(),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => description.clone(),
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(6).collect();
+    lines.join(" ")
+}
+
+pub(crate) fn shader_error(name: &str, error: &wgpu::Error) -> ExecError {
+    ExecError::Shader { name: name.to_string(), message: first_line(error) }
+}
+
+async fn find(instance: &wgpu::Instance, options: &DeviceOptions) -> Result<wgpu::Adapter, UserError> {
+    let none = || {
+        UserError::new("This machine or browser offers no GPU to compute on.")
+            .hint("Training goes on on the CPU; in a browser, look whether WebGPU is switched on.")
+    };
+    #[cfg(not(target_arch = "wasm32"))]
+    if let Some(name) = &options.name {
+        let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+        let wanted = name.to_lowercase();
+        let found = adapters.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted));
+        return found.ok_or_else(|| UserError::new(format!("There is no GPU called {name:?} here.")));
+    }
+    let wanted = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        force_fallback_adapter: options.software,
+        ..Default::default()
+    };
+    instance.request_adapter(&wanted).await.map_err(|_| none())
+}
+
+fn check(limits: &Limits) -> Result<(), UserError> {
+    let enough = limits.max_compute_invocations_per_workgroup >= GROUP
+        && limits.max_compute_workgroup_size_x >= GROUP
+        && limits.max_compute_workgroup_storage_size >= 16 << 10
+        && limits.max_storage_buffers_per_shader_stage >= 2
+        && limits.max_dynamic_uniform_buffers_per_pipeline_layout >= 2
+        && limits.max_uniform_buffer_binding_size >= 4 * PARAM_WORDS as u64
+        && limits.max_storage_buffer_binding_size >= 1 << 16;
+    if enough {
+        return Ok(());
+    }
+    Err(UserError::new("The GPU is too limited for the kernels.").hint("Training goes on on the CPU."))
+}
+
+fn describe(info: &wgpu::AdapterInfo) -> Adapter {
+    let api = match info.backend {
+        wgpu::Backend::Vulkan => "Vulkan",
+        wgpu::Backend::Metal => "Metal",
+        wgpu::Backend::Dx12 => "DirectX 12",
+        wgpu::Backend::BrowserWebGpu => "WebGPU",
+        wgpu::Backend::Gl => "OpenGL",
+        wgpu::Backend::Noop => "nothing",
+    };
+    let lower = info.name.to_lowercase();
+    let known = ["swiftshader", "llvmpipe", "lavapipe", "software", "basic render", "warp"];
+    let software = info.device_type == DeviceType::Cpu || known.iter().any(|name| lower.contains(name));
+    let name = if info.name.is_empty() { "an adapter without a name".to_string() } else { info.name.clone() };
+    Adapter { name, api, software }
+}
+
+/// Arena, data, parameters of the dispatch, scalars of the step: the same for all pipelines.
+fn bindings(device: &wgpu::Device) -> wgpu::BindGroupLayout {
+    let entry = |binding: u32, ty: BufferBindingType, dynamic: bool| BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: BindingType::Buffer { ty, has_dynamic_offset: dynamic, min_binding_size: None },
+        count: None,
+    };
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("kernels"),
+        entries: &[
+            entry(0, BufferBindingType::Storage { read_only: false }, false),
+            entry(1, BufferBindingType::Storage { read_only: true }, false),
+            entry(2, BufferBindingType::Uniform, true),
+            entry(3, BufferBindingType::Uniform, true),
+        ],
+    })
+}

@@ -1,0 +1,198 @@
+//! From the queue to submits.
+
+use downhill_compile::{Completed, ProgramId, Space};
+use downhill_graph::StepScalars;
+use web_time::Instant;
+use wgpu::{CommandEncoder, MapMode};
+
+use crate::executor::{GpuExecutor, Item, scalar_slot};
+use crate::flight::{Flight, Result as Outcome, Signal};
+
+/// Steps of one submit at most.
+pub(crate) const MAX_STEPS: usize = 256;
+/// Submits under way: one runs, one waits behind it.
+const IN_FLIGHT: usize = 2;
+/// Nanoseconds of work that a submit aims at: the browser draws with the same device.
+const SUBMIT_NANOS: f64 = 8e6;
+/// Steps of a program's first submits, until their time is known.
+const FIRST_STEPS: usize = 4;
+
+/// A submit being put together.
+struct Draft {
+    encoder: CommandEncoder,
+    results: Vec<Outcome>,
+    /// Steps encoded so far, and how long they take.
+    steps: usize,
+    nanos: f64,
+    /// What ran, `None` once it is more than one program.
+    ran: Option<(ProgramId, u32)>,
+    programs: usize,
+}
+
+impl GpuExecutor {
+    /// Submits what is queued, as far as the device is to be busy.
+    pub(crate) fn issue(&mut self) {
+        while self.flights.len() < IN_FLIGHT && !self.queue.is_empty() && self.alive().is_ok() {
+            self.submit_next();
+        }
+    }
+
+    fn submit_next(&mut self) {
+        while let Some(Item::Upload { space, at, words }) = self.queue.front() {
+            self.write(*space, *at, words);
+            self.queue.pop_front();
+        }
+        let encoder = self.device.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut draft = Draft { encoder, results: Vec::new(), steps: 0, nanos: 0.0, ran: None, programs: 0 };
+        while let Some(item) = self.queue.pop_front() {
+            if let Some(back) = self.add(item, &mut draft) {
+                self.queue.push_front(back);
+                break;
+            }
+        }
+        if draft.results.is_empty() && draft.steps == 0 {
+            return;
+        }
+        let slot = scalar_slot(&self.device) as usize;
+        self.device.queue().write_buffer(&self.scalars, 0, &self.slots[..draft.steps * slot]);
+        let submission = self.device.queue().submit([draft.encoder.finish()]);
+        self.note_submit();
+        let done = Signal::default();
+        let signal = done.clone();
+        self.device.queue().on_submitted_work_done(move || signal.set(true));
+        for result in &draft.results {
+            if let Outcome::Read { buffer, words, mapped, .. } | Outcome::Profile { buffer, words, mapped } = result {
+                let signal = mapped.clone();
+                buffer.map_async(MapMode::Read, ..4 * (*words).max(1) as u64, move |outcome| signal.set(outcome.is_ok()));
+            }
+        }
+        let ran = draft.ran.filter(|_| draft.programs == 1);
+        self.flights.push_back(Flight { submission, done, submitted: Instant::now(), ran, results: draft.results });
+    }
+
+    fn write(&self, space: Space, at: u32, words: &[u32]) {
+        self.device.queue().write_buffer(self.buffer(space), 4 * u64::from(at), bytemuck::cast_slice(words));
+    }
+
+    /// Encodes an item; gives it back, or what is left of it, where it has to wait for the next submit.
+    fn add(&mut self, item: Item, draft: &mut Draft) -> Option<Item> {
+        match item {
+            // A write would overtake what has been encoded.
+            Item::Upload { .. } => return Some(item),
+            Item::Read { id, regions } => {
+                let words: usize = regions.iter().map(|r| r.len as usize).sum();
+                let buffer = self.staging.take(self.device.device(), 4 * words as u64);
+                let mut at = 0;
+                for r in regions.iter().filter(|r| r.len > 0) {
+                    let bytes = 4 * u64::from(r.len);
+                    draft.encoder.copy_buffer_to_buffer(self.buffer(r.space), 4 * u64::from(r.offset), &buffer, at, bytes);
+                    at += bytes;
+                }
+                draft.results.push(Outcome::Read { id, buffer, words, mapped: Signal::default() });
+            }
+            Item::Profile(profiling) => {
+                if draft.steps > 0 || !draft.results.is_empty() {
+                    return Some(Item::Profile(profiling));
+                }
+                self.slots[..size_of::<StepScalars>()].copy_from_slice(&scalar_bytes(&profiling.scalars));
+                draft.steps = 1;
+                if let Some(result) = self.encode_profile(profiling, &mut draft.encoder) {
+                    draft.results.push(result);
+                }
+            }
+            Item::Steps { ticket, program, left } => {
+                let taken = self.encode_steps(program, left, draft);
+                if taken < left {
+                    return Some(Item::Steps { ticket, program, left: left - taken });
+                }
+                draft.results.push(Outcome::Steps(ticket));
+            }
+        }
+        None
+    }
+
+    /// Encodes as many steps as fit into the submit; returns how many.
+    fn encode_steps(&mut self, id: ProgramId, left: usize, draft: &mut Draft) -> usize {
+        let Some(Some(program)) = self.programs.get(id.0 as usize) else {
+            self.steps.drain(..left);
+            return left;
+        };
+        let fit = match program.nanos {
+            Some(nanos) => ((SUBMIT_NANOS - draft.nanos) / nanos).max(0.0) as usize,
+            None => FIRST_STEPS.saturating_sub(draft.steps),
+        };
+        // The first step of a submit always fits, however long it takes.
+        let fit = fit.max(usize::from(draft.steps == 0)).min(MAX_STEPS - draft.steps).min(left);
+        if fit == 0 {
+            return 0;
+        }
+        let slot = scalar_slot(&self.device);
+        let mut pass = draft.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let mut last: Option<&wgpu::ComputePipeline> = None;
+        for scalars in self.steps.drain(..fit) {
+            let at = slot * draft.steps as u32;
+            self.slots[at as usize..at as usize + size_of::<StepScalars>()].copy_from_slice(&scalar_bytes(&scalars));
+            draft.steps += 1;
+            for dispatch in &program.dispatches {
+                if last != Some(&dispatch.pipeline) {
+                    pass.set_pipeline(&dispatch.pipeline);
+                    last = Some(&dispatch.pipeline);
+                }
+                pass.set_bind_group(0, program.bind_group.as_ref(), &[dispatch.params, at]);
+                pass.dispatch_workgroups(dispatch.groups[0], dispatch.groups[1], 1);
+            }
+        }
+        drop(pass);
+        draft.nanos += program.nanos.unwrap_or(0.0) * fit as f64;
+        draft.programs += usize::from(draft.ran.is_none_or(|(ran, _)| ran != id));
+        draft.ran = Some((id, draft.ran.map_or(0, |(_, n)| n) + fit as u32));
+        fit
+    }
+
+    /// Takes in what a submit brought.
+    pub(crate) fn land(&mut self, flight: Flight) {
+        if let (Some((id, steps)), Some((end, _))) = (flight.ran, flight.done.get()) {
+            let start = self.landed.map_or(flight.submitted, |before| before.max(flight.submitted));
+            let nanos = end.saturating_duration_since(start).as_nanos() as f64 / f64::from(steps);
+            if let Some(Some(program)) = self.programs.get_mut(id.0 as usize) {
+                let nanos = nanos.max(100.0);
+                program.nanos = Some(program.nanos.map_or(nanos, |known| 0.7 * known + 0.3 * nanos));
+            }
+            self.landed = Some(end);
+        }
+        for result in flight.results {
+            match result {
+                Outcome::Steps(ticket) => self.completed.push(Completed::Steps(ticket)),
+                Outcome::Read { id, buffer, words, mapped } => match self.words(buffer, words, &mapped) {
+                    Some(words) => self.completed.push(Completed::Read(id, words)),
+                    None => self.device.report("a result could not be read back".to_string()),
+                },
+                Outcome::Profile { buffer, words, mapped } => {
+                    let words = self.words(buffer, words, &mapped);
+                    self.take_timestamps(words);
+                }
+            }
+        }
+    }
+
+    /// Reads a staging buffer and puts it back.
+    fn words(&mut self, buffer: wgpu::Buffer, words: usize, mapped: &Signal) -> Option<Vec<u32>> {
+        let (_, true) = mapped.get()? else { return None };
+        let view = buffer.get_mapped_range(..4 * words.max(1) as u64).ok()?;
+        let mut out = vec![0u32; words];
+        bytemuck::cast_slice_mut(&mut out).copy_from_slice(&view[..4 * words]);
+        drop(view);
+        buffer.unmap();
+        self.staging.give(buffer);
+        Some(out)
+    }
+}
+
+/// The scalars of a step as the shader's `Step` has them.
+fn scalar_bytes(scalars: &StepScalars) -> [u8; size_of::<StepScalars>()] {
+    let mut bytes = [0; size_of::<StepScalars>()];
+    let head = [scalars.step, scalars.seed, scalars.batch, scalars.record];
+    bytes[..16].copy_from_slice(bytemuck::cast_slice(&head));
+    bytes[16..].copy_from_slice(bytemuck::cast_slice(&scalars.values));
+    bytes
+}

@@ -1,0 +1,85 @@
+//! What has been submitted and is not known to be done.
+
+use std::future::{Future, poll_fn};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use downhill_compile::{ProgramId, ReadId, Ticket};
+use web_time::Instant;
+
+/// Something that a callback of the device will set.
+#[derive(Clone, Default)]
+pub(crate) struct Signal(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    set: Option<(Instant, bool)>,
+    waker: Option<Waker>,
+}
+
+impl Signal {
+    /// Says when it happened and whether it went well.
+    pub fn set(&self, fine: bool) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.set.get_or_insert_with(|| (Instant::now(), fine));
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// When it happened and whether it went well.
+    pub fn get(&self) -> Option<(Instant, bool)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).set
+    }
+
+    /// Waits for it. Only where callbacks come by themselves: in a browser.
+    pub fn wait(&self) -> impl Future<Output = ()> + use<> {
+        let own = self.clone();
+        poll_fn(move |cx| {
+            let mut state = own.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.set.is_some() {
+                return Poll::Ready(());
+            }
+            state.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
+/// One submit.
+pub(crate) struct Flight {
+    pub submission: wgpu::SubmissionIndex,
+    pub done: Signal,
+    pub submitted: Instant,
+    /// What ran, if it was one program, and how often.
+    pub ran: Option<(ProgramId, u32)>,
+    /// What completes with it, in order.
+    pub results: Vec<Result>,
+}
+
+/// Something that completes with a submit.
+pub(crate) enum Result {
+    Steps(Ticket),
+    Read { id: ReadId, buffer: wgpu::Buffer, words: usize, mapped: Signal },
+    Profile { buffer: wgpu::Buffer, words: usize, mapped: Signal },
+}
+
+impl Flight {
+    /// Whether everything has arrived.
+    pub fn landed(&self) -> bool {
+        let mapped = |r: &Result| match r {
+            Result::Steps(_) => true,
+            Result::Read { mapped, .. } | Result::Profile { mapped, .. } => mapped.get().is_some(),
+        };
+        self.done.get().is_some() && self.results.iter().all(mapped)
+    }
+
+    /// A signal that is still missing.
+    pub fn missing(&self) -> Option<Signal> {
+        let of = |r: &Result| match r {
+            Result::Steps(_) => None,
+            Result::Read { mapped, .. } | Result::Profile { mapped, .. } => Some(mapped.clone()),
+        };
+        std::iter::once(self.done.clone()).chain(self.results.iter().filter_map(of)).find(|s| s.get().is_none())
+    }
+}

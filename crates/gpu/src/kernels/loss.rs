@@ -1,0 +1,103 @@
+use downhill_compile::{Arg, ExecError, Region, Space};
+use downhill_graph::kernel::LossKind;
+
+use super::Lower;
+use super::rows::{load, spread, store};
+use crate::shader::{GROUP, Operand, Params, Width, assemble};
+
+const CROSS_ENTROPY: &str = include_str!("../wgsl/cross_entropy.wgsl");
+const ELEMENTWISE_LOSS: &str = include_str!("../wgsl/elementwise_loss.wgsl");
+const ACCURACY: &str = include_str!("../wgsl/accuracy.wgsl");
+const JOIN: &str = include_str!("../wgsl/join.wgsl");
+/// Elements from which several workgroups share the work and another dispatch joins their sums.
+const ONE_GROUP: u32 = 1 << 14;
+const MAX_GROUPS: u32 = 256;
+
+/// The loss and its gradient in one go.
+pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u32, cols: u32) -> Result<(), ExecError> {
+    let groups = if rows * cols <= ONE_GROUP { 1 } else { (rows * cols).div_ceil(ONE_GROUP / 4).min(MAX_GROUPS) };
+    let mut params = Params::default();
+    let x = Operand::new(&mut params, "x", cx.read(0)?);
+    let target = Operand::new(&mut params, "target", cx.read(1)?);
+    let gradient = Operand::new(&mut params, "gradient", cx.write(1)?);
+    let mut text = load("x", &x) + &store("gradient", &gradient);
+    let template = if let LossKind::CrossEntropy { label_smoothing } = kind {
+        spread(&mut params, rows, cols);
+        text.push_str(&format!("const SMOOTHING: f32 = {label_smoothing:?}f;\n\n"));
+        text.push_str(&label(&target));
+        CROSS_ENTROPY
+    } else {
+        params.add("rows", rows);
+        params.add("cols", cols);
+        params.add("lanes", GROUP);
+        text.push_str(&load("target", &target));
+        text.push_str(&piece(kind));
+        ELEMENTWISE_LOSS
+    };
+    params.add("groups", groups);
+    text.push_str(&weight(cx, &mut params, weighted)?);
+    if groups == 1 {
+        let out = Operand::new(&mut params, "out", cx.write(0)?);
+        text.push_str(&format!("fn finish(group: u32, sum: f32) {{\n    {}\n}}\n", out.store(Width::One, "0u", "sum")));
+        cx.out.push(assemble("loss", Width::One, params, &text, template, 1)?);
+        return Ok(());
+    }
+    let scratch = Arg { region: Region { space: Space::Arena, offset: cx.scratch_at, len: groups }, start: 0, per_batch: 0 };
+    cx.scratch = groups;
+    let part = Operand::new(&mut params, "part", &scratch);
+    text.push_str(&format!("fn finish(group: u32, sum: f32) {{\n    {}\n}}\n", part.store(Width::One, "group", "sum")));
+    cx.out.push(assemble("loss", Width::One, params, &text, template, groups)?);
+
+    let mut params = Params::default();
+    params.add("lanes", GROUP);
+    params.add("parts", groups);
+    let text = load("part", &Operand::new(&mut params, "part", &scratch))
+        + &store("out", &Operand::new(&mut params, "out", cx.write(0)?));
+    cx.out.push(assemble("loss_join", Width::One, params, &text, JOIN, 1)?);
+    Ok(())
+}
+
+/// The weighted share of rows predicted right.
+pub(super) fn accuracy(cx: &mut Lower<'_>, weighted: bool, rows: u32, cols: u32) -> Result<(), ExecError> {
+    let mut params = Params::default();
+    let x = Operand::new(&mut params, "x", cx.read(0)?);
+    let target = Operand::new(&mut params, "target", cx.read(1)?);
+    let out = Operand::new(&mut params, "out", cx.write(0)?);
+    params.add("rows", rows);
+    params.add("cols", cols);
+    params.add("lanes", GROUP);
+    let mut text = load("x", &x) + &store("out", &out) + &load("target", &target) + &label(&target);
+    text.push_str(&weight(cx, &mut params, weighted)?);
+    cx.out.push(assemble("accuracy", Width::One, params, &text, ACCURACY, 1)?);
+    Ok(())
+}
+
+fn label(target: &Operand) -> String {
+    format!("fn label(row: u32) -> u32 {{\n    return {};\n}}\n\n", target.word(Width::One, "row"))
+}
+
+/// `row_weight(row)` as it is given, not minding labels.
+fn weight(cx: &Lower<'_>, params: &mut Params, weighted: bool) -> Result<String, ExecError> {
+    let value = match weighted {
+        true => Operand::new(params, "weights", cx.read(2)?).float(Width::One, "row"),
+        false => "1.0".to_string(),
+    };
+    Ok(format!("const WEIGHTED: bool = {weighted};\n\nfn row_weight(row: u32) -> f32 {{\n    return {value};\n}}\n\n"))
+}
+
+/// `piece(x, t)`: loss and derivative of one element.
+fn piece(kind: LossKind) -> String {
+    let lines = match kind {
+        LossKind::Mse => "    let d = x - t;\n    return vec2<f32>(d * d, 2.0 * d);\n".to_string(),
+        LossKind::L1 => "    let d = x - t;\n    return vec2<f32>(abs(d), signf(d));\n".to_string(),
+        LossKind::Huber(delta) => format!(
+            "    let d = x - t;\n    let a = abs(d);\n    let far = {delta:?}f * (a - {half:?}f);\n    \
+             return vec2<f32>(select(far, 0.5 * d * d, a <= {delta:?}f), hardtanhf(d, -{delta:?}f, {delta:?}f));\n",
+            half = 0.5 * delta,
+        ),
+        LossKind::BceWithLogits | LossKind::CrossEntropy { .. } => {
+            "    return vec2<f32>(softplusf(x) - x * t, sigmoidf(x) - t);\n".to_string()
+        }
+    };
+    format!("fn piece(x: f32, t: f32) -> vec2<f32> {{\n{lines}}}\n\n")
+}

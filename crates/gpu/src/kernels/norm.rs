@@ -1,0 +1,67 @@
+use downhill_compile::{Arg, ExecError, Region, Space};
+
+use super::Lower;
+use crate::shader::{GROUP, Operand, Params, Width, assemble};
+
+const NORM: &str = include_str!("../wgsl/norm.wgsl");
+/// Elements from which several workgroups share the work and another dispatch joins their sums.
+const ONE_GROUP: u32 = 1 << 14;
+const MAX_GROUPS: u32 = 256;
+
+/// The 2-norm of several tensors together.
+pub(super) fn lower(cx: &mut Lower<'_>) -> Result<(), ExecError> {
+    let lens: Vec<u32> = cx.step.reads.iter().map(|r| r.region.len.saturating_sub(r.start)).collect();
+    let total: u32 = lens.iter().sum();
+    let groups = if total <= ONE_GROUP { 1 } else { total.div_ceil(ONE_GROUP / 4).min(MAX_GROUPS) };
+    let mut params = Params::default();
+    params.add("lanes", GROUP);
+    params.add("groups", groups);
+    let mut text = String::from("fn sums(first: u32, stride: u32) -> vec3<f32> {\n    var s = vec3<f32>(0.0);\n");
+    for (i, (arg, len)) in cx.step.reads.iter().zip(lens).enumerate() {
+        let read = Operand::new(&mut params, &format!("r{i}"), arg);
+        let len = params.add(format!("r{i}_len"), len);
+        let value = read.float(Width::One, "i");
+        text.push_str(&format!("    for (var i = first; i < {len}; i += stride) {{\n        s = add(s, {value});\n    }}\n"));
+    }
+    text.push_str("    return s;\n}\n\n");
+    if groups == 1 {
+        text.push_str(&finish(&Operand::new(&mut params, "out", cx.write(0)?)));
+        cx.out.push(assemble("norm", Width::One, params, &text, NORM, 1)?);
+        return Ok(());
+    }
+    let scratch = Arg { region: Region { space: Space::Arena, offset: cx.scratch_at, len: 3 * groups }, start: 0, per_batch: 0 };
+    cx.scratch = 3 * groups;
+    let part = Operand::new(&mut params, "part", &scratch);
+    let stores: String = ["x", "y", "z"]
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!("    {}\n", part.store(Width::One, &format!("group * 3u + {i}u"), &format!("s.{c}"))))
+        .collect();
+    text.push_str(&format!("fn finish(group: u32, s: vec3<f32>) {{\n{stores}}}\n"));
+    cx.out.push(assemble("norm", Width::One, params, &text, NORM, groups)?);
+
+    let mut params = Params::default();
+    params.add("lanes", GROUP);
+    params.add("groups", 1);
+    let part = Operand::new(&mut params, "part", &scratch);
+    let count = params.add("parts", groups);
+    let loads = [0, 1, 2].map(|i| part.float(Width::One, &format!("i * 3u + {i}u"))).join(", ");
+    let mut text = format!(
+        "fn sums(first: u32, stride: u32) -> vec3<f32> {{
+    var s = vec3<f32>(0.0);
+    for (var i = first; i < {count}; i += stride) {{
+        s += vec3<f32>({loads});
+    }}
+    return s;
+}}
+
+"
+    );
+    text.push_str(&finish(&Operand::new(&mut params, "out", cx.write(0)?)));
+    cx.out.push(assemble("norm_join", Width::One, params, &text, NORM, 1)?);
+    Ok(())
+}
+
+fn finish(out: &Operand) -> String {
+    format!("fn finish(group: u32, s: vec3<f32>) {{\n    {}\n}}\n", out.store(Width::One, "0u", "root(s)"))
+}

@@ -1,0 +1,62 @@
+use downhill_compile::ExecError;
+use downhill_graph::kernel::{MapSpec, ReduceKind};
+
+use super::{Lower, map};
+use crate::expr;
+use crate::shader::{GROUP, Operand, Params, Width, assemble};
+
+const REDUCE: &str = include_str!("../wgsl/reduce.wgsl");
+/// Elements that one lane adds up at least, before more lanes pay.
+const PER_LANE: u32 = 4;
+
+/// The middle axis of a fused expression: lanes add up strided parts, a tree in a fixed order joins them.
+pub(super) fn lower(cx: &mut Lower<'_>, spec: &MapSpec, kind: ReduceKind) -> Result<(), ExecError> {
+    let [outer, reduced, inner] = spec.shape.as_slice() else { return Err(cx.fail("a reduction has three dimensions")) };
+    let (outer, reduced, inner) = (*outer, *reduced, *inner);
+    let outputs = outer * inner;
+    let mut params = Params::default();
+    params.add("outputs", outputs);
+    params.add("reduced", reduced);
+    params.add("inner", inner);
+    let lanes = lanes(reduced.div_ceil(PER_LANE), outputs);
+    spread(&mut params, lanes, inner == 1);
+
+    let reads = map::operands(cx, spec, &mut params)?;
+    let mut text = String::from("fn element(c0: u32, c1: u32, c2: u32, e: u32) -> f32 {\n");
+    text.push_str(&map::loads(spec, &reads, Width::One, &mut params));
+    let body = expr::body(&spec.expr, &mut params, "e", &|n| format!("r{n}"), &expr::scalar);
+    text.push_str(&body.lines);
+    let value = body.outputs.first().ok_or_else(|| cx.fail("the expression has no output"))?;
+    let (first, join, last) = match kind {
+        ReduceKind::Sum => ("0.0", "a + b", "lanes_sum(at, lane, a)"),
+        ReduceKind::Mean => ("0.0", "a + b", "lanes_sum(at, lane, a) / f32(p.reduced)"),
+        ReduceKind::Max => ("lowest()", "maxf(a, b)", "lanes_max(at, lane, a)"),
+        ReduceKind::Min => ("-lowest()", "minf(a, b)", "-lanes_max(at, lane, -a)"),
+    };
+    text.push_str(&format!("    return {value};\n}}\n\n"));
+    let zero = params.zero();
+    text.push_str(&format!("fn lowest() -> f32 {{\n    return bitcast<f32>(0xff800000u ^ {zero});\n}}\n\n"));
+    text.push_str(&format!("fn first() -> f32 {{\n    return {first};\n}}\n\n"));
+    text.push_str(&format!("fn join(a: f32, b: f32) -> f32 {{\n    return {join};\n}}\n\n"));
+    text.push_str(&format!("fn finish(at: u32, lane: u32, a: f32) -> f32 {{\n    return {last};\n}}\n\n"));
+    let out = Operand::new(&mut params, "out", cx.write(0)?);
+    text.push_str(&format!("fn store(o: u32, value: f32) {{\n    {}\n}}\n", out.store(Width::One, "o", "value")));
+    let groups = outputs.div_ceil(GROUP / lanes);
+    cx.out.push(assemble("reduce", Width::One, params, &text, REDUCE, groups)?);
+    Ok(())
+}
+
+/// How many invocations share one result: as many as have work, fewer where there are results enough to fill a device.
+pub(super) fn lanes(useful: u32, outputs: u32) -> u32 {
+    const ENOUGH: u32 = 1 << 16;
+    let wanted = (ENOUGH / outputs.max(1)).max(1);
+    useful.clamp(1, GROUP).next_power_of_two().min(wanted.next_power_of_two()).min(GROUP)
+}
+
+/// Declares how a workgroup splits into results and lanes. Neighbours are lanes where lanes read neighbouring elements.
+pub(super) fn spread(params: &mut Params, lanes: u32, lanes_are_neighbours: bool) {
+    let (lane_step, slot_step) = if lanes_are_neighbours { (1, lanes) } else { (GROUP / lanes, 1) };
+    params.add("lanes", lanes);
+    params.add("lane_step", lane_step);
+    params.add("slot_step", slot_step);
+}

@@ -1,0 +1,48 @@
+use downhill_compile::ExecError;
+use downhill_graph::kernel::RowsKind;
+
+use super::Lower;
+use crate::shader::{GROUP, Operand, Params, Width, assemble};
+
+const SOFTMAX: &str = include_str!("../wgsl/softmax.wgsl");
+const SOFTMAX_GRAD: &str = include_str!("../wgsl/softmax_grad.wgsl");
+
+/// Softmax, its logarithm, and their gradients: lanes share a row, a workgroup holds as many rows as fit.
+pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) -> Result<(), ExecError> {
+    let mut params = Params::default();
+    let lanes = spread(&mut params, rows, cols);
+    let x = Operand::new(&mut params, "x", cx.read(0)?);
+    let out = Operand::new(&mut params, "out", cx.write(0)?);
+    let mut text = load("x", &x) + &store("out", &out);
+    let log = matches!(kind, RowsKind::LogSoftmax | RowsKind::LogSoftmaxGrad);
+    let template = match kind {
+        RowsKind::Softmax | RowsKind::LogSoftmax => SOFTMAX,
+        RowsKind::SoftmaxGrad | RowsKind::LogSoftmaxGrad => {
+            text.push_str(&load("dy", &Operand::new(&mut params, "dy", cx.read(1)?)));
+            SOFTMAX_GRAD
+        }
+        RowsKind::Loss { .. } | RowsKind::Accuracy { .. } => return Err(cx.fail("it has a kernel of its own")),
+    };
+    text.push_str(&format!("const LOG: bool = {log};\n"));
+    cx.out.push(assemble("rows", Width::One, params, &text, template, rows.div_ceil(GROUP / lanes))?);
+    Ok(())
+}
+
+/// Declares the sizes of `[rows, cols]` and how many lanes share a row; returns that.
+pub(super) fn spread(params: &mut Params, rows: u32, cols: u32) -> u32 {
+    let lanes = super::reduce::lanes(cols.div_ceil(8), rows);
+    params.add("rows", rows);
+    params.add("cols", cols);
+    params.add("lanes", lanes);
+    lanes
+}
+
+/// `fn load_<name>(i: u32) -> f32`
+pub(super) fn load(name: &str, operand: &Operand) -> String {
+    format!("fn load_{name}(i: u32) -> f32 {{\n    return {};\n}}\n\n", operand.float(Width::One, "i"))
+}
+
+/// `fn store_<name>(i: u32, value: f32)`
+pub(super) fn store(name: &str, operand: &Operand) -> String {
+    format!("fn store_{name}(i: u32, value: f32) {{\n    {}\n}}\n\n", operand.store(Width::One, "i", "value"))
+}

@@ -1,0 +1,112 @@
+use std::fmt::Write as _;
+
+use downhill_compile::{Arg, ExecError, Region, Space};
+use downhill_graph::ScalarId;
+use downhill_graph::kernel::{UpdateGroup, UpdateRule};
+
+use super::Lower;
+use crate::expr;
+use crate::shader::{GROUP, Operand, Params, Width, assemble};
+
+const UPDATE: &str = include_str!("../wgsl/update.wgsl");
+const CHECK: &str = include_str!("../wgsl/check.wgsl");
+/// Parameters up to which every workgroup checks all gradients itself, which saves a dispatch.
+const CHECKED_BY_ALL: u32 = 1 << 12;
+
+/// The optimizer over all parameters, four at a time: they are padded to that.
+pub(super) fn lower(cx: &mut Lower<'_>, rule: &UpdateRule, groups: &[UpdateGroup], scaled: bool) -> Result<(), ExecError> {
+    let state = cx.plan.state;
+    if rule.slots.len() as u32 > state.slot_count || rule.expr.outputs.len() != 1 + rule.slots.len() {
+        return Err(cx.fail("the rule and the state disagree about slots"));
+    }
+    let by_all = state.parameter_len <= CHECKED_BY_ALL;
+    if !by_all {
+        let mut params = Params::default();
+        let text = sound(cx, &mut params)?;
+        let items = state.parameter_len / 4;
+        params.add("items", items);
+        cx.out.push(assemble("check", Width::Four, params, &text, CHECK, items.div_ceil(GROUP))?);
+    }
+    let mut params = Params::default();
+    let mut text = if by_all { sound(cx, &mut params)? } else { unchecked(cx, &mut params) };
+    text.push_str(&update(cx, rule, groups, scaled, &mut params)?);
+    let items = state.parameter_len / 4;
+    params.add("items", items);
+    cx.out.push(assemble("update", Width::Four, params, &text, UPDATE, items.div_ceil(GROUP))?);
+    Ok(())
+}
+
+/// Declares the flag and the gradients; generates `loss_word`, the loss, and `gradient_words`, four of the gradients.
+fn sound(cx: &Lower<'_>, params: &mut Params) -> Result<String, ExecError> {
+    params.add("flag4", cx.plan.state.flag / 4);
+    params.add("gradients4", cx.plan.state.gradients / 4);
+    params.add("gradient_items", cx.plan.state.parameter_len / 4);
+    let loss = Operand::new(params, "loss", cx.read(0)?);
+    Ok(format!("fn loss_word() -> u32 {{\n    return {};\n}}\n\n", loss.word(Width::Four, "0u")))
+}
+
+/// The same where another dispatch has checked: no gradient to look at, and a loss that is finite.
+fn unchecked(cx: &Lower<'_>, params: &mut Params) -> String {
+    params.add("flag4", cx.plan.state.flag / 4);
+    params.add("gradients4", 0);
+    params.add("gradient_items", 0);
+    "fn loss_word() -> u32 {\n    return 0u;\n}\n\n".to_string()
+}
+
+/// `item(i)`: the rule for parameters 4i to 4i + 3.
+fn update(
+    cx: &Lower<'_>,
+    rule: &UpdateRule,
+    groups: &[UpdateGroup],
+    scaled: bool,
+    params: &mut Params,
+) -> Result<String, ExecError> {
+    let state = cx.plan.state;
+    let part = |offset: u32| Arg {
+        region: Region { space: Space::Arena, offset, len: state.parameter_len },
+        start: 0,
+        per_batch: 0,
+    };
+    let weights = Operand::new(params, "weight", &part(state.parameters));
+    let gradients = Operand::new(params, "gradient", &part(state.gradients));
+    let slots: Vec<Operand> = (0..rule.slots.len() as u32)
+        .map(|s| Operand::new(params, &format!("slot{s}"), &part(state.slots + s * state.parameter_len)))
+        .collect();
+    let mut text = format!("fn item(i: u32) {{\n    let e = i * 4u;\n{}", rates(groups, params));
+    let mut gradient = gradients.floats(Width::Four, "e");
+    if scaled {
+        let factor = Operand::new(params, "factor", cx.read(1)?);
+        gradient = format!("{gradient} * {}", factor.float(Width::Four, "0u"));
+    }
+    let _ = write!(text, "    let r0 = {};\n    let r1 = {gradient};\n", weights.floats(Width::Four, "e"));
+    for (s, slot) in slots.iter().enumerate() {
+        let _ = writeln!(text, "    let r{} = {};", s + 2, slot.floats(Width::Four, "e"));
+    }
+    let named = |id: ScalarId| match id {
+        ScalarId::LR => "lr".to_string(),
+        ScalarId::DECAY => "decay".to_string(),
+        other => expr::scalar(other),
+    };
+    let body = expr::body(&rule.expr, params, "U(0u)", &|n| format!("r{n}"), &named);
+    text.push_str(&body.lines);
+    for (to, value) in std::iter::once(&weights).chain(&slots).zip(&body.outputs).enumerate().map(|(i, (to, v))| {
+        (to, if i == 0 { v.clone() } else { format!("flushed({v})") })
+    }) {
+        let _ = writeln!(text, "    {}", to.store(Width::Four, "e", &value));
+    }
+    text.push_str("}\n");
+    Ok(text)
+}
+
+/// `lr` and `decay` of the group that `e` lies in.
+fn rates(groups: &[UpdateGroup], params: &mut Params) -> String {
+    let first = groups.first();
+    let mut lr = expr::scalar(first.map_or(ScalarId::LR, |g| g.lr));
+    let mut decay = expr::scalar(first.map_or(ScalarId::DECAY, |g| g.decay));
+    for (i, group) in groups.iter().enumerate().skip(1) {
+        let start = params.add(format!("group{i}"), group.start);
+        lr = format!("select({lr}, {}, e >= {start})", expr::scalar(group.lr));
+        decay = format!("select({decay}, {}, e >= {start})", expr::scalar(group.decay));
+    }
+    format!("    let lr = {lr};\n    let decay = {decay};\n")
+}

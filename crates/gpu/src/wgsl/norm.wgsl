@@ -1,0 +1,38 @@
+// The 2-norm. Squares of large and small numbers would leave the range of f32, so three sums are kept: of the large numbers scaled down,
+// of those in the middle, and of the small ones scaled up (Blue 1978). `sums` and `finish` are generated.
+
+const DOWN: f32 = 5.421010862427522e-20;
+const UP: f32 = 18446744073709551616.0;
+
+fn add(s: vec3<f32>, value: f32) -> vec3<f32> {
+    let a = abs(value);
+    if (a > 1e15) {
+        return vec3<f32>(s.x + (a * DOWN) * (a * DOWN), s.y, s.z);
+    }
+    if (a < 1e-15) {
+        return vec3<f32>(s.x, s.y, s.z + (a * UP) * (a * UP));
+    }
+    return vec3<f32>(s.x, s.y + a * a, s.z);
+}
+
+fn root(s: vec3<f32>) -> f32 {
+    if (s.x > 0.0) {
+        return sqrt(s.x + (s.y * DOWN) * DOWN) * UP;
+    }
+    if (s.y > 0.0) {
+        return sqrt(s.y + (s.z * DOWN) * DOWN);
+    }
+    // NaN is neither, and ends up here through the middle sum.
+    return sqrt(s.z) * DOWN + s.y;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let s = sums(group.x * 64u + local, p.groups * 64u);
+    let x = lanes_sum(local, local, s.x);
+    let y = lanes_sum(local, local, s.y);
+    let z = lanes_sum(local, local, s.z);
+    if (local == 0u) {
+        finish(group.x, vec3<f32>(x, y, z));
+    }
+}

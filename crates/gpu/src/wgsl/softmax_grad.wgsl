@@ -1,0 +1,36 @@
+// dx of softmax, y·(dy − Σ y·dy), or of its logarithm, dy − eʸ·Σ dy; x is y.
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32,
+) {
+    let lane = local % p.lanes;
+    let row = (group.y * groups.x + group.x) * (64u / p.lanes) + local / p.lanes;
+    let first = row * p.cols;
+    let live = row < p.rows;
+    var sum = 0.0;
+    if (live) {
+        for (var c = lane; c < p.cols; c += p.lanes) {
+            let dy = load_dy(first + c);
+            if (LOG) {
+                sum += dy;
+            } else {
+                sum = fma(load_x(first + c), dy, sum);
+            }
+        }
+    }
+    sum = lanes_sum(local, lane, sum);
+    if (live) {
+        for (var c = lane; c < p.cols; c += p.lanes) {
+            let y = load_x(first + c);
+            let dy = load_dy(first + c);
+            if (LOG) {
+                store_out(first + c, dy - expf(y) * sum);
+            } else {
+                store_out(first + c, y * (dy - sum));
+            }
+        }
+    }
+}
