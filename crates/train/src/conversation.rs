@@ -8,8 +8,9 @@ use downhill_tensor::UserError;
 use web_time::Instant;
 
 use crate::bench;
+use crate::edit::Edited;
 use crate::pump::Next;
-use crate::session::{Edited, Session};
+use crate::session::Session;
 
 /// Time between two reports of a moving run.
 const REPORT_EVERY: Duration = Duration::from_millis(33);

@@ -7,6 +7,7 @@ pub mod bench;
 mod conversation;
 mod curves;
 mod diagnose;
+mod edit;
 mod engine;
 mod evaluate;
 mod frames;
@@ -25,7 +26,8 @@ pub mod worker;
 
 pub use conversation::Conversation;
 pub use curves::{Curve, Curves, Point};
+pub use edit::Edited;
 pub use engine::{Engine, Program};
 pub use pump::Next;
-pub use session::{Edited, NamedParameter, Session};
+pub use session::{NamedParameter, Session};
 pub use snapshot::{Array, Values, write_arrays};

@@ -48,10 +48,10 @@ impl Panels {
         self.watched.retain(|w| w.watch.panel != panel);
     }
 
-    /// Forgets what was made for the model of before.
+    /// Forgets what was made for the model of before; nothing of it may be under way.
     pub fn forget(&mut self) {
         for watched in &mut self.watched {
-            (watched.shown, watched.inputs, watched.before) = (None, None, None);
+            (watched.shown, watched.inputs, watched.before, watched.pending) = (None, None, None, false);
         }
     }
 

@@ -205,6 +205,7 @@ impl Session {
             for (curve, value) in self.metric_curves.iter().zip(row.values) {
                 self.curves.push(*curve, row.step, *value);
             }
+            self.curves.push(self.lr_curve, row.step, self.experiment.lr_at(row.step) as f32);
         }
     }
 

@@ -3,18 +3,19 @@ use std::collections::VecDeque;
 use downhill_compile::{Completed, Region, Space, Ticket};
 use downhill_data::{Assets, Dataset, Sampler, SamplerPosition};
 use downhill_graph::StepScalars;
-use downhill_model::{Effect, Experiment, ProgramKind, Signature, Split, effect, init_parameters};
+use downhill_model::{Experiment, ProgramKind, Signature, Split, init_parameters};
 use downhill_protocol::{Event, Message};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
 use crate::curves::Curves;
+use crate::edit::Built;
 use crate::engine::{Engine, Program};
 use crate::evaluate::Evaluator;
 use crate::jobs::{Job, Reading};
 use crate::pace::{Pace, RateMeter};
 use crate::panels::Panels;
-use crate::programs::{Programs, place_data};
+use crate::programs::Programs;
 use crate::recorder::Recorder;
 use crate::state::State;
 
@@ -53,6 +54,7 @@ pub struct Session {
     pub(crate) losses: Option<Vec<(u64, f32)>>,
     pub(crate) curves: Curves,
     pub(crate) metric_curves: Vec<usize>,
+    pub(crate) lr_curve: usize,
     pub(crate) loss: f64,
     pub(crate) evaluator: Evaluator,
     pub(crate) panels: Panels,
@@ -73,17 +75,6 @@ pub struct Session {
 
 /// A parameter by name: its shape and elements, row-major.
 pub type NamedParameter = (String, Vec<usize>, Vec<f32>);
-
-/// What an edit did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edited {
-    /// Only numbers changed that every step reads anew: nothing was compiled, nothing lost.
-    Live,
-    /// Programs were compiled anew; weights that still fit stayed.
-    Rebuilt,
-    /// Initial weights, step 0.
-    Fresh,
-}
 
 impl Session {
     /// Takes up an experiment: makes its data, compiles its training program, draws its initial weights.
@@ -123,6 +114,7 @@ impl Session {
             losses: None,
             curves: Curves::default(),
             metric_curves: Vec::new(),
+            lr_curve: 0,
             loss: f64::NAN,
             evaluator: Evaluator::default(),
             panels: Panels::default(),
@@ -148,11 +140,12 @@ impl Session {
     }
 
     /// Everything that hangs on the layout, after it was made.
-    fn settle_in(&mut self) {
+    pub(crate) fn settle_in(&mut self) {
         let layout = self.engine.layout();
         let names = self.experiment.metric_names();
         self.recorder = Recorder::new(layout, names.len());
         self.metric_curves = names.iter().map(|name| self.curves.index(name)).collect();
+        self.lr_curve = self.curves.index("lr");
         let ring = layout.ring as usize;
         self.indices = vec![0; ring * self.batch_row()];
         self.scalars = Vec::with_capacity(ring);
@@ -404,100 +397,6 @@ impl Session {
         let drawn = u64::from(position.epoch) * len + u64::from(position.index);
         let before = drawn.saturating_sub(self.queued.saturating_sub(step) * self.experiment.training.batch_size as u64);
         SamplerPosition { epoch: (before / len) as u32, index: (before % len) as u32 }
-    }
-
-    /// Swaps the experiment.
-    ///
-    /// Numbers that are step scalars change nothing else; other edits compile anew and keep the weights of layers that did not change,
-    /// unless `fresh`.
-    ///
-    /// # Errors
-    /// When the new experiment cannot be trained; the old one goes on.
-    pub fn edit(&mut self, experiment: Experiment, assets: &dyn Assets, fresh: bool) -> Result<Edited, UserError> {
-        if experiment.view.pace != self.experiment.view.pace {
-            self.set_pace(experiment.view.pace.steps_per_second());
-        }
-        let effect = effect(&self.experiment, &experiment);
-        if !fresh && effect <= Effect::Live {
-            self.experiment = experiment;
-            self.regoal();
-            return Ok(Edited::Live);
-        }
-        let data = if self.experiment.data != experiment.data || self.experiment.seed != experiment.seed {
-            build_data(&experiment, assets)?
-        } else {
-            self.data.clone()
-        };
-        self.rebuild(experiment, data, fresh || effect == Effect::Fresh)
-    }
-
-    /// A running run rests at the new end of its training.
-    fn regoal(&mut self) {
-        if self.running && self.paced {
-            self.goal = self.experiment.training.steps.filter(|&end| self.queued < end);
-        }
-    }
-
-    fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
-        let built = Built::new(&experiment, &data)?;
-        let old = self.state()?;
-        let carried = if fresh {
-            Vec::new()
-        } else {
-            downhill_model::carry((&self.experiment, &self.signature), (&experiment, &built.signature))?
-        };
-        let same_samples = data.card.hash == self.data.card.hash && experiment.seed == self.experiment.seed;
-        let keep_slots =
-            experiment.optimizer.name() == self.experiment.optimizer.name() && experiment.slots() == self.experiment.slots();
-        (self.signature, self.engine, self.programs, self.train) = (built.signature, built.engine, built.programs, built.train);
-        (self.experiment, self.data) = (experiment, data);
-        self.notes = self.data.notes.clone();
-        self.settle_in();
-        self.panels.forget();
-        if fresh {
-            self.reset()?;
-            return Ok(Edited::Fresh);
-        }
-        self.regoal();
-        let mut new = State::new(self.engine.layout().clone());
-        new.parameters = self.initial_weights()?;
-        new.take_over(&old, &carried, keep_slots);
-        if new.layout.entries != old.layout.entries {
-            self.run += 1;
-        }
-        self.write_state(&new.parameters, &new.slots)?;
-        if !keep_slots {
-            self.slots_since = self.queued;
-        }
-        if !same_samples {
-            self.sampler = Sampler::new(self.experiment.seed, self.data.train.len());
-        }
-        self.diverged_at = None;
-        self.evaluator.forget();
-        self.touched();
-        Ok(Edited::Rebuilt)
-    }
-}
-
-/// What a rebuild makes before anything of the old run is given up.
-struct Built {
-    signature: Signature,
-    engine: Engine,
-    programs: Programs,
-    train: Program,
-}
-
-impl Built {
-    fn new(experiment: &Experiment, data: &Dataset) -> Result<Self, UserError> {
-        let signature = Signature::from_dataset(data);
-        downhill_model::check(experiment, &signature)?;
-        let (mut programs, spec, graph) = Programs::plan(experiment, &signature)?;
-        let mut engine = Engine::new(&spec)?;
-        let kind = ProgramKind::Train { batch: experiment.training.batch_size };
-        let (train, plan) = engine.load(&graph, &crate::programs::name(kind))?;
-        programs.insert(kind, train.clone(), &plan);
-        place_data(&mut engine, data, experiment, &signature)?;
-        Ok(Self { signature, engine, programs, train })
     }
 }
 

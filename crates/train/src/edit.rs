@@ -1,0 +1,135 @@
+use downhill_data::{Assets, Dataset, Sampler};
+use downhill_model::{Effect, Experiment, ProgramKind, Signature, effect};
+use downhill_tensor::UserError;
+
+use crate::engine::{Engine, Program};
+use crate::programs::{self, Programs, place_data};
+use crate::session::{Session, build_data};
+use crate::state::State;
+
+/// What an edit did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edited {
+    /// Only numbers changed that every step reads anew: nothing was compiled, nothing lost.
+    Live,
+    /// Programs were compiled anew; weights that still fit stayed.
+    Rebuilt,
+    /// Initial weights, step 0.
+    Fresh,
+}
+
+impl Session {
+    /// Swaps the experiment.
+    ///
+    /// Numbers that are step scalars change nothing else; other edits compile anew and keep the weights of layers that did not change,
+    /// unless `fresh`.
+    ///
+    /// # Errors
+    /// When the new experiment cannot be trained; the old one goes on.
+    pub fn edit(&mut self, experiment: Experiment, assets: &dyn Assets, fresh: bool) -> Result<Edited, UserError> {
+        let effect = effect(&self.experiment, &experiment);
+        let pace = (experiment.view.pace != self.experiment.view.pace).then(|| experiment.view.pace.steps_per_second());
+        let edited = self.take_up(experiment, assets, effect, fresh)?;
+        if let Some(pace) = pace {
+            self.set_pace(pace);
+        }
+        Ok(edited)
+    }
+
+    fn take_up(
+        &mut self,
+        experiment: Experiment,
+        assets: &dyn Assets,
+        effect: Effect,
+        fresh: bool,
+    ) -> Result<Edited, UserError> {
+        if !fresh && effect <= Effect::Live {
+            self.experiment = experiment;
+            self.regoal();
+            return Ok(Edited::Live);
+        }
+        let data = if self.experiment.data != experiment.data || self.experiment.seed != experiment.seed {
+            build_data(&experiment, assets)?
+        } else {
+            self.data.clone()
+        };
+        let goes_on = self.running && self.paced && !fresh;
+        let edited = self.rebuild(experiment, data, fresh || effect == Effect::Fresh)?;
+        if goes_on {
+            self.start();
+        }
+        Ok(edited)
+    }
+
+    /// A running run rests at the new end of its training.
+    fn regoal(&mut self) {
+        if self.running && self.paced {
+            self.goal = self.experiment.training.steps.filter(|&end| self.queued < end);
+        }
+    }
+
+    fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
+        let built = Built::new(&experiment, &data)?;
+        let old = self.state()?;
+        let carried = if fresh {
+            Vec::new()
+        } else {
+            downhill_model::carry((&self.experiment, &self.signature), (&experiment, &built.signature))?
+        };
+        let same_samples = data.card.hash == self.data.card.hash && experiment.seed == self.experiment.seed;
+        let keep_slots =
+            experiment.optimizer.name() == self.experiment.optimizer.name() && experiment.slots() == self.experiment.slots();
+        (self.signature, self.engine, self.programs, self.train) = (built.signature, built.engine, built.programs, built.train);
+        (self.experiment, self.data) = (experiment, data);
+        self.notes = self.data.notes.clone();
+        self.settle_in();
+        self.panels.forget();
+        if fresh {
+            self.reset()?;
+            return Ok(Edited::Fresh);
+        }
+        let mut new = State::new(self.engine.layout().clone());
+        new.parameters = self.initial_weights()?;
+        new.take_over(&old, &carried, keep_slots);
+        if new.layout.entries != old.layout.entries {
+            self.run += 1;
+        }
+        self.write_state(&new.parameters, &new.slots)?;
+        if !keep_slots {
+            self.slots_since = self.queued;
+        }
+        if !same_samples {
+            self.sampler = Sampler::new(self.experiment.seed, self.data.train.len());
+        }
+        self.diverged_at = None;
+        self.evaluator.forget();
+        self.touched();
+        Ok(Edited::Rebuilt)
+    }
+}
+
+/// What a rebuild makes before anything of the old run is given up.
+pub(crate) struct Built {
+    pub signature: Signature,
+    pub engine: Engine,
+    pub programs: Programs,
+    pub train: Program,
+}
+
+impl Built {
+    /// Checks, plans and compiles.
+    ///
+    /// # Errors
+    /// When the experiment cannot be trained on this data.
+    pub fn new(experiment: &Experiment, data: &Dataset) -> Result<Self, UserError> {
+        let signature = Signature::from_dataset(data);
+        downhill_model::check(experiment, &signature)?;
+        let (mut programs, spec, graph) = Programs::plan(experiment, &signature)?;
+        let mut engine = Engine::new(&spec)?;
+        let kind = ProgramKind::Train { batch: experiment.training.batch_size };
+        let (train, plan) = engine.load(&graph, &programs::name(kind))?;
+        programs.insert(kind, train.clone(), &plan);
+        place_data(&mut engine, data, experiment, &signature)?;
+        Ok(Self { signature, engine, programs, train })
+    }
+}
