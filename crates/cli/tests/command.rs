@@ -1,0 +1,119 @@
+//! The command as a person calls it.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const EXPERIMENT: &str = r#"{ "version": 1, "seed": 5, "data": { "moons": { "samples": 200 } },
+    "model": [{ "linear": { "out": 8 } }, "tanh", { "linear": { "out": "classes" } }],
+    "training": { "steps": 60, "batch_size": 16 } }"#;
+
+fn downhill(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_downhill")).args(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = downhill(arguments);
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A folder of its own for a test, with the experiment in it.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("experiment.json"), EXPERIMENT).unwrap();
+    folder
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).display().to_string()
+}
+
+#[test]
+fn training_prints_the_last_metrics_and_writes_every_loss() {
+    let folder = folder("train");
+    let (experiment, metrics) = (path(&folder, "experiment.json"), path(&folder, "metrics.jsonl"));
+    let last: Value = serde_json::from_str(&said(&downhill(&["train", &experiment, "--metrics", &metrics]))).unwrap();
+    assert_eq!(last["step"], 60);
+    assert!(last["validation_accuracy"].as_f64().unwrap() > 0.7, "{last}");
+    let text = std::fs::read_to_string(metrics).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), lines[0]["step"].as_u64(), lines[59]["step"].as_u64()), (60, Some(0), Some(59)));
+    assert!(lines[59]["loss"].as_f64().unwrap() < lines[0]["loss"].as_f64().unwrap());
+}
+
+#[test]
+fn a_saved_run_gives_weights_to_begin_with() {
+    let folder = folder("save");
+    let (experiment, saved) = (path(&folder, "experiment.json"), path(&folder, "run.safetensors"));
+    said(&downhill(&["train", &experiment, "--save", &saved]));
+    let first_loss = |more: &[&str]| {
+        let metrics = path(&folder, "metrics.jsonl");
+        said(&downhill(&[&["train", &experiment, "--steps", "1", "--metrics", &metrics], more].concat()));
+        let line: Value = serde_json::from_str(std::fs::read_to_string(metrics).unwrap().trim()).unwrap();
+        line["loss"].as_f64().unwrap()
+    };
+    assert!(first_loss(&["--init", &saved]) < first_loss(&[]));
+    let weights = path(&folder, "weights.safetensors");
+    said(&downhill(&["export", &experiment, "--format", "safetensors", "--weights", &saved, "-o", &weights]));
+    assert_eq!(first_loss(&["--init", &saved]), first_loss(&["--init", &weights]));
+    let wider = path(&folder, "wider.json");
+    std::fs::write(&wider, EXPERIMENT.replace("\"out\": 8", "\"out\": 9")).unwrap();
+    assert!(refused(&["train", &wider, "--init", &saved]).starts_with("error: 0.weight"));
+}
+
+#[test]
+fn an_export_holds_program_weights_and_data() {
+    let folder = folder("export");
+    let out = path(&folder, "out");
+    said(&downhill(&["export", &path(&folder, "experiment.json"), "--format", "pytorch", "--steps", "7", "-o", &out]));
+    let size = |name: &str| std::fs::metadata(Path::new(&out).join(name)).unwrap().len();
+    assert!(size("train.py") > 1000 && size("init.safetensors") > 4 * 42);
+    let data = std::fs::read(Path::new(&out).join("data.safetensors")).unwrap();
+    let header = String::from_utf8_lossy(&data[8..400]).to_string();
+    assert!(header.contains("\"indices\":{\"dtype\":\"I32\",\"shape\":[7,16]"), "{header}");
+}
+
+#[test]
+fn a_check_shows_shapes_and_costs_and_fails_with_the_field() {
+    let folder = folder("check");
+    let text = said(&downhill(&["check", &path(&folder, "experiment.json")]));
+    assert!(text.contains("0.weight 8×2") && text.contains("parameters  42"), "{text}");
+    let broken = path(&folder, "broken.json");
+    std::fs::write(&broken, EXPERIMENT.replace("\"steps\": 60", "\"stepz\": 60")).unwrap();
+    let error = refused(&["check", &broken]);
+    assert!(error.contains("training.stepz") && error.contains("steps"), "{error}");
+    assert!(refused(&["check", "nowhere.json"]).contains("nowhere.json"));
+}
+
+#[test]
+fn every_preset_that_is_listed_can_be_printed_and_checked() {
+    let list = said(&downhill(&["presets"]));
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() >= 8, "{names:?}");
+    let folder = folder("presets");
+    for name in names {
+        let file = path(&folder, name);
+        std::fs::write(&file, said(&downhill(&["presets", name]))).unwrap();
+        said(&downhill(&["check", &file]));
+    }
+    assert!(refused(&["presets", "nothing"]).contains("spirals"));
+}
+
+#[test]
+fn a_benchmark_is_one_json_line() {
+    let line: Value = serde_json::from_str(&said(&downhill(&["bench", "mlp-s-10", "--seconds", "0.2"]))).unwrap();
+    assert!(line["stepsPerSec"].as_f64().unwrap() > 0.0);
+    assert!(line["lossLast"].as_f64().unwrap() < line["lossFirst"].as_f64().unwrap());
+    assert!(refused(&["bench", "marathon"]).contains("mlp-l"));
+}
