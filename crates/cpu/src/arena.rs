@@ -78,6 +78,13 @@ pub(crate) struct Operand {
     pub len: usize,
 }
 
+impl Operand {
+    /// Whether the two share an element.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.space == other.space && self.at < other.at + other.len && other.at < self.at + self.len
+    }
+}
+
 impl From<&Arg> for Operand {
     fn from(arg: &Arg) -> Self {
         Self {

@@ -14,6 +14,7 @@ mod load;
 mod matmul;
 mod op;
 mod profile;
+mod rewrite;
 mod simd;
 mod vm;
 

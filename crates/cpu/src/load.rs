@@ -2,13 +2,14 @@
 
 use downhill_compile::{Arg, ExecError, Plan, Region, Space, StateOffsets, Step};
 use downhill_graph::kernel::{Kernel, MapSpec, MatLayout, MatMulSpec, ReduceKind, RowsKind, Strides, UpdateGroup, UpdateRule};
-use downhill_graph::{BinaryOp, Expr, ExprOp, ScalarId};
+use downhill_graph::{Expr, ExprOp};
 use smallvec::SmallVec;
 
 use crate::arena::Operand;
 use crate::kernels::{AccuracyOp, CopyOp, GatherOp, LossOp, RecordOp, ReduceOp, RowsOp, ScatterAddOp, UpdateOp};
 use crate::matmul::MatMulOp;
 use crate::op::{Op, Program};
+use crate::rewrite::{with_scalars, with_scaled_gradient};
 use crate::vm::{MapOp, Walk};
 
 /// Turns a plan into a program.
@@ -291,41 +292,4 @@ impl Loader<'_> {
             stride: state.ring_stride as usize,
         })
     }
-}
-
-/// The rule with a group's own rate and decay.
-fn with_scalars(expr: &Expr, lr: ScalarId, decay: ScalarId) -> Expr {
-    let mut out = expr.clone();
-    for op in &mut out.ops {
-        match op {
-            ExprOp::Scalar(id @ ScalarId::LR) => *id = lr,
-            ExprOp::Scalar(id @ ScalarId::DECAY) => *id = decay,
-            _ => {}
-        }
-    }
-    out
-}
-
-/// The rule with the gradient, read 1, multiplied by read `factor` first.
-fn with_scaled_gradient(expr: &Expr, factor: u8) -> Expr {
-    let mut out = Expr::default();
-    let (gradient, factor) = (out.read(1), out.read(factor));
-    let scaled = out.binary(BinaryOp::Mul, gradient, factor);
-    let mut map: Vec<u16> = Vec::with_capacity(expr.ops.len());
-    for op in &expr.ops {
-        let to = |r: u16| map[usize::from(r)];
-        let moved = match *op {
-            ExprOp::Read(1) => {
-                map.push(scaled);
-                continue;
-            }
-            ExprOp::Unary(f, a) => ExprOp::Unary(f, to(a)),
-            ExprOp::Binary(f, a, b) => ExprOp::Binary(f, to(a), to(b)),
-            ExprOp::Select(c, a, b) => ExprOp::Select(to(c), to(a), to(b)),
-            leaf => leaf,
-        };
-        map.push(out.push(moved));
-    }
-    out.outputs = expr.outputs.iter().map(|&r| map[usize::from(r)]).collect();
-    out
 }

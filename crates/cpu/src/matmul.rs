@@ -5,11 +5,12 @@ use std::collections::TryReserveError;
 
 use downhill_compile::{ExecError, Space};
 use downhill_graph::kernel::{Epilogue, MatLayout, MatMulSpec, Strides};
-use downhill_graph::{BinaryOp, Expr, ExprOp, StepScalars};
+use downhill_graph::{ExprOp, StepScalars};
 use smallvec::SmallVec;
 
 use crate::arena::{Buffer, Memory, Operand};
 use crate::budget::Budget;
+use crate::rewrite::peel_bias;
 use crate::simd::gemm::{self, Block, Pack, Small, Start};
 use crate::vm::{Machine, MapOp, Target, Walk};
 
@@ -155,8 +156,7 @@ impl MatMulOp {
         strides.extend(epilogue.read_strides.iter().map(|s| Strides::from_slice(s)));
         let walk = Walk::new(&[self.batch as u32, m, n], &strides);
         // The product waits in the first output, unless a read of the epilogue lies there too.
-        let overlaps = |r: &Operand, w: &Operand| r.space == w.space && r.at < w.at + w.len && w.at < r.at + r.len;
-        let free = results.first().is_some_and(|out| !extra.iter().any(|r| overlaps(r, out)) && !self.bias_at(out));
+        let free = results.first().is_some_and(|out| !extra.iter().any(|r| r.overlaps(out)));
         if !free {
             self.out = None;
         }
@@ -166,12 +166,6 @@ impl MatMulOp {
         reads.extend_from_slice(extra);
         self.epilogue = Some(MapOp::new(&epilogue.expr, walk, reads, SmallVec::from_slice(results), &|_| false)?);
         Ok(())
-    }
-
-    fn bias_at(&self, out: &Operand) -> bool {
-        self.bias.is_some_and(|b| {
-            b.operand.space == out.space && b.operand.at < out.at + out.len && out.at < b.operand.at + b.operand.len
-        })
     }
 
     /// The epilogue, for which the tile machine needs room.
@@ -369,53 +363,4 @@ impl MatMulOp {
         let (product, _) = self.place(batch, row, panels, memory);
         machine.run(epilogue, memory, step, (start, start + rows * self.n), Some(product), Target::Writes);
     }
-}
-
-/// Takes `product + bias` out of an epilogue where the product is used nowhere else: sums start from the bias instead.
-fn peel_bias(epilogue: &mut Epilogue, m: usize) -> Option<(usize, [u32; 3])> {
-    let expr = &epilogue.expr;
-    let product = expr.ops.iter().position(|op| *op == ExprOp::Read(0))? as u16;
-    let uses = |op: &ExprOp| match *op {
-        ExprOp::Unary(_, a) => a == product,
-        ExprOp::Binary(_, a, b) => a == product || b == product,
-        ExprOp::Select(c, a, b) => [a, b, c].contains(&product),
-        _ => false,
-    };
-    let mut users = expr.ops.iter().enumerate().filter(|(_, op)| uses(op));
-    let (user, op) = users.next()?;
-    if users.next().is_some() || expr.outputs.contains(&product) {
-        return None;
-    }
-    let ExprOp::Binary(BinaryOp::Add, x, y) = *op else { return None };
-    let ExprOp::Read(n @ 1..) = *expr.ops.get(usize::from(if x == product { y } else { x }))? else { return None };
-    let read = usize::from(n) - 1;
-    let strides = *epilogue.read_strides.get(read)?;
-    if strides[2] != 1 || (strides[1] != 0 && m > 1) {
-        return None;
-    }
-    epilogue.expr = without(expr, user, product);
-    Some((read, strides))
-}
-
-/// The expression with instruction `gone` replaced by register `by` of an earlier one.
-fn without(expr: &Expr, gone: usize, by: u16) -> Expr {
-    let mut map: Vec<u16> = Vec::with_capacity(expr.ops.len());
-    let mut out = Expr::default();
-    for (i, op) in expr.ops.iter().enumerate() {
-        let to = |r: u16| map[usize::from(r)];
-        let moved = match *op {
-            _ if i == gone => {
-                map.push(map[usize::from(by)]);
-                continue;
-            }
-            ExprOp::Unary(f, a) => ExprOp::Unary(f, to(a)),
-            ExprOp::Binary(f, a, b) => ExprOp::Binary(f, to(a), to(b)),
-            ExprOp::Select(c, a, b) => ExprOp::Select(to(c), to(a), to(b)),
-            leaf => leaf,
-        };
-        out.ops.push(moved);
-        map.push((out.ops.len() - 1) as u16);
-    }
-    out.outputs = expr.outputs.iter().map(|&r| map[usize::from(r)]).collect();
-    out
 }

@@ -391,3 +391,82 @@ unsafe fn row_sums_lanes<L: Lanes>(a: *const f32, (row, column): (usize, usize),
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(n: usize, seed: usize) -> Vec<f32> {
+        (0..n + super::super::OVERREAD).map(|i| ((i * 37 + seed) % 101) as f32 / 50.0 - 1.0).collect()
+    }
+
+    /// Σ a[i, p]·b[p, j] + bias[j] in f64, with strides (row, column).
+    fn expected(
+        m: usize,
+        n: usize,
+        k: usize,
+        a: (&[f32], (usize, usize)),
+        b: (&[f32], (usize, usize)),
+        bias: &[f32],
+    ) -> Vec<f32> {
+        let at = |x: &(&[f32], (usize, usize)), r: usize, c: usize| f64::from(x.0[r * x.1.0 + c * x.1.1]);
+        let element = |i, j: usize| f64::from(bias[j]) + (0..k).map(|p| at(&a, i, p) * at(&b, p, j)).sum::<f64>();
+        (0..m * n).map(|e| element(e / n, e % n) as f32).collect()
+    }
+
+    fn close(name: &str, want: &[f32], got: &[f32]) {
+        let (inside, beyond) = got.split_at(want.len());
+        assert!(want.iter().zip(inside).all(|(w, g)| (w - g).abs() < 1e-4), "{name}: {inside:?}, expected {want:?}");
+        assert!(beyond.iter().all(|&g| g == 7.0), "{name} writes beyond its end");
+    }
+
+    #[test]
+    fn small_products_of_all_sizes_are_right_with_both_vectors() {
+        for (m, n, k) in [(1, 1, 1), (10, 8, 2), (7, 13, 5), (3, 17, 9), (6, 16, 4), (20, 5, 3), (1, 40, 6)] {
+            let (a, b, bias) = (numbers(m * k, 1), numbers(k * n, 2), numbers(n, 3));
+            for a_strides in [(k, 1), (1, m)] {
+                let want = expected(m, n, k, (&a, a_strides), (&b, (n, 1)), &bias);
+                let (best, portable) = (vec![7.0; m * n + 8], vec![7.0; m * n + 8]);
+                for (name, mut c, run) in [
+                    ("best", best, small as unsafe fn(&Small)),
+                    #[cfg(not(target_arch = "wasm32"))]
+                    ("portable", portable, small_lanes::<crate::simd::portable::F4, 4, 2>),
+                ] {
+                    let start = Start::Bias(bias.as_ptr());
+                    let p = Small { m, n, k, a: a.as_ptr(), a_strides, b: b.as_ptr(), b_row: n, c: c.as_mut_ptr(), start };
+                    // SAFETY: all operands have the room that their sizes say and what may be read beyond.
+                    unsafe { run(&p) };
+                    close(&format!("{name} {m}×{n}×{k}"), &want, &c);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn packed_products_are_right_whatever_the_strides() {
+        let ((mr, nr), (m, n, k)) = (tile(), (23, 37, 11));
+        let (a, b, bias) = (numbers(m * k, 1), numbers(k * n, 2), numbers(n, 3));
+        for (a_strides, b_strides) in [((k, 1), (n, 1)), ((1, m), (n, 1)), ((k, 1), (1, k)), ((1, m), (1, k))] {
+            let want = expected(m, n, k, (&a, a_strides), (&b, b_strides), &bias);
+            let mut panels = [vec![0.0; m.next_multiple_of(mr) * k], vec![0.0; n.next_multiple_of(nr) * k]];
+            let [pa, pb] = panels.each_mut().map(Vec::as_mut_ptr);
+            let mut c = vec![7.0; m * n + 8];
+            // SAFETY: panels have the sizes that `pack` asks for.
+            unsafe {
+                let (lane_stride, depth_stride) = a_strides;
+                pack(&Pack { src: a.as_ptr(), lanes: m, depth: k, lane_stride, depth_stride, width: mr, dst: pa });
+                let (depth_stride, lane_stride) = b_strides;
+                pack(&Pack { src: b.as_ptr(), lanes: n, depth: k, lane_stride, depth_stride, width: nr, dst: pb });
+                let start = Start::Bias(bias.as_ptr());
+                block(&Block { rows: m, columns: n, k, a: pa, b: pb, c: c.as_mut_ptr(), ldc: n, start });
+            }
+            close("packed", &want, &c);
+            let mut sums = vec![0.0; m + 8];
+            // SAFETY: one sum per row.
+            unsafe { row_sums(a.as_ptr(), a_strides, m, k, sums.as_mut_ptr()) };
+            let ones = vec![1.0; k];
+            let want = expected(m, 1, k, (&a, a_strides), (&ones, (1, 1)), &[0.0]);
+            assert!(want.iter().zip(&sums).all(|(w, s)| (w - s).abs() < 1e-4) && sums[m..] == [0.0; 8]);
+        }
+    }
+}

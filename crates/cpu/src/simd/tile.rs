@@ -111,8 +111,12 @@ unsafe fn random<L: Lanes>(n: usize, d: Place, stream: u32, counter: Counter) {
     }
 }
 
+/// [`run`] with vectors of this kind.
+///
+/// # Safety
+/// As [`run`], and the machine has the vectors.
 #[inline(always)]
-unsafe fn run_lanes<L: Lanes>(code: &[Ins], places: &[Place], n: usize, counter: Counter) {
+pub(super) unsafe fn run_lanes<L: Lanes>(code: &[Ins], places: &[Place], n: usize, counter: Counter) {
     for ins in code {
         // SAFETY: `run`'s promise.
         unsafe {

@@ -193,7 +193,11 @@ impl Allocator {
             let ins = Ins { op, dst: dst as Slot, a: arg(0), b: arg(1), c: arg(2) };
             self.ins.push(ins);
         }
-        for out in (0..self.outputs.len()).filter(|&o| !placed[o]).collect::<SmallVec<[usize; 4]>>() {
+        // Reads first: another output may lie where they lie.
+        let is_read = |o: usize| matches!(self.values[self.outputs[o]], Value::Leaf(Source::Read(_)));
+        let mut waiting: SmallVec<[usize; 4]> = (0..self.outputs.len()).filter(|&o| !placed[o]).collect();
+        waiting.sort_by_key(|&o| !is_read(o));
+        for out in waiting {
             let a = self.slot_of[self.outputs[out]] as Slot;
             let dst = self.slot(Source::Out(out as u8)) as Slot;
             self.ins.push(Ins { op: TileOp::Copy, dst, a, b: a, c: a });

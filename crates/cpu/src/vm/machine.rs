@@ -42,8 +42,7 @@ impl MapOp {
         writes: SmallVec<[Operand; 2]>,
         flush: &dyn Fn(usize) -> bool,
     ) -> Result<Self, ExecError> {
-        let overlap = |r: &Operand, w: &Operand| r.space == w.space && r.at < w.at + w.len && w.at < r.at + r.len;
-        let clobbers = |n: u8| reads.get(usize::from(n)).is_some_and(|r| writes.iter().any(|w| overlap(r, w)));
+        let clobbers = |n: u8| reads.get(usize::from(n)).is_some_and(|r| writes.iter().any(|w| r.overlaps(w)));
         let code = Code::new(expr, &clobbers, flush)?;
         let cost = 0.2 * code.ins.len() as f32 + 0.1;
         Ok(Self { code, walk, reads, writes, cost })
