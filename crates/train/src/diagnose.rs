@@ -48,7 +48,8 @@ impl Session {
         let place = |layer: &downhill_model::LayerSummary| format!("{} ({})", layer.path, layer.label);
         let (layer, what) = match (first(""), broken.contains(&"loss"), last("grad:").or(owner)) {
             (Some(layer), _, _) => (place(layer), "activations"),
-            (None, true, _) => (format!("loss ({})", self.experiment.loss.name()), "loss"),
+            // The loss has no layer of its own: what it measures comes from the last one.
+            (None, true, _) => (layers.last().map(place).unwrap_or_default(), "loss"),
             (None, false, Some(layer)) => (place(layer), "gradients"),
             (None, false, None) => ("training".to_string(), "weights"),
         };
@@ -60,7 +61,10 @@ impl Session {
         let lr = self.experiment.lr_at(step);
         let grew = match what {
             "activations" => format!("The outputs of {layer} grew beyond what a number can hold"),
-            "loss" => format!("The outputs are finite, but {layer} of them is not"),
+            "loss" => format!(
+                "The outputs of {layer} are so large that their {} is beyond what a number can hold",
+                self.experiment.loss.name()
+            ),
             "gradients" => format!("The loss is finite, but the gradients of {layer} grew beyond what a number can hold"),
             _ => "A weight is no longer a finite number".to_string(),
         };
