@@ -186,7 +186,7 @@ pub struct SeriesChunk {
     pub run: u32,
     /// Whether the curves start over (the worker decimated them); else the points follow those sent.
     pub replace: bool,
-    /// For each curve: name (`loss`, `lr`, `grad_norm`, `validation_loss`, …), the steps and the values. Five values per point: mean, min,
+    /// For each curve: name (`loss`, `lr`, `grad_norm`, `validation_loss`, …), the steps and the values. Four values per point: mean, min,
     /// max, last, and the steps' own array holds one number per point.
     pub curves: Vec<(String, ArrayRef, ArrayRef)>,
 }
