@@ -1,5 +1,11 @@
-//! Reading the fields of a `{ "name": { fields } }` choice by its generated JSON Schema, so that a range is written once, in the
-//! struct, and the form, the check and the sentence a person reads all come from it.
+//! Reading and writing the fields of a `{ "name": { fields } }` choice by the JSON Schema of the document, so that a range is
+//! written once, in the struct ([`fields!`](crate::fields)), and the form, the check and the sentence a person reads all come
+//! from it.
+//!
+//! The schema is generated from the structs, committed, and read back here: a browser then downloads neither a generator nor a
+//! reader and a writer for each struct. `downhill-model` tests that the committed one is current.
+
+use std::sync::OnceLock;
 
 use downhill_tensor::UserError;
 use schemars::JsonSchema;
@@ -8,8 +14,84 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// The JSON Schema of `T` in one piece (no `$ref`), fields in the order in which they are declared.
-pub fn schema_of<T: JsonSchema>() -> Value {
+/// A field of a [`Spec`], whatever its type.
+pub trait Field {
+    /// Its value as JSON; a number that is not finite is `null`.
+    fn write(&self) -> Value;
+
+    /// Takes a value.
+    ///
+    /// # Errors
+    /// Of a value that the type cannot hold.
+    fn read(&mut self, value: &Value) -> Result<(), serde_json::Error>;
+}
+
+impl<T: Serialize + DeserializeOwned> Field for T {
+    fn write(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+
+    fn read(&mut self, value: &Value) -> Result<(), serde_json::Error> {
+        *self = T::deserialize(value)?;
+        Ok(())
+    }
+}
+
+/// A struct whose fields a document may set; [`fields!`](crate::fields) declares one.
+pub trait Spec {
+    /// Every field with its name, in order.
+    fn fields(&self) -> Vec<(&'static str, &dyn Field)>;
+
+    /// Every field with its name, to be changed.
+    fn fields_mut(&mut self) -> Vec<(&'static str, &mut dyn Field)>;
+}
+
+/// Declares a [`Spec`]: a struct of fields with default, range, title and help.
+#[macro_export]
+macro_rules! fields {
+    (
+        $(#[$meta:meta])*
+        $name:ident { $( $(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr, )* }
+    ) => {
+        #[derive(Clone, Debug, PartialEq, schemars::JsonSchema)]
+        $(#[$meta])*
+        #[schemars(default, deny_unknown_fields)]
+        pub struct $name {
+            $( $(#[$field_meta])* pub $field: $type, )*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $( $field: $default, )* }
+            }
+        }
+
+        impl $crate::spec::Spec for $name {
+            fn fields(&self) -> Vec<(&'static str, &dyn $crate::spec::Field)> {
+                vec![$( (stringify!($field), &self.$field), )*]
+            }
+
+            fn fields_mut(&mut self) -> Vec<(&'static str, &mut dyn $crate::spec::Field)> {
+                vec![$( (stringify!($field), &mut self.$field), )*]
+            }
+        }
+    };
+}
+
+/// The JSON Schema of the whole document.
+pub fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    const TEXT: &str = include_str!("../../../static/schema/experiment.v1.json");
+    DOCUMENT.get_or_init(|| serde_json::from_str(TEXT).unwrap_or_default())
+}
+
+/// The part of the document's schema at a JSON pointer; `null` where there is none.
+pub fn schema_at(pointer: &str) -> &'static Value {
+    document().pointer(pointer).unwrap_or(&Value::Null)
+}
+
+/// Generates the JSON Schema of `T` in one piece (no `$ref`), fields in the order in which they are declared.
+pub fn generate<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|s| {
         s.inline_subschemas = true;
         s.meta_schema = None;
@@ -17,31 +99,40 @@ pub fn schema_of<T: JsonSchema>() -> Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// Reads a struct from its fields; `null` is no fields at all, that is, every default.
+/// Sets the fields of `spec` that are given; `null` is none.
 ///
 /// # Errors
 /// Names the field and what it may be, and for an unknown field the nearest known one.
-pub fn read<T: DeserializeOwned + JsonSchema>(fields: &Value) -> Result<T, UserError> {
-    let empty = Value::Object(Map::new());
-    let fields = if fields.is_null() { &empty } else { fields };
-    check(&schema_of::<T>(), fields)?;
-    T::deserialize(fields).map_err(|error| UserError::new(format!("These fields cannot be read: {error}.")))
+pub fn read(spec: &mut dyn Spec, schema: &Value, fields: &Value) -> Result<(), UserError> {
+    if fields.is_null() {
+        return Ok(());
+    }
+    check(schema, fields)?;
+    for (name, field) in spec.fields_mut() {
+        if let Some(value) = fields.get(name) {
+            field.read(value).map_err(|error| UserError::at(name, format!("This cannot be read: {error}.")))?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks a struct that was made in code as if it had been read.
 ///
 /// # Errors
 /// As [`read`].
-pub fn validate<T: Serialize + JsonSchema>(spec: &T) -> Result<(), UserError> {
-    check(&schema_of::<T>(), &to_value(spec))
+pub fn validate(spec: &dyn Spec, schema: &Value) -> Result<(), UserError> {
+    check(schema, &Value::Object(all_fields(spec)))
+}
+
+/// Every field of `spec`.
+pub fn all_fields(spec: &dyn Spec) -> Map<String, Value> {
+    spec.fields().into_iter().map(|(name, field)| (name.to_string(), field.write())).collect()
 }
 
 /// The fields of `spec` that differ from the default.
-pub fn changed_fields<T: Serialize + Default>(spec: &T) -> Map<String, Value> {
-    let (Value::Object(mut fields), defaults) = (to_value(spec), to_value(&T::default())) else {
-        return Map::new();
-    };
-    fields.retain(|name, value| defaults.get(name) != Some(value));
+pub fn changed_fields(spec: &dyn Spec, schema: &Value) -> Map<String, Value> {
+    let mut fields = all_fields(spec);
+    fields.retain(|name, value| schema["properties"][name.as_str()].get("default") != Some(value));
     fields
 }
 
@@ -60,10 +151,6 @@ pub fn quote(text: &str) -> String {
         quoted.push('…');
     }
     quoted
-}
-
-fn to_value<T: Serialize>(spec: &T) -> Value {
-    serde_json::to_value(spec).unwrap_or(Value::Null)
 }
 
 /// Checks `value` against the part of JSON Schema that schemars writes for our specs.
@@ -207,46 +294,54 @@ mod tests {
 
     use super::*;
 
-    #[derive(Serialize, Deserialize, JsonSchema, Debug, PartialEq)]
+    #[derive(Clone, Serialize, Deserialize, JsonSchema, Debug, PartialEq)]
     #[serde(rename_all = "snake_case")]
-    enum Word {
+    pub enum Word {
         /// The first
         First,
         /// The second
         Second,
     }
 
-    #[derive(Serialize, Deserialize, JsonSchema, Debug, PartialEq)]
-    #[serde(default, deny_unknown_fields)]
-    struct Spec {
-        /// Help
-        #[schemars(title = "Noise", range(min = 0.0, max = 0.5))]
-        noise: f64,
-        #[schemars(range(min = 1, max = 9))]
-        count: u32,
-        words: Vec<Word>,
-        limit: Option<u32>,
-        #[schemars(length(max = 2))]
-        points: Vec<(f64, u32)>,
-    }
-
-    impl Default for Spec {
-        fn default() -> Self {
-            Self { noise: 0.25, count: 2, words: vec![Word::First], limit: None, points: Vec::new() }
+    crate::fields! {
+        /// All kinds of fields.
+        Kinds {
+            /// Help
+            #[schemars(title = "Noise", range(min = 0.0, max = 0.5))]
+            noise: f64 = 0.25,
+            /// Help
+            #[schemars(range(min = 1, max = 9))]
+            count: u32 = 2,
+            /// Help
+            words: Vec<Word> = vec![Word::First],
+            /// Help
+            limit: Option<u32> = None,
+            /// Help
+            #[schemars(length(max = 2))]
+            points: Vec<(f64, u32)> = Vec::new(),
         }
     }
 
+    fn read_kinds(fields: &Value) -> Result<Kinds, UserError> {
+        let mut kinds = Kinds::default();
+        read(&mut kinds, &generate::<Kinds>(), fields)?;
+        Ok(kinds)
+    }
+
     fn error(fields: Value) -> String {
-        read::<Spec>(&fields).unwrap_err().to_string()
+        read_kinds(&fields).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_left_out_is_the_default_and_defaults_are_left_out() {
-        assert_eq!(read::<Spec>(&Value::Null).unwrap(), Spec::default());
-        let spec: Spec = read(&json!({ "noise": 0, "limit": 3, "points": [[0.5, 1]] })).unwrap();
+        assert_eq!(read_kinds(&Value::Null).unwrap(), Kinds::default());
+        let spec = read_kinds(&json!({ "noise": 0, "limit": 3, "points": [[0.5, 1]] })).unwrap();
         assert_eq!((spec.noise, spec.limit, spec.count), (0.0, Some(3), 2));
-        assert_eq!(Value::Object(changed_fields(&spec)), json!({ "noise": 0.0, "limit": 3, "points": [[0.5, 1]] }));
-        assert!(changed_fields(&Spec::default()).is_empty());
+        assert_eq!(
+            Value::Object(changed_fields(&spec, &generate::<Kinds>())),
+            json!({ "noise": 0.0, "limit": 3, "points": [[0.5, 1]] })
+        );
+        assert!(changed_fields(&Kinds::default(), &generate::<Kinds>()).is_empty());
     }
 
     #[test]
@@ -271,8 +366,8 @@ mod tests {
 
     #[test]
     fn a_spec_made_in_code_is_held_to_the_same_ranges() {
-        assert!(validate(&Spec::default()).is_ok());
-        let not_a_number = Spec { noise: f64::NAN, ..Spec::default() };
-        assert_eq!(validate(&not_a_number).unwrap_err().path.as_deref(), Some("noise"));
+        assert!(validate(&Kinds::default(), &generate::<Kinds>()).is_ok());
+        let not_a_number = Kinds { noise: f64::NAN, ..Kinds::default() };
+        assert_eq!(validate(&not_a_number, &generate::<Kinds>()).unwrap_err().path.as_deref(), Some("noise"));
     }
 }

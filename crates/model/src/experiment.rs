@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::layers::{Layer, read_list, write_list};
 use crate::losses::Loss;
 use crate::optimizers::Optimizer;
-use crate::registry::{Fields, Reader, choice, fields, unknown, written};
+use crate::registry::{Fields, Reader, choice, fields, written};
 use crate::scalars::{CLIP_NORM, set};
 use crate::schedules::Schedule;
 use crate::version::{self, VERSION};
@@ -126,19 +126,22 @@ impl Experiment {
         let either = |changed: Value, all: Value| if full { all } else { changed };
         let mut document = Map::new();
         document.insert("version".to_string(), json!(VERSION));
-        if let Value::Object(fields) = either(head.write(), head.write_full()) {
+        if let Value::Object(fields) = either(head.write(spec::document()), head.write_full()) {
             document.extend(fields);
         }
-        let fields = Value::Object(self.data.to_json());
-        let data = if full { json!({ self.data.name(): full_fields(&self.data) }) } else { written(self.data.name(), fields) };
+        let data = if full {
+            json!({ self.data.name(): self.data.to_full_json() })
+        } else {
+            written(self.data.name(), Value::Object(self.data.to_json()))
+        };
         document.insert("data".to_string(), data);
         document.insert("model".to_string(), write_list(&self.model, full));
         let parts = [
             ("loss", either(self.loss.to_value(), self.loss.to_full_value()), Loss::default().to_value()),
             ("optimizer", either(self.optimizer.to_value(), self.optimizer.to_full_value()), Optimizer::default().to_value()),
             ("schedule", either(self.schedule.to_value(), self.schedule.to_full_value()), Schedule::default().to_value()),
-            ("training", either(self.training.write(), self.training.write_full()), json!({})),
-            ("view", either(self.view.write(), self.view.write_full()), json!({})),
+            ("training", either(self.training.write(schema_of("training")), self.training.write_full()), json!({})),
+            ("view", either(self.view.write(schema_of("view")), self.view.write_full()), json!({})),
         ];
         for (name, value, default) in parts {
             if full || value != default {
@@ -188,7 +191,8 @@ impl Experiment {
 fn read(document: &Map<String, Value>, reader: &mut Reader) -> Result<Experiment, UserError> {
     let get = |name: &str| document.get(name);
     let head = ["name", "seed"].into_iter().filter_map(|name| Some((name.to_string(), get(name)?.clone()))).collect();
-    let Head { name, seed } = Fields::read(&Value::Object(head), reader)?;
+    let mut known = Head::default();
+    known.read(spec::document(), &Value::Object(head), reader)?;
     let data = get("data").ok_or_else(|| missing("data", "what to learn from", "\"data\": \"spirals\""))?;
     let data = read_source(data, reader).map_err(|e| e.under("data"))?;
     let model = get("model")
@@ -196,15 +200,15 @@ fn read(document: &Map<String, Value>, reader: &mut Reader) -> Result<Experiment
     let model = read_list(model, reader).map_err(|e| e.under("model"))?;
     Ok(Experiment {
         version: VERSION,
-        name,
-        seed,
+        name: known.name,
+        seed: known.seed,
         data,
         model,
         loss: part(get("loss"), "loss", reader, Loss::read)?,
         optimizer: part(get("optimizer"), "optimizer", reader, Optimizer::read)?,
         schedule: part(get("schedule"), "schedule", reader, Schedule::read)?,
-        training: part(get("training"), "training", reader, Training::read)?,
-        view: part(get("view"), "view", reader, View::read)?,
+        training: part(get("training"), "training", reader, read_fields("training"))?,
+        view: part(get("view"), "view", reader, read_fields("view"))?,
     })
 }
 
@@ -224,20 +228,21 @@ fn part<T: Default>(
 /// Reads the data source.
 fn read_source(value: &Value, reader: &mut Reader) -> Result<Source, UserError> {
     let (name, fields) = choice(value, "data source", Source::NAMES)?;
-    let schema = Source::schema(name).ok_or_else(|| unknown("data source", name, Source::NAMES))?;
-    let known = reader.known_fields(&schema, fields);
+    let known = reader.known_fields(Source::schema(name), fields);
     Source::from_json(name, &known).map_err(|e| e.under(name))
 }
 
-/// All fields of a source, defaults included.
-fn full_fields(source: &Source) -> Value {
-    let mut fields = Map::new();
-    let properties = Source::schema(source.name()).unwrap_or_default();
-    for (name, schema) in properties["properties"].as_object().into_iter().flatten() {
-        fields.insert(name.clone(), schema["default"].clone());
+/// The schema of a top-level field.
+fn schema_of(field: &str) -> &'static Value {
+    &spec::document()["properties"][field]
+}
+
+/// Reads a top-level field that is no choice.
+fn read_fields<T: Fields + Default>(field: &str) -> impl Fn(&Value, &mut Reader) -> Result<T, UserError> {
+    move |value, reader| {
+        let mut read = T::default();
+        read.read(schema_of(field), value, reader).map(|()| read)
     }
-    fields.extend(source.to_json());
-    Value::Object(fields)
 }
 
 /// Writes 1.0 as 1, as a person would.

@@ -3,7 +3,7 @@
 use downhill_data::{Source, spec};
 use serde_json::Value;
 
-use crate::{Layer, Loss, Optimizer, Schedule, Training, View};
+use crate::{Layer, Loss, Optimizer, Schedule};
 
 /// The names of a group: `data`, `model`, `loss`, `optimizer` or `schedule`; none for any other.
 pub fn names_of(group: &str) -> &'static [&'static str] {
@@ -19,17 +19,17 @@ pub fn names_of(group: &str) -> &'static [&'static str] {
 
 /// The JSON Schema of the fields of a group's member, or of `training` and `view`, which have no name: for each field title,
 /// description, default, minimum and maximum or choices; `x-scale` is `log` where a slider should be.
-pub fn fields_of(group: &str, name: &str) -> Option<Value> {
-    match group {
+pub fn fields_of(group: &str, name: &str) -> Option<&'static Value> {
+    let schema = match group {
         "data" => Source::schema(name),
         "model" | "layer" => Layer::schema(name),
         "loss" => Loss::schema(name),
         "optimizer" => Optimizer::schema(name),
         "schedule" => Schedule::schema(name),
-        "training" => Some(spec::schema_of::<Training>()),
-        "view" => Some(spec::schema_of::<View>()),
-        _ => None,
-    }
+        "training" | "view" => &spec::document()["properties"][group],
+        _ => &Value::Null,
+    };
+    (!schema.is_null()).then_some(schema)
 }
 
 /// What a person calls a member: `Leaky ReLU`. The name itself where it has no title.

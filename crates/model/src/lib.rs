@@ -57,7 +57,7 @@ pub use layers::Layer;
 pub use losses::Loss;
 pub use optimizers::Optimizer;
 pub use schedules::Schedule;
-pub use schema::schema;
+pub use schema::generate_schema;
 pub use signature::{Signature, Task};
 pub use targets::{EncodedTargets, encode_targets};
 pub use training::Training;

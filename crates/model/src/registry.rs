@@ -1,10 +1,11 @@
 //! How choices are written and read: `{ "name": { fields } }`, or a bare `"name"` for all defaults. One way for all registries.
 
-use downhill_data::spec;
+use std::borrow::Cow;
+
+pub(crate) use downhill_data::fields;
+use downhill_data::spec::{self, Spec};
 use downhill_tensor::UserError;
 use schemars::JsonSchema;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 /// Layers may stand inside layers this deep.
@@ -27,9 +28,9 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// The fields that this build knows, where the document may hold others.
-    pub fn known_fields(&mut self, schema: &Value, fields: &Value) -> Value {
+    pub fn known_fields<'a>(&mut self, schema: &Value, fields: &'a Value) -> Cow<'a, Value> {
         let (true, Some(given), Some(known)) = (self.newer, fields.as_object(), schema["properties"].as_object()) else {
-            return fields.clone();
+            return Cow::Borrowed(fields);
         };
         let mut kept = Map::new();
         for (name, value) in given {
@@ -39,41 +40,43 @@ impl Reader {
                 self.notes.push(format!("The field `{}` belongs to a newer version and was left out.", spec::quote(name)));
             }
         }
-        Value::Object(kept)
+        Cow::Owned(Value::Object(kept))
     }
 }
 
 /// What stands behind a name: usually an object of fields, for containers a list of layers.
-pub(crate) trait Fields: Sized + Default {
-    /// Reads it; `null` is every default.
-    fn read(value: &Value, reader: &mut Reader) -> Result<Self, UserError>;
+pub(crate) trait Fields {
+    /// Takes what is given; `null` is nothing.
+    fn read(&mut self, schema: &Value, value: &Value, reader: &mut Reader) -> Result<(), UserError>;
     /// Writes it without defaults; an empty object where all are defaults.
-    fn write(&self) -> Value;
+    fn write(&self, schema: &Value) -> Value;
     /// Writes it with defaults.
     fn write_full(&self) -> Value;
-    /// Its JSON Schema.
-    fn schema() -> Value;
 }
 
-impl<T: Serialize + DeserializeOwned + JsonSchema + Default> Fields for T {
-    fn read(value: &Value, reader: &mut Reader) -> Result<Self, UserError> {
-        if reader.newer {
-            let known = reader.known_fields(&spec::schema_of::<T>(), value);
-            return spec::read(&known);
-        }
-        spec::read(value)
+impl<T: Spec> Fields for T {
+    fn read(&mut self, schema: &Value, value: &Value, reader: &mut Reader) -> Result<(), UserError> {
+        spec::read(self, schema, &reader.known_fields(schema, value))
     }
 
-    fn write(&self) -> Value {
-        Value::Object(spec::changed_fields(self))
+    fn write(&self, schema: &Value) -> Value {
+        Value::Object(spec::changed_fields(self, schema))
     }
 
     fn write_full(&self) -> Value {
-        serde_json::to_value(self).unwrap_or(Value::Null)
+        Value::Object(spec::all_fields(self))
     }
+}
 
-    fn schema() -> Value {
-        spec::schema_of::<T>()
+/// What generates the schema of [`Fields`].
+pub(crate) trait Described {
+    /// Its JSON Schema.
+    fn generate_schema() -> Value;
+}
+
+impl<T: Spec + JsonSchema> Described for T {
+    fn generate_schema() -> Value {
+        spec::generate::<T>()
     }
 }
 
@@ -123,11 +126,17 @@ pub(crate) fn schema(title: &str, help: &str, members: &[(&str, Value)]) -> Valu
     })
 }
 
-/// Declares a registry: an enum with one variant per member, each read and written by its [`Fields`].
+/// The schema of the member called `name` among those at this place of the document's schema; `null` where there is none.
+pub(crate) fn member(place: &str, name: &str) -> &'static Value {
+    spec::schema_at(place).get(name).unwrap_or(&Value::Null)
+}
+
+/// Declares a registry, the place of whose members in the document's schema is a JSON pointer: an enum with one variant per member, each read and written by its [`Fields`].
 macro_rules! registry {
     (
         $(#[$meta:meta])*
-        $kind:literal $enum:ident: $def:ident { $($name:literal => $module:ident::$variant:ident,)* }
+        $kind:literal at $place:literal
+        $enum:ident: $def:ident { $($name:literal => $module:ident::$variant:ident,)* }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
@@ -157,30 +166,22 @@ macro_rules! registry {
 
             /// As an experiment writes it, without defaults.
             pub fn to_value(&self) -> serde_json::Value {
-                $crate::registry::written(self.name(), match self {
-                    $($enum::$variant(member) => $crate::registry::Fields::write(member),)*
-                })
+                $crate::registry::written(self.name(), self.fields().write(Self::schema(self.name())))
             }
 
             /// As an experiment writes it, every default written out.
             pub fn to_full_value(&self) -> serde_json::Value {
-                let fields = match self {
-                    $($enum::$variant(member) => $crate::registry::Fields::write_full(member),)*
-                };
-                serde_json::json!({ self.name(): fields })
+                serde_json::json!({ self.name(): self.fields().write_full() })
             }
 
-            /// The JSON Schema of every member's fields.
-            pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
-                vec![$(($name, <$module::$variant as $crate::registry::Fields>::schema())),*]
+            /// Generates the JSON Schema of every member's fields.
+            pub fn generate_schemas() -> Vec<(&'static str, serde_json::Value)> {
+                vec![$(($name, <$module::$variant as $crate::registry::Described>::generate_schema())),*]
             }
 
-            /// The JSON Schema of the fields of the member called `name`.
-            pub fn schema(name: &str) -> Option<serde_json::Value> {
-                match name {
-                    $($name => Some(<$module::$variant as $crate::registry::Fields>::schema()),)*
-                    _ => None,
-                }
+            /// The JSON Schema of the fields of the member called `name`; `null` for a name that is none.
+            pub fn schema(name: &str) -> &'static serde_json::Value {
+                $crate::registry::member($place, name)
             }
 
             /// Reads one; the error's path starts at its name.
@@ -189,11 +190,25 @@ macro_rules! registry {
                 reader: &mut $crate::registry::Reader,
             ) -> Result<Self, downhill_tensor::UserError> {
                 let (name, fields) = $crate::registry::choice(value, $kind, Self::NAMES)?;
-                let member = match name {
-                    $($name => $crate::registry::Fields::read(fields, reader).map($enum::$variant),)*
-                    _ => Err($crate::registry::unknown($kind, name, Self::NAMES)),
+                let mut member = match name {
+                    $($name => $enum::$variant($module::$variant::default()),)*
+                    _ => return Err($crate::registry::unknown($kind, name, Self::NAMES)),
                 };
-                member.and_then(|m| m.def().validate().map(|()| m)).map_err(|e| e.under(name))
+                let read = member.fields_mut().read(Self::schema(name), fields, reader);
+                read.and_then(|()| member.def().validate()).map_err(|e| e.under(name))?;
+                Ok(member)
+            }
+
+            fn fields(&self) -> &dyn $crate::registry::Fields {
+                match self {
+                    $($enum::$variant(member) => member,)*
+                }
+            }
+
+            fn fields_mut(&mut self) -> &mut dyn $crate::registry::Fields {
+                match self {
+                    $($enum::$variant(member) => member,)*
+                }
             }
 
             pub(crate) fn def(&self) -> &dyn $def {
@@ -205,28 +220,6 @@ macro_rules! registry {
     };
 }
 pub(crate) use registry;
-
-/// Declares the struct of a registry's member: fields with default, range, title and help.
-macro_rules! fields {
-    (
-        $(#[$meta:meta])*
-        $name:ident { $( $(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr, )* }
-    ) => {
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        $(#[$meta])*
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            $( $(#[$field_meta])* pub $field: $type, )*
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { $( $field: $default, )* }
-            }
-        }
-    };
-}
-pub(crate) use fields;
 
 /// Gives a choice that stands inside another choice's fields the traits which those fields need.
 macro_rules! nested_choice {
@@ -250,7 +243,7 @@ macro_rules! nested_choice {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                let value = $crate::registry::schema($title, $help, &$enum::schemas());
+                let value = $crate::registry::schema($title, $help, &$enum::generate_schemas());
                 schemars::Schema::try_from(value).unwrap_or_default()
             }
         }

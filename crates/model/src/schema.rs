@@ -9,9 +9,10 @@ use crate::registry;
 use crate::version::VERSION;
 use crate::{Loss, Optimizer, Schedule, Training, View};
 
-/// The JSON Schema (2020-12) of an experiment: title is a field's label, description its help.
-pub fn schema() -> Value {
-    let head = spec::schema_of::<Head>();
+/// Generates the JSON Schema (2020-12) of an experiment: title is a field's label, description its help. Programs read the
+/// committed one, [`spec::document`]; this is what it must be.
+pub fn generate_schema() -> Value {
+    let head = spec::generate::<Head>();
     let choice = |title: &str, help: &str, members: &[(&str, Value)], default: Option<Value>| {
         let mut schema = registry::schema(title, help, members);
         if let Some(default) = default {
@@ -35,25 +36,25 @@ pub fn schema() -> Value {
             },
             "name": head["properties"]["name"],
             "seed": head["properties"]["seed"],
-            "data": choice("Data", "What to learn from.", &Source::schemas(), None),
+            "data": choice("Data", "What to learn from.", &Source::generate_schemas(), None),
             "model": list_schema("Model", "What learns: layers from input to output."),
-            "loss": choice("Loss", "What training makes small.", &Loss::schemas(), Some(Loss::default().to_value())),
+            "loss": choice("Loss", "What training makes small.", &Loss::generate_schemas(), Some(Loss::default().to_value())),
             "optimizer": choice(
                 "Optimizer",
                 "How gradients become changes of weights.",
-                &Optimizer::schemas(),
+                &Optimizer::generate_schemas(),
                 Some(Optimizer::default().to_value()),
             ),
             "schedule": choice(
                 "Schedule",
                 "How the learning rate changes over time.",
-                &Schedule::schemas(),
+                &Schedule::generate_schemas(),
                 Some(Schedule::default().to_value()),
             ),
-            "training": spec::schema_of::<Training>(),
-            "view": spec::schema_of::<View>(),
+            "training": spec::generate::<Training>(),
+            "view": spec::generate::<View>(),
         },
-        "$defs": { "layer": registry::schema("Layer", "A part of the model.", &Layer::schemas()) },
+        "$defs": { "layer": registry::schema("Layer", "A part of the model.", &Layer::generate_schemas()) },
     })
 }
 
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn the_committed_schema_is_current() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../static/schema/experiment.v1.json");
-        let current = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
+        let current = format!("{}\n", serde_json::to_string_pretty(&generate_schema()).unwrap());
         if std::env::var_os(UPDATE).is_some() {
             std::fs::write(path, &current).unwrap();
         }
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_field_has_a_label_and_help_and_every_number_a_range() {
-        let schema = schema();
+        let schema = generate_schema();
         let mut fields = Vec::new();
         leaves(&schema, String::new(), &mut fields);
         leaves(&schema["$defs"]["layer"]["anyOf"][1], "layer".to_string(), &mut fields);

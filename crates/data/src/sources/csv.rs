@@ -1,56 +1,40 @@
 use downhill_tensor::UserError;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::Generate;
 use super::table::fetch;
 use crate::assets::Assets;
 use crate::csv::{Choices, Delimiter, Goal, Header, decode, load};
 use crate::dataset::Dataset;
+use crate::fields;
 
-/// A table of your own, one sample per row.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Table")]
-pub struct Csv {
-    /// The table itself, kept in the experiment.
-    #[schemars(title = "Table", length(max = 20_000_000))]
-    pub text: String,
-    /// Name of a file to read when there is no text.
-    #[schemars(title = "File", length(max = 200))]
-    pub file: String,
-    /// Column to predict; left empty, the likeliest is chosen.
-    #[schemars(title = "Target", length(max = 1000))]
-    pub target: String,
-    /// Whether the target is a class or a number.
-    #[schemars(title = "Task")]
-    pub task: Goal,
-    /// Columns that are not given to the network.
-    #[schemars(title = "Ignored columns", length(max = 1000))]
-    pub ignore: Vec<String>,
-    /// What stands between two values of a row.
-    #[schemars(title = "Delimiter")]
-    pub delimiter: Delimiter,
-    /// Whether the first row names the columns.
-    #[schemars(title = "First row")]
-    pub header: Header,
-    /// Share of the rows that is never learned from.
-    #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
-    pub validation: f64,
-}
-
-impl Default for Csv {
-    fn default() -> Self {
-        Self {
-            text: String::new(),
-            file: String::new(),
-            target: String::new(),
-            task: Goal::Auto,
-            ignore: Vec::new(),
-            delimiter: Delimiter::Auto,
-            header: Header::Auto,
-            validation: 0.3,
-        }
+fields! {
+    /// A table of your own, one sample per row.
+    #[schemars(title = "Table")]
+    Csv {
+        /// The table itself, kept in the experiment.
+        #[schemars(title = "Table", length(max = 20_000_000))]
+        text: String = String::new(),
+        /// Name of a file to read when there is no text.
+        #[schemars(title = "File", length(max = 200))]
+        file: String = String::new(),
+        /// Column to predict; left empty, the likeliest is chosen.
+        #[schemars(title = "Target", length(max = 1000))]
+        target: String = String::new(),
+        /// Whether the target is a class or a number.
+        #[schemars(title = "Task")]
+        task: Goal = Goal::Auto,
+        /// Columns that are not given to the network.
+        #[schemars(title = "Ignored columns", length(max = 1000))]
+        ignore: Vec<String> = Vec::new(),
+        /// What stands between two values of a row.
+        #[schemars(title = "Delimiter")]
+        delimiter: Delimiter = Delimiter::Auto,
+        /// Whether the first row names the columns.
+        #[schemars(title = "First row")]
+        header: Header = Header::Auto,
+        /// Share of the rows that is never learned from.
+        #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+        validation: f64 = 0.3,
     }
 }
 

@@ -31,29 +31,22 @@ macro_rules! curve {
         $name:ident { samples: $samples:literal, noise: $noise:literal }
         $( $(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr; )*
     ) => {
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        $(#[$meta])*
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            /// Points in all, training and validation together.
-            #[schemars(title = "Samples", range(min = 10, max = 20000))]
-            pub samples: u32,
-            /// Standard deviation of what is added to the height.
-            #[schemars(title = "Noise", range(min = 0.0, max = 0.5))]
-            pub noise: f64,
-            $( $(#[$field_meta])* pub $field: $type, )*
-            /// Share of the points that is never learned from.
-            #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
-            pub validation: f64,
-            /// What the network is told about x.
-            #[schemars(title = "Features", length(min = 1, max = 5))]
-            pub features: Vec<$crate::features::LineFeature>,
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                let features = vec![$crate::features::LineFeature::X];
-                Self { samples: $samples, noise: $noise, $( $field: $default, )* validation: 0.3, features }
+        $crate::fields! {
+            $(#[$meta])*
+            $name {
+                /// Points in all, training and validation together.
+                #[schemars(title = "Samples", range(min = 10, max = 20000))]
+                samples: u32 = $samples,
+                /// Standard deviation of what is added to the height.
+                #[schemars(title = "Noise", range(min = 0.0, max = 0.5))]
+                noise: f64 = $noise,
+                $( $(#[$field_meta])* $field: $type = $default, )*
+                /// Share of the points that is never learned from.
+                #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+                validation: f64 = 0.3,
+                /// What the network is told about x.
+                #[schemars(title = "Features", length(min = 1, max = 5))]
+                features: Vec<$crate::features::LineFeature> = vec![$crate::features::LineFeature::X],
             }
         }
 

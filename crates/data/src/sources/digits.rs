@@ -1,11 +1,10 @@
 use downhill_tensor::UserError;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::Generate;
 use super::table::fetch;
 use crate::assets::Assets;
 use crate::dataset::{Dataset, Labels, Samples, Scaling, Task};
+use crate::fields;
 
 const FILE: &str = "digits.bin";
 const SIDE: usize = 8;
@@ -14,19 +13,13 @@ const RECORD: usize = 1 + SIDE * SIDE;
 /// The darkest ink a pixel can have.
 const INK: u8 = 16;
 
-/// 1797 handwritten digits of 8 × 8 pixels.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Digits")]
-pub struct Digits {
-    /// Share of the samples that is never learned from.
-    #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
-    pub validation: f64,
-}
-
-impl Default for Digits {
-    fn default() -> Self {
-        Self { validation: 0.3 }
+fields! {
+    /// 1797 handwritten digits of 8 × 8 pixels.
+    #[schemars(title = "Digits")]
+    Digits {
+        /// Share of the samples that is never learned from.
+        #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+        validation: f64 = 0.3,
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::assets::{Assets, NoAssets};
 use crate::dataset::Dataset;
-use crate::spec;
+use crate::spec::{self, Spec};
 
 /// What every source can do, whatever its fields.
 trait Generate {
@@ -52,30 +52,29 @@ macro_rules! sources {
                 }
             }
 
-            /// Reads `{ "name": fields }`; fields left out take their defaults, `null` leaves all out.
-            ///
-            /// # Errors
-            /// Of an unknown name, an unknown field or a value that does not fit; the path starts at the fields.
-            pub fn from_json(name: &str, fields: &Value) -> Result<Source, UserError> {
+            /// The source called `name` with its default fields.
+            fn named(name: &str) -> Option<Source> {
                 match name {
-                    $(stringify!($module) => spec::read(fields).map(Source::$variant),)*
-                    _ => Err(unknown(name)),
-                }
-            }
-
-            /// The fields that differ from their defaults.
-            pub fn to_json(&self) -> Map<String, Value> {
-                match self {
-                    $(Source::$variant(source) => spec::changed_fields(source),)*
-                }
-            }
-
-            /// The JSON Schema of the fields of the source called `name`.
-            pub fn schema(name: &str) -> Option<Value> {
-                match name {
-                    $(stringify!($module) => Some(spec::schema_of::<$variant>()),)*
+                    $(stringify!($module) => Some(Source::$variant($variant::default())),)*
                     _ => None,
                 }
+            }
+
+            fn spec(&self) -> &dyn Spec {
+                match self {
+                    $(Source::$variant(source) => source,)*
+                }
+            }
+
+            fn spec_mut(&mut self) -> &mut dyn Spec {
+                match self {
+                    $(Source::$variant(source) => source,)*
+                }
+            }
+
+            /// Generates the schema of every source's fields, in the order of [`Source::NAMES`].
+            pub fn generate_schemas() -> Vec<(&'static str, Value)> {
+                vec![$((stringify!($module), spec::generate::<$variant>())),*]
             }
 
             /// Whether the samples of the source called `name` are labelled points of the plane.
@@ -98,11 +97,9 @@ macro_rules! sources {
             /// # Errors
             /// Of a field out of range, a file that is missing or cannot be read, or data with nothing to learn.
             pub fn build(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
+                spec::validate(self.spec(), Self::schema(self.name()))?;
                 match self {
-                    $(Source::$variant(source) => {
-                        spec::validate(source)?;
-                        source.generate(seed, assets)
-                    })*
+                    $(Source::$variant(source) => source.generate(seed, assets),)*
                 }
             }
         }
@@ -134,9 +131,29 @@ impl Default for Source {
 }
 
 impl Source {
-    /// The schema of every source's fields, in the order of [`Source::NAMES`].
-    pub fn schemas() -> Vec<(&'static str, Value)> {
-        Self::NAMES.iter().filter_map(|&name| Some((name, Self::schema(name)?))).collect()
+    /// Reads `{ "name": fields }`; fields left out take their defaults, `null` leaves all out.
+    ///
+    /// # Errors
+    /// Of an unknown name, an unknown field or a value that does not fit; the path starts at the fields.
+    pub fn from_json(name: &str, fields: &Value) -> Result<Source, UserError> {
+        let mut source = Self::named(name).ok_or_else(|| unknown(name))?;
+        spec::read(source.spec_mut(), Self::schema(name), fields)?;
+        Ok(source)
+    }
+
+    /// The fields that differ from their defaults.
+    pub fn to_json(&self) -> Map<String, Value> {
+        spec::changed_fields(self.spec(), Self::schema(self.name()))
+    }
+
+    /// All fields, defaults included.
+    pub fn to_full_json(&self) -> Map<String, Value> {
+        spec::all_fields(self.spec())
+    }
+
+    /// The JSON Schema of the fields of the source called `name`; `null` for a name that is none.
+    pub fn schema(name: &str) -> &'static Value {
+        spec::schema_at("/properties/data/anyOf/1/properties").get(name).unwrap_or(&Value::Null)
     }
 
     /// About `samples` points `(x, y, class)` of the planar source called `name` with its default fields, for a thumbnail; none

@@ -49,39 +49,25 @@ macro_rules! planar {
         $name:ident { samples: $samples:literal, noise: $noise:literal }
         $( $(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr; )*
     ) => {
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        $(#[$meta])*
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            /// Points in all, training and validation together.
-            #[schemars(title = "Samples", range(min = 10, max = 20000))]
-            pub samples: u32,
-            /// Standard deviation of what is added to both coordinates; the plane is about 2 wide.
-            #[schemars(title = "Noise", range(min = 0.0, max = 0.5))]
-            pub noise: f64,
-            $( $(#[$field_meta])* pub $field: $type, )*
-            /// How much rarer every class but the first is: 0 is equally many, 0.9 a tenth.
-            #[schemars(title = "Imbalance", range(min = 0.0, max = 0.95))]
-            pub imbalance: f64,
-            /// Share of the points that is never learned from.
-            #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
-            pub validation: f64,
-            /// What the network is told about a point.
-            #[schemars(title = "Features", length(min = 1, max = 11))]
-            pub features: Vec<$crate::features::Feature>,
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                use $crate::features::Feature::{X, Y};
-                Self {
-                    samples: $samples,
-                    noise: $noise,
-                    $( $field: $default, )*
-                    imbalance: 0.0,
-                    validation: 0.3,
-                    features: vec![X, Y],
-                }
+        $crate::fields! {
+            $(#[$meta])*
+            $name {
+                /// Points in all, training and validation together.
+                #[schemars(title = "Samples", range(min = 10, max = 20000))]
+                samples: u32 = $samples,
+                /// Standard deviation of what is added to both coordinates; the plane is about 2 wide.
+                #[schemars(title = "Noise", range(min = 0.0, max = 0.5))]
+                noise: f64 = $noise,
+                $( $(#[$field_meta])* $field: $type = $default, )*
+                /// How much rarer every class but the first is: 0 is equally many, 0.9 a tenth.
+                #[schemars(title = "Imbalance", range(min = 0.0, max = 0.95))]
+                imbalance: f64 = 0.0,
+                /// Share of the points that is never learned from.
+                #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+                validation: f64 = 0.3,
+                /// What the network is told about a point.
+                #[schemars(title = "Features", length(min = 1, max = 11))]
+                features: Vec<$crate::features::Feature> = vec![$crate::features::Feature::X, $crate::features::Feature::Y],
             }
         }
 

@@ -7,21 +7,22 @@ use super::planar::{class_name, finish};
 use crate::assets::Assets;
 use crate::dataset::Dataset;
 use crate::features::Feature;
+use crate::fields;
 
-/// Points drawn by hand.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(title = "Points")]
-pub struct Points {
-    /// The points, each as [x, y, class].
-    #[schemars(title = "Points", length(max = 10000))]
-    pub points: Vec<Point>,
-    /// Share of the points that is never learned from.
-    #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
-    pub validation: f64,
-    /// What the network is told about a point.
-    #[schemars(title = "Features", length(min = 1, max = 11))]
-    pub features: Vec<Feature>,
+fields! {
+    /// Points drawn by hand.
+    #[schemars(title = "Points")]
+    Points {
+        /// The points, each as [x, y, class].
+        #[schemars(title = "Points", length(max = 10000))]
+        points: Vec<Point> = Vec::new(),
+        /// Share of the points that is never learned from.
+        #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+        validation: f64 = 0.3,
+        /// What the network is told about a point.
+        #[schemars(title = "Features", length(min = 1, max = 11))]
+        features: Vec<Feature> = vec![Feature::X, Feature::Y],
+    }
 }
 
 /// One point: x, y and class.
@@ -37,12 +38,6 @@ pub struct Point(
     #[schemars(range(min = 0, max = 5))]
     pub u32,
 );
-
-impl Default for Points {
-    fn default() -> Self {
-        Self { points: Vec::new(), validation: 0.3, features: vec![Feature::X, Feature::Y] }
-    }
-}
 
 impl Generate for Points {
     const PLANAR: bool = true;

@@ -34,18 +34,12 @@ macro_rules! table {
         $(#[$meta:meta])*
         $name:ident { file: $file:literal, description: $description:expr, licence: $licence:expr $(,)? }
     ) => {
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-        $(#[$meta])*
-        #[serde(default, deny_unknown_fields)]
-        pub struct $name {
-            /// Share of the samples that is never learned from.
-            #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
-            pub validation: f64,
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self { validation: 0.3 }
+        $crate::fields! {
+            $(#[$meta])*
+            $name {
+                /// Share of the samples that is never learned from.
+                #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
+                validation: f64 = 0.3,
             }
         }
 

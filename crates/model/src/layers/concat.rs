@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Layer, LayerDef, list_schema, read_list, write_list};
 use crate::build::Builder;
-use crate::registry::{Fields, Reader};
+use crate::registry::{Described, Fields, Reader};
 use crate::resolve::{Inferred, Resolved, Resolver, times};
 
 /// Sends its input through several branches and puts their outputs side by side.
@@ -18,7 +18,7 @@ pub struct Concat {
 const MAX_BRANCHES: usize = 16;
 
 impl Fields for Concat {
-    fn read(value: &Json, reader: &mut Reader) -> Result<Self, UserError> {
+    fn read(&mut self, _: &Json, value: &Json, reader: &mut Reader) -> Result<(), UserError> {
         let Some(items) = value.as_array() else {
             return Err(UserError::new("This must be a list of branches, each a list of layers.")
                 .hint("Write { \"concat\": [ [ … ], [ … ] ] }."));
@@ -28,18 +28,21 @@ impl Fields for Concat {
                 .hint("Write { \"concat\": [ [ … ], [ … ] ] }."));
         }
         let read = |(i, item)| read_list(item, reader).map_err(|e: UserError| e.under(&format!("[{i}]")));
-        Ok(Self { branches: items.iter().enumerate().map(read).collect::<Result<_, _>>()? })
+        self.branches = items.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok(())
     }
 
-    fn write(&self) -> Json {
+    fn write(&self, _: &Json) -> Json {
         self.branches.iter().map(|branch| write_list(branch, false)).collect()
     }
 
     fn write_full(&self) -> Json {
         self.branches.iter().map(|branch| write_list(branch, true)).collect()
     }
+}
 
-    fn schema() -> Json {
+impl Described for Concat {
+    fn generate_schema() -> Json {
         json!({
             "title": "Concat",
             "description": "Sends its input through several branches and puts their outputs side by side.",

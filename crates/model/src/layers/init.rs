@@ -33,7 +33,8 @@ pub(crate) trait InitDef {
 
 registry! {
     /// How a layer's weights are drawn at the start.
-    "initialiser" Init: InitDef {
+    "initialiser" at "/$defs/layer/anyOf/1/properties/linear/properties/init/anyOf/1/properties"
+    Init: InitDef {
         "default" => initialisers::TorchDefault,
         "xavier_uniform" => initialisers::XavierUniform,
         "xavier_normal" => initialisers::XavierNormal,

@@ -62,7 +62,8 @@ pub(crate) trait LayerDef {
 
 registry! {
     /// A part of the model.
-    "layer" Layer: LayerDef {
+    "layer" at "/$defs/layer/anyOf/1/properties"
+    Layer: LayerDef {
         "linear" => linear::Linear,
         "relu" => activation::Relu,
         "leaky_relu" => activation::LeakyRelu,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Layer, LayerDef, list_schema, read_list, write_list};
 use crate::build::Builder;
-use crate::registry::{Fields, Reader, fields};
+use crate::registry::{Described, Fields, Reader, fields};
 use crate::resolve::{Inferred, Resolved, Resolver};
 
 /// The same layers several times in a row, each time with weights of their own.
@@ -42,9 +42,8 @@ impl Repeat {
 }
 
 impl Fields for Repeat {
-    fn read(value: &Json, reader: &mut Reader) -> Result<Self, UserError> {
-        let fields = reader.known_fields(&Self::schema(), value);
-        let Json::Object(mut map) = fields else {
+    fn read(&mut self, schema: &Json, value: &Json, reader: &mut Reader) -> Result<(), UserError> {
+        let Json::Object(mut map) = reader.known_fields(schema, value).into_owned() else {
             return Err(UserError::new("repeat says how often and what.")
                 .hint("Write { \"repeat\": { \"times\": 2, \"body\": [ … ] } }."));
         };
@@ -56,22 +55,26 @@ impl Fields for Repeat {
                 UserError::at(spec::quote(unknown), "There is no such field here.").hint("repeat has `times` and `body`.")
             );
         }
-        let Times { times } = spec::read(&Json::Object(map))?;
+        let mut given = Times::default();
+        spec::read(&mut given, schema, &Json::Object(map))?;
         let body = read_list(&body, reader).map_err(|e| e.under("body"))?;
-        Ok(Self { times, body })
+        *self = Self { times: given.times, body };
+        Ok(())
     }
 
-    fn write(&self) -> Json {
-        let fields = spec::changed_fields(&Times { times: self.times });
+    fn write(&self, schema: &Json) -> Json {
+        let fields = spec::changed_fields(&Times { times: self.times }, schema);
         Self::with_body(Json::Object(fields), write_list(&self.body, false))
     }
 
     fn write_full(&self) -> Json {
         Self::with_body(json!({ "times": self.times }), write_list(&self.body, true))
     }
+}
 
-    fn schema() -> Json {
-        let mut schema = spec::schema_of::<Times>();
+impl Described for Repeat {
+    fn generate_schema() -> Json {
+        let mut schema = spec::generate::<Times>();
         schema["properties"]["body"] = list_schema("Layers", "What is repeated.");
         schema["required"] = json!(["body"]);
         schema

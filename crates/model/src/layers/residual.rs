@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Layer, LayerDef, list_schema, read_list, write_list};
 use crate::build::Builder;
-use crate::registry::{Fields, Reader};
+use crate::registry::{Described, Fields, Reader};
 use crate::resolve::{Inferred, Resolved, Resolver, times};
 
 /// Adds its input to what the layers inside make of it: `y = x + f(x)`.
@@ -15,19 +15,22 @@ pub struct Residual {
 }
 
 impl Fields for Residual {
-    fn read(value: &Json, reader: &mut Reader) -> Result<Self, UserError> {
-        Ok(Self { body: read_list(value, reader)? })
+    fn read(&mut self, _: &Json, value: &Json, reader: &mut Reader) -> Result<(), UserError> {
+        self.body = read_list(value, reader)?;
+        Ok(())
     }
 
-    fn write(&self) -> Json {
+    fn write(&self, _: &Json) -> Json {
         write_list(&self.body, false)
     }
 
     fn write_full(&self) -> Json {
         write_list(&self.body, true)
     }
+}
 
-    fn schema() -> Json {
+impl Described for Residual {
+    fn generate_schema() -> Json {
         list_schema("Residual", "Adds its input to what the layers inside make of it.")
     }
 }

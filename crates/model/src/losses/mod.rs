@@ -54,7 +54,8 @@ pub enum Targets {
 
 registry! {
     /// What training makes small.
-    "loss" Loss: LossDef {
+    "loss" at "/properties/loss/anyOf/1/properties"
+    Loss: LossDef {
         "cross_entropy" => cross_entropy::CrossEntropy,
         "bce_with_logits" => bce_with_logits::BceWithLogits,
         "mse" => mse::Mse,

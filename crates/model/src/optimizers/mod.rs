@@ -50,7 +50,8 @@ pub(crate) trait OptimizerDef {
 
 registry! {
     /// How gradients become changes of weights.
-    "optimizer" Optimizer: OptimizerDef {
+    "optimizer" at "/properties/optimizer/anyOf/1/properties"
+    Optimizer: OptimizerDef {
         "sgd" => sgd::Sgd,
         "rmsprop" => rmsprop::RmsProp,
         "adam" => adam::Adam,

@@ -48,7 +48,8 @@ pub(crate) trait ScheduleDef {
 
 registry! {
     /// How the learning rate changes over time.
-    "schedule" Schedule: ScheduleDef {
+    "schedule" at "/properties/schedule/anyOf/1/properties"
+    Schedule: ScheduleDef {
         "constant" => constant::Constant,
         "step" => step::Step,
         "linear" => linear::Linear,
