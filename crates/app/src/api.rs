@@ -70,7 +70,9 @@ fn state(lab: Lab) -> JsValue {
     put(&object, "lr", status.lr);
     put(&object, "backend", info.as_ref().map_or(JsValue::NULL, |i| i.backend.as_str().into()));
     put(&object, "simd", lab.simd.get_untracked());
-    let experiment = info.as_ref().and_then(|i| js_sys::JSON::parse(&i.experiment).ok());
+    // With every default, so that a reader need not know them.
+    let full = lab.inbox.with_value(|inbox| inbox.experiment.as_ref().map(|e| e.to_full_value().to_string()));
+    let experiment = full.and_then(|text| js_sys::JSON::parse(&text).ok());
     put(&object, "experiment", experiment.unwrap_or(JsValue::NULL));
     let metrics = Object::new();
     status.metrics.iter().for_each(|(name, value)| put(&metrics, name, *value));

@@ -186,7 +186,7 @@ fn kind_of(name: &str, schema: &Value) -> Option<(Kind, bool)> {
         "number" => Kind::Number(Range::new(name, schema, false)),
         "string" => Kind::Text,
         "array" => match words(&schema["items"]) {
-            Some(words) => Kind::WordSet(words),
+            Some(words) => Kind::WordSet(words.into_iter().map(chip).collect()),
             None => Kind::Numbers(schema["minItems"].as_u64().filter(|&n| n > 0)? as usize),
         },
         _ => return None,
@@ -209,6 +209,13 @@ fn any_of(name: &str, branches: &[Value]) -> Option<(Kind, bool)> {
         }
         _ => rest.first().and_then(|only| kind_of(name, only)).map(|(kind, _)| (kind, optional)),
     }
+}
+
+/// A word and a label short enough for a chip.
+fn chip((word, label): (String, String)) -> (String, String) {
+    const LONGEST: usize = 8;
+    let label = if label.chars().count() <= LONGEST { label } else { word.replace('_', " ") };
+    (word, label)
 }
 
 /// The words of an enum with their labels: its documentation where it is short, else the word.

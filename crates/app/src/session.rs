@@ -83,13 +83,35 @@ impl Lab {
         self.simd.set(simd);
     }
 
+    /// A request was carried out. Of an experiment that means: it is what runs now.
     fn done(self, id: u32) {
-        self.loaded(id);
+        let Some(sent) = self.loaded(id) else { return };
+        self.problem.set(None);
+        self.accept(sent);
+        let label = self.inbox.try_update_value(|inbox| inbox.edit.take()).flatten();
+        if let Some(label) = label {
+            let step = self.inbox.with_value(|inbox| inbox.status.as_ref().map(|s| s.step));
+            let step = step.unwrap_or_else(|| self.status.with_untracked(|s| s.step)) as f64;
+            self.marks.update(|marks| marks.push(Mark { step, label }));
+        }
+    }
+
+    fn accept(self, text: String) {
+        remember(&text);
+        self.info.update(|info| {
+            if let Some(info) = info {
+                Arc::make_mut(info).experiment.clone_from(&text);
+            }
+        });
+        self.inbox.update_value(|inbox| {
+            inbox.experiment = Experiment::parse(&text).ok().map(|parsed| parsed.experiment);
+            inbox.accepted = text;
+        });
     }
 
     fn failed(self, id: Option<u32>, error: UserError) {
         match id {
-            Some(id) if self.loaded(id) => {
+            Some(id) if self.loaded(id).is_some() => {
                 let first = crate::page::first();
                 if self.info.with_untracked(Option::is_some) || self.draft.with_untracked(|doc| *doc == first) {
                     self.problem.set(Some(error));
@@ -106,26 +128,37 @@ impl Lab {
     fn taken_up(self, info: RunInfo, points: (Vec<f32>, Vec<f32>)) {
         let before = self.info.get_untracked();
         let new_run = before.as_ref().is_none_or(|b| b.run != info.run);
-        let label = self.inbox.try_update_value(|inbox| inbox.edit.take()).flatten();
         if new_run {
             let same = before.as_ref().is_some_and(|b| b.experiment == info.experiment);
             self.begin(same);
-        } else if let Some(label) = label {
-            let step = info.step.max(self.status.with_untracked(|s| s.step)) as f64;
-            self.marks.update(|marks| marks.push(Mark { step, label }));
-        }
-        info.notes.iter().for_each(|note| self.tell(false, note.clone()));
-        self.inbox.update_value(|inbox| {
-            inbox.accepted.clone_from(&info.experiment);
-            inbox.experiment = Experiment::parse(&info.experiment).ok().map(|parsed| parsed.experiment);
-            if new_run {
+            self.inbox.update_value(|inbox| {
+                inbox.edit = None;
                 inbox.rate_until = -1.0;
-            }
-        });
-        self.problem.set(None);
+            });
+        }
         self.points.set(Arc::new(points));
-        remember(&info.experiment);
+        let text = info.experiment.clone();
         self.info.set(Some(Arc::new(info)));
+        self.accept(text);
+        self.go_on(new_run);
+    }
+
+    /// Tells a run what the page wants of it. A load may have waited for a file, so only now can it hear.
+    fn go_on(self, new_run: bool) {
+        let Some(link) = self.link.get_value() else { return };
+        if let Some(bytes) = self.inbox.try_update_value(|inbox| inbox.restore.take()).flatten() {
+            let mut arrays = Arrays::default();
+            let bytes = arrays.blob(bytes);
+            link.send_with(arrays, Command::Restore { bytes });
+        }
+        if new_run {
+            let steps_per_second = self.draft.with_untracked(Self::pace_of);
+            link.send(Command::Pace { steps_per_second });
+            link.renew_watches();
+        }
+        if self.wanted.get_untracked() && self.diverged.with_untracked(Option::is_none) {
+            link.send(Command::Start);
+        }
     }
 
     /// Asks for one flush at the next animation frame.
@@ -227,23 +260,21 @@ impl Lab {
             self.tell(true, format!("The training worker stopped {crashes} times, so it rests now. Change the experiment, then press play. ({message})"));
             return;
         }
-        let id = link.send(Command::Load { experiment, fresh: true });
-        self.inbox.update_value(|inbox| inbox.loading = Some(id));
+        let id = link.send(Command::Load { experiment: experiment.clone(), fresh: true });
+        self.inbox.update_value(|inbox| inbox.loading = Some((id, experiment)));
+        // The new worker counts its runs from the beginning.
+        self.info.update(|info| {
+            if let Some(info) = info {
+                Arc::make_mut(info).run = 0;
+            }
+        });
         let from = match saved {
             Some((step, bytes)) => {
-                let mut arrays = Arrays::default();
-                let bytes = arrays.blob(bytes);
-                link.send_with(arrays, Command::Restore { bytes });
+                self.inbox.update_value(|inbox| inbox.restore = Some(bytes));
                 format!("it goes on from step {step}")
             }
             None => "it starts over".to_string(),
         };
-        let pace = self.draft.with_untracked(Self::pace_of);
-        link.send(Command::Pace { steps_per_second: pace });
-        link.renew_watches();
-        if self.wanted.get_untracked() {
-            link.send(Command::Start);
-        }
         self.tell(true, format!("The training worker stopped unexpectedly and was started again; {from}."));
     }
 }

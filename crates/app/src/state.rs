@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use crate::document;
-use crate::plot::colour::Palette;
+use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::{Curve, Curves};
 use crate::worker::Link;
 
@@ -101,10 +101,11 @@ pub(crate) struct Inbox {
     pub status: Option<Status>,
     pub curves: bool,
     pub scheduled: bool,
-    pub loading: Option<u32>,
+    pub loading: Option<(u32, String)>,
     pub waiting: Option<(String, bool)>,
     pub edit: Option<String>,
     pub saved: Option<(u64, Vec<u8>)>,
+    pub restore: Option<Vec<u8>>,
     pub accepted: String,
     pub experiment: Option<Experiment>,
     pub rate_until: f64,
@@ -148,6 +149,8 @@ pub struct Lab {
     pub simd: RwSignal<String>,
     /// The theme's colours.
     pub palette: RwSignal<Arc<Palette>>,
+    /// The diverging scale in steps, see [`Palette::ramp`].
+    pub ramp: RwSignal<Arc<Vec<Rgb>>>,
     /// Answer to the last [`Command::Predict`].
     pub predicted: RwSignal<Option<Prediction>>,
     /// The input the network is shown where its input is no plane: raw values.
@@ -176,6 +179,7 @@ impl Lab {
             notices: RwSignal::new(Vec::new()),
             simd: RwSignal::new(String::new()),
             palette: RwSignal::new(Arc::default()),
+            ramp: RwSignal::new(Arc::default()),
             predicted: RwSignal::new(None),
             sample: RwSignal::new(None),
             inbox: StoredValue::new_local(Inbox::default()),
@@ -192,6 +196,7 @@ impl Lab {
     pub fn play(&self, on: bool) {
         self.wanted.set(on);
         self.finished.set(false);
+        self.diverged.set(None);
         self.send(if on { Command::Start } else { Command::Pause });
     }
 
@@ -206,9 +211,6 @@ impl Lab {
         self.diverged.set(None);
         self.finished.set(false);
         self.send(Command::Reset);
-        if self.wanted.get_untracked() {
-            self.send(Command::Start);
-        }
     }
 
     /// The pace in steps per second; `None` is flat out. Kept in the experiment's view.
@@ -278,33 +280,20 @@ impl Lab {
             });
             return;
         }
-        let id = self.send(Command::Load { experiment, fresh });
-        self.inbox.update_value(|inbox| inbox.loading = id);
-        if fresh {
-            let pace = self.draft.with_untracked(Self::pace_of);
-            self.send(Command::Pace { steps_per_second: pace });
-        }
-        if self.wanted.get_untracked() && self.diverged.with_untracked(Option::is_none) {
-            self.send(Command::Start);
-        }
+        let id = self.send(Command::Load { experiment: experiment.clone(), fresh });
+        self.inbox.update_value(|inbox| inbox.loading = id.map(|id| (id, experiment)));
     }
 
-    /// The answer to a load has come.
-    pub(crate) fn loaded(&self, id: u32) -> bool {
-        let (mine, waiting) = self
-            .inbox
-            .try_update_value(|inbox| {
-                let mine = inbox.loading == Some(id);
-                if mine {
-                    inbox.loading = None;
-                }
-                (mine, if mine { inbox.waiting.take() } else { None })
-            })
-            .unwrap_or_default();
+    /// The answer to a load has come: gives the experiment that was sent, and sends the next one. `None` for other requests.
+    pub(crate) fn loaded(&self, id: u32) -> Option<String> {
+        let (sent, waiting) = self.inbox.try_update_value(|inbox| {
+            let sent = inbox.loading.take_if(|(loading, _)| *loading == id)?.1;
+            Some((sent, inbox.waiting.take()))
+        })??;
         if let Some((experiment, fresh)) = waiting {
             self.load(experiment, fresh);
         }
-        mine
+        Some(sent)
     }
 
     /// A new run: what belonged to the old one goes.
@@ -331,6 +320,14 @@ impl Lab {
                 notices.remove(0);
             }
         });
+        if !bad {
+            let notices = self.notices;
+            let last = notices.with_untracked(|n| n.last().map(|n| n.id));
+            let forget = move || {
+                let _ = notices.try_update(|n| n.retain(|n| Some(n.id) != last));
+            };
+            set_timeout(forget, std::time::Duration::from_secs(8));
+        }
     }
 
     /// Watches for as long as the calling component is on screen.

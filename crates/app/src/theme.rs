@@ -81,5 +81,6 @@ fn read(lab: Lab) {
     };
     palette.classes[0] = palette.negative;
     palette.classes[1] = palette.positive;
+    lab.ramp.set(Arc::new(palette.ramp()));
     lab.palette.set(Arc::new(palette));
 }

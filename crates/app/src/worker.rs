@@ -22,6 +22,7 @@ struct Inner {
     url: String,
     worker: Option<Worker>,
     ready: bool,
+    loaded: bool,
     queue: VecDeque<Message<Request>>,
     watches: BTreeMap<String, Watch>,
     next_id: u32,
@@ -39,6 +40,7 @@ impl Link {
             url,
             worker: None,
             ready: false,
+            loaded: false,
             queue: VecDeque::new(),
             watches: BTreeMap::new(),
             next_id: 1,
@@ -129,21 +131,29 @@ impl Link {
         id
     }
 
-    /// Watches; a worker that is started later is told too.
+    /// Watches, as soon as there is something to watch; a worker that is started later is told too.
     pub fn watch(&self, watch: Watch) {
-        self.0.borrow_mut().watches.insert(watch.panel.clone(), watch.clone());
-        self.send(Command::Watch(watch));
+        let loaded = {
+            let mut inner = self.0.borrow_mut();
+            inner.watches.insert(watch.panel.clone(), watch.clone());
+            inner.loaded
+        };
+        if loaded {
+            self.send(Command::Watch(watch));
+        }
     }
 
     /// Ends a watch.
     pub fn unwatch(&self, panel: &str) {
-        if self.0.borrow_mut().watches.remove(panel).is_some() {
+        let known = self.0.borrow_mut().watches.remove(panel).is_some();
+        if known && self.0.borrow().loaded {
             self.send(Command::Unwatch { panel: panel.to_string() });
         }
     }
 
-    /// Sends every watch anew: after a load the old ones may not fit, and a new worker knows none.
+    /// There is a run: sends every watch anew, since a new worker or session knows none.
     pub fn renew_watches(&self) {
+        self.0.borrow_mut().loaded = true;
         let watches: Vec<Watch> = self.0.borrow().watches.values().cloned().collect();
         for watch in watches {
             self.send(Command::Watch(watch));
@@ -159,6 +169,7 @@ impl Link {
                 worker.terminate();
             }
             inner.ready = false;
+            inner.loaded = false;
             inner.queue.clear();
         }
         self.start();

@@ -22,7 +22,7 @@ pub fn Header(
 ) -> impl IntoView {
     view! {
         <header class="top">
-            <div class="brand"><Mark/><span>"Downhill"</span></div>
+            <div class="brand"><Mark/><h1>"Downhill"</h1></div>
             <Name/>
             <Transport/>
             <Readings/>
@@ -116,7 +116,7 @@ fn Readings() -> impl IntoView {
     let rate = Memo::new(move |_| {
         lab.status.with(|s| if s.running { grouped(s.steps_per_second.round() as u64) } else { "–".into() })
     });
-    let reading = |name: &'static str, value: Memo<String>| view! { <div data-testid=name><small>{name}</small><span class="num">{value}</span></div> };
+    let reading = |name: &'static str, value: Memo<String>| view! { <div data-reading=name><small>{name}</small><span class="num">{value}</span></div> };
     view! {
         <div class="read" role="group" aria-label="Readings">
             {reading("step", step)}{reading("epoch", epoch)}{reading("loss", loss)}{reading("steps/s", rate)}

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
-use super::network::batch;
+use super::network::{Map, batch};
 use crate::catalog;
 use crate::document;
 use crate::forms::{Form, Select, Trouble};
@@ -122,10 +122,19 @@ fn LayerName(index: usize, label: String) -> impl IntoView {
     }
 }
 
+/// Puts a card below the column that ends before the layer at `index`, inside the panel.
+fn below(columns: &[Column], index: usize, between: bool) -> String {
+    let count = columns.len().max(1) as f64;
+    let holds = |c: &Column| c.layers.iter().any(|l| l.0 == Some(index));
+    let at = columns.iter().position(holds).map_or(count, |i| i as f64) + if between { 0.0 } else { 0.5 };
+    format!("left:clamp(175px, {:.1}%, calc(100% - 175px))", 100.0 * at / count)
+}
+
 /// The card of one layer.
 #[component]
 pub fn LayerEditor() -> impl IntoView {
     let lab = Lab::here();
+    let map: Map = expect_context();
     let editing: RwSignal<Option<Editing>> = expect_context();
     let open = Memo::new(move |_| match editing.get() {
         Some(Editing::Layer(index)) => {
@@ -152,8 +161,9 @@ pub fn LayerEditor() -> impl IntoView {
         let schema = catalog::fields_of("model", &name).map(|s| (*s).clone()).unwrap_or_default();
         let base = format!("model[{index}].{name}");
         let kind = name.clone();
+        let place = move || map.columns.with(|columns| below(columns, index, false));
         view! {
-            <div class="pop card-editor" role="dialog" aria-label="Layer" data-testid="layer-editor" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
+            <div class="pop card-editor" style=place role="dialog" aria-label="Layer" data-testid="layer-editor" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
                 <div class="row">
                     <Select id="layer-kind".to_string() words value=Signal::stored(kind) write=Callback::new(change)/>
                     <span class="grow"></span>
@@ -177,7 +187,9 @@ fn kinds() -> Vec<&'static str> {
     catalog::names_of("model")
         .iter()
         .copied()
-        .filter(|name| catalog::fields_of("model", name).is_some_and(|s| s["type"] == "object"))
+        .filter(|name| {
+            catalog::fields_of("model", name).is_some_and(|s| s["type"] == "object" && s["properties"]["body"].is_null())
+        })
         .collect()
 }
 
@@ -185,6 +197,7 @@ fn kinds() -> Vec<&'static str> {
 #[component]
 pub fn AddLayer() -> impl IntoView {
     let lab = Lab::here();
+    let map: Map = expect_context();
     let editing: RwSignal<Option<Editing>> = expect_context();
     let place = Memo::new(move |_| match editing.get() {
         Some(Editing::Add(at)) => Some(at),
@@ -201,11 +214,12 @@ pub fn AddLayer() -> impl IntoView {
         });
         let hidden = vec![json!({ "linear": { "out": 8 } }), json!(used)];
         let label = format!("Hidden layer: linear 8 · {used}");
+        let place = move || map.columns.with(|columns| below(columns, at, true));
         let rest = kinds().into_iter().map(move |name| {
             view! { <button type="button" class="option" title=catalog::help_of("model", name) on:click=move |_| add(at, vec![json!(name)])>{catalog::title_of("model", name)}</button> }
         });
         view! {
-            <div class="pop card-editor" role="dialog" aria-label="Insert a layer" data-testid="layer-list" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
+            <div class="pop card-editor" style=place role="dialog" aria-label="Insert a layer" data-testid="layer-list" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
                 <div class="row"><b>"Insert a layer"</b><span class="grow"></span>
                     <button type="button" class="quiet" aria-label="Close" on:click=move |_| editing.set(None)><Icon name="close"/></button></div>
                 <button type="button" class="option main" data-testid="add-hidden" on:click=move |_| add(at, hidden.clone())>{label}</button>

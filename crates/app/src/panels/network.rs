@@ -172,6 +172,7 @@ fn face(picture: Picture, column: &Column, at: usize) -> Face {
 #[component]
 fn ColumnView(at: usize, column: Column, room: Memo<usize>) -> impl IntoView {
     let lab = Lab::here();
+    let map: Map = expect_context();
     let picture = Memo::new(move |_| lab.info.with(|i| Picture::of(i.as_ref().map(|i| &i.data))));
     let units = column.units;
     let face = {
@@ -202,11 +203,53 @@ fn ColumnView(at: usize, column: Column, room: Memo<usize>) -> impl IntoView {
         (face.get() != Face::Sample && units > count.get())
             .then(|| view! { <span class="more num">{format!("+{}", units - count.get())}</span> })
     };
+    let focused = move |ev: web_sys::FocusEvent| {
+        let target = ev.target().and_then(|t| t.dyn_into::<Element>().ok());
+        map.hover.set(target.and_then(|t| unit_at(&t)));
+    };
     view! {
-        <div class="col" data-column=at.to_string()>
+        <div class="col" data-column=at.to_string() on:keydown=walk on:focusin=focused on:focusout=move |_| map.hover.set(None)>
             <Head column/>
             <div class="stack">{cells}{more}</div>
         </div>
+    }
+}
+
+/// The unit whose cell an element is in, and where its tip goes.
+fn unit_at(element: &Element) -> Option<(Target, f64, f64)> {
+    let cell = element.closest(".cell").ok().flatten()?;
+    let area = cell.closest(".net").ok().flatten()?.get_bounding_client_rect();
+    let number = |name: &str| cell.get_attribute(name).and_then(|v| v.parse().ok());
+    let place = cell.get_bounding_client_rect();
+    let target = Target::Unit { column: number("data-column")?, unit: number("data-unit")? };
+    Some((target, place.right() - area.left(), place.top() - area.top()))
+}
+
+/// Arrow keys walk from cell to cell, so that a column is one stop of the tab key.
+fn walk(ev: web_sys::KeyboardEvent) {
+    let (dx, dy) = match ev.key().as_str() {
+        "ArrowUp" => (0, -1),
+        "ArrowDown" => (0, 1),
+        "ArrowLeft" => (-1, 0),
+        "ArrowRight" => (1, 0),
+        _ => return,
+    };
+    let Some((Target::Unit { column, unit }, _, _)) =
+        ev.target().and_then(|t| t.dyn_into::<Element>().ok()).and_then(|t| unit_at(&t))
+    else {
+        return;
+    };
+    ev.prevent_default();
+    ev.stop_propagation();
+    let (column, unit) = (column as i64 + dx, unit as i64 + dy);
+    // A shorter column is entered at its top.
+    for unit in [unit, 0] {
+        let selector = format!(".cell[data-column='{column}'][data-unit='{unit}']");
+        let cell = document().query_selector(&selector).ok().flatten().and_then(|c| c.dyn_into::<HtmlElement>().ok());
+        if let Some(cell) = cell {
+            let _ = cell.focus();
+            return;
+        }
     }
 }
 
@@ -292,7 +335,7 @@ fn paint_cells(lab: Lab, map: Map) {
     let pixels = StoredValue::new_local(Vec::<u8>::new());
     let paint =
         move |palette: &Palette, only: &[Face], values: &dyn Fn(&Column, usize, Face) -> Option<(Vec<f32>, f32, u32)>| {
-            let ramp = palette.ramp();
+            let ramp = lab.ramp.get_untracked();
             let picture = lab.info.with_untracked(|i| Picture::of(i.as_ref().map(|i| &i.data)));
             map.columns.with_untracked(|columns| {
                 map.cells.with_value(|cells| {
@@ -368,14 +411,8 @@ fn Wires(map: Map) -> impl IntoView {
         let net = target.closest(".net").ok()??;
         let area = net.get_bounding_client_rect();
         let (x, y) = (f64::from(ev.client_x()) - area.left(), f64::from(ev.client_y()) - area.top());
-        if let Some(cell) = target.closest(".cell").ok().flatten() {
-            let number = |name: &str| cell.get_attribute(name).and_then(|v| v.parse().ok());
-            let place = cell.get_bounding_client_rect();
-            return Some((
-                Target::Unit { column: number("data-column")?, unit: number("data-unit")? },
-                place.right() - area.left(),
-                place.top() - area.top(),
-            ));
+        if let Some(unit) = unit_at(&target) {
+            return Some(unit);
         }
         if target.closest("button, .pop").ok().flatten().is_some() {
             return None;

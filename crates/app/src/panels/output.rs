@@ -106,9 +106,7 @@ fn signs(lab: Lab) -> Signs {
         baseline: lab.info.with(|i| i.as_ref().map_or(f64::INFINITY, |i| i.baseline_loss)),
         trend: trend("loss"),
         validation_trend: trend("validation_loss"),
-        diverged: lab.diverged.with(|d| {
-            d.as_ref().map(|d| format!("At step {} the {} of {} were not finite any more. {}", d.step, d.what, d.layer, d.why))
-        }),
+        diverged: lab.diverged.with(|d| d.as_ref().map(|d| d.why.clone())),
     })
 }
 
@@ -141,9 +139,11 @@ fn Health() -> impl IntoView {
 #[component]
 fn DataCard() -> impl IntoView {
     let lab = Lab::here();
-    let data = Memo::new(move |_| lab.data());
+    let data = Memo::new(move |_| lab.info.with(|i| i.as_ref().map(|i| (i.data.clone(), i.notes.clone()))));
     move || {
-        data.get().map(|d| {
+        data.get().map(|(d, notes)| {
+            let notes = (!notes.is_empty())
+                .then(|| view! { <ul class="notes">{notes.into_iter().map(|n| view! { <li>{n}</li> }).collect_view()}</ul> });
             let labels = if d.task == "classification" {
                 format!("{} classes: {}", d.labels.len(), d.labels.join(", "))
             } else {
@@ -153,6 +153,7 @@ fn DataCard() -> impl IntoView {
                 <details class="datacard">
                     <summary>"About the data"</summary>
                     <p>{d.description}</p>
+                    {notes}
                     <dl>
                         <dt>"Samples"</dt><dd class="num">{format!("{} to learn from, {} held out", d.train, d.validation)}</dd>
                         <dt>"Labels"</dt><dd>{labels}</dd>

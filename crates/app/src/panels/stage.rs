@@ -11,7 +11,7 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, PointerEvent};
 use crate::canvas::{fitted, painted, position, put_pixels, size_of};
 use crate::document::{self, number};
 use crate::icons::Icon;
-use crate::plot::colour::{Palette, css};
+use crate::plot::colour::{Palette, Rgb, css};
 use crate::plot::{curve, heatmap};
 use crate::state::{Lab, Shown};
 
@@ -38,11 +38,11 @@ pub fn Boundary() -> impl IntoView {
     let heat = NodeRef::<Canvas>::new();
     let pixels = StoredValue::new_local(Vec::new());
     painted(heat, move |canvas| {
-        let palette = lab.palette.get();
+        let (palette, ramp) = (lab.palette.get(), lab.ramp.get());
         let Some(shown) = lab.frames.boundary.get() else { return };
         let Some((units, values)) = output_of(&shown) else { return };
         pixels.update_value(|pixels| {
-            paint_output(units, values, &palette, pixels);
+            paint_output(units, values, &palette, &ramp, pixels);
             put_pixels(canvas, pixels, RESOLUTION);
         });
     });
@@ -85,7 +85,7 @@ pub fn Boundary() -> impl IntoView {
     }
 }
 
-fn paint_output(units: usize, values: &[f32], palette: &Palette, pixels: &mut Vec<u8>) {
+fn paint_output(units: usize, values: &[f32], palette: &Palette, ramp: &[Rgb], pixels: &mut Vec<u8>) {
     match units {
         0 | 1 => {
             // One output: a value, or the probability of the second class.
@@ -94,9 +94,9 @@ fn paint_output(units: usize, values: &[f32], palette: &Palette, pixels: &mut Ve
             } else {
                 values.to_vec()
             };
-            heatmap::diverging(&centred, heatmap::scale_of(&centred).min(1.0), &palette.ramp(), palette.ink, pixels);
+            heatmap::diverging(&centred, heatmap::scale_of(&centred).min(1.0), ramp, palette.ink, pixels);
         }
-        _ => heatmap::classes(values, units, palette, pixels),
+        _ => heatmap::classes(values, units, palette, ramp, pixels),
     }
 }
 

@@ -13,15 +13,20 @@ pub fn diverging(values: &[f32], scale: f32, ramp: &[Rgb], ink: Rgb, pixels: &mu
     pixels.clear();
     pixels.reserve(4 * values.len());
     for &v in values {
-        let at = (v * scale).clamp(-1.0, 1.0) * 255.0 + 255.0;
-        let [r, g, b] = if v.is_nan() { ink } else { ramp.get(at as usize).copied().unwrap_or(ink) };
+        let [r, g, b] = on_ramp(v * scale, ramp, ink);
         pixels.extend_from_slice(&[r, g, b, 255]);
     }
 }
 
+/// The ramp's colour for −1…1; NaN is `ink`.
+fn on_ramp(v: f32, ramp: &[Rgb], ink: Rgb) -> Rgb {
+    let at = v.clamp(-1.0, 1.0) * 255.0 + 255.0;
+    if v.is_nan() { ink } else { ramp.get((at + 0.5) as usize).copied().unwrap_or(ink) }
+}
+
 /// Paints class probabilities `[classes, points]`: two classes on the diverging scale, more as the likeliest one's colour, paler
 /// where it is less sure.
-pub fn classes(probabilities: &[f32], classes: usize, palette: &Palette, pixels: &mut Vec<u8>) {
+pub fn classes(probabilities: &[f32], classes: usize, palette: &Palette, ramp: &[Rgb], pixels: &mut Vec<u8>) {
     /// The picture stays paler than the points on it.
     const STRENGTH: f32 = 0.66;
     pixels.clear();
@@ -29,7 +34,7 @@ pub fn classes(probabilities: &[f32], classes: usize, palette: &Palette, pixels:
     for point in 0..points {
         let p = |class: usize| probabilities[class * points + point];
         let [r, g, b] = if classes == 2 {
-            palette.diverging((p(1) - p(0)) * STRENGTH)
+            on_ramp((p(1) - p(0)) * STRENGTH, ramp, palette.ink)
         } else {
             let (class, best) = (0..classes).map(|c| (c, p(c))).fold((0, f32::MIN), |a, b| if b.1 > a.1 { b } else { a });
             let even = 1.0 / classes as f32;
@@ -57,10 +62,10 @@ mod tests {
     fn two_classes_use_the_diverging_scale_and_more_their_own_colours() {
         let p = Palette::default();
         let mut pixels = Vec::new();
-        classes(&[0.5, 0.0, 0.5, 1.0], 2, &p, &mut pixels);
+        classes(&[0.5, 0.0, 0.5, 1.0], 2, &p, &p.ramp(), &mut pixels);
         assert_eq!(pixels[..3], p.zero);
         assert!(pixels[6] > pixels[4], "a sure second class is blue: {pixels:?}");
-        classes(&[1.0 / 3.0, 0.0, 1.0 / 3.0, 0.0, 1.0 / 3.0, 1.0], 3, &p, &mut pixels);
+        classes(&[1.0 / 3.0, 0.0, 1.0 / 3.0, 0.0, 1.0 / 3.0, 1.0], 3, &p, &p.ramp(), &mut pixels);
         assert_eq!(pixels[..3], p.zero);
         assert!(pixels[5] > pixels[4], "a sure third class is green: {pixels:?}");
     }

@@ -76,7 +76,7 @@ fn sized(layer: &LayerStats) -> String {
 
 /// How many of `units` are shown where `room` cells fit.
 pub fn shown(units: usize, room: usize) -> usize {
-    if units <= room { units } else { room.max(2) }
+    if units <= room + 1 { units } else { room.max(2) }
 }
 
 #[cfg(test)]
@@ -113,6 +113,6 @@ mod tests {
 
     #[test]
     fn a_wide_layer_shows_as_many_as_fit() {
-        assert_eq!((shown(8, 9), shown(64, 9), shown(3, 0)), (8, 9, 2));
+        assert_eq!((shown(8, 9), shown(10, 9), shown(64, 9), shown(3, 0)), (8, 10, 9, 2));
     }
 }
