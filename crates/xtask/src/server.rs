@@ -1,45 +1,42 @@
 //! A small static file server: the whole folder in memory, compressed copies, validators and caching headers as a good host sends them.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::Hasher;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use tiny_http::{Header, Method, Request, Response};
 
-/// Answers at once; a page opens about six connections.
-const THREADS: usize = 6;
+/// No browser sends a longer request for a file.
+const LONGEST_HEAD: usize = 64 << 10;
+const MOST_HEADERS: usize = 64;
 
 /// A running server on 127.0.0.1; it stops with the process.
 pub struct Server {
     port: u16,
-    threads: Vec<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Server {
     /// Serves `folder` on `port`, where 0 takes a free one.
     pub fn start(folder: &Path, port: u16) -> Result<Self> {
         let site = Arc::new(Site::load(folder)?);
-        let http = tiny_http::Server::http(("127.0.0.1", port)).map_err(|error| {
-            anyhow!("port {port} cannot be opened ({error}); stop what uses it or choose another with --port")
-        })?;
-        let http = Arc::new(http);
-        let port = http.server_addr().to_ip().context("an IP server has an IP address")?.port();
-        let threads = (0..THREADS)
-            .map(|_| {
-                let (http, site) = (Arc::clone(&http), Arc::clone(&site));
-                thread::spawn(move || {
-                    while let Ok(request) = http.recv() {
-                        // A browser that has gone away is no error of ours.
-                        let _ = answer(&site, request);
-                    }
-                })
-            })
-            .collect();
-        Ok(Self { port, threads })
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("port {port} cannot be opened; stop what uses it or choose another with --port"))?;
+        let port = listener.local_addr()?.port();
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let site = Arc::clone(&site);
+                // A thread for each connection: a pool would let a new one wait for an old one that is only kept open.
+                // A browser that has gone away is no error of ours.
+                thread::spawn(move || converse(&site, stream).is_ok());
+            }
+        });
+        Ok(Self { port, thread })
     }
 
     /// The port it listens on.
@@ -49,9 +46,7 @@ impl Server {
 
     /// Serves until the process is stopped.
     pub fn wait(self) {
-        for thread in self.threads {
-            let _ = thread.join();
-        }
+        let _ = self.thread.join();
     }
 }
 
@@ -72,7 +67,7 @@ struct Asset {
 
 /// What goes back to the browser.
 struct Reply<'a> {
-    status: u16,
+    status: &'static str,
     headers: Vec<(&'static str, String)>,
     body: &'a [u8],
 }
@@ -89,7 +84,11 @@ impl Site {
         let path = url.split(['?', '#']).next().unwrap_or(url);
         let path = if path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
         let Some(asset) = self.files.get(&path) else {
-            return Reply { status: 404, headers: vec![("Content-Type", "text/plain".to_owned())], body: b"not found" };
+            return Reply {
+                status: "404 Not Found",
+                headers: vec![("Content-Type", "text/plain".to_owned())],
+                body: b"not found",
+            };
         };
         let cache = if asset.immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
         let mut headers = vec![
@@ -99,14 +98,14 @@ impl Site {
             ("Vary", "Accept-Encoding".to_owned()),
         ];
         if if_none_match == Some(asset.etag.as_str()) {
-            return Reply { status: 304, headers, body: b"" };
+            return Reply { status: "304 Not Modified", headers, body: b"" };
         }
         match &asset.brotli {
             Some(brotli) if accept_encoding.split(',').any(|name| name.trim() == "br") => {
                 headers.push(("Content-Encoding", "br".to_owned()));
-                Reply { status: 200, headers, body: brotli }
+                Reply { status: "200 OK", headers, body: brotli }
             }
-            _ => Reply { status: 200, headers, body: &asset.bytes },
+            _ => Reply { status: "200 OK", headers, body: &asset.bytes },
         }
     }
 }
@@ -137,19 +136,52 @@ fn load_into(files: &mut BTreeMap<String, Asset>, folder: &Path, prefix: &str) -
     Ok(())
 }
 
-fn answer(site: &Site, request: Request) -> std::io::Result<()> {
-    if !matches!(request.method(), Method::Get | Method::Head) {
-        return request.respond(Response::empty(405));
+/// Answers one request after the other until the browser closes the connection.
+fn converse(site: &Site, mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut received = Vec::new();
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        match request.parse(&received) {
+            Ok(httparse::Status::Complete(length)) => {
+                stream.write_all(&answer(site, &request))?;
+                received.drain(..length);
+            }
+            Ok(httparse::Status::Partial) if received.len() < LONGEST_HEAD => {
+                let mut chunk = [0; 4096];
+                let count = stream.read(&mut chunk)?;
+                if count == 0 {
+                    return Ok(());
+                }
+                received.extend_from_slice(&chunk[..count]);
+            }
+            _ => return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        }
     }
-    let header = |name: &'static str| {
-        request.headers().iter().find(|header| header.field.equiv(name)).map(|header| header.value.as_str())
+}
+
+/// The bytes of the answer to a request, head and body.
+fn answer(site: &Site, request: &httparse::Request<'_, '_>) -> Vec<u8> {
+    let method = request.method.unwrap_or_default();
+    if !matches!(method, "GET" | "HEAD") {
+        return b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n".to_vec();
+    }
+    let header = |name: &str| {
+        let found = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
     };
-    let reply = site.reply(request.url(), header("If-None-Match"), header("Accept-Encoding").unwrap_or(""));
-    let headers =
-        reply.headers.iter().filter_map(|(name, value)| Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()).collect();
-    let response = Response::new(reply.status.into(), headers, reply.body, Some(reply.body.len()), None);
-    // Chunks would hide the length, from which the page shows its progress.
-    request.respond(response.with_chunked_threshold(usize::MAX))
+    let url = request.path.unwrap_or("/");
+    let reply = site.reply(url, header("If-None-Match"), header("Accept-Encoding").unwrap_or(""));
+    let mut bytes = format!("HTTP/1.1 {}\r\nContent-Length: {}\r\n", reply.status, reply.body.len()).into_bytes();
+    for (name, value) in &reply.headers {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    if method == "GET" {
+        bytes.extend_from_slice(reply.body);
+    }
+    bytes
 }
 
 fn mime(name: &str) -> &'static str {
@@ -190,8 +222,8 @@ mod tests {
     fn a_folder_is_answered_by_its_index_whatever_the_query() {
         let site = site();
         let reply = site.reply("/?theme=dark", None, "");
-        assert_eq!((reply.status, header(&reply, "Content-Type")), (200, Some("text/html; charset=utf-8")));
-        assert_eq!(site.reply("/../Cargo.toml", None, "").status, 404);
+        assert_eq!((reply.status, header(&reply, "Content-Type")), ("200 OK", Some("text/html; charset=utf-8")));
+        assert_eq!(site.reply("/../Cargo.toml", None, "").status, "404 Not Found");
     }
 
     #[test]
@@ -210,6 +242,31 @@ mod tests {
         assert_eq!((header(&first, "Content-Encoding"), first.body), (Some("br"), &b"small"[..]));
         assert_eq!(header(&site.reply("/", None, "gzip"), "Content-Encoding"), None);
         let again = site.reply("/", header(&first, "ETag"), "br");
-        assert_eq!((again.status, again.body.len()), (304, 0));
+        assert_eq!((again.status, again.body.len()), ("304 Not Modified", 0));
+    }
+
+    #[test]
+    fn connections_that_are_kept_open_do_not_hold_up_a_new_one() {
+        let folder = std::env::temp_dir().join(format!("downhill-server-{}", std::process::id()));
+        fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("a.txt"), "hello")).expect("a writable folder");
+        let server = Server::start(&folder, 0).expect("there is a free port");
+        let mut open = Vec::new();
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("the server listens");
+            stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout that is not zero");
+            // Two requests on one connection, the second in two pieces.
+            stream.write_all(b"HEAD /a.txt HTTP/1.1\r\n\r\nGET /a.txt HT").expect("an open connection");
+            stream.write_all(b"TP/1.1\r\n\r\n").expect("an open connection");
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"hello") {
+                let mut chunk = [0; 512];
+                let count = stream.read(&mut chunk).expect("an answer in time");
+                assert!(count > 0, "the connection was closed after {:?}", String::from_utf8_lossy(&answer));
+                answer.extend_from_slice(&chunk[..count]);
+            }
+            assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+            open.push(stream);
+        }
+        fs::remove_dir_all(&folder).expect("the temporary folder is ours");
     }
 }
