@@ -9,6 +9,7 @@ use downhill_compile::{ExecError, Plan};
 use downhill_tensor::UserError;
 use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, DeviceType, ErrorFilter, Features, Limits};
 
+use crate::kernels::Style;
 use crate::program;
 use crate::shader::{Dispatch, GROUP, PARAM_WORDS};
 
@@ -19,6 +20,8 @@ pub struct DeviceOptions {
     pub name: Option<String>,
     /// Ask for an adapter that computes on the CPU, for tests.
     pub software: bool,
+    /// Use the kernels that suit GPUs on a software adapter too, for tests.
+    pub as_hardware: bool,
     /// Largest buffer in bytes, where the adapter could have a larger one.
     pub max_buffer: Option<u64>,
 }
@@ -59,6 +62,7 @@ struct Inner {
     device: wgpu::Device,
     queue: wgpu::Queue,
     adapter: Adapter,
+    style: Style,
     limits: Limits,
     faults: Faults,
     bindings: wgpu::BindGroupLayout,
@@ -82,9 +86,10 @@ impl GpuDevice {
         check(&limits)?;
         let required_features = adapter.features() & Features::TIMESTAMP_QUERY;
         let descriptor = wgpu::DeviceDescriptor { required_features, required_limits: limits.clone(), ..Default::default() };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| {
-            UserError::new(format!("The GPU could not be opened: {e}.")).hint("Training goes on on the CPU.")
-        })?;
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|e| UserError::new(format!("The GPU could not be opened: {e}.")).hint("Training goes on on the CPU."))?;
         let faults = Faults::default();
         let (lost, errors) = (faults.clone(), faults.clone());
         device.set_device_lost_callback(move |_, message| {
@@ -98,8 +103,9 @@ impl GpuDevice {
             immediate_size: 0,
         });
         let adapter = describe(&adapter.get_info());
+        let style = if adapter.software && !options.as_hardware { Style::SOFTWARE } else { Style::HARDWARE };
         let pipelines = RefCell::default();
-        Ok(Self { inner: Rc::new(Inner { device, queue, adapter, limits, faults, bindings, layout, pipelines }) })
+        Ok(Self { inner: Rc::new(Inner { device, queue, adapter, style, limits, faults, bindings, layout, pipelines }) })
     }
 
     /// The same, waiting for it.
@@ -121,6 +127,10 @@ impl GpuDevice {
     /// The adapter.
     pub fn adapter(&self) -> &Adapter {
         &self.inner.adapter
+    }
+
+    pub(crate) fn style(&self) -> Style {
+        self.inner.style
     }
 
     /// Largest arena or data buffer, in bytes.
@@ -150,7 +160,7 @@ impl GpuDevice {
     /// # Errors
     /// When a kernel is not supported or its shader does not compile.
     pub async fn warm(&self, plan: &Plan) -> Result<(), ExecError> {
-        for dispatch in program::dispatches(plan)?.iter().flat_map(|step| &step.dispatches) {
+        for dispatch in program::dispatches(self.style(), plan)?.iter().flat_map(|step| &step.dispatches) {
             if self.inner.pipelines.borrow().contains_key(&dispatch.source) {
                 continue;
             }

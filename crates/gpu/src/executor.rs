@@ -147,11 +147,7 @@ impl GpuExecutor {
     }
 
     /// Looks at the answer of an error scope: at once natively, later in a browser, where an error then counts as loss of the device.
-    fn settle(
-        &mut self,
-        what: &str,
-        scope: impl Future<Output = Option<wgpu::Error>> + 'static,
-    ) -> Option<wgpu::Error> {
+    fn settle(&mut self, what: &str, scope: impl Future<Output = Option<wgpu::Error>> + 'static) -> Option<wgpu::Error> {
         let mut scope: Scope = Box::pin(scope);
         match scope.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => answer,
@@ -165,14 +161,12 @@ impl GpuExecutor {
     /// Looks at the scopes that had not answered.
     fn settle_scopes(&mut self) {
         let device = &self.device;
-        self.scopes.retain_mut(|(what, scope)| {
-            match scope.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Pending => true,
-                Poll::Ready(None) => false,
-                Poll::Ready(Some(error)) => {
-                    device.report(format!("{what}: {}", first_line(&error)));
-                    false
-                }
+        self.scopes.retain_mut(|(what, scope)| match scope.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => true,
+            Poll::Ready(None) => false,
+            Poll::Ready(Some(error)) => {
+                device.report(format!("{what}: {}", first_line(&error)));
+                false
             }
         });
     }
@@ -212,7 +206,8 @@ impl GpuExecutor {
     }
 
     fn bind(&self, params: &wgpu::Buffer) -> wgpu::BindGroup {
-        let window = |buffer, bytes: usize| wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(bytes as u64) };
+        let window =
+            |buffer, bytes: usize| wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(bytes as u64) };
         let entry = |binding, buffer| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) };
         self.device.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("kernels"),
@@ -293,7 +288,7 @@ fn storage(device: &GpuDevice, label: &str, words: u64) -> wgpu::Buffer {
 impl Executor for GpuExecutor {
     fn load(&mut self, plan: &Plan) -> Result<ProgramId, ExecError> {
         self.alive()?;
-        let lowered = program::dispatches(plan)?;
+        let lowered = program::dispatches(self.device.style(), plan)?;
         self.grow(&Needs::of(plan, &lowered))?;
         let program = self.build(plan, &lowered)?;
         let id = ProgramId(self.programs.len() as u32);

@@ -15,7 +15,7 @@ mod flight;
 mod kernels;
 mod profile;
 mod program;
-
+mod self_test;
 mod shader;
 mod staging;
 
@@ -23,4 +23,4 @@ pub use device::{Adapter, DeviceOptions, GpuDevice};
 pub use executor::GpuExecutor;
 pub use profile::Profile;
 pub use program::{Counts, counts};
-
+pub use self_test::{SelfTestError, self_test};

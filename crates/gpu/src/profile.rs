@@ -41,7 +41,9 @@ impl GpuExecutor {
             return Err(ExecError::Unsupported("the program is not loaded".to_string()));
         };
         let count = loaded.dispatches.len();
-        if !self.device.device().features().contains(Features::TIMESTAMP_QUERY) || 2 * count > wgpu::QUERY_SET_MAX_QUERIES as usize {
+        if !self.device.device().features().contains(Features::TIMESTAMP_QUERY)
+            || 2 * count > wgpu::QUERY_SET_MAX_QUERIES as usize
+        {
             return Err(ExecError::Unsupported("the device does not tell how long kernels take".to_string()));
         }
         let profiling = Profiling { program, scalars: *step, repeats: vec![FIRST_ROUND; count], last: false };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use downhill_compile::{ExecError, Plan};
 
 use crate::device::GpuDevice;
-use crate::kernels;
+use crate::kernels::{self, Style};
 use crate::shader::{Dispatch, PARAM_WORDS};
 
 /// The dispatches of one step of a plan.
@@ -18,9 +18,10 @@ pub(crate) struct Lowered {
 ///
 /// # Errors
 /// When a kernel is not supported.
-pub(crate) fn dispatches(plan: &Plan) -> Result<Vec<Lowered>, ExecError> {
+pub(crate) fn dispatches(style: Style, plan: &Plan) -> Result<Vec<Lowered>, ExecError> {
     let scratch_at = plan.arena_len.next_multiple_of(4);
-    let lower = |step| kernels::lower(plan, step, scratch_at).map(|(dispatches, scratch)| Lowered { dispatches, scratch });
+    let lower =
+        |step| kernels::lower(style, plan, step, scratch_at).map(|(dispatches, scratch)| Lowered { dispatches, scratch });
     plan.steps.iter().map(lower).collect()
 }
 
@@ -33,12 +34,12 @@ pub struct Counts {
     pub pipelines: usize,
 }
 
-/// Counts a plan's dispatches and pipelines, without a device.
+/// Counts a plan's dispatches and pipelines on a GPU, without one.
 ///
 /// # Errors
 /// When a kernel is not supported.
 pub fn counts(plan: &Plan) -> Result<Counts, ExecError> {
-    let steps = dispatches(plan)?;
+    let steps = dispatches(Style::HARDWARE, plan)?;
     let all: Vec<&Dispatch> = steps.iter().flat_map(|s| &s.dispatches).collect();
     let sources: BTreeSet<&str> = all.iter().map(|d| d.source.as_str()).collect();
     Ok(Counts { dispatches: all.len(), pipelines: sources.len() })

@@ -104,13 +104,17 @@ impl Operand {
         Self { space: arg.region.space, base, aligned }
     }
 
-    fn at(&self, offset: &str) -> String {
+    /// The place of an offset in the buffer, as WGSL.
+    pub fn at(&self, offset: &str) -> String {
         if offset == "0u" { self.base.clone() } else { format!("{} + {offset}", self.base) }
     }
 
     /// The word at an offset.
     pub fn word(&self, width: Width, offset: &str) -> String {
-        let at = self.at(offset);
+        self.word_at(width, &self.at(offset))
+    }
+
+    fn word_at(&self, width: Width, at: &str) -> String {
         match (self.space, width) {
             (Space::Data, _) => format!("data[{at}]"),
             (Space::Arena, Width::One) => format!("arena[{at}]"),
@@ -120,16 +124,24 @@ impl Operand {
 
     /// The float at an offset.
     pub fn float(&self, width: Width, offset: &str) -> String {
-        format!("bitcast<f32>({})", self.word(width, offset))
+        self.float_at(width, &self.at(offset))
+    }
+
+    /// The float at a place in the buffer.
+    pub fn float_at(&self, width: Width, at: &str) -> String {
+        format!("bitcast<f32>({})", self.word_at(width, at))
     }
 
     /// As many words as the width has, from an offset that is a multiple of it.
     pub fn words(&self, width: Width, offset: &str) -> String {
+        self.words_at(width, &self.at(offset))
+    }
+
+    fn words_at(&self, width: Width, at: &str) -> String {
         match (self.space, width) {
-            (_, Width::One) => self.word(width, offset),
-            (Space::Arena, Width::Four) => format!("arena[({}) >> 2u]", self.at(offset)),
+            (_, Width::One) => self.word_at(width, at),
+            (Space::Arena, Width::Four) => format!("arena[({at}) >> 2u]"),
             (Space::Data, Width::Four) => {
-                let at = self.at(offset);
                 format!("vec4<u32>(data[{at}], data[{at} + 1u], data[{at} + 2u], data[{at} + 3u])")
             }
         }
@@ -137,7 +149,12 @@ impl Operand {
 
     /// The same as floats.
     pub fn floats(&self, width: Width, offset: &str) -> String {
-        format!("bitcast<T>({})", self.words(width, offset))
+        self.floats_at(width, &self.at(offset))
+    }
+
+    /// The same at a place in the buffer.
+    pub fn floats_at(&self, width: Width, at: &str) -> String {
+        format!("bitcast<T>({})", self.words_at(width, at))
     }
 
     /// A statement that stores words (of type `U`) at an offset that is a multiple of the width.

@@ -8,10 +8,15 @@ use crate::shader::{GROUP, Operand, Params, Width, assemble};
 const DOT: &str = include_str!("../wgsl/dot.wgsl");
 /// Rows and columns from which tiles pay: below, most of a tile would be empty.
 const TILED: u32 = 24;
+/// Results from which blocks pay that load for themselves.
+const BLOCKED: u32 = 1 << 10;
 
 /// A batched matrix product with its fused tail and row sums.
 pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
-    if s.m >= TILED && s.n >= TILED && !(s.row_sum && s.batch > 1) { tile::lower(cx, s) } else { dot(cx, s) }
+    let large =
+        if cx.style.workgroup_memory { s.m >= TILED && s.n >= TILED } else { s.m >= 8 && s.n >= 8 && s.m * s.n >= BLOCKED };
+    // Row sums over several products are the business of the simple kernel.
+    if large && !(s.row_sum && s.batch > 1) { tile::lower(cx, s) } else { dot(cx, s) }
 }
 
 /// One result per invocation, or per several that share a long sum. Row sums are one more column, of ones.

@@ -9,6 +9,8 @@ mod norm;
 mod record;
 mod reduce;
 mod rows;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests;
 mod tile;
 mod update;
 
@@ -19,8 +21,23 @@ use crate::shader::{Dispatch, GROUP, Params, Width, assemble};
 
 const EACH: &str = include_str!("../wgsl/each.wgsl");
 
+/// What a kind of device likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Style {
+    /// Whether passing operands through workgroup memory pays.
+    pub workgroup_memory: bool,
+}
+
+impl Style {
+    /// GPUs.
+    pub const HARDWARE: Self = Self { workgroup_memory: true };
+    /// Adapters that are programs on the CPU.
+    pub const SOFTWARE: Self = Self { workgroup_memory: false };
+}
+
 /// A step being turned into dispatches.
 pub(crate) struct Lower<'a> {
+    pub style: Style,
     pub plan: &'a Plan,
     pub step: &'a Step,
     /// First word behind the plan's arena: partial results from one dispatch of a step to the next.
@@ -66,13 +83,15 @@ impl Lower<'_> {
 ///
 /// # Errors
 /// When an operand is missing or there are more than a dispatch can have.
-pub(crate) fn lower(plan: &Plan, step: &Step, scratch_at: u32) -> Result<(Vec<Dispatch>, u32), ExecError> {
-    let mut cx = Lower { plan, step, scratch_at, scratch: 0, out: Vec::new() };
+pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> Result<(Vec<Dispatch>, u32), ExecError> {
+    let mut cx = Lower { style, plan, step, scratch_at, scratch: 0, out: Vec::new() };
     match &step.kernel {
         Kernel::Map(spec) => map::lower(&mut cx, spec),
         Kernel::Reduce { map, kind } => reduce::lower(&mut cx, map, *kind),
         Kernel::MatMul(spec) => matmul::lower(&mut cx, spec),
-        Kernel::Rows { kind: RowsKind::Loss { kind, weighted }, rows, cols } => loss::lower(&mut cx, *kind, *weighted, *rows, *cols),
+        Kernel::Rows { kind: RowsKind::Loss { kind, weighted }, rows, cols } => {
+            loss::lower(&mut cx, *kind, *weighted, *rows, *cols)
+        }
         Kernel::Rows { kind: RowsKind::Accuracy { weighted }, rows, cols } => loss::accuracy(&mut cx, *weighted, *rows, *cols),
         Kernel::Rows { kind, rows, cols } => rows::lower(&mut cx, *kind, *rows, *cols),
         Kernel::Gather { rows, width, entries } => index::gather(&mut cx, *rows, *width, *entries),

@@ -29,7 +29,8 @@ pub(super) fn lower(cx: &mut Lower<'_>) -> Result<(), ExecError> {
         cx.out.push(assemble("norm", Width::One, params, &text, NORM, 1)?);
         return Ok(());
     }
-    let scratch = Arg { region: Region { space: Space::Arena, offset: cx.scratch_at, len: 3 * groups }, start: 0, per_batch: 0 };
+    let scratch =
+        Arg { region: Region { space: Space::Arena, offset: cx.scratch_at, len: 3 * groups }, start: 0, per_batch: 0 };
     cx.scratch = 3 * groups;
     let part = Operand::new(&mut params, "part", &scratch);
     let stores: String = ["x", "y", "z"]

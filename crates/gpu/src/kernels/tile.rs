@@ -1,6 +1,9 @@
-//! The tiled matrix product: a workgroup of 8×8 invocations computes a tile of the result, each of them a block of 4 or 8 rows
-//! and columns in registers. Both operands pass through workgroup memory in slabs of 16 along k, stored as `[k][rows / 4]` vectors whatever
-//! their layout, so that NN, NT and TN run the same inner loop.
+//! The matrix product in tiles: a workgroup of 8×8 invocations computes a tile of the result, each of them a block of 4 or 8 rows
+//! and columns in registers.
+//!
+//! On a GPU both operands pass through workgroup memory in slabs of 16 along k, stored as `[k][rows / 4]` vectors whatever their layout, so
+//! that NN, NT and TN run the same inner loop. A software adapter emulates barriers dearly: there every invocation loads from
+//! the arena itself (three times as fast on SwiftShader).
 
 use std::fmt::Write as _;
 
@@ -12,6 +15,8 @@ use super::matmul::{offset, row_sums, tail};
 use crate::shader::{Operand, Params, Width, assemble};
 
 const TILE: &str = include_str!("../wgsl/tile.wgsl");
+const BLOCK: &str = include_str!("../wgsl/block.wgsl");
+const PARTS: [&str; 4] = ["x", "y", "z", "w"];
 /// Workgroups from which a device is full: only then do larger blocks pay, which need fewer loads.
 const FULL: u32 = 64;
 
@@ -34,7 +39,7 @@ impl Block {
 
 /// Lowers a product that fills tiles.
 pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
-    let block = Block::of(s);
+    let block = if cx.style.workgroup_memory { Block::of(s) } else { Block { rows: 2, cols: 2 } };
     let width = if vectors(cx, s)? { Width::Four } else { Width::One };
     let mut params = Params::default();
     let a = Operand::new(&mut params, "a", cx.read(0)?);
@@ -48,16 +53,23 @@ pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError>
     params.add("batch", s.batch);
     // b is loaded as its transpose: rows are columns, and both operands take the same path.
     let b_layout = MatLayout { row_stride: s.b.col_stride, col_stride: s.b.row_stride, ..s.b };
-    let mut text = loader("a", "p.m", width, &a, &s.a, &mut params) + &loader("b", "p.n", width, &b, &b_layout, &mut params);
+    let a = Side::new(["a", "p.m", "row"], width, a, &s.a, &mut params);
+    let b = Side::new(["b", "p.n", "col"], width, b, &b_layout, &mut params);
+    let (name, template, mut text, multiply) = if cx.style.workgroup_memory {
+        ("matmul_tile", TILE, a.guarded() + &b.guarded(), multiply_slabs(&block, s.row_sum))
+    } else {
+        ("matmul_block", BLOCK, String::new(), multiply_blocks(&block, &a, &b, s.row_sum))
+    };
     text.push_str(&tail(cx, s, width, &mut params)?);
     text.push_str(&row_sums(cx, s, width, &mut params)?);
-    let template = TILE
-        .replace("A_VECTORS", &block.rows.to_string())
-        .replace("B_VECTORS", &block.cols.to_string())
-        .replace("    //@accumulators\n", &accumulators(&block, s.row_sum))
-        .replace("            //@multiply\n", &multiply(&block, s.row_sum))
-        .replace("    //@store\n", &store(&block, width, s.row_sum));
-    cx.out.push(assemble("matmul_tile", width, params, &text, &template, s.batch * tiles_m * tiles_n)?);
+    let template = template.replace("A_VECTORS", &block.rows.to_string()).replace("B_VECTORS", &block.cols.to_string());
+    let template = fill(&template, "//@accumulators", &accumulators(&block, s.row_sum));
+    let template = fill(&template, "//@multiply", &multiply);
+    let template = fill(&template, "//@starts", &(a.starts(block.rows) + &b.starts(block.cols)));
+    let template = fill(&template, "//@rest", &multiply_rest(&block, &a, &b, s.row_sum));
+    let template = fill(&template, "//@store", &store(&block, s.row_sum, cx.style.workgroup_memory));
+    text.push_str(&store_vector(width));
+    cx.out.push(assemble(name, width, params, &text, &template, s.batch * tiles_m * tiles_n)?);
     Ok(())
 }
 
@@ -82,53 +94,133 @@ fn vectors(cx: &Lower<'_>, s: &MatMulSpec) -> Result<bool, ExecError> {
     Ok(fits)
 }
 
-/// `fn load_<name>(batch, row, k) -> mat4x4<f32>`: column j holds rows `row` to `row + 3` at `k + j`; zero outside the matrix.
-fn loader(name: &str, rows: &str, width: Width, operand: &Operand, layout: &MatLayout, params: &mut Params) -> String {
+/// Puts lines in the place of a marker, as far indented as that was.
+fn fill(template: &str, marker: &str, lines: &str) -> String {
     let mut text = String::new();
-    let at = offset(name, ["batch", "row", "k"], layout, params);
-    let (along_k, load) = match width {
-        Width::Four => (layout.col_stride == 1, operand.floats(Width::Four, &at)),
-        Width::One => (false, String::new()),
-    };
-    if width == Width::One {
-        let value = operand.float(Width::One, &at);
-        let _ = write!(
-            text,
-            "fn {name}_at(batch: u32, row: u32, k: u32) -> f32 {{
-    if (row < {rows} && k < p.k) {{
-        return {value};
-    }}
-    return 0.0;
-}}
-
-fn {name}_vector(batch: u32, row: u32, k: u32) -> vec4<f32> {{
-    return vec4<f32>({name}_at(batch, row, k), {name}_at(batch, row + 1u, k), {name}_at(batch, row + 2u, k), {name}_at(batch, row + 3u, k));
-}}
-
-"
-        );
-    } else {
-        let _ = write!(
-            text,
-            "fn {name}_vector(batch: u32, row: u32, k: u32) -> vec4<f32> {{
-    if (row < {rows} && k < p.k) {{
-        return {load};
-    }}
-    return vec4<f32>(0.0);
-}}
-
-"
-        );
+    for line in template.lines() {
+        match line.strip_suffix(marker) {
+            Some(indent) => lines.lines().for_each(|l| text.push_str(&format!("{indent}{l}\n"))),
+            None => text.push_str(&format!("{line}\n")),
+        }
     }
-    let vector = |j: u32| match along_k {
-        true => format!("{name}_vector(batch, row + {j}u, k)"),
-        false => format!("{name}_vector(batch, row, k + {j}u)"),
-    };
-    let vectors = [0, 1, 2, 3].map(vector).join(", ");
-    let block = format!("mat4x4<f32>({vectors})");
-    let block = if along_k { format!("transpose({block})") } else { block };
-    let _ = write!(text, "fn load_{name}(batch: u32, row: u32, k: u32) -> mat4x4<f32> {{\n    return {block};\n}}\n\n");
     text
+}
+
+/// One operand: its rows are rows of the result for `a`, columns for `b`.
+struct Side {
+    name: &'static str,
+    /// Its number of rows and the first of a block, as WGSL.
+    rows: &'static str,
+    first: &'static str,
+    width: Width,
+    /// Whether four neighbours in memory lie along k.
+    along_k: bool,
+    operand: Operand,
+    /// The part of an offset that is the row's, with `ROW` in its place, and the part that is k's, with `K`.
+    offset: String,
+    k_part: String,
+}
+
+impl Side {
+    fn new(
+        [name, rows, first]: [&'static str; 3],
+        width: Width,
+        operand: Operand,
+        layout: &MatLayout,
+        params: &mut Params,
+    ) -> Self {
+        let still = MatLayout { col_stride: 0, ..*layout };
+        let moving = MatLayout { batch_stride: 0, row_stride: 0, ..*layout };
+        let offset_of = |layout: &MatLayout, params: &mut Params| offset(name, ["batch", "ROW", "K"], layout, params);
+        let (offset, k_part) = (offset_of(&still, params), offset_of(&moving, params));
+        Self { name, rows, first, width, along_k: layout.col_stride == 1, operand, offset, k_part }
+    }
+
+    /// `load_<name>(batch, row, k) -> mat4x4<f32>`: column j holds rows `row` to `row + 3` at `k + j`; zero outside the matrix.
+    fn guarded(&self) -> String {
+        let Self { name, rows, offset, k_part, .. } = self;
+        let at = format!("{offset} + {k_part}").replace("ROW", "row").replace('K', "k");
+        let element = self.operand.float(self.width, &at);
+        let guard = |ty: &str, value: &str| {
+            format!("    if (row < {rows} && k < p.k) {{\n        return {value};\n    }}\n    return {ty}(0.0);\n}}\n\n")
+        };
+        let head = |what: &str, ty: &str| format!("fn {name}_{what}(batch: u32, row: u32, k: u32) -> {ty} {{\n");
+        let mut text = head("at", "f32") + &guard("f32", &element);
+        text.push_str(&head("vector", "vec4<f32>"));
+        match self.width {
+            Width::Four => text.push_str(&guard("vec4<f32>", &self.operand.floats(self.width, &at))),
+            // Each element is guarded itself.
+            Width::One => {
+                let next = |j: u32| if self.along_k { format!("row, k + {j}u") } else { format!("row + {j}u, k") };
+                let all = [0, 1, 2, 3].map(|j| format!("{name}_at(batch, {})", next(j))).join(", ");
+                text.push_str(&format!("    return vec4<f32>({all});\n}}\n\n"));
+            }
+        }
+        let place = |j: u32| if self.along_k { format!("row + {j}u, k") } else { format!("row, k + {j}u") };
+        let vectors = [0, 1, 2, 3].map(|j| format!("{name}_vector(batch, {})", place(j))).join(", ");
+        let block = format!("mat4x4<f32>({vectors})");
+        let block = if self.along_k { format!("transpose({block})") } else { block };
+        let _ = write!(text, "fn load_{name}(batch: u32, row: u32, k: u32) -> mat4x4<f32> {{\n    return {block};\n}}\n\n");
+        text
+    }
+
+    /// `<name>_p<r>`: where row `r` of the blocks starts. Compilers of software adapters take nothing out of a loop.
+    fn starts(&self, blocks: u32) -> String {
+        let Self { name, first, offset, .. } = self;
+        let at = self.operand.at(offset);
+        (0..4 * blocks).map(|r| format!("let {name}_p{r} = {};\n", at.replace("ROW", &format!("({first} + {r}u)")))).collect()
+    }
+
+    /// `<name>_k<q>`: how far k + q lies from the start of a row.
+    fn steps(&self) -> String {
+        let Self { name, k_part, .. } = self;
+        (0..4).map(|q| format!("let {name}_k{q} = {};\n", k_part.replace('K', &format!("(k + {q}u)")))).collect()
+    }
+
+    /// Loads four rows by four k into `<name><block>_<t>`, and gives them as column vectors where those are needed.
+    fn load(&self, block: u32, columns: bool) -> String {
+        let Self { name, width, .. } = self;
+        let mut text = String::new();
+        for t in 0..4 {
+            // Rows by their start and k by its step; t goes along the axis that a vector does not.
+            let place = |along: u32| match self.along_k {
+                true => format!("{name}_p{} + {name}_k{along}", 4 * block + t),
+                false => format!("{name}_p{} + {name}_k{t}", 4 * block + along),
+            };
+            let vector = match width {
+                Width::Four => self.operand.floats_at(*width, &place(0)),
+                Width::One => {
+                    let all = [0, 1, 2, 3].map(|j| self.operand.float_at(*width, &place(j))).join(", ");
+                    format!("vec4<f32>({all})")
+                }
+            };
+            let _ = writeln!(text, "let {name}{block}_{t} = {vector};");
+        }
+        if columns && self.along_k {
+            let all = [0, 1, 2, 3].map(|t| format!("{name}{block}_{t}")).join(", ");
+            let _ = writeln!(text, "let {name}{block} = transpose(mat4x4<f32>({all}));");
+        }
+        text
+    }
+
+    /// Loads the four rows of a block at k into `<name><block>`.
+    fn load_one(&self, block: u32) -> String {
+        let Self { name, width, .. } = self;
+        let place = |t: u32| format!("{name}_p{} + {name}_k0", 4 * block + t);
+        let all = [0, 1, 2, 3].map(|t| self.operand.float_at(*width, &place(t))).join(", ");
+        format!("let {name}{block} = vec4<f32>({all});\n")
+    }
+
+    /// Row `r` of a block at k + q.
+    fn scalar(&self, r: u32, q: u32) -> String {
+        let (vector, part) = if self.along_k { (r % 4, q) } else { (q, r % 4) };
+        format!("{}{}_{vector}.{}", self.name, r / 4, PARTS[part as usize])
+    }
+
+    /// The four rows of a block at k + q.
+    fn column(&self, block: u32, q: u32) -> String {
+        if self.along_k { format!("{}{block}[{q}]", self.name) } else { format!("{}{block}_{q}", self.name) }
+    }
 }
 
 /// `s<i>_<j>`: row i, vector j of the block. `rs<i>`: sums of rows 4i to 4i + 3.
@@ -136,67 +228,110 @@ fn accumulators(block: &Block, row_sum: bool) -> String {
     let mut text = String::new();
     for i in 0..4 * block.rows {
         for j in 0..block.cols {
-            let _ = writeln!(text, "    var s{i}_{j} = vec4<f32>(0.0);");
+            let _ = writeln!(text, "var s{i}_{j} = vec4<f32>(0.0);");
         }
     }
     for i in 0..if row_sum { block.rows } else { 0 } {
-        let _ = writeln!(text, "    var rs{i} = vec4<f32>(0.0);");
+        let _ = writeln!(text, "var rs{i} = vec4<f32>(0.0);");
     }
     text
 }
 
-fn multiply(block: &Block, row_sum: bool) -> String {
+/// One k of a slab.
+fn multiply_slabs(block: &Block, row_sum: bool) -> String {
     let mut text = String::new();
     for i in 0..block.rows {
-        let _ = writeln!(text, "            let a{i} = slab_a[k * A_ROW + {i}u * 8u + ty];");
+        let _ = writeln!(text, "let a{i} = slab_a[k * A_ROW + {i}u * 8u + ty];");
     }
     for j in 0..block.cols {
-        let _ = writeln!(text, "            let b{j} = slab_b[k * B_ROW + {j}u * 8u + tx];");
+        let _ = writeln!(text, "let b{j} = slab_b[k * B_ROW + {j}u * 8u + tx];");
     }
     for i in 0..4 * block.rows {
-        let a = format!("a{}.{}", i / 4, ["x", "y", "z", "w"][i as usize % 4]);
+        let a = format!("a{}.{}", i / 4, PARTS[i as usize % 4]);
         for j in 0..block.cols {
-            let _ = writeln!(text, "            s{i}_{j} = fma(vec4<f32>({a}), b{j}, s{i}_{j});");
+            let _ = writeln!(text, "s{i}_{j} = fma(vec4<f32>({a}), b{j}, s{i}_{j});");
         }
     }
     for i in 0..if row_sum { block.rows } else { 0 } {
-        let _ = writeln!(text, "            rs{i} += a{i};");
+        let _ = writeln!(text, "rs{i} += a{i};");
     }
     text
 }
 
-fn store(block: &Block, width: Width, row_sum: bool) -> String {
+/// Four k, straight from the arena.
+fn multiply_blocks(block: &Block, a: &Side, b: &Side, row_sum: bool) -> String {
+    let mut text = a.steps() + &b.steps();
+    (0..block.rows).for_each(|i| text.push_str(&a.load(i, row_sum)));
+    (0..block.cols).for_each(|j| text.push_str(&b.load(j, true)));
+    for q in 0..4 {
+        for i in 0..4 * block.rows {
+            for j in 0..block.cols {
+                let _ = writeln!(text, "s{i}_{j} = fma(vec4<f32>({}), {}, s{i}_{j});", a.scalar(i, q), b.column(j, q));
+            }
+        }
+        for i in 0..if row_sum { block.rows } else { 0 } {
+            let _ = writeln!(text, "rs{i} += {};", a.column(i, q));
+        }
+    }
+    text
+}
+
+/// One k, element by element: what is left of k behind the last four.
+fn multiply_rest(block: &Block, a: &Side, b: &Side, row_sum: bool) -> String {
+    let mut text = a.steps() + &b.steps();
+    (0..block.rows).for_each(|i| text.push_str(&a.load_one(i)));
+    (0..block.cols).for_each(|j| text.push_str(&b.load_one(j)));
+    for i in 0..4 * block.rows {
+        for j in 0..block.cols {
+            let _ = writeln!(text, "s{i}_{j} = fma(vec4<f32>(a{}.{}), b{j}, s{i}_{j});", i / 4, PARTS[i as usize % 4]);
+        }
+    }
+    for i in 0..if row_sum { block.rows } else { 0 } {
+        let _ = writeln!(text, "rs{i} += a{i};");
+    }
+    text
+}
+
+/// Stores the block. Between the vectors of an invocation lie those of its neighbours in a tile, nothing where it loads for itself.
+fn store(block: &Block, row_sum: bool, interleaved: bool) -> String {
+    let apart = if interleaved { 32 } else { 4 };
     let mut text = String::new();
     for i in 0..4 * block.rows {
-        let row = format!("(row + {}u)", i / 4 * 32 + i % 4);
         for j in 0..block.cols {
-            let col = format!("(col + {}u)", j * 32);
-            let _ = writeln!(text, "    store_vector(batch, {row}, {col}, s{i}_{j});");
+            let (row, col) = (i / 4 * apart + i % 4, j * apart);
+            let _ = writeln!(text, "store_vector(batch, row + {row}u, col + {col}u, s{i}_{j});");
         }
     }
     if row_sum {
-        text.push_str("    if (tile_n == 0u && tx == 0u) {\n");
+        text.push_str("if (tile_n == 0u && tx == 0u) {\n");
         for i in 0..block.rows {
-            let first = format!("row + {}u", i * 32);
-            if width == Width::Four {
-                let _ = writeln!(text, "        if ({first} < p.m) {{\n            store_row_sum({first}, rs{i});\n        }}");
-                continue;
-            }
-            for c in 0..4 {
-                let (row, part) = (format!("{first} + {c}u"), ["x", "y", "z", "w"][c]);
-                let _ = writeln!(text, "        if ({row} < p.m) {{\n            store_row_sum({row}, rs{i}.{part});\n        }}");
-            }
+            let _ = writeln!(text, "    store_row_sums(row + {}u, rs{i});", i * apart);
         }
-        text.push_str("    }\n");
+        text.push_str("}\n");
     }
-    let guarded = match width {
-        Width::Four => "        store(batch, row, col, value);\n".to_string(),
-        Width::One => (0..4)
-            .map(|c| {
-                let part = ["x", "y", "z", "w"][c];
-                format!("        if (col + {c}u < p.n) {{\n            store(batch, row, col + {c}u, value.{part});\n        }}\n")
-            })
-            .collect(),
+    text
+}
+
+/// `store_vector(batch, row, col, value)` and `store_row_sums(row, sums)`, which leave out what lies outside the result.
+fn store_vector(width: Width) -> String {
+    let each = |f: &dyn Fn(usize) -> String| (0..4).map(f).collect::<String>();
+    let (columns, rows) = match width {
+        Width::Four => (
+            "    if (row < p.m && col < p.n) {\n        store(batch, row, col, value);\n    }\n".to_string(),
+            "    if (row < p.m) {\n        store_row_sum(row, sums);\n    }\n".to_string(),
+        ),
+        Width::One => (
+            each(&|c| {
+                let part = PARTS[c];
+                format!(
+                    "    if (row < p.m && col + {c}u < p.n) {{\n        store(batch, row, col + {c}u, value.{part});\n    }}\n"
+                )
+            }),
+            each(&|r| format!("    if (row + {r}u < p.m) {{\n        store_row_sum(row + {r}u, sums.{});\n    }}\n", PARTS[r])),
+        ),
     };
-    format!("{text}}}\n\nfn store_vector(batch: u32, row: u32, col: u32, value: vec4<f32>) {{\n    if (row < p.m && col < p.n) {{\n{guarded}    }}\n")
+    format!(
+        "fn store_vector(batch: u32, row: u32, col: u32, value: vec4<f32>) {{\n{columns}}}\n\n\
+         fn store_row_sums(row: u32, sums: vec4<f32>) {{\n{rows}}}\n\n"
+    )
 }

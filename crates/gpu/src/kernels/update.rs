@@ -62,11 +62,8 @@ fn update(
     params: &mut Params,
 ) -> Result<String, ExecError> {
     let state = cx.plan.state;
-    let part = |offset: u32| Arg {
-        region: Region { space: Space::Arena, offset, len: state.parameter_len },
-        start: 0,
-        per_batch: 0,
-    };
+    let part =
+        |offset: u32| Arg { region: Region { space: Space::Arena, offset, len: state.parameter_len }, start: 0, per_batch: 0 };
     let weights = Operand::new(params, "weight", &part(state.parameters));
     let gradients = Operand::new(params, "gradient", &part(state.gradients));
     let slots: Vec<Operand> = (0..rule.slots.len() as u32)
@@ -89,9 +86,12 @@ fn update(
     };
     let body = expr::body(&rule.expr, params, "U(0u)", &|n| format!("r{n}"), &named);
     text.push_str(&body.lines);
-    for (to, value) in std::iter::once(&weights).chain(&slots).zip(&body.outputs).enumerate().map(|(i, (to, v))| {
-        (to, if i == 0 { v.clone() } else { format!("flushed({v})") })
-    }) {
+    for (to, value) in std::iter::once(&weights)
+        .chain(&slots)
+        .zip(&body.outputs)
+        .enumerate()
+        .map(|(i, (to, v))| (to, if i == 0 { v.clone() } else { format!("flushed({v})") }))
+    {
         let _ = writeln!(text, "    {}", to.store(Width::Four, "e", &value));
     }
     text.push_str("}\n");

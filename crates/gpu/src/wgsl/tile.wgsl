@@ -1,5 +1,5 @@
-// A matrix product in tiles: 8×8 invocations, each with A_VECTORS·4 rows and B_VECTORS·4 columns in registers. `load_a`, `load_b`, `store`,
-// `store_row_sum` and the unrolled parts are generated.
+// A matrix product in tiles: 8×8 invocations, each with A_VECTORS·4 rows and B_VECTORS·4 columns in registers. `load_a`, `load_b`,
+// `store_vector`, `store_row_sums` and the unrolled parts are generated.
 
 // Vectors of a slab along rows and along columns.
 const A_ROW: u32 = A_VECTORSu * 8u;

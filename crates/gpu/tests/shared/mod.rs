@@ -12,6 +12,7 @@ use downhill_tensor::{Dtype, TensorTy};
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 pub mod net;
+pub mod products;
 
 /// What lies where nothing may be written.
 const GUARD: u32 = 0x7fc0_beef;

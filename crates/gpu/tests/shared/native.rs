@@ -8,8 +8,12 @@ use downhill_gpu::{DeviceOptions, GpuDevice};
 
 /// The adapter that is there; none skips the test, unless the environment asks for one.
 pub fn device() -> Option<GpuDevice> {
-    let name = std::env::var("DOWNHILL_ADAPTER").ok();
-    match GpuDevice::open(&DeviceOptions { name, ..DeviceOptions::default() }) {
+    open(&DeviceOptions::default())
+}
+
+/// The same with options.
+pub fn open(options: &DeviceOptions) -> Option<GpuDevice> {
+    match GpuDevice::open(options) {
         Ok(device) => {
             eprintln!("on {} ({})", device.adapter().name, device.adapter().api);
             Some(device)

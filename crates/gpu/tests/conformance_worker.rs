@@ -1,0 +1,30 @@
+//! The cases of all ops on browser WebGPU, in a dedicated worker.
+
+#![cfg(target_arch = "wasm32")]
+
+use downhill_cpu::CpuExecutor;
+use downhill_gpu::{DeviceOptions, GpuDevice, self_test};
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+mod shared;
+
+wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+#[wasm_bindgen_test]
+async fn the_self_test_passes_against_the_cpu() {
+    let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
+    assert!(device.adapter().software, "{:?}", device.adapter());
+    self_test(&device, &mut CpuExecutor::new()).await.expect("the device computes rightly");
+}
+
+#[wasm_bindgen_test]
+async fn every_case_of_every_op_gives_what_the_interpreter_gives() {
+    let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
+    shared::all_cases_agree(&device).await;
+}
+
+#[wasm_bindgen_test]
+async fn large_products_give_what_the_interpreter_gives() {
+    let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
+    shared::products::agree(&device).await;
+}
