@@ -13,14 +13,20 @@ use web_sys::{Element, Event, HtmlElement, HtmlInputElement, HtmlTextAreaElement
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-/// The page on a fresh element, which is all that queries see.
+/// The page on a fresh element, which is all that queries see. The body also holds the runner's own output.
 async fn open() -> Element {
-    window().location().set_hash("").unwrap();
     let host: HtmlElement = document().create_element("div").unwrap().unchecked_into();
-    document().body().unwrap().replace_children_with_node_1(&host);
+    document().body().unwrap().append_child(&host).unwrap();
     mount_to(host.clone(), LabPage).forget();
-    tick().await;
+    settle().await;
     host.into()
+}
+
+/// Effects that set off effects need a turn each.
+async fn settle() {
+    for _ in 0..4 {
+        tick().await;
+    }
 }
 
 fn find<T: JsCast>(host: &Element, selector: &str) -> T {
@@ -30,12 +36,12 @@ fn find<T: JsCast>(host: &Element, selector: &str) -> T {
 async fn enter(input: &HtmlInputElement, text: &str) {
     input.set_value(text);
     input.dispatch_event(&Event::new("change").unwrap()).unwrap();
-    tick().await;
+    settle().await;
 }
 
 async fn click(host: &Element, selector: &str) {
     find::<HtmlElement>(host, selector).click();
-    tick().await;
+    settle().await;
 }
 
 async fn json(host: &Element) -> serde_json::Value {
@@ -78,12 +84,12 @@ async fn text_that_is_no_experiment_is_kept_and_its_place_is_named() {
     let host = open().await;
     click(&host, "#tab-Code").await;
     let area: HtmlTextAreaElement = find(&host, "[data-testid=code]");
-    let wrong = "{\n  \"version\": 1,\n  \"model\": [{ \"linear\": { \"outt\": 3 } }]\n}";
+    let wrong = "{\n  \"version\": 1,\n  \"data\": \"spirals\",\n  \"model\": [{ \"linear\": { \"outt\": 3 } }]\n}";
     area.set_value(wrong);
     area.dispatch_event(&Event::new("input").unwrap()).unwrap();
-    tick().await;
+    settle().await;
     let sentence = find::<HtmlElement>(&host, "[data-testid=code-error]").inner_text();
-    assert!(sentence.contains("Line 3") && sentence.contains("out"), "{sentence}");
+    assert!(sentence.contains("Line 4") && sentence.contains("out"), "{sentence}");
     click(&host, "#tab-Program").await;
     click(&host, "#tab-Code").await;
     assert_eq!(find::<HtmlTextAreaElement>(&host, "[data-testid=code]").value(), wrong);
