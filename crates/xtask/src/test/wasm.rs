@@ -34,7 +34,8 @@ pub fn run() -> Result<Tally> {
             ["test", "--locked", "--release", "--target", "wasm32-unknown-unknown", "--package", package, "--test", test];
         let mut cargo = command("cargo", &args);
         cargo
-            .args(["--features", features])
+            // The page without its chart bundle, which is a file of the built page only.
+            .args(["--no-default-features", "--features", features])
             .env("CHROMEDRIVER", &browser.driver)
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &webdriver);
         let tally = Tally::of_libtest(&mut cargo)?;
