@@ -5,12 +5,15 @@ use downhill_tensor::rng::Stream;
 
 use crate::shader::Params;
 
-/// A number as a literal, or as a bit pattern that no compiler can look into: WGSL has no literal for infinity and NaN.
+/// Larger numbers are read as infinity by some compilers, because the shortest decimal of the largest float rounds up.
+const LARGEST_LITERAL: f32 = 3.4e38;
+
+/// A float as a literal, or as a bit pattern that no compiler can look into: WGSL has no literal for infinity and NaN.
 fn literal(c: f32, params: &mut Params) -> String {
-    if c.is_finite() && (c == 0.0 || c.is_normal()) {
-        return format!("T({c:?}f)");
+    if c == 0.0 || (c.is_normal() && c.abs() < LARGEST_LITERAL) {
+        return format!("{c:?}f");
     }
-    format!("T(bitcast<f32>({:#x}u ^ {}))", c.to_bits(), params.zero())
+    format!("bitcast<f32>({:#x}u ^ {})", c.to_bits(), params.zero())
 }
 
 /// A step scalar as WGSL.
@@ -41,9 +44,9 @@ pub(crate) fn body(
         let value = match *op {
             ExprOp::Read(n) => read(n),
             ExprOp::Scalar(id) => format!("T({})", scalar(id)),
-            ExprOp::Const(c) => literal(c, params),
+            ExprOp::Const(c) => format!("T({})", literal(c, params)),
             ExprOp::Random { salt } => format!("random({index}, {}u)", Stream::Dropout as u32 | salt << 8),
-            ExprOp::Unary(op, a) => unary(op, &format!("v{a}")),
+            ExprOp::Unary(op, a) => unary(op, &format!("v{a}"), params),
             ExprOp::Binary(op, a, b) => binary(op, &format!("v{a}"), &format!("v{b}")),
             ExprOp::Select(c, a, b) => format!("select(v{b}, v{a}, v{c} != T(0.0))"),
         };
@@ -52,16 +55,16 @@ pub(crate) fn body(
     Body { lines, outputs: expr.outputs.iter().map(|r| format!("v{r}")).collect() }
 }
 
-fn unary(op: UnaryOp, a: &str) -> String {
+fn unary(op: UnaryOp, a: &str, params: &mut Params) -> String {
     use UnaryOp::*;
     let name = match op {
         Neg => return format!("-{a}"),
         Square => return format!("{a} * {a}"),
         Recip => return format!("T(1.0) / {a}"),
-        LeakyRelu(slope) => return format!("select(T({slope:?}f) * {a}, {a}, {a} > T(0.0))"),
-        Elu(alpha) => return format!("select(T({alpha:?}f) * expm1f({a}), {a}, {a} > T(0.0))"),
+        LeakyRelu(slope) => return format!("select(T({}) * {a}, {a}, {a} > T(0.0))", literal(slope, params)),
+        Elu(alpha) => return format!("select(T({}) * expm1f({a}), {a}, {a} > T(0.0))", literal(alpha, params)),
         Silu => return format!("{a} * sigmoidf({a})"),
-        Hardtanh(min, max) => return format!("hardtanhf({a}, {min:?}f, {max:?}f)"),
+        Hardtanh(min, max) => return format!("hardtanhf({a}, {}, {})", literal(min, params), literal(max, params)),
         Abs => "abs",
         Sign => "signf",
         Exp => "expf",
@@ -97,5 +100,26 @@ fn binary(op: BinaryOp, a: &str, b: &str) -> String {
         Lt => truth("<"),
         Le => truth("<="),
         Eq => truth("=="),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_without_a_literal_are_bits() {
+        let mut params = Params::default();
+        assert_eq!(literal(-0.5, &mut params), "-0.5f");
+        assert_eq!(literal(1e-8, &mut params), "1e-8f");
+        assert_eq!(literal(f32::NEG_INFINITY, &mut params), "bitcast<f32>(0xff800000u ^ p.zero)");
+        assert_eq!(literal(f32::MAX, &mut params), "bitcast<f32>(0x7f7fffffu ^ p.zero)");
+        assert_eq!(literal(f32::from_bits(7), &mut params), "bitcast<f32>(0x7u ^ p.zero)");
+    }
+
+    #[test]
+    fn a_scalar_out_of_range_is_zero() {
+        assert_eq!(scalar(ScalarId(5)), "step.values[1].y");
+        assert_eq!(scalar(ScalarId(200)), "0.0");
     }
 }

@@ -48,6 +48,8 @@ impl Signal {
 
 /// One submit.
 pub(crate) struct Flight {
+    /// What to wait for; in a browser nothing can wait.
+    #[cfg(not(target_arch = "wasm32"))]
     pub submission: wgpu::SubmissionIndex,
     pub done: Signal,
     pub submitted: Instant,

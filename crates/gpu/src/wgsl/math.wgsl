@@ -200,7 +200,8 @@ fn powf(a: T, b: T) -> T {
     var y = expf(product);
     y = select(y, fma(y, rest, y), (abs(product) < T(88.0)));
     y = select(y, with_sign(y, a), odd);
-    let wrong = (a < T(0.0)) & (abs(a) < T(3.4028235e38)) & (abs(b) < T(3.4028235e38)) & !whole;
+    let finite = ((bitcast<U>(a) & U(0x7f800000u)) != U(0x7f800000u)) & ((bitcast<U>(b) & U(0x7f800000u)) != U(0x7f800000u));
+    let wrong = finite & (a < T(0.0)) & !whole;
     var bits = select(bitcast<U>(y), U(0x7fc00000u), wrong | is_nan(a) | is_nan(b));
     bits = select(bits, bitcast<U>(T(1.0)), (b == T(0.0)) | (a == T(1.0)));
     return bitcast<T>(bits);
