@@ -16,7 +16,9 @@ planar! {
 }
 
 impl Planar for Checkerboard {
-    const DESCRIPTION: &'static str = "Points spread evenly over the squares of a board; classes take turns along rows and columns.";
+    fn description(&self) -> &'static str {
+        "Points spread evenly over the squares of a board; classes take turns along rows and columns."
+    }
 
     fn classes(&self) -> u32 {
         self.classes

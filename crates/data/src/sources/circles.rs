@@ -14,7 +14,9 @@ planar! {
 }
 
 impl Planar for Circles {
-    const DESCRIPTION: &'static str = "Points spread evenly over a disc (class 0) and over the ring around it (class 1).";
+    fn description(&self) -> &'static str {
+        "Points spread evenly over a disc (class 0) and over the ring around it (class 1)."
+    }
 
     fn point(&self, class: u32, rng: &mut Rng) -> [f64; 2] {
         const INNER: f64 = 0.6;

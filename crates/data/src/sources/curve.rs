@@ -18,7 +18,7 @@ pub(crate) struct Common<'a> {
 /// What a curve says for itself.
 pub(crate) trait Curve {
     /// What a sample is and how its target is defined, for the data card.
-    const DESCRIPTION: &'static str;
+    fn description(&self) -> &'static str;
 
     /// The height at `x` of `[-1, 1]`, without noise, within about `[-1, 1]`.
     fn height(&self, x: f64) -> f64;
@@ -70,7 +70,7 @@ macro_rules! curve {
 pub(crate) use curve;
 
 /// Draws x evenly, perturbs the heights, and splits the points.
-pub(crate) fn generate<S: Curve>(source: &S, common: &Common<'_>, seed: u32) -> Result<Dataset, UserError> {
+pub(crate) fn generate(source: &dyn Curve, common: &Common<'_>, seed: u32) -> Result<Dataset, UserError> {
     check_repeats(common.features)?;
     let plane = Plane::Line(common.features.to_vec());
     let mut raw = Vec::with_capacity(2 * common.samples as usize);
@@ -90,7 +90,7 @@ pub(crate) fn generate<S: Curve>(source: &S, common: &Common<'_>, seed: u32) -> 
         plane: Some(plane),
         image: None,
         notes: Vec::new(),
-        description: S::DESCRIPTION.to_string(),
+        description: source.description().to_string(),
         licence: "Generated from the seed; free to use.".to_string(),
         scaling: Scaling::None,
         indicators: Vec::new(),

@@ -14,7 +14,9 @@ planar! {
 }
 
 impl Planar for Gaussians {
-    const DESCRIPTION: &'static str = "Points scattered normally around one centre per class; the centres lie on a circle.";
+    fn description(&self) -> &'static str {
+        "Points scattered normally around one centre per class; the centres lie on a circle."
+    }
 
     fn classes(&self) -> u32 {
         self.classes

@@ -11,7 +11,9 @@ planar! {
 }
 
 impl Planar for Moons {
-    const DESCRIPTION: &'static str = "Points along two interleaved half circles; the class is the half circle.";
+    fn description(&self) -> &'static str {
+        "Points along two interleaved half circles; the class is the half circle."
+    }
 
     fn point(&self, class: u32, rng: &mut Rng) -> [f64; 2] {
         let angle = rng.range(0.0, PI);

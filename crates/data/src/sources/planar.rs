@@ -23,7 +23,7 @@ pub(crate) trait HasCommon {
 /// What a planar source says for itself.
 pub(crate) trait Planar: HasCommon {
     /// What a sample is and how its class is defined, for the data card.
-    const DESCRIPTION: &'static str;
+    fn description(&self) -> &'static str;
 
     /// How many classes there are.
     fn classes(&self) -> u32 {
@@ -99,7 +99,7 @@ macro_rules! planar {
 pub(crate) use planar;
 
 /// Deals the samples to the classes, draws and perturbs the points, and splits them.
-pub(crate) fn generate<S: Planar>(source: &S, seed: u32) -> Result<Dataset, UserError> {
+pub(crate) fn generate(source: &dyn Planar, seed: u32) -> Result<Dataset, UserError> {
     source.check()?;
     let common = source.common();
     let classes = deal(common.samples, source.classes(), common.imbalance);
@@ -113,7 +113,7 @@ pub(crate) fn generate<S: Planar>(source: &S, seed: u32) -> Result<Dataset, User
     }
     let names = (0..source.classes()).map(class_name).collect();
     let licence = "Generated from the seed; free to use.";
-    finish(points, classes, names, common.features, (S::DESCRIPTION, licence), (common.validation, seed))
+    finish(points, classes, names, common.features, (source.description(), licence), (common.validation, seed))
 }
 
 /// The data set of points `[samples, 2]` with their classes.

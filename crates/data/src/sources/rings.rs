@@ -18,7 +18,9 @@ planar! {
 }
 
 impl Planar for Rings {
-    const DESCRIPTION: &'static str = "Points on concentric circles; classes take turns from the inside out.";
+    fn description(&self) -> &'static str {
+        "Points on concentric circles; classes take turns from the inside out."
+    }
 
     fn classes(&self) -> u32 {
         self.classes

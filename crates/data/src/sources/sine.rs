@@ -12,7 +12,9 @@ curve! {
 }
 
 impl Curve for Sine {
-    const DESCRIPTION: &'static str = "Points of a sine wave with noise in the height; the target is the height.";
+    fn description(&self) -> &'static str {
+        "Points of a sine wave with noise in the height; the target is the height."
+    }
 
     fn height(&self, x: f64) -> f64 {
         0.8 * libm::sin(PI * self.frequency * x)

@@ -17,7 +17,9 @@ planar! {
 }
 
 impl Planar for Spirals {
-    const DESCRIPTION: &'static str = "Points along spiral arms that start near the centre; the class is the arm.";
+    fn description(&self) -> &'static str {
+        "Points along spiral arms that start near the centre; the class is the arm."
+    }
 
     fn classes(&self) -> u32 {
         self.classes

@@ -10,7 +10,9 @@ curve! {
 }
 
 impl Curve for Steps {
-    const DESCRIPTION: &'static str = "Points of a rising staircase with noise in the height; the target is the height.";
+    fn description(&self) -> &'static str {
+        "Points of a rising staircase with noise in the height; the target is the height."
+    }
 
     fn height(&self, x: f64) -> f64 {
         let treads = f64::from(self.treads);

@@ -12,7 +12,9 @@ planar! {
 }
 
 impl Planar for Xor {
-    const DESCRIPTION: &'static str = "Points in the four quadrants of the plane; class 1 where x and y have the same sign.";
+    fn description(&self) -> &'static str {
+        "Points in the four quadrants of the plane; class 1 where x and y have the same sign."
+    }
 
     fn point(&self, class: u32, rng: &mut Rng) -> [f64; 2] {
         let x = rng.range(self.gap / 2.0, 0.95);
