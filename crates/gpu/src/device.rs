@@ -13,6 +13,9 @@ use crate::kernels::Style;
 use crate::program;
 use crate::shader::{Dispatch, GROUP, PARAM_WORDS};
 
+/// Pipelines that are kept for programs to come, however often a network is edited.
+const MAX_PIPELINES: usize = 256;
+
 /// Which device is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
@@ -190,11 +193,15 @@ impl GpuDevice {
             layout: Some(&self.inner.layout),
             module: &module,
             entry_point: Some("main"),
-            // Shaders clear their workgroup memory as far as they need it.
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             cache: None,
         });
-        self.inner.pipelines.borrow_mut().insert(dispatch.source.clone(), pipeline.clone());
+        let mut known = self.inner.pipelines.borrow_mut();
+        if known.len() >= MAX_PIPELINES {
+            // Loaded programs hold on to theirs.
+            known.clear();
+        }
+        known.insert(dispatch.source.clone(), pipeline.clone());
         pipeline
     }
 

@@ -10,6 +10,8 @@ pub(crate) const PARAM_WORDS: usize = 256;
 const BINDINGS: &str = include_str!("wgsl/bindings.wgsl");
 const MATH: &str = include_str!("wgsl/math.wgsl");
 const LANES: &str = include_str!("wgsl/lanes.wgsl");
+/// The same for a lane that is alone: a shader with a barrier in it, even one that is never reached, is slow on software adapters.
+const ONE_LANE: &str = include_str!("wgsl/one_lane.wgsl");
 
 /// Elements that one invocation handles at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,10 @@ impl Params {
         self.names.push(name);
         self.words.push(word);
         used
+    }
+
+    fn get(&self, name: &str) -> Option<u32> {
+        self.names.iter().position(|n| n == name).map(|at| self.words[at])
     }
 
     /// A word that is 0, unknown to the compiler.
@@ -186,7 +192,11 @@ pub(crate) fn assemble(
     if params.words.len() > PARAM_WORDS {
         return Err(ExecError::Unsupported(format!("a {name} kernel with {} parameters", params.words.len())));
     }
-    let lanes = if [functions, template].iter().any(|t| t.contains("lanes_")) { LANES } else { "" };
+    let lanes = match params.get("lanes") {
+        None => "",
+        Some(1) => ONE_LANE,
+        Some(_) => LANES,
+    };
     let own = format!("{lanes}\n{functions}\n{template}");
     let math = called(&own);
     let source = [width.aliases(), &params.declaration(), BINDINGS, &math, &own].join("\n").trim_end().to_string() + "\n";

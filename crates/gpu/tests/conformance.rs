@@ -23,8 +23,9 @@ fn large_products_give_what_the_interpreter_gives() {
 }
 
 #[test]
-fn large_products_do_so_with_the_kernels_of_gpus_too() {
+fn the_kernels_of_gpus_do_so_on_a_software_adapter_too() {
     let Some(device) = open(&DeviceOptions { as_hardware: true, ..DeviceOptions::default() }) else { return };
+    block_on(shared::all_cases_agree(&device));
     block_on(shared::products::agree(&device));
 }
 

@@ -32,6 +32,8 @@ fn float(words: &[u32], at: u32) -> f32 {
 fn the_self_test_passes_against_the_cpu() {
     let Some(device) = device() else { return };
     block_on(self_test(&device, &mut CpuExecutor::new())).unwrap();
+    let hardware = GpuDevice::open(&DeviceOptions { as_hardware: true, ..DeviceOptions::default() }).unwrap();
+    block_on(self_test(&hardware, &mut CpuExecutor::new())).unwrap();
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u3
     let gradient = Operand::new(&mut params, "gradient", cx.write(1)?);
     let mut text = load("x", &x) + &store("gradient", &gradient);
     let template = if let LossKind::CrossEntropy { label_smoothing } = kind {
-        spread(&mut params, rows, cols);
+        spread(cx.style, &mut params, rows, cols);
         text.push_str(&format!("const SMOOTHING: f32 = {label_smoothing:?}f;\n\n"));
         text.push_str(&label(&target));
         CROSS_ENTROPY

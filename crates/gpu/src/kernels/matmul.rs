@@ -35,7 +35,7 @@ fn dot(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
     params.add("k", s.k);
     params.add("columns", columns);
     params.add("outputs", outputs);
-    let lanes = reduce::lanes(s.k.div_ceil(8), outputs);
+    let lanes = reduce::lanes(cx.style, s.k.div_ceil(8), outputs);
     reduce::spread(&mut params, lanes, s.b.row_stride == 1);
     cx.out.push(assemble("matmul_dot", Width::One, params, &text, DOT, outputs.div_ceil(GROUP / lanes))?);
     Ok(())

@@ -1,7 +1,7 @@
 use downhill_compile::ExecError;
 use downhill_graph::kernel::{MapSpec, ReduceKind};
 
-use super::{Lower, map};
+use super::{Lower, Style, map};
 use crate::expr;
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
@@ -18,7 +18,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &MapSpec, kind: ReduceKind) -> Res
     params.add("outputs", outputs);
     params.add("reduced", reduced);
     params.add("inner", inner);
-    let lanes = lanes(reduced.div_ceil(PER_LANE), outputs);
+    let lanes = lanes(cx.style, reduced.div_ceil(PER_LANE), outputs);
     spread(&mut params, lanes, inner == 1);
 
     let reads = map::operands(cx, spec, &mut params)?;
@@ -47,8 +47,11 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &MapSpec, kind: ReduceKind) -> Res
 }
 
 /// How many invocations share one result: as many as have work, fewer where there are results enough to fill a device.
-pub(super) fn lanes(useful: u32, outputs: u32) -> u32 {
+pub(super) fn lanes(style: Style, useful: u32, outputs: u32) -> u32 {
     const ENOUGH: u32 = 1 << 16;
+    if !style.workgroup_memory && (outputs >= 4 || useful < GROUP) {
+        return 1;
+    }
     let wanted = (ENOUGH / outputs.max(1)).max(1);
     useful.clamp(1, GROUP).next_power_of_two().min(wanted.next_power_of_two()).min(GROUP)
 }

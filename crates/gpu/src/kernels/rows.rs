@@ -1,7 +1,7 @@
 use downhill_compile::ExecError;
 use downhill_graph::kernel::RowsKind;
 
-use super::Lower;
+use super::{Lower, Style};
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
 const SOFTMAX: &str = include_str!("../wgsl/softmax.wgsl");
@@ -10,7 +10,7 @@ const SOFTMAX_GRAD: &str = include_str!("../wgsl/softmax_grad.wgsl");
 /// Softmax, its logarithm, and their gradients: lanes share a row, a workgroup holds as many rows as fit.
 pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) -> Result<(), ExecError> {
     let mut params = Params::default();
-    let lanes = spread(&mut params, rows, cols);
+    let lanes = spread(cx.style, &mut params, rows, cols);
     let x = Operand::new(&mut params, "x", cx.read(0)?);
     let out = Operand::new(&mut params, "out", cx.write(0)?);
     let mut text = load("x", &x) + &store("out", &out);
@@ -29,8 +29,8 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) ->
 }
 
 /// Declares the sizes of `[rows, cols]` and how many lanes share a row; returns that.
-pub(super) fn spread(params: &mut Params, rows: u32, cols: u32) -> u32 {
-    let lanes = super::reduce::lanes(cols.div_ceil(8), rows);
+pub(super) fn spread(style: Style, params: &mut Params, rows: u32, cols: u32) -> u32 {
+    let lanes = super::reduce::lanes(style, cols.div_ceil(8), rows);
     params.add("rows", rows);
     params.add("cols", cols);
     params.add("lanes", lanes);

@@ -9,6 +9,7 @@ use crate::expr;
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
 const UPDATE: &str = include_str!("../wgsl/update.wgsl");
+const CHECKED_UPDATE: &str = include_str!("../wgsl/checked_update.wgsl");
 const CHECK: &str = include_str!("../wgsl/check.wgsl");
 /// Parameters up to which every workgroup checks all gradients itself, which saves a dispatch.
 const CHECKED_BY_ALL: u32 = 1 << 12;
@@ -28,11 +29,16 @@ pub(super) fn lower(cx: &mut Lower<'_>, rule: &UpdateRule, groups: &[UpdateGroup
         cx.out.push(assemble("check", Width::Four, params, &text, CHECK, items.div_ceil(GROUP))?);
     }
     let mut params = Params::default();
-    let mut text = if by_all { sound(cx, &mut params)? } else { unchecked(cx, &mut params) };
+    let (name, template, mut text) = if by_all {
+        ("checked_update", CHECKED_UPDATE, sound(cx, &mut params)?)
+    } else {
+        params.add("flag4", state.flag / 4);
+        ("update", UPDATE, String::new())
+    };
     text.push_str(&update(cx, rule, groups, scaled, &mut params)?);
     let items = state.parameter_len / 4;
     params.add("items", items);
-    cx.out.push(assemble("update", Width::Four, params, &text, UPDATE, items.div_ceil(GROUP))?);
+    cx.out.push(assemble(name, Width::Four, params, &text, template, items.div_ceil(GROUP))?);
     Ok(())
 }
 
@@ -43,14 +49,6 @@ fn sound(cx: &Lower<'_>, params: &mut Params) -> Result<String, ExecError> {
     params.add("gradient_items", cx.plan.state.parameter_len / 4);
     let loss = Operand::new(params, "loss", cx.read(0)?);
     Ok(format!("fn loss_word() -> u32 {{\n    return {};\n}}\n\n", loss.word(Width::Four, "0u")))
-}
-
-/// The same where another dispatch has checked: no gradient to look at, and a loss that is finite.
-fn unchecked(cx: &Lower<'_>, params: &mut Params) -> String {
-    params.add("flag4", cx.plan.state.flag / 4);
-    params.add("gradients4", 0);
-    params.add("gradient_items", 0);
-    "fn loss_word() -> u32 {\n    return 0u;\n}\n\n".to_string()
 }
 
 /// `item(i)`: the rule for parameters 4i to 4i + 3.

@@ -13,9 +13,10 @@ struct WasmTest {
 }
 
 /// Both builds of the worker are shipped, so the kernels are tested with and without relaxed SIMD.
-const WASM_TESTS: [WasmTest; 4] = [
+const WASM_TESTS: [WasmTest; 5] = [
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "" },
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "relaxed-simd" },
+    WasmTest { package: "downhill-gpu", test: "conformance_worker", features: "" },
     WasmTest { package: "downhill-train", test: "parity", features: "" },
     WasmTest { package: "downhill-app", test: "web", features: "" },
 ];
