@@ -2,6 +2,7 @@
 
 #![cfg(target_arch = "wasm32")]
 
+use downhill_compile::{Completed, Executor};
 use downhill_cpu::CpuExecutor;
 use downhill_gpu::{DeviceOptions, GpuDevice, self_test};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -27,4 +28,18 @@ async fn every_case_of_every_op_gives_what_the_interpreter_gives() {
 async fn large_products_give_what_the_interpreter_gives() {
     let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
     shared::products::agree(&device).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_lost_device_is_told_and_ends_the_wait() {
+    let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
+    let mut bench = shared::net::net(&device, &[7, 33, 12, 3], 20);
+    bench.step(&shared::net::step(0, 0.1));
+    bench.executor.finish().await;
+    bench.step(&shared::net::step(1, 0.1));
+    device.destroy();
+    bench.executor.finish().await;
+    let mut done = Vec::new();
+    bench.executor.take_completed(&mut done);
+    assert!(matches!(done.last(), Some(Completed::DeviceLost(_))), "{done:?}");
 }
