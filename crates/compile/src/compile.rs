@@ -1,5 +1,6 @@
 use downhill_graph::Graph;
 use downhill_graph::kernel::Kernel;
+use downhill_tensor::sort_short;
 use smallvec::{SmallVec, smallvec};
 
 use crate::canonicalise::canonicalise;
@@ -115,7 +116,7 @@ fn all_gradients(program: &Program, task: &Task, layout: &StateLayout) -> Option
     }
     let gradient = |b: BufferId| if let Home::Gradient(p) = program.buffer(b).home { Some(p.index()) } else { None };
     let mut found: Vec<usize> = task.reads.iter().map(|r| gradient(r.buffer)).collect::<Option<_>>()?;
-    found.sort_unstable();
+    sort_short(&mut found);
     let all = found.len() == layout.order.len() && found.iter().enumerate().all(|(i, p)| i == *p);
     all.then_some(Region { space: Space::Arena, offset: layout.offsets.gradients, len: layout.offsets.parameter_len })
 }

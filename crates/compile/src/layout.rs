@@ -2,7 +2,7 @@ use std::fmt;
 
 use downhill_graph::kernel::UpdateGroup;
 use downhill_graph::{Feed, FeedKind, Graph, Parameter, ScalarId};
-use downhill_tensor::Shape;
+use downhill_tensor::{Shape, sort_short_by_key};
 
 /// What the state of a run consists of; the same for all of its programs.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +119,7 @@ impl StateLayout {
     pub fn new(spec: &LayoutSpec) -> Result<Self, LayoutError> {
         let mut layout = StateLayout { order: vec![0; spec.parameters.len()], ring: spec.ring.max(1), ..Self::default() };
         let mut by_group: Vec<usize> = (0..spec.parameters.len()).collect();
-        by_group.sort_by_key(|&i| spec.parameters[i].group);
+        sort_short_by_key(&mut by_group, |&i| spec.parameters[i].group);
         let mut at = 0u64;
         for i in by_group {
             let p = &spec.parameters[i];

@@ -4,7 +4,7 @@ use std::fmt;
 
 use downhill_graph::Graph;
 use downhill_graph::kernel::Kernel;
-use downhill_tensor::Shape;
+use downhill_tensor::{Shape, sort_short, sort_short_by_key};
 
 use crate::layout::{MAX_ELEMENTS, padded};
 use crate::program::{BufferId, Home, Program, Task};
@@ -71,7 +71,7 @@ pub(crate) fn plan_memory(
         regions.push(fixed(buffer.home, graph, layout)?);
     }
     let mut blocks = blocks(program, alias);
-    blocks.sort_by_key(|b| (std::cmp::Reverse(b.len), b.life.first, b.buffers[0]));
+    sort_short_by_key(&mut blocks, |b| (std::cmp::Reverse(b.len), b.life.first, b.buffers[0]));
     let mut placed: Vec<(u64, Block)> = Vec::with_capacity(blocks.len());
     let mut end = u64::from(layout.state_len);
     for block in blocks {
@@ -123,7 +123,7 @@ fn best_fit(placed: &[(u64, Block)], block: &Block, start: u64) -> u64 {
     let overlaps = |b: &Block| b.life.first <= block.life.last && block.life.first <= b.life.last;
     let mut busy: Vec<(u64, u64)> =
         placed.iter().filter(|(_, b)| overlaps(b)).map(|(offset, b)| (*offset, offset + b.len)).collect();
-    busy.sort_unstable();
+    sort_short(&mut busy);
     let (mut at, mut best) = (start, None);
     for (from, to) in busy {
         let gap = from.saturating_sub(at);

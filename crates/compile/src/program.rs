@@ -4,7 +4,7 @@ use std::fmt;
 
 use downhill_graph::kernel::Kernel;
 use downhill_graph::{FeedId, NodeId, Origin, ParamId};
-use downhill_tensor::Shape;
+use downhill_tensor::{Shape, sort_short};
 use smallvec::SmallVec;
 
 /// A piece of memory that holds one value for as long as it is needed.
@@ -148,7 +148,7 @@ impl Program {
                     before.extend((0..i).filter(|&t| reads_parameter(&self.tasks[t])));
                 }
             }
-            before.sort_unstable();
+            sort_short(&mut before);
             before.dedup();
             deps.push(before);
         }

@@ -1,6 +1,7 @@
 //! Rewrites scalar expressions: folds constants, drops ×1 and +0, and puts one expression in the place of another's read.
 
 use downhill_graph::{BinaryOp, Expr, ExprOp, Reg, ScalarId, UnaryOp};
+use downhill_tensor::sort_short;
 
 /// What takes the place of a read.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ pub(crate) fn keep_outputs(expr: &Expr, keep: impl Fn(usize) -> bool) -> Expr {
 pub(crate) fn compact_reads(expr: &mut Expr) -> Vec<usize> {
     let mut old: Vec<usize> =
         expr.ops.iter().filter_map(|op| if let ExprOp::Read(n) = op { Some(usize::from(*n)) } else { None }).collect();
-    old.sort_unstable();
+    sort_short(&mut old);
     old.dedup();
     for op in &mut expr.ops {
         if let ExprOp::Read(n) = op {

@@ -1,6 +1,7 @@
 //! What must hold of a plan, checked from the plan alone and (for lifetimes) against the program it came from.
 
 use downhill_graph::kernel::{Kernel, MapSpec, MatLayout, MatMulSpec, RowsKind};
+use downhill_tensor::sort_short;
 
 use crate::program::{BufferId, Program};
 use crate::{Arg, Plan, Region, Space, Step};
@@ -93,7 +94,7 @@ fn row_major(map: &MapSpec, read: usize) -> bool {
 /// Whether the region lies within the union of others.
 fn covered(region: Region, by: &[Region]) -> bool {
     let mut parts: Vec<(u32, u32)> = by.iter().filter(|r| r.overlaps(&region)).map(|r| (r.offset, r.end())).collect();
-    parts.sort_unstable();
+    sort_short(&mut parts);
     let mut at = region.offset;
     for (start, end) in parts {
         if start > at {

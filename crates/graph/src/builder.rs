@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use downhill_tensor::{Shape, TensorTy};
+use downhill_tensor::{Shape, TensorTy, sort_short};
 use smallvec::SmallVec;
 
 use crate::kernel::{LossKind, ReduceKind, UpdateRule};
@@ -141,7 +141,7 @@ impl Graph {
     pub fn reduce(&mut self, kind: ReduceKind, x: Value, axes: &[isize], keep_dims: bool) -> Built {
         let shape = self.shape(x);
         let mut axes = axes.iter().map(|&axis| resolve("reduce", shape, axis)).collect::<Result<SmallVec<[usize; 4]>, _>>()?;
-        axes.sort_unstable();
+        sort_short(&mut axes);
         axes.dedup();
         self.apply(Reduce { kind, axes, keep_dims }, &[x])
     }

@@ -7,8 +7,10 @@ mod dtype;
 mod error;
 pub mod rng;
 mod shape;
+mod sort;
 pub mod stats;
 
 pub use dtype::{Dtype, TensorTy};
 pub use error::UserError;
 pub use shape::{Shape, ShapeError};
+pub use sort::{sort_short, sort_short_by_key};

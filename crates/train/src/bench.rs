@@ -8,7 +8,7 @@ use downhill_graph::ops::{FeedOp, MatMul};
 use downhill_graph::{Feed, FeedKind, Graph, OpError, StepScalars};
 use downhill_model::Experiment;
 use downhill_protocol::{BenchRequest, BenchResult};
-use downhill_tensor::{Shape, TensorTy, UserError};
+use downhill_tensor::{Shape, TensorTy, UserError, sort_short_by_key};
 use serde_json::json;
 use web_time::Instant;
 
@@ -127,7 +127,8 @@ fn measure(window: Duration, mut work: impl FnMut(Instant) -> Result<u64, UserEr
         let done = work(start + window)?;
         rates.push(done as f64 / start.elapsed().as_secs_f64());
     }
-    rates.sort_by(f64::total_cmp);
+    // Rates are not negative, so their bits sort as they do.
+    sort_short_by_key(&mut rates, |rate: &f64| rate.to_bits());
     Ok(Rates { median: rates[WINDOWS / 2], min: rates[0], max: rates[WINDOWS - 1] })
 }
 

@@ -6,7 +6,7 @@
 
 use downhill_graph::Expr;
 use downhill_graph::kernel::{Epilogue, Kernel, MapSpec, MatMulSpec};
-use downhill_tensor::Shape;
+use downhill_tensor::{Shape, sort_short};
 use smallvec::SmallVec;
 
 use super::{Reach, epilogue_reads, fits, merged_task, replace_both};
@@ -24,7 +24,7 @@ pub(super) fn append(program: &mut Program) -> bool {
         let Kernel::Map(map) = &consumer.kernel else { continue };
         // The last producer comes first: what the others give is there by then.
         let mut producers: Vec<usize> = consumer.reads.iter().flat_map(|r| writers[r.buffer.index()].iter().copied()).collect();
-        producers.sort_unstable();
+        sort_short(&mut producers);
         producers.dedup();
         for &p in producers.iter().rev() {
             if !reach.can_merge(p, c) {

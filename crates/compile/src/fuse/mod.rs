@@ -9,6 +9,7 @@ mod row_sum;
 
 use downhill_graph::kernel::{Epilogue, Kernel};
 use downhill_graph::{Expr, ExprOp};
+use downhill_tensor::sort_short;
 use smallvec::SmallVec;
 
 use crate::program::{BufferId, Home, Program, Task};
@@ -84,7 +85,7 @@ fn replace_both(program: &mut Program, first: usize, second: usize, merged: Task
 /// Nodes of both, in order; scope and origin of `keep`.
 fn merged_task(keep: &Task, other: &Task, kernel: Kernel) -> Task {
     let mut nodes: SmallVec<_> = keep.nodes.iter().chain(&other.nodes).copied().collect();
-    nodes.sort_unstable();
+    sort_short(&mut nodes);
     nodes.dedup();
     Task { kernel, nodes, ..keep.clone() }
 }

@@ -3,6 +3,7 @@
 use downhill_graph::kernel::{Kernel, Launch, MapSpec, MatLayout, MatMulSpec, Operand, UpdateGroup};
 use downhill_graph::ops::{FlatUpdate, Updated};
 use downhill_graph::{Expr, Node, Op, ParamId, Value};
+use downhill_tensor::sort_short_by_key;
 use smallvec::SmallVec;
 
 use super::{Lowering, Place, map_kernel};
@@ -162,7 +163,7 @@ impl Lowering<'_> {
 /// Ranges of the parameters, neighbours of equal rate and decay as one.
 fn update_groups(op: &FlatUpdate, layout: &StateLayout) -> Vec<UpdateGroup> {
     let mut params = op.params.clone();
-    params.sort_by_key(|p| layout.order[p.id.index()]);
+    sort_short_by_key(&mut params, |p| layout.order[p.id.index()]);
     let mut groups: Vec<UpdateGroup> = Vec::new();
     for Updated { id, lr, decay } in params {
         let entry = &layout.entries[layout.order[id.index()] as usize];

@@ -1,6 +1,6 @@
 use downhill_compile::ExecError;
 use downhill_graph::{BinaryOp, Expr, ExprOp, ScalarId, UnaryOp};
-use downhill_tensor::rng::Stream;
+use downhill_tensor::{rng::Stream, sort_short_by_key};
 use smallvec::SmallVec;
 
 use crate::simd::tile::{Ins, Slot, TileOp};
@@ -196,7 +196,7 @@ impl Allocator {
         // Reads first: another output may lie where they lie.
         let is_read = |o: usize| matches!(self.values[self.outputs[o]], Value::Leaf(Source::Read(_)));
         let mut waiting: SmallVec<[usize; 4]> = (0..self.outputs.len()).filter(|&o| !placed[o]).collect();
-        waiting.sort_by_key(|&o| !is_read(o));
+        sort_short_by_key(&mut waiting, |&o| !is_read(o));
         for out in waiting {
             let a = self.slot_of[self.outputs[out]] as Slot;
             let dst = self.slot(Source::Out(out as u8)) as Slot;

@@ -159,7 +159,10 @@ fn levels(sheet: &Sheet, column: usize, rows: &[usize]) -> (Vec<String>, Vec<u32
         }
     };
     let keys: Vec<(u64, String)> = rows.iter().map(|&i| key(i)).collect();
-    let mut index: BTreeMap<&(u64, String), u32> = keys.iter().map(|key| (key, 0)).collect();
+    let mut index: BTreeMap<&(u64, String), u32> = BTreeMap::new();
+    for key in &keys {
+        index.insert(key, 0);
+    }
     index.values_mut().zip(0..).for_each(|(value, i)| *value = i);
     let labels = keys.iter().map(|key| index[key]).collect();
     (index.keys().map(|key| key.1.clone()).collect(), labels)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use downhill_tensor::{Shape, TensorTy};
+use downhill_tensor::{Shape, TensorTy, sort_short};
 use smallvec::{SmallVec, smallvec};
 
 use super::case::normal;
@@ -32,7 +32,7 @@ impl OpDef for Permute {
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [x] = types(Self::NAME, inputs)?;
         let mut sorted = self.axes.clone();
-        sorted.sort_unstable();
+        sort_short(&mut sorted);
         if !sorted.iter().copied().eq(0..x.shape.rank()) {
             let message = format!("{:?} does not name each dimension of {} once", self.axes.as_slice(), x.shape);
             return Err(OpError::new(Self::NAME, message));
