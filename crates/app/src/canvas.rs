@@ -1,5 +1,6 @@
 //! Small help for painting: contexts, pixels, sizes.
 
+use crate::reactive::effect;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
@@ -39,7 +40,7 @@ pub fn fitted(canvas: &HtmlCanvasElement) -> Option<(CanvasRenderingContext2d, f
 
 /// Paints now and whenever what `paint` reads changes, once the canvas is there.
 pub fn painted(canvas: NodeRef<Canvas>, paint: impl Fn(&HtmlCanvasElement) + 'static) {
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(canvas) = canvas.get() {
             paint(&canvas);
         }

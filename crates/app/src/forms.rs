@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::document;
 use crate::fields::{self, Field, Kind, Range, TRAVEL};
 use crate::icons::Icon;
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// Fields that few people touch: they stand behind a fold.
@@ -51,11 +52,11 @@ pub fn FieldRow(
     let id = format!("f-{}", path.replace(['.', '[', ']'], "-"));
     let value = {
         let (path, default) = (path.clone(), field.default.clone());
-        Memo::new(move |_| lab.draft.with(|doc| document::get(doc, &path).cloned()).unwrap_or_else(|| default.clone()))
+        memo(move || lab.draft.with(|doc| document::get(doc, &path).cloned()).unwrap_or_else(|| default.clone()))
     };
     let changed = {
         let (path, default) = (path.clone(), field.default.clone());
-        Memo::new(move |_| lab.draft.with(|doc| document::get(doc, &path).is_some_and(|v| !same(v, &default))))
+        memo(move || lab.draft.with(|doc| document::get(doc, &path).is_some_and(|v| !same(v, &default))))
     };
     let reset = {
         let (path, title) = (path.clone(), field.title.clone());
@@ -92,7 +93,7 @@ pub fn Trouble(
     here_only: bool,
 ) -> impl IntoView {
     let lab = Lab::here();
-    let text = Memo::new(move |_| {
+    let text = memo(move || {
         lab.problem.with(|problem| {
             let problem = problem.as_ref()?;
             let at = problem.path.as_deref()?;
@@ -195,10 +196,10 @@ fn SizeControl(
     write: Callback<Value>,
     title: String,
 ) -> impl IntoView {
-    let word = Memo::new(move |_| value.with(|v| v.as_str().map(str::to_string)));
+    let word = memo(move || value.with(|v| v.as_str().map(str::to_string)));
     let choose = move |chosen: String| write.run(if chosen.is_empty() { json!(8) } else { json!(chosen) });
     let entry_id = format!("{id}-n");
-    let number = Memo::new(move |_| value.get());
+    let number = memo(move || value.get());
     view! {
         <select id=id class="sel" on:change=move |ev| choose(event_target_value(&ev)) prop:value=move || word.get().unwrap_or_default()>
             <option value="">"a number"</option>
@@ -255,7 +256,7 @@ fn Chips(words: Vec<(String, String)>, value: Memo<Value>, write: Callback<Value
     };
     let chips = words.into_iter().map(|(word, label)| {
         let mine = json!(word.clone());
-        let on = Memo::new(move |_| value.with(|v| v.as_array().is_some_and(|a| a.contains(&mine))));
+        let on = memo(move || value.with(|v| v.as_array().is_some_and(|a| a.contains(&mine))));
         let flip = flip.clone();
         view! { <button type="button" class="toggle num" aria-pressed=move || on.get().to_string() on:click=move |_| flip(&word)>{label}</button> }
     });
@@ -271,7 +272,7 @@ fn ChoiceControl(
     value: Memo<Value>,
     write: Callback<Value>,
 ) -> impl IntoView {
-    let name = Memo::new(move |_| value.with(|v| document::choice_name(v).to_string()));
+    let name = memo(move || value.with(|v| document::choice_name(v).to_string()));
     let words = members.iter().map(|(n, s)| (n.clone(), s["title"].as_str().unwrap_or(n).to_string())).collect::<Vec<_>>();
     let inner = move || {
         let name = name.get();

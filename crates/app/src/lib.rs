@@ -20,6 +20,8 @@ pub mod page;
 mod panels;
 pub mod plot;
 #[cfg(target_arch = "wasm32")]
+mod reactive;
+#[cfg(target_arch = "wasm32")]
 mod session;
 #[cfg(target_arch = "wasm32")]
 pub mod state;

@@ -10,6 +10,7 @@ use web_sys::HtmlElement;
 use super::drawer::ChartOptions;
 use crate::document::number;
 use crate::plot::series::Curve;
+use crate::reactive::{effect, memo};
 use crate::state::{Lab, Mark};
 
 #[wasm_bindgen(raw_module = "./charts.js")]
@@ -66,7 +67,7 @@ enum Kind {
 #[component]
 pub fn Charts() -> impl IntoView {
     let lab = Lab::here();
-    let classes = Memo::new(move |_| lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
+    let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
     watch_gradients(lab);
     view! {
         <div class="charts">
@@ -82,7 +83,7 @@ pub fn Charts() -> impl IntoView {
 fn watch_gradients(lab: Lab) {
     lab.watch(Watch { panel: "stats".into(), source: MapSource::Stats, every_ms: 250.0 });
     let last = StoredValue::new(None::<(u32, u64)>);
-    Effect::new(move |_| {
+    effect(move || {
         lab.frames.stats.with(|shown| {
             let Some(shown) = shown.as_ref().filter(|s| last.get_value() != Some((s.run, s.step))) else { return };
             let Frame::Stats { rows } = &shown.message.header else { return };
@@ -105,7 +106,7 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let chart = StoredValue::new_local(None::<TimeChart>);
     let beat = throttled(lab, at);
-    Effect::new(move |_| {
+    effect(move || {
         let Some(host) = host.get() else { return };
         beat.track();
         lab.palette.track();
@@ -121,7 +122,7 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
     on_cleanup(move || {
         let _ = chart.try_update_value(|chart| chart.take().inspect(TimeChart::destroy));
     });
-    let baseline = Memo::new(move |_| {
+    let baseline = memo(move || {
         lab.info
             .with(|i| i.as_ref().and_then(|i| if kind == Kind::Accuracy { i.baseline_accuracy } else { Some(i.baseline_loss) }))
     });
@@ -147,7 +148,7 @@ fn throttled(lab: Lab, at: f64) -> RwSignal<u32> {
     let beat = RwSignal::new(0);
     let last = StoredValue::new(0.0f64);
     let waiting = StoredValue::new(false);
-    Effect::new(move |_| {
+    effect(move || {
         lab.curves_changed.track();
         if waiting.get_value() {
             return;

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use crate::forms::sentence;
 use crate::page::open_text;
 use crate::plot::place;
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// What was typed and not applied yet; outlives the tab.
@@ -19,15 +20,15 @@ pub struct Typed(pub RwSignal<Option<String>>);
 pub fn Code() -> impl IntoView {
     let lab = Lab::here();
     let Typed(typed) = expect_context();
-    let written = Memo::new(move |_| {
+    let written = memo(move || {
         lab.draft.with(|doc| match Experiment::from_value(doc) {
             Ok(parsed) => parsed.experiment.to_json(),
             Err(_) => serde_json::to_string_pretty(doc).unwrap_or_default(),
         })
     });
-    let text = Memo::new(move |_| typed.get().unwrap_or_else(|| written.get()));
+    let text = memo(move || typed.get().unwrap_or_else(|| written.get()));
     // An error of the worker belongs to what was applied, one of the reader to what is typed.
-    let wrong = Memo::new(move |_| match typed.get() {
+    let wrong = memo(move || match typed.get() {
         Some(typed) => Experiment::parse(&typed).err(),
         None => lab.problem.get(),
     });

@@ -11,6 +11,7 @@ use crate::catalog;
 use crate::document;
 use crate::forms::{Form, Trouble};
 use crate::plot::colour::css;
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// Samples of a thumbnail.
@@ -21,7 +22,7 @@ const SAMPLES: u32 = 130;
 pub fn DataPanel() -> impl IntoView {
     let lab = Lab::here();
     let own = RwSignal::new(false);
-    let name = Memo::new(move |_| lab.draft.with(|doc| document::name_at(doc, "data", "spirals")));
+    let name = memo(move || lab.draft.with(|doc| document::name_at(doc, "data", "spirals")));
     let sources = Source::NAMES
         .iter()
         .copied()

@@ -9,6 +9,7 @@ use super::predictions::{self, Rows};
 use crate::canvas::{painted, position, put_pixels};
 use crate::plot::colour::{Palette, mix};
 use crate::plot::pad::{Bitmap, CELLS};
+use crate::reactive::{effect, memo};
 use crate::state::Lab;
 
 /// What a pixel of the set holds at most.
@@ -20,7 +21,7 @@ pub fn DrawPanel() -> impl IntoView {
     let lab = Lab::here();
     let bitmap = RwSignal::new(Bitmap::default());
     let rows = predictions::watched(lab);
-    Effect::new(move |_| {
+    effect(move || {
         // Until somebody draws, the worst mistake is on show.
         if lab.sample.with(Option::is_none)
             && let Some(first) = rows.with(|r| r.inputs.first().cloned())
@@ -85,7 +86,7 @@ fn paint_cells(canvas: &HtmlCanvasElement, cells: &[f32], palette: &Palette) {
 
 /// Watches the network on the sample that is chosen or drawn, for the bars and for the network's cells.
 pub fn watch_sample(lab: Lab) {
-    Effect::new(move |_| {
+    effect(move || {
         let Some(values) = lab.sample.get() else { return };
         lab.watch(Watch { panel: "draft".into(), source: MapSource::Draft { values }, every_ms: 50.0 });
     });
@@ -94,8 +95,8 @@ pub fn watch_sample(lab: Lab) {
 #[component]
 fn Probabilities() -> impl IntoView {
     let lab = Lab::here();
-    let labels = Memo::new(move |_| lab.data().map(|d| d.labels).unwrap_or_default());
-    let values = Memo::new(move |_| {
+    let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
+    let values = memo(move || {
         if lab.sample.with(Option::is_none) {
             return Vec::new();
         }
@@ -104,9 +105,9 @@ fn Probabilities() -> impl IntoView {
             _ => Vec::new(),
         })
     });
-    let best = Memo::new(move |_| values.with(|v| v.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|b| b.0)));
+    let best = memo(move || values.with(|v| v.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|b| b.0)));
     let bar = move |i: usize, label: String| {
-        let p = Memo::new(move |_| values.with(|v| v.get(i).copied().unwrap_or(0.0)));
+        let p = memo(move || values.with(|v| v.get(i).copied().unwrap_or(0.0)));
         let style = move || format!("transform:scaleX({:.4})", p.get());
         let text = move || if values.with(Vec::is_empty) { "–".to_string() } else { format!("{:.1}", 100.0 * p.get()) };
         view! { <div class="bar" class:best=move || best.get() == Some(i) data-digit=i.to_string()><b>{label}</b><i><s style=style></s></i><span class="num">{text}</span></div> }
@@ -119,16 +120,16 @@ fn Probabilities() -> impl IntoView {
 fn Gallery(rows: Memo<Rows>) -> impl IntoView {
     const SHOWN: usize = 12;
     let lab = Lab::here();
-    let labels = Memo::new(move |_| lab.data().map(|d| d.labels).unwrap_or_default());
+    let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
     let name = move |v: f32| labels.with(|l| l.get(v as usize).cloned().unwrap_or_default());
     let tile = move |i: usize| {
         let canvas = NodeRef::<Canvas>::new();
-        let cells = Memo::new(move |_| rows.with(|r| r.inputs.get(i).cloned().unwrap_or_default()));
+        let cells = memo(move || rows.with(|r| r.inputs.get(i).cloned().unwrap_or_default()));
         painted(canvas, move |canvas| {
             let palette = lab.palette.get();
             cells.with(|cells| paint_cells(canvas, cells, &palette));
         });
-        let row = Memo::new(move |_| rows.with(|r| r.rows.get(i).copied()));
+        let row = memo(move || rows.with(|r| r.rows.get(i).copied()));
         let wrong = move || row.get().is_some_and(|r| r[1] != r[2]);
         let text = move || {
             row.get().map(
@@ -145,6 +146,6 @@ fn Gallery(rows: Memo<Rows>) -> impl IntoView {
             </button>
         }
     };
-    let count = Memo::new(move |_| rows.with(|r| r.rows.len().min(SHOWN)));
+    let count = memo(move || rows.with(|r| r.rows.len().min(SHOWN)));
     view! { <div class="tiles" role="group" aria-label="Held-out digits, the worst mistakes first">{move || (0..count.get()).map(tile).collect_view()}</div> }
 }

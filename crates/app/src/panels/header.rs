@@ -8,6 +8,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use crate::document::{self, grouped};
 use crate::icons::{Icon, Mark};
 use crate::page::open_preset;
+use crate::reactive::{effect, memo};
 use crate::state::Lab;
 use crate::theme;
 
@@ -37,10 +38,10 @@ pub fn Header(
 #[component]
 fn Name() -> impl IntoView {
     let lab = Lab::here();
-    let name = Memo::new(move |_| {
+    let name = memo(move || {
         lab.draft.with(|doc| document::get(doc, "name").and_then(|v| v.as_str()).unwrap_or("Untitled").to_string())
     });
-    Effect::new(move |_| document().set_title(&format!("{} · Downhill", name.get())));
+    effect(move || document().set_title(&format!("{} · Downhill", name.get())));
     view! {
         <div class="name">
             <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=name
@@ -74,7 +75,7 @@ fn Transport() -> impl IntoView {
         if lab.wanted.get() { view! { <Icon name="pause"/> }.into_any() } else { view! { <Icon name="play"/> }.into_any() }
     };
     let play_word = move || if lab.wanted.get() { "Pause" } else { "Play" };
-    let pace = Memo::new(move |_| lab.draft.with(Lab::pace_of));
+    let pace = memo(move || lab.draft.with(Lab::pace_of));
     let position = move || match pace.get() {
         None => PACES.len(),
         Some(steps) => PACES.iter().position(|&p| p >= steps * 0.999).unwrap_or(PACES.len() - 1),
@@ -100,9 +101,9 @@ fn Transport() -> impl IntoView {
 #[component]
 fn Readings() -> impl IntoView {
     let lab = Lab::here();
-    let step = Memo::new(move |_| lab.status.with(|s| grouped(s.step)));
-    let epoch = Memo::new(move |_| lab.status.with(|s| format!("{:.1}", s.epoch)));
-    let loss = Memo::new(move |_| {
+    let step = memo(move || lab.status.with(|s| grouped(s.step)));
+    let epoch = memo(move || lab.status.with(|s| format!("{:.1}", s.epoch)));
+    let loss = memo(move || {
         lab.status.with(|s| {
             if s.loss.is_finite() {
                 format!("{:.4}", s.loss)
@@ -113,9 +114,8 @@ fn Readings() -> impl IntoView {
             }
         })
     });
-    let rate = Memo::new(move |_| {
-        lab.status.with(|s| if s.running { grouped(s.steps_per_second.round() as u64) } else { "–".into() })
-    });
+    let rate =
+        memo(move || lab.status.with(|s| if s.running { grouped(s.steps_per_second.round() as u64) } else { "–".into() }));
     let reading = |name: &'static str, value: Memo<String>| view! { <div data-reading=name><small>{name}</small><span class="num">{value}</span></div> };
     view! {
         <div class="read" role="group" aria-label="Readings">
@@ -127,8 +127,8 @@ fn Readings() -> impl IntoView {
 #[component]
 fn Backend() -> impl IntoView {
     let lab = Lab::here();
-    let name = Memo::new(move |_| lab.info.with(|i| i.as_ref().map_or("CPU".to_string(), |i| i.backend.to_uppercase())));
-    let simd = Memo::new(move |_| if lab.simd.with(String::is_empty) { "starting".to_string() } else { "SIMD".to_string() });
+    let name = memo(move || lab.info.with(|i| i.as_ref().map_or("CPU".to_string(), |i| i.backend.to_uppercase())));
+    let simd = memo(move || if lab.simd.with(String::is_empty) { "starting".to_string() } else { "SIMD".to_string() });
     let title = move || match lab.simd.get().as_str() {
         "relaxed-simd" => {
             "Trains on the processor, in a worker, with relaxed SIMD: fused multiply-add where the machine has it."

@@ -1,5 +1,6 @@
 //! The keys, in a dialog.
 
+use crate::reactive::effect;
 use leptos::html::Dialog;
 use leptos::prelude::*;
 
@@ -20,7 +21,7 @@ pub fn Help(
     open: RwSignal<bool>,
 ) -> impl IntoView {
     let dialog = NodeRef::<Dialog>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let Some(dialog) = dialog.get() else { return };
         if open.get() && !dialog.open() {
             let _ = dialog.show_modal();

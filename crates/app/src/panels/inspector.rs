@@ -4,6 +4,7 @@ use downhill_protocol::{Frame, MapSource, Watch};
 use leptos::prelude::*;
 
 use crate::document::number;
+use crate::reactive::memo;
 use crate::state::Lab;
 
 type Rows = Vec<(String, Vec<(String, f64)>)>;
@@ -13,15 +14,15 @@ type Rows = Vec<(String, Vec<(String, f64)>)>;
 pub fn Inspector() -> impl IntoView {
     let lab = Lab::here();
     lab.watch(Watch { panel: "stats".into(), source: MapSource::Stats, every_ms: 500.0 });
-    let rows = Memo::new(move |_| {
+    let rows = memo(move || {
         lab.frames.stats.with(|shown| match shown.as_ref().map(|s| &s.message.header) {
             Some(Frame::Stats { rows }) => rows.clone(),
             _ => Rows::new(),
         })
     });
-    let names = Memo::new(move |_| rows.with(|r| r.iter().map(|row| (row.0.clone(), columns(row))).collect::<Vec<_>>()));
+    let names = memo(move || rows.with(|r| r.iter().map(|row| (row.0.clone(), columns(row))).collect::<Vec<_>>()));
     // Rows with the same columns share a table: parameters one, activations the other.
-    let tables = Memo::new(move |_| {
+    let tables = memo(move || {
         let mut tables: Vec<(Vec<String>, Vec<usize>)> = Vec::new();
         for (i, (_, columns)) in names.get().into_iter().enumerate() {
             match tables.iter_mut().find(|t| t.0 == columns) {

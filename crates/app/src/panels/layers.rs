@@ -9,6 +9,7 @@ use crate::document;
 use crate::forms::{Form, Select, Trouble};
 use crate::icons::Icon;
 use crate::plot::network::Column;
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// Activations in the order of the list.
@@ -101,7 +102,7 @@ fn LayerName(index: usize, label: String) -> impl IntoView {
     let lab = Lab::here();
     let editing: RwSignal<Option<Editing>> = expect_context();
     let path = format!("model[{index}]");
-    let bad = Memo::new(move |_| {
+    let bad = memo(move || {
         lab.problem.with(|p| {
             p.as_ref()
                 .and_then(|p| p.path.as_deref())
@@ -136,7 +137,7 @@ pub fn LayerEditor() -> impl IntoView {
     let lab = Lab::here();
     let map: Map = expect_context();
     let editing: RwSignal<Option<Editing>> = expect_context();
-    let open = Memo::new(move |_| match editing.get() {
+    let open = memo(move || match editing.get() {
         Some(Editing::Layer(index)) => {
             let name = lab
                 .draft
@@ -199,7 +200,7 @@ pub fn AddLayer() -> impl IntoView {
     let lab = Lab::here();
     let map: Map = expect_context();
     let editing: RwSignal<Option<Editing>> = expect_context();
-    let place = Memo::new(move |_| match editing.get() {
+    let place = memo(move || match editing.get() {
         Some(Editing::Add(at)) => Some(at),
         _ => None,
     });

@@ -17,6 +17,7 @@ use crate::document::{self, grouped, scaled};
 use crate::plot::colour::{Palette, css};
 use crate::plot::network::{Column, columns, shown};
 use crate::plot::{curve, heatmap, wires};
+use crate::reactive::{effect, memo};
 use crate::state::{Lab, Shown};
 
 /// Points per side of a unit's map.
@@ -63,7 +64,7 @@ pub struct Map {
 #[component]
 pub fn Network() -> impl IntoView {
     let lab = Lab::here();
-    let columns = Memo::new(move |_| lab.info.with(|i| i.as_ref().map(|i| columns(&i.layers)).unwrap_or_default()));
+    let columns = memo(move || lab.info.with(|i| i.as_ref().map(|i| columns(&i.layers)).unwrap_or_default()));
     let map = Map {
         columns,
         hover: RwSignal::new(None),
@@ -80,7 +81,7 @@ pub fn Network() -> impl IntoView {
     let net = NodeRef::<Div>::new();
     let size = RwSignal::new(None::<RwSignal<u32>>);
     net.on_load(move |net| size.set(Some(size_of(&net))));
-    let room = Memo::new(move |_| {
+    let room = memo(move || {
         size.get().map(|s| s.get());
         net.get().map_or(9, |net| (((f64::from(net.client_height()) - ABOVE) / CELL) as usize).clamp(3, 16))
     });
@@ -106,7 +107,7 @@ pub fn Network() -> impl IntoView {
 /// Weights for the lines, and maps where the input is a plane.
 fn watch(lab: Lab) {
     lab.watch(Watch { panel: "weights".into(), source: MapSource::Weights, every_ms: 50.0 });
-    let square = Memo::new(move |_| {
+    let square = memo(move || {
         let picture = lab.info.with(|i| Picture::of(i.as_ref().map(|i| &i.data)));
         match picture {
             Picture::Plane => Some(lab.points.with(|p| curve::square_around(&p.0))),
@@ -114,7 +115,7 @@ fn watch(lab: Lab) {
             _ => None,
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if let Some((low, high)) = square.get() {
             let source = MapSource::Grid { resolution: RESOLUTION, low, high, output_only: false };
             lab.watch(Watch { panel: "maps".into(), source, every_ms: 50.0 });
@@ -125,7 +126,7 @@ fn watch(lab: Lab) {
 #[component]
 fn Cost() -> impl IntoView {
     let lab = Lab::here();
-    let text = Memo::new(move |_| {
+    let text = memo(move || {
         lab.info.with(|i| {
             i.as_ref().map(|i| {
                 let (flops, bytes) = (scaled(i.flops_per_step as f64), scaled(i.bytes as f64));
@@ -140,7 +141,7 @@ fn Cost() -> impl IntoView {
 #[component]
 fn Refused() -> impl IntoView {
     let lab = Lab::here();
-    let text = Memo::new(move |_| lab.problem.with(|p| p.as_ref().map(ToString::to_string)));
+    let text = memo(move || lab.problem.with(|p| p.as_ref().map(ToString::to_string)));
     let back = move |_| {
         let accepted = lab.inbox.with_value(|inbox| inbox.accepted.clone());
         if let Ok(doc) = serde_json::from_str(&accepted) {
@@ -173,13 +174,13 @@ fn face(picture: Picture, column: &Column, at: usize) -> Face {
 fn ColumnView(at: usize, column: Column, room: Memo<usize>) -> impl IntoView {
     let lab = Lab::here();
     let map: Map = expect_context();
-    let picture = Memo::new(move |_| lab.info.with(|i| Picture::of(i.as_ref().map(|i| &i.data))));
+    let picture = memo(move || lab.info.with(|i| Picture::of(i.as_ref().map(|i| &i.data))));
     let units = column.units;
     let face = {
         let column = column.clone();
-        Memo::new(move |_| face(picture.get(), &column, at))
+        memo(move || face(picture.get(), &column, at))
     };
-    let count = Memo::new(move |_| if face.get() == Face::Sample { 1 } else { shown(units, room.get()) });
+    let count = memo(move || if face.get() == Face::Sample { 1 } else { shown(units, room.get()) });
     let labelled = at == 0 || !column.names.is_empty();
     let title = column.title();
     let names = column.clone();
@@ -255,7 +256,7 @@ fn walk(ev: web_sys::KeyboardEvent) {
 
 /// Notes where the cells are, after every change of the layout, and derives the lines from it.
 fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, room: Memo<usize>, size: RwSignal<Option<RwSignal<u32>>>) {
-    Effect::new(move |_| {
+    effect(move || {
         size.get().map(|s| s.get());
         map.columns.with(|_| ());
         room.get();
@@ -357,7 +358,7 @@ fn paint_cells(lab: Lab, map: Map) {
             });
         });
     };
-    Effect::new(move |_| {
+    effect(move || {
         map.placed.track();
         let palette = lab.palette.get();
         let Some(shown) = lab.frames.maps.get() else { return };
@@ -367,7 +368,7 @@ fn paint_cells(lab: Lab, map: Map) {
             Some((values.get(unit * size..(unit + 1) * size)?.to_vec(), heatmap::scale_of(values), RESOLUTION))
         });
     });
-    Effect::new(move |_| {
+    effect(move || {
         map.placed.track();
         let palette = lab.palette.get();
         let Some(shown) = lab.frames.weights.get() else { return };
@@ -378,7 +379,7 @@ fn paint_cells(lab: Lab, map: Map) {
             Some((values.get(unit * size..(unit + 1) * size)?.to_vec(), heatmap::scale_of(values), side?))
         });
     });
-    Effect::new(move |_| {
+    effect(move || {
         map.placed.track();
         let palette = lab.palette.get();
         let sample = lab.sample.get();
@@ -425,7 +426,7 @@ fn Wires(map: Map) -> impl IntoView {
         })
     };
     let listeners = NodeRef::<Div>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let Some(net) = listeners.get().and_then(|l| l.closest(".net").ok().flatten()) else { return };
         let moved = wasm_bindgen::closure::Closure::<dyn FnMut(PointerEvent)>::new(move |ev: PointerEvent| {
             let found = over(&ev);

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::draw::DrawPanel;
 use crate::panels::stage::{Boundary, CurvePicture};
 use crate::plot::health::{Level, Signs, Verdict, judge};
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// What kind of picture fits the data.
@@ -40,9 +41,9 @@ impl Picture {
 #[component]
 pub fn Output() -> impl IntoView {
     let lab = Lab::here();
-    let picture = Memo::new(move |_| lab.info.with(|i| Picture::of(i.as_ref().map(|i| &i.data))));
+    let picture = memo(move || lab.info.with(|i| Picture::of(i.as_ref().map(|i| &i.data))));
     let confusion = RwSignal::new(false);
-    let classes = Memo::new(move |_| lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.task == "classification")));
+    let classes = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.task == "classification")));
     let body = move || match (picture.get(), confusion.get() && classes.get()) {
         (_, true) => view! { <super::predictions::Confusion/> }.into_any(),
         (Picture::Plane, _) => view! { <Boundary/> }.into_any(),
@@ -71,8 +72,8 @@ pub fn Output() -> impl IntoView {
 #[component]
 fn Facts() -> impl IntoView {
     let lab = Lab::here();
-    let classes = Memo::new(move |_| lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
-    let values = Memo::new(move |_| {
+    let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
+    let values = memo(move || {
         let kind = if classes.get() { "accuracy" } else { "loss" };
         lab.status.with(|s| (Lab::metric(s, &format!("train_{kind}")), Lab::metric(s, &format!("validation_{kind}"))))
     });
@@ -114,8 +115,8 @@ fn signs(lab: Lab) -> Signs {
 fn Health() -> impl IntoView {
     let lab = Lab::here();
     // The metrics move a few times a second at most; the verdict need not move more often.
-    let beat = Memo::new(move |_| lab.status.with(|s| (s.metrics.clone(), s.step == 0, s.step / 50)));
-    let verdict: Memo<Verdict> = Memo::new(move |_| {
+    let beat = memo(move || lab.status.with(|s| (s.metrics.clone(), s.step == 0, s.step / 50)));
+    let verdict: Memo<Verdict> = memo(move || {
         beat.with(|_| ());
         lab.diverged.track();
         lab.info.track();
@@ -139,7 +140,7 @@ fn Health() -> impl IntoView {
 #[component]
 fn DataCard() -> impl IntoView {
     let lab = Lab::here();
-    let data = Memo::new(move |_| lab.info.with(|i| i.as_ref().map(|i| (i.data.clone(), i.notes.clone()))));
+    let data = memo(move || lab.info.with(|i| i.as_ref().map(|i| (i.data.clone(), i.notes.clone()))));
     move || {
         data.get().map(|(d, notes)| {
             let notes = (!notes.is_empty())

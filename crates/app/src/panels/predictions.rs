@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::document::number;
 use crate::plot::colour;
+use crate::reactive::{effect, memo};
 use crate::state::Lab;
 
 const LIMIT: u32 = 24;
@@ -23,7 +24,7 @@ pub struct Rows {
 /// Watches the predictions for as long as the calling component is on screen.
 pub fn watched(lab: Lab) -> Memo<Rows> {
     lab.watch(Watch { panel: "validation".into(), source: MapSource::Validation { limit: LIMIT }, every_ms: 500.0 });
-    Memo::new(move |_| {
+    memo(move || {
         lab.frames.validation.with(|shown| {
             let Some(shown) = shown else { return Rows::default() };
             let Frame::Predictions { rows, inputs, confusion } = &shown.message.header else { return Rows::default() };
@@ -44,10 +45,10 @@ pub fn watched(lab: Lab) -> Memo<Rows> {
 pub fn Confusion() -> impl IntoView {
     let lab = Lab::here();
     let rows = watched(lab);
-    let labels = Memo::new(move |_| lab.data().map(|d| d.labels).unwrap_or_default());
+    let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
     let cell = move |i: usize, j: usize| {
-        let count = Memo::new(move |_| rows.with(|r| r.confusion.get(i * labels.with(Vec::len) + j).copied().unwrap_or(0.0)));
-        let total = Memo::new(move |_| {
+        let count = memo(move || rows.with(|r| r.confusion.get(i * labels.with(Vec::len) + j).copied().unwrap_or(0.0)));
+        let total = memo(move || {
             let n = labels.with(Vec::len);
             rows.with(|r| r.confusion.get(i * n..(i + 1) * n).map_or(0.0, |row| row.iter().sum::<f32>()))
         });
@@ -82,7 +83,7 @@ pub fn Confusion() -> impl IntoView {
 pub fn Predictions() -> impl IntoView {
     let lab = Lab::here();
     let rows = watched(lab);
-    Effect::new(move |_| {
+    effect(move || {
         // Something to look at inside the network before anything is clicked.
         if lab.sample.with(Option::is_none)
             && let Some(first) = rows.with(|r| r.inputs.first().cloned())
@@ -90,11 +91,11 @@ pub fn Predictions() -> impl IntoView {
             lab.sample.set(Some(first));
         }
     });
-    let data = Memo::new(move |_| lab.data());
+    let data = memo(move || lab.data());
     let name = move |v: f32| data.with(|d| d.as_ref().and_then(|d| d.labels.get(v as usize).cloned()).unwrap_or_default());
     let classes = move || data.with(|d| d.as_ref().is_some_and(|d| d.task == "classification"));
     let row = move |i: usize| {
-        let at = Memo::new(move |_| rows.with(|r| r.rows.get(i).copied()));
+        let at = memo(move || rows.with(|r| r.rows.get(i).copied()));
         let cells = move || {
             at.get().map(|[_, truth, predicted, p]| {
                 let wrong = classes() && truth != predicted;
@@ -107,7 +108,7 @@ pub fn Predictions() -> impl IntoView {
         };
         view! { {cells} }.into_any()
     };
-    let count = Memo::new(move |_| rows.with(|r| r.rows.len().min(12)));
+    let count = memo(move || rows.with(|r| r.rows.len().min(12)));
     let heads = move || if classes() { ["truth", "prediction", "probability"] } else { ["target", "prediction", "error"] };
     view! {
         <div class="matrix" tabindex="0" role="region" aria-label="Predictions">

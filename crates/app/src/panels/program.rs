@@ -3,13 +3,14 @@
 use leptos::prelude::*;
 
 use crate::document::scaled;
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// The list of kernels.
 #[component]
 pub fn Program() -> impl IntoView {
     let lab = Lab::here();
-    let lines = Memo::new(move |_| lab.info.with(|i| i.as_ref().map(|i| i.program.clone()).unwrap_or_default()));
+    let lines = memo(move || lab.info.with(|i| i.as_ref().map(|i| i.program.clone()).unwrap_or_default()));
     let summary = move || {
         lab.info.with(|i| {
             i.as_ref().map(|i| {

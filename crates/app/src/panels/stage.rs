@@ -13,6 +13,7 @@ use crate::document::{self, number};
 use crate::icons::Icon;
 use crate::plot::colour::{Palette, Rgb, css};
 use crate::plot::{curve, heatmap};
+use crate::reactive::{effect, memo};
 use crate::state::{Lab, Shown};
 
 /// Points per side of the boundary.
@@ -29,8 +30,8 @@ pub fn output_of(shown: &Shown) -> Option<(usize, &[f32])> {
 #[component]
 pub fn Boundary() -> impl IntoView {
     let lab = Lab::here();
-    let square = Memo::new(move |_| lab.points.with(|p| curve::square_around(&p.0)));
-    Effect::new(move |_| {
+    let square = memo(move || lab.points.with(|p| curve::square_around(&p.0)));
+    effect(move || {
         let (low, high) = square.get();
         let source = MapSource::Grid { resolution: RESOLUTION, low, high, output_only: true };
         lab.watch(Watch { panel: "boundary".into(), source, every_ms: 33.0 });
@@ -102,7 +103,7 @@ fn paint_output(units: usize, values: &[f32], palette: &Palette, ramp: &[Rgb], p
 
 /// The points of the source `points` as the document on screen holds them, newer than the run's.
 fn drawn_points(lab: Lab) -> Memo<Option<Vec<f32>>> {
-    Memo::new(move |_| {
+    memo(move || {
         lab.draft.with(|doc| {
             let points = document::get(doc, "data.points.points")?.as_array()?;
             let of = |v: &Value| v.as_f64().unwrap_or(0.0) as f32;
@@ -244,8 +245,8 @@ fn dot(context: &CanvasRenderingContext2d, palette: &Palette, (x, y): (f64, f64)
 #[component]
 pub fn CurvePicture() -> impl IntoView {
     let lab = Lab::here();
-    let frame = Memo::new(move |_| lab.points.with(|p| curve::Frame::around(&p.0)));
-    Effect::new(move |_| {
+    let frame = memo(move || lab.points.with(|p| curve::Frame::around(&p.0)));
+    effect(move || {
         let (low, high) = frame.get().x;
         let source = MapSource::Line { points: 200, low: low as f32, high: high as f32 };
         lab.watch(Watch { panel: "curve".into(), source, every_ms: 33.0 });

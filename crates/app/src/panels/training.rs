@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::catalog;
 use crate::document;
 use crate::forms::{Form, Select, Trouble};
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// The panel.
@@ -31,7 +32,7 @@ pub fn Training() -> impl IntoView {
 #[component]
 fn Choice(group: &'static str, title: &'static str, fallback: &'static str, kept: &'static [&'static str]) -> impl IntoView {
     let lab = Lab::here();
-    let name = Memo::new(move |_| lab.draft.with(|doc| document::name_at(doc, group, fallback)));
+    let name = memo(move || lab.draft.with(|doc| document::name_at(doc, group, fallback)));
     let words: Vec<(String, String)> =
         catalog::names_of(group).iter().map(|n| (n.to_string(), catalog::title_of(group, n))).collect();
     let choose = move |new: String| {
@@ -70,7 +71,7 @@ fn TrainingFields(hidden: &'static [&'static str]) -> impl IntoView {
 #[component]
 fn Seed() -> impl IntoView {
     let lab = Lab::here();
-    let seed = Memo::new(move |_| lab.draft.with(|doc| document::get(doc, "seed").map_or("0".to_string(), document::brief)));
+    let seed = memo(move || lab.draft.with(|doc| document::get(doc, "seed").map_or("0".to_string(), document::brief)));
     let write =
         move |text: String| lab.set("seed", "Seed", text.trim().parse::<u64>().map_or_else(|_| json!(text), |n| json!(n)));
     view! {

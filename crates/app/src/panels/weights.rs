@@ -9,6 +9,7 @@ use crate::icons::Icon;
 use crate::plot::heatmap;
 use crate::plot::network::Column;
 use crate::plot::wires::Wire;
+use crate::reactive::memo;
 use crate::state::Lab;
 
 /// A part of the network that has numbers.
@@ -128,11 +129,11 @@ pub fn Tip() -> impl IntoView {
 pub fn WeightEditor() -> impl IntoView {
     let lab = Lab::here();
     let map: Map = expect_context();
-    let found = Memo::new(move |_| {
+    let found = memo(move || {
         let (target, _, _) = map.chosen.get()?;
         map.columns.with(|columns| lab.frames.weights.with(|shown| shown.as_ref().and_then(|s| target.parameter(columns, s))))
     });
-    let title = Memo::new(move |_| {
+    let title = memo(move || {
         map.chosen.get().map(|(target, _, _)| map.columns.with(|columns| target.title(columns))).unwrap_or_default()
     });
     let write = move |text: String| {
