@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::document;
 use crate::fields::{self, Field, Kind, Range, TRAVEL};
 use crate::icons::Icon;
-use crate::reactive::memo;
+use crate::reactive::{clicked, entered, memo};
 use crate::state::Lab;
 
 /// Fields that few people touch: they stand behind a fold.
@@ -121,7 +121,7 @@ fn Control(field: Field, path: String, id: String, value: Memo<Value>) -> AnyVie
     match field.kind {
         Kind::Toggle => view! {
             <input type="checkbox" id=id class="switch" role="switch" prop:checked=move || value.get() == true
-                on:change=move |ev| write.run(json!(event_target_checked(&ev)))/>
+                on:change=entered(move |ev| write.run(json!(event_target_checked(&ev))))/>
         }
         .into_any(),
         Kind::Number(range) => view! { <NumberControl range optional=field.optional id value write title=field.title/> }.into_any(),
@@ -130,7 +130,7 @@ fn Control(field: Field, path: String, id: String, value: Memo<Value>) -> AnyVie
         Kind::WordSet(words) => view! { <Chips words value write/> }.into_any(),
         Kind::Choice(members) => view! { <ChoiceControl members path id value write/> }.into_any(),
         Kind::Text => view! {
-            <input type="text" id=id class="text" prop:value=move || word_of(&value.get()) on:change=move |ev| write.run(json!(event_target_value(&ev)))/>
+            <input type="text" id=id class="text" prop:value=move || word_of(&value.get()) on:change=entered(move |ev| write.run(json!(event_target_value(&ev))))/>
         }
         .into_any(),
         Kind::Numbers(count) => view! { <NumbersControl count id value write title=field.title/> }.into_any(),
@@ -177,10 +177,10 @@ fn NumberControl(
     let slider_label = format!("{title}, slider");
     view! {
         <input type="text" inputmode="decimal" id=id class="entry num" prop:value=shown placeholder=if optional { "off" } else { "" }
-            aria-invalid=move || typed.with(Option::is_some).to_string() on:change=move |ev| enter(event_target_value(&ev))/>
+            aria-invalid=move || typed.with(Option::is_some).to_string() on:change=entered(move |ev| enter(event_target_value(&ev)))/>
         {range.slider.map(|_| view! {
             <input type="range" min="0" max=TRAVEL.to_string() step="1" aria-label=slider_label aria-valuetext=words prop:value=move || position().to_string()
-                on:input=move |ev| slide(event_target_value(&ev).parse().unwrap_or(0.0))/>
+                on:input=entered(move |ev| slide(event_target_value(&ev).parse().unwrap_or(0.0)))/>
         })}
         {move || typed.get().map(|text| view! { <p class="trouble" role="alert">{format!("\"{text}\" is not a number.")}</p> })}
     }
@@ -201,7 +201,7 @@ fn SizeControl(
     let entry_id = format!("{id}-n");
     let number = memo(move || value.get());
     view! {
-        <select id=id class="sel" on:change=move |ev| choose(event_target_value(&ev)) prop:value=move || word.get().unwrap_or_default()>
+        <select id=id class="sel" on:change=entered(move |ev| choose(event_target_value(&ev))) prop:value=move || word.get().unwrap_or_default()>
             <option value="">"a number"</option>
             {words.into_iter().map(|w| view! { <option value=w.clone() selected={ let w = w.clone(); move || word.get().as_deref() == Some(w.as_str()) }>{format!("as many as {w}")}</option> }).collect_view()}
         </select>
@@ -227,7 +227,7 @@ pub fn Select(
     write: Callback<String>,
 ) -> impl IntoView {
     view! {
-        <select id=id class="sel" prop:value=value on:change=move |ev| write.run(event_target_value(&ev))>
+        <select id=id class="sel" prop:value=value on:change=entered(move |ev| write.run(event_target_value(&ev)))>
             {words.into_iter().map(|(word, label)| {
                 let mine = word.clone();
                 view! { <option value=word selected=move || value.with(|v| *v == mine)>{label}</option> }
@@ -258,7 +258,7 @@ fn Chips(words: Vec<(String, String)>, value: Memo<Value>, write: Callback<Value
         let mine = json!(word.clone());
         let on = memo(move || value.with(|v| v.as_array().is_some_and(|a| a.contains(&mine))));
         let flip = flip.clone();
-        view! { <button type="button" class="toggle num" aria-pressed=move || on.get().to_string() on:click=move |_| flip(&word)>{label}</button> }
+        view! { <button type="button" class="toggle num" aria-pressed=move || on.get().to_string() on:click=clicked(move |_| flip(&word))>{label}</button> }
     });
     view! { <div class="chips">{chips.collect_view()}</div> }
 }
@@ -301,7 +301,7 @@ fn NumbersControl(count: usize, id: String, value: Memo<Value>, write: Callback<
     let entries = (0..count).map(|i| {
         let shown = move || value.with(|v| v.get(i).map(document::brief).unwrap_or_default());
         let id = if i == 0 { id.clone() } else { format!("{id}-{i}") };
-        view! { <input type="text" inputmode="decimal" class="entry num" id=id aria-label=format!("{title} {}", i + 1) prop:value=shown on:change=move |ev| set(i, event_target_value(&ev))/> }
+        view! { <input type="text" inputmode="decimal" class="entry num" id=id aria-label=format!("{title} {}", i + 1) prop:value=shown on:change=entered(move |ev| set(i, event_target_value(&ev)))/> }
     });
     view! { <span class="pair">{entries.collect_view()}</span> }
 }

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use crate::forms::sentence;
 use crate::page::open_text;
 use crate::plot::place;
-use crate::reactive::memo;
+use crate::reactive::{clicked, entered, memo};
 use crate::state::Lab;
 
 /// What was typed and not applied yet; outlives the tab.
@@ -72,19 +72,19 @@ pub fn Code() -> impl IntoView {
     view! {
         <div class="code">
             <textarea node_ref=area class="num" spellcheck="false" aria-label="The experiment as JSON" data-testid="code" prop:value=text
-                aria-invalid=move || wrong.with(Option::is_some).to_string() on:input=move |ev| typed.set(Some(event_target_value(&ev))) on:keydown=keys></textarea>
+                aria-invalid=move || wrong.with(Option::is_some).to_string() on:input=entered(move |ev| typed.set(Some(event_target_value(&ev)))) on:keydown=keys></textarea>
             <div class="side-note">
                 {move || match wrong.get() {
                     Some(error) => {
                         let text = sentence_of(&error);
-                        view! { <p class="trouble" role="alert" data-testid="code-error">{text}</p> <button type="button" class="link" on:click=move |_| show(error.clone())>"Show the place"</button> }.into_any()
+                        view! { <p class="trouble" role="alert" data-testid="code-error">{text}</p> <button type="button" class="link" on:click=clicked(move |_| show(error.clone()))>"Show the place"</button> }.into_any()
                     }
                     None if unchanged() => view! { <p class="hint">"This is the whole experiment: every control of the page writes here, and what you write here moves the controls. Fields at their defaults are left out."</p> }.into_any(),
                     None => view! { <p class="hint">"Changed. Apply it to start this experiment afresh."</p> }.into_any(),
                 }}
                 <div class="row">
-                    <button type="button" class="primary" data-testid="apply" disabled=move || unchanged() || wrong.with(Option::is_some) title="Ctrl + Enter" on:click=move |_| apply()>"Apply"</button>
-                    <button type="button" class="ghost" disabled=unchanged on:click=move |_| typed.set(None)>"Discard"</button>
+                    <button type="button" class="primary" data-testid="apply" disabled=move || unchanged() || wrong.with(Option::is_some) title="Ctrl + Enter" on:click=clicked(move |_| apply())>"Apply"</button>
+                    <button type="button" class="ghost" disabled=unchanged on:click=clicked(move |_| typed.set(None))>"Discard"</button>
                 </div>
             </div>
         </div>

@@ -8,6 +8,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use super::data::fit_end;
 use crate::document::grouped;
 use crate::forms::Select;
+use crate::reactive::entered;
 use crate::state::Lab;
 
 /// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
@@ -60,7 +61,7 @@ pub fn BringYourOwn() -> impl IntoView {
     };
     view! {
         <div class="own" on:dragover=|ev| ev.prevent_default() on:drop=dropped>
-            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a CSV file" on:input=move |ev| look(event_target_value(&ev), String::new())></textarea>
+            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a CSV file" on:input=entered(move |ev| look(event_target_value(&ev), String::new()))></textarea>
             <label class="file">"Choose a file "<input type="file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
             {move || found.get().map(|f| match f {
                 Err(error) => view! { <p class="trouble" role="alert">{error}</p> }.into_any(),

@@ -11,7 +11,7 @@ use crate::catalog;
 use crate::document;
 use crate::forms::{Form, Trouble};
 use crate::plot::colour::css;
-use crate::reactive::memo;
+use crate::reactive::{clicked, memo};
 use crate::state::Lab;
 
 /// Samples of a thumbnail.
@@ -37,7 +37,7 @@ pub fn DataPanel() -> impl IntoView {
     };
     view! {
         <section class="data" aria-label="Data">
-            <h2>"Data"<button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=move |_| own.update(|o| *o = !*o)>"Bring your own"</button></h2>
+            <h2>"Data"<button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></h2>
             <Show when=move || own.get() || name.get() == "csv"><BringYourOwn/></Show>
             <div class="sources" role="group" aria-label="Sources">{sources}</div>
             {form}
@@ -74,7 +74,7 @@ fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
     };
     let on = move || name.get() == source;
     view! {
-        <button type="button" class="source" data-source=source aria-pressed=move || on().to_string() title=catalog::help_of("data", source) on:click=move |_| choose(lab, source)>
+        <button type="button" class="source" data-source=source aria-pressed=move || on().to_string() title=catalog::help_of("data", source) on:click=clicked(move |_| choose(lab, source))>
             {picture}<span>{title}</span>
         </button>
     }

@@ -9,7 +9,7 @@ use super::predictions::{self, Rows};
 use crate::canvas::{painted, position, put_pixels};
 use crate::plot::colour::{Palette, mix};
 use crate::plot::pad::{Bitmap, CELLS};
-use crate::reactive::{effect, memo};
+use crate::reactive::{clicked, effect, memo};
 use crate::state::Lab;
 
 /// What a pixel of the set holds at most.
@@ -36,7 +36,7 @@ pub fn DrawPanel() -> impl IntoView {
         </div>
         <div class="pens">
             <span>"Draw a digit, or choose one below"</span>
-            <button type="button" class="link" data-testid="clear" on:click=move |_| { bitmap.set(Bitmap::default()); lab.sample.set(None); }>"Clear"</button>
+            <button type="button" class="link" data-testid="clear" on:click=clicked(move |_| { bitmap.set(Bitmap::default()); lab.sample.set(None); })>"Clear"</button>
         </div>
         <Gallery rows/>
     }
@@ -141,7 +141,7 @@ fn Gallery(rows: Memo<Rows>) -> impl IntoView {
         let label =
             move || row.get().map(|[_, truth, predicted, _]| format!("A {} taken for a {}", name(truth), name(predicted)));
         view! {
-            <button type="button" class="tile" class:wrong=wrong aria-label=label on:click=move |_| lab.sample.set(Some(cells.get_untracked()))>
+            <button type="button" class="tile" class:wrong=wrong aria-label=label on:click=clicked(move |_| lab.sample.set(Some(cells.get_untracked())))>
                 <canvas node_ref=canvas width="8" height="8" aria-hidden="true"></canvas><span class="num">{text}</span>
             </button>
         }

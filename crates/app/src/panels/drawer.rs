@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::reactive::{clicked, entered};
 use crate::state::Lab;
 
 /// The tabs in order.
@@ -20,7 +21,7 @@ pub fn Drawer() -> impl IntoView {
     let tabs = TABS.map(|tab| {
         let id = format!("tab-{tab}");
         view! {
-            <button type="button" role="tab" id=id aria-controls="drawer" aria-selected=move || (open.get() == tab).to_string() on:click=move |_| open.set(tab)>
+            <button type="button" role="tab" id=id aria-controls="drawer" aria-selected=move || (open.get() == tab).to_string() on:click=clicked(move |_| open.set(tab))>
                 {tab}<span class="num">{move || count(tab)}</span>
             </button>
         }
@@ -59,8 +60,8 @@ fn ChartBar() -> impl IntoView {
     view! {
         <div class="options">
             <label>"smoothing" <input type="range" min="0" max="0.98" step="0.02" prop:value=move || options.smoothing.get().to_string()
-                on:input=move |ev| options.smoothing.set(event_target_value(&ev).parse().unwrap_or(0.0))/></label>
-            <button type="button" class="toggle num" aria-pressed=move || options.log.get().to_string() on:click=move |_| options.log.update(|l| *l = !*l)>"log"</button>
+                on:input=entered(move |ev| options.smoothing.set(event_target_value(&ev).parse().unwrap_or(0.0)))/></label>
+            <button type="button" class="toggle num" aria-pressed=move || options.log.get().to_string() on:click=clicked(move |_| options.log.update(|l| *l = !*l))>"log"</button>
         </div>
     }
 }

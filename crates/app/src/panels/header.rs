@@ -8,7 +8,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use crate::document::{self, grouped};
 use crate::icons::{Icon, Mark};
 use crate::page::open_preset;
-use crate::reactive::{effect, memo};
+use crate::reactive::{clicked, effect, entered, memo};
 use crate::state::Lab;
 use crate::theme;
 
@@ -30,7 +30,7 @@ pub fn Header(
             <Backend/>
             <Share/>
             <ThemeButton/>
-            <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=move |_| help.set(true)>"?"</button>
+            <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=clicked(move |_| help.set(true))>"?"</button>
         </header>
     }
 }
@@ -46,7 +46,7 @@ fn Name() -> impl IntoView {
         <div class="name">
             <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=name
                 size=move || name.get().chars().count().clamp(6, 28).to_string()
-                on:change=move |ev| lab.set("name", "Name", json!(event_target_value(&ev)))/>
+                on:change=entered(move |ev| lab.set("name", "Name", json!(event_target_value(&ev))))/>
             <button type="button" class="quiet" popovertarget="gallery" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
             <Gallery/>
         </div>
@@ -59,7 +59,7 @@ fn Gallery() -> impl IntoView {
     let cards = presets::all().iter().map(|preset| {
         view! {
             <button type="button" class="card" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
-                on:click=move |_| open_preset(lab, preset.id)>
+                on:click=clicked(move |_| open_preset(lab, preset.id))>
                 <b>{preset.title}</b>
                 <span>{preset.description}</span>
             </button>
@@ -84,14 +84,14 @@ fn Transport() -> impl IntoView {
     let slide = move |at: usize| lab.pace(PACES.get(at).copied());
     view! {
         <div class="transport" role="group" aria-label="Training">
-            <button type="button" data-testid="reset" aria-label="Reset" title="Reset: same initial weights (R)" on:click=move |_| lab.reset()><Icon name="reset"/></button>
-            <button type="button" class="play" data-testid="play" title="Play or pause (Space)" on:click=move |_| lab.play(!lab.wanted.get_untracked())>
+            <button type="button" data-testid="reset" aria-label="Reset" title="Reset: same initial weights (R)" on:click=clicked(move |_| lab.reset())><Icon name="reset"/></button>
+            <button type="button" class="play" data-testid="play" title="Play or pause (Space)" on:click=clicked(move |_| lab.play(!lab.wanted.get_untracked()))>
                 {play_icon}<span>{play_word}</span>
             </button>
-            <button type="button" data-testid="step" aria-label="One step" title="One step (→)" on:click=move |_| lab.step()><Icon name="step"/></button>
+            <button type="button" data-testid="step" aria-label="One step" title="One step (→)" on:click=clicked(move |_| lab.step())><Icon name="step"/></button>
             <label class="pace" title="Pace: steps per second">
                 <input type="range" data-testid="pace" aria-label="Pace" min="0" max=PACES.len().to_string() step="1" prop:value=move || position().to_string()
-                    aria-valuetext=text on:input=move |ev| slide(event_target_value(&ev).parse().unwrap_or(0))/>
+                    aria-valuetext=text on:input=entered(move |ev| slide(event_target_value(&ev).parse().unwrap_or(0)))/>
                 <span class="num">{text}</span>
             </label>
         </div>

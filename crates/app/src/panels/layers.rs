@@ -9,7 +9,7 @@ use crate::document;
 use crate::forms::{Form, Select, Trouble};
 use crate::icons::Icon;
 use crate::plot::network::Column;
-use crate::reactive::memo;
+use crate::reactive::{clicked, memo};
 use crate::state::Lab;
 
 /// Activations in the order of the list.
@@ -168,11 +168,11 @@ pub fn LayerEditor() -> impl IntoView {
                 <div class="row">
                     <Select id="layer-kind".to_string() words value=Signal::stored(kind) write=Callback::new(change)/>
                     <span class="grow"></span>
-                    <button type="button" class="quiet" aria-label="Move towards the input" title="Towards the input" disabled=index == 0 on:click=move |_| to(index - 1)><Icon name="left"/></button>
-                    <button type="button" class="quiet" aria-label="Move towards the output" title="Towards the output" disabled=move || { index + 1 >= count() } on:click=move |_| to(index + 1)><Icon name="right"/></button>
+                    <button type="button" class="quiet" aria-label="Move towards the input" title="Towards the input" disabled=index == 0 on:click=clicked(move |_| to(index - 1))><Icon name="left"/></button>
+                    <button type="button" class="quiet" aria-label="Move towards the output" title="Towards the output" disabled=move || { index + 1 >= count() } on:click=clicked(move |_| to(index + 1))><Icon name="right"/></button>
                     <button type="button" class="quiet" aria-label="Duplicate" title="Duplicate" on:click=copy><Icon name="copy"/></button>
-                    <button type="button" class="quiet" aria-label="Remove" title="Remove" data-testid="remove-layer" on:click=move |_| { editing.set(None); remove_layer(lab, index) }><Icon name="bin"/></button>
-                    <button type="button" class="quiet" aria-label="Close" on:click=move |_| editing.set(None)><Icon name="close"/></button>
+                    <button type="button" class="quiet" aria-label="Remove" title="Remove" data-testid="remove-layer" on:click=clicked(move |_| { editing.set(None); remove_layer(lab, index) })><Icon name="bin"/></button>
+                    <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| editing.set(None))><Icon name="close"/></button>
                 </div>
                 <p class="hint">{catalog::help_of("model", &name)}</p>
                 <Form schema base/>
@@ -217,13 +217,13 @@ pub fn AddLayer() -> impl IntoView {
         let label = format!("Hidden layer: linear 8 · {used}");
         let place = move || map.columns.with(|columns| below(columns, at, true));
         let rest = kinds().into_iter().map(move |name| {
-            view! { <button type="button" class="option" title=catalog::help_of("model", name) on:click=move |_| add(at, vec![json!(name)])>{catalog::title_of("model", name)}</button> }
+            view! { <button type="button" class="option" title=catalog::help_of("model", name) on:click=clicked(move |_| add(at, vec![json!(name)]))>{catalog::title_of("model", name)}</button> }
         });
         view! {
             <div class="pop card-editor" style=place role="dialog" aria-label="Insert a layer" data-testid="layer-list" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
                 <div class="row"><b>"Insert a layer"</b><span class="grow"></span>
-                    <button type="button" class="quiet" aria-label="Close" on:click=move |_| editing.set(None)><Icon name="close"/></button></div>
-                <button type="button" class="option main" data-testid="add-hidden" on:click=move |_| add(at, hidden.clone())>{label}</button>
+                    <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| editing.set(None))><Icon name="close"/></button></div>
+                <button type="button" class="option main" data-testid="add-hidden" on:click=clicked(move |_| add(at, hidden.clone()))>{label}</button>
                 <div class="options">{rest.collect_view()}</div>
             </div>
         }

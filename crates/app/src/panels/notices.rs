@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::icons::Icon;
+use crate::reactive::clicked;
 use crate::state::Lab;
 
 /// The list.
@@ -15,7 +16,7 @@ pub fn Notices() -> impl IntoView {
             <For each=move || lab.notices.get() key=|n| n.id let:notice>
                 <div class="notice" class:bad=notice.bad role=if notice.bad { "alert" } else { "status" }>
                     <p>{notice.text.clone()}</p>
-                    <button type="button" class="quiet" aria-label="Dismiss" on:click=move |_| dismiss(notice.id)><Icon name="close"/></button>
+                    <button type="button" class="quiet" aria-label="Dismiss" on:click=clicked(move |_| dismiss(notice.id))><Icon name="close"/></button>
                 </div>
             </For>
         </div>

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::draw::DrawPanel;
 use crate::panels::stage::{Boundary, CurvePicture};
 use crate::plot::health::{Level, Signs, Verdict, judge};
-use crate::reactive::memo;
+use crate::reactive::{clicked, memo};
 use crate::state::Lab;
 
 /// What kind of picture fits the data.
@@ -56,7 +56,7 @@ pub fn Output() -> impl IntoView {
         <section class="out" aria-label="Output">
             <h2>"Output"
                 <Show when=move || classes.get()>
-                    <button type="button" class="link" data-testid="confusion" on:click=move |_| confusion.update(|c| *c = !*c)>
+                    <button type="button" class="link" data-testid="confusion" on:click=clicked(move |_| confusion.update(|c| *c = !*c))>
                         {move || if confusion.get() { "Back to the picture" } else { "Confusion matrix" }}
                     </button>
                 </Show>

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::document::number;
 use crate::plot::colour;
-use crate::reactive::{effect, memo};
+use crate::reactive::{clicked, effect, memo};
 use crate::state::Lab;
 
 const LIMIT: u32 = 24;
@@ -101,7 +101,7 @@ pub fn Predictions() -> impl IntoView {
                 let wrong = classes() && truth != predicted;
                 let texts = if classes() { [name(truth), name(predicted), format!("{:.1} %", 100.0 * p)] } else { [truth, predicted, p].map(|v| number(f64::from(v))) };
                 view! { <tr class:wrong=wrong>
-                    <th scope="row"><button type="button" class="link" on:click=move |_| lab.sample.set(rows.with_untracked(|r| r.inputs.get(i).cloned()))>{i + 1}</button></th>
+                    <th scope="row"><button type="button" class="link" on:click=clicked(move |_| lab.sample.set(rows.with_untracked(|r| r.inputs.get(i).cloned())))>{i + 1}</button></th>
                     {texts.map(|t| view! { <td>{t}</td> }).into_iter().collect_view()}
                 </tr> }
             })

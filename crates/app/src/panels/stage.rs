@@ -13,7 +13,7 @@ use crate::document::{self, number};
 use crate::icons::Icon;
 use crate::plot::colour::{Palette, Rgb, css};
 use crate::plot::{curve, heatmap};
-use crate::reactive::{effect, memo};
+use crate::reactive::{clicked, effect, memo};
 use crate::state::{Lab, Shown};
 
 /// Points per side of the boundary.
@@ -148,7 +148,7 @@ fn Pens(pen: RwSignal<Option<u32>>) -> impl IntoView {
     let clear = move |_| lab.edit("points cleared", |doc| document::set(doc, "data.points.points", json!([])));
     let pens = (0..4u32).map(|class| {
         let style = move || format!("--c:{}", lab.palette.with(|p| css(p.class(class as usize), 1.0)));
-        view! { <button type="button" class="pen" style=style aria-label=format!("Draw points of class {}", class + 1) aria-pressed=move || (pen.get() == Some(class)).to_string() on:click=move |_| take(class)></button> }
+        view! { <button type="button" class="pen" style=style aria-label=format!("Draw points of class {}", class + 1) aria-pressed=move || (pen.get() == Some(class)).to_string() on:click=clicked(move |_| take(class))></button> }
     });
     view! {
         <div class="pens" role="group" aria-label="Draw points">

@@ -9,7 +9,7 @@ use crate::icons::Icon;
 use crate::plot::heatmap;
 use crate::plot::network::Column;
 use crate::plot::wires::Wire;
-use crate::reactive::memo;
+use crate::reactive::{clicked, entered, memo};
 use crate::state::Lab;
 
 /// A part of the network that has numbers.
@@ -148,12 +148,12 @@ pub fn WeightEditor() -> impl IntoView {
         view! {
             <div class="tip edit" role="dialog" aria-label="Change a number" style=place on:keydown=move |ev| if ev.key() == "Escape" { map.chosen.set(None) }>
                 <b>{title}</b>
-                <button type="button" class="quiet" aria-label="Close" on:click=move |_| map.chosen.set(None)><Icon name="close"/></button>
+                <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| map.chosen.set(None))><Icon name="close"/></button>
                 <Show when=move || found.with(Option::is_some) fallback=|| view! { <p class="hint">"Nothing to change here: it has no parameter of its own."</p> }>
                     <label>{move || found.get().map(|f| f.0)}
-                        <input type="text" inputmode="decimal" class="entry num" data-testid="weight" prop:value=value on:change=move |ev| write(event_target_value(&ev))/>
+                        <input type="text" inputmode="decimal" class="entry num" data-testid="weight" prop:value=value on:change=entered(move |ev| write(event_target_value(&ev)))/>
                     </label>
-                    <input type="range" aria-label="Value" min="-4" max="4" step="0.01" prop:value=value on:input=move |ev| write(event_target_value(&ev))/>
+                    <input type="range" aria-label="Value" min="-4" max="4" step="0.01" prop:value=value on:input=entered(move |ev| write(event_target_value(&ev)))/>
                     <p class="hint">"Training moves it on; pause to keep it."</p>
                 </Show>
             </div>
