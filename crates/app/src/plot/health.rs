@@ -68,6 +68,13 @@ pub fn judge(signs: &Signs) -> Verdict {
     if signs.step < EARLY {
         return verdict(Level::Quiet, "Starting.", "The first steps say little; wait for a few evaluations.");
     }
+    if loss > 2.0 * signs.baseline {
+        let text = format!(
+            "After {} steps the loss {loss:.3} is far worse than guessing ({:.3}): the steps are too large. Lower the learning rate, or clip the gradient's norm, and reset.",
+            signs.step, signs.baseline
+        );
+        return verdict(Level::Warn, "Overshooting.", text);
+    }
     if loss > 0.97 * signs.baseline && signs.trend > -0.02 {
         let text = format!(
             "After {} steps the loss {loss:.3} is no better than guessing ({:.3}). Raise the learning rate, or give the network more units or features.",
@@ -145,6 +152,7 @@ mod tests {
         assert_eq!(title(|s| s.step = 0), "Ready.");
         assert_eq!(title(|s| s.step = 10), "Starting.");
         assert_eq!(title(|s| (s.train_loss, s.trend) = (Some(0.69), 0.0)), "Not learning.");
+        assert_eq!(title(|s| s.train_loss = Some(5.0)), "Overshooting.");
         assert_eq!(title(|s| (s.validation_loss, s.validation_accuracy) = (Some(0.5), Some(0.8))), "Overfitting.");
         assert_eq!(title(|s| s.trend = 0.5), "Unsteady.");
         assert_eq!(title(|s| s.diverged = Some("x".into())), "Diverged.");
