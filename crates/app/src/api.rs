@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::page::open_text;
+use crate::opening::open_text;
 use crate::state::Lab;
 
 /// Shows the shell's overlay; called from the panic hook, after which this wasm draws nothing more.

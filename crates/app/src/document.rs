@@ -142,9 +142,37 @@ pub fn scaled(n: f64) -> String {
     format!("{value:.digits$}{unit}")
 }
 
+/// Makes the last layer and the loss fit classes or numbers, where they were for the other.
+pub fn fit_end(doc: &mut Value, regression: bool) {
+    let loss = name_at(doc, "loss", "cross_entropy");
+    let for_classes = matches!(loss.as_str(), "cross_entropy" | "bce_with_logits");
+    if for_classes != regression {
+        return;
+    }
+    doc["loss"] = json!(if regression { "mse" } else { "cross_entropy" });
+    let end = json!(if regression { "targets" } else { "classes" });
+    if let Some(linear) =
+        doc["model"].as_array_mut().and_then(|m| m.last_mut()).and_then(|l| l.get_mut("linear")).and_then(Value::as_object_mut)
+    {
+        linear.insert("out".to_string(), end);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_made_for_classes_is_made_to_fit_numbers_and_back() {
+        let classes = json!({ "model": ["tanh", { "linear": { "out": "classes" } }] });
+        let mut doc = classes.clone();
+        fit_end(&mut doc, false);
+        assert_eq!(doc, classes);
+        fit_end(&mut doc, true);
+        assert_eq!(doc, json!({ "model": ["tanh", { "linear": { "out": "targets" } }], "loss": "mse" }));
+        fit_end(&mut doc, false);
+        assert_eq!(doc["model"], classes["model"]);
+    }
 
     #[test]
     fn a_field_is_set_through_a_bare_choice_and_unset_again() {

@@ -1,8 +1,6 @@
-//! The Lab as a whole: what opens, where panels stand, and the keys that work everywhere.
+//! The Lab as a whole: where panels stand, and the keys that work everywhere.
 
-use downhill_model::{Experiment, presets, share};
 use leptos::prelude::*;
-use serde_json::Value;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -11,7 +9,7 @@ use crate::panels::{
     training::Training,
 };
 use crate::state::Lab;
-use crate::{api, theme};
+use crate::{api, opening, theme};
 
 /// Starts the page in the shell's `#app`.
 pub fn start() {
@@ -23,27 +21,6 @@ pub fn start() {
     mount_to(host, LabPage).forget();
 }
 
-/// The first preset.
-pub fn first() -> Value {
-    presets::all().first().and_then(|p| serde_json::from_str(p.json).ok()).unwrap_or(Value::Null)
-}
-
-/// The experiment that the address names, else the first preset; and the sentence when the address could not be read.
-fn opening() -> (Value, Option<String>) {
-    let hash = window().location().hash().unwrap_or_default();
-    let payload = hash.trim_start_matches('#');
-    if payload.is_empty() {
-        return (first(), None);
-    }
-    if let Some(preset) = payload.strip_prefix("p=").and_then(presets::find) {
-        return (serde_json::from_str(preset.json).unwrap_or(Value::Null), None);
-    }
-    match share::decode(payload) {
-        Ok(parsed) => (parsed.experiment.to_value(), None),
-        Err(error) => (first(), Some(format!("The link could not be opened, so here is the first example. {error}"))),
-    }
-}
-
 /// The page.
 #[component]
 pub fn LabPage() -> impl IntoView {
@@ -51,14 +28,14 @@ pub fn LabPage() -> impl IntoView {
     provide_context(lab);
     theme::follow(lab);
     lab.connect();
-    let (doc, complaint) = opening();
+    let (doc, complaint) = opening::from_address();
     lab.open(doc);
     if let Some(text) = complaint {
         lab.tell(true, text);
     }
     api::install(lab);
     let links = window_event_listener(leptos::ev::hashchange, move |_| {
-        let (doc, complaint) = opening();
+        let (doc, complaint) = opening::from_address();
         match complaint {
             // A broken link in a running page changes nothing but says so.
             Some(text) => lab.tell(true, text.replace(", so here is the first example", "")),
@@ -120,23 +97,4 @@ fn shortcuts(lab: Lab, help: RwSignal<bool>) {
         }
     });
     on_cleanup(move || keys.remove());
-}
-
-/// Opens a preset by its id.
-pub fn open_preset(lab: Lab, id: &str) {
-    if let Some(value) = presets::find(id).and_then(|p| serde_json::from_str(p.json).ok()) {
-        lab.wanted.set(true);
-        lab.open(value);
-    }
-}
-
-/// Reads a document that a person wrote, and opens it.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn open_text(lab: Lab, text: &str) -> Result<(), downhill_tensor::UserError> {
-    let parsed = Experiment::parse(text)?;
-    parsed.notes.iter().for_each(|note| lab.tell(false, note.clone()));
-    lab.open(parsed.experiment.to_value());
-    Ok(())
 }

@@ -112,7 +112,7 @@ impl Lab {
     fn failed(self, id: Option<u32>, error: UserError) {
         match id {
             Some(id) if self.loaded(id).is_some() => {
-                let first = crate::page::first();
+                let first = crate::opening::first();
                 if self.info.with_untracked(Option::is_some) || self.draft.with_untracked(|doc| *doc == first) {
                     self.problem.set(Some(error));
                 } else {

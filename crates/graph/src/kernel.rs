@@ -301,7 +301,7 @@ pub struct ViewSpec {
 
 /// What an op turns into.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "it lives only while its node is lowered")]
+#[allow(clippy::large_enum_variant, reason = "it lives only while its node is lowered")]
 pub enum Lowered {
     /// Stands for a buffer that exists already (parameter, feed), or (constants, step scalars) is folded into its readers.
     Leaf,

@@ -3,10 +3,9 @@
 use downhill_tensor::UserError;
 
 use crate::check::resolved;
-use crate::layers::{Init, Layer, Linear, Size, Word};
-use crate::losses::{CrossEntropy, Mse};
+use crate::layers::{Init, Layer, Linear};
 use crate::resolve::{Resolved, flat};
-use crate::{Experiment, Signature, Task};
+use crate::{Experiment, Signature};
 
 /// How much of a run an edit touches, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,34 +61,6 @@ fn same_but_for_init(old: &[Layer], new: &[Layer]) -> bool {
         model
     };
     stripped(old) == stripped(new)
-}
-
-/// The experiment with what must change for other data changed: a loss that goes with the task, and as many outputs as the loss
-/// needs where the model ends with a linear layer. An experiment that fits comes back as it is.
-pub fn fit_to_data(experiment: &Experiment, signature: &Signature) -> Experiment {
-    let mut fitted = experiment.clone();
-    if fitted.loss.targets(signature).is_err() {
-        fitted.loss = match signature.task {
-            Task::Classification => CrossEntropy::default().into(),
-            Task::Regression => Mse::default().into(),
-        };
-    }
-    let (word, other) = match signature.task {
-        Task::Classification => (Word::Classes, Word::Targets),
-        Task::Regression => (Word::Targets, Word::Classes),
-    };
-    for_each_linear(&mut fitted.model, &mut |linear| {
-        if linear.out == Size::Word(other) {
-            linear.out = Size::Word(word);
-        }
-    });
-    if let (Some(Layer::Linear(last)), Ok(columns)) = (fitted.model.last_mut(), fitted.loss.columns(signature)) {
-        let out = if last.out == Size::Word(word) { Size::Units(signature.outputs) } else { last.out };
-        if out != Size::Units(columns) {
-            last.out = if columns == signature.outputs { Size::Word(word) } else { Size::Units(columns) };
-        }
-    }
-    fitted
 }
 
 /// Visits all linear layers, those inside others too.
@@ -222,30 +193,6 @@ mod tests {
         assert_eq!(effect(&old, &experiment(model.clone(), optimizer.clone())), Effect::Fresh);
         model[0]["linear"]["out"] = json!(9);
         assert_eq!(effect(&old, &experiment(model, optimizer)), Effect::Rebuild { keep_slots: true });
-    }
-
-    #[test]
-    fn an_experiment_is_fitted_to_other_data_by_its_loss_and_its_outputs() {
-        let fitted = |old: &Experiment, data: &str| {
-            let mut new = old.clone();
-            new.data = Experiment::from_value(&json!({ "data": data, "model": ["relu"] })).unwrap().experiment.data;
-            let signature = Signature::of(&new.data).unwrap();
-            let fitted = fit_to_data(&new, &signature);
-            crate::check(&fitted, &signature).unwrap();
-            (
-                fitted.to_value()["loss"].clone(),
-                fitted.to_value()["model"].as_array().unwrap().last().unwrap()["linear"]["out"].clone(),
-            )
-        };
-        let classes = experiment(base(), json!({}));
-        assert_eq!(fitted(&classes, "digits"), (Value::Null, json!("classes")));
-        assert_eq!(fitted(&classes, "sine"), (json!("mse"), json!("targets")));
-        let binary = experiment(json!([{ "linear": { "out": 1 } }]), json!({ "loss": "bce_with_logits" }));
-        assert_eq!(fitted(&binary, "xor"), (json!("bce_with_logits"), json!(1)));
-        assert_eq!(fitted(&binary, "iris"), (Value::Null, json!("classes")));
-        let curve = experiment(json!([{ "linear": { "out": "targets" } }]), json!({ "loss": "huber" }));
-        assert_eq!(fitted(&curve, "xor"), (json!("huber"), json!(1)));
-        assert_eq!(fitted(&curve, "steps"), (json!("huber"), json!("targets")));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub use downhill_data as data;
 
 pub use build::{ProgramKind, Split, build};
 pub use check::{LayerSummary, MAX_BYTES, Summary, check};
-pub use edit::{Effect, carry, effect, fit_to_data};
+pub use edit::{Effect, carry, effect};
 pub use experiment::{Experiment, Parsed};
 pub use init::{InitialParameter, init_parameters};
 pub use layers::Layer;

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
-use super::drawer::ChartOptions;
+use super::chart_options::ChartOptions;
 use crate::document::number;
 use crate::plot::series::Curve;
 use crate::reactive::{effect, memo};

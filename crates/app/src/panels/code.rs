@@ -6,7 +6,7 @@ use leptos::html::Textarea;
 use leptos::prelude::*;
 
 use crate::forms::sentence;
-use crate::page::open_text;
+use crate::opening::open_text;
 use crate::plot::place;
 use crate::reactive::{clicked, entered, memo};
 use crate::state::Lab;

@@ -5,8 +5,7 @@ use leptos::prelude::*;
 use serde_json::json;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::data::fit_end;
-use crate::document::grouped;
+use crate::document::{self, grouped};
 use crate::forms::Select;
 use crate::reactive::entered;
 use crate::state::Lab;
@@ -89,7 +88,7 @@ fn take_up(lab: Lab, text: RwSignal<String>, file: &str, target: &str, goal: Goa
         });
         doc["data"] = json!({ "csv": fields });
         doc["name"] = json!(format!("Predict {target}"));
-        fit_end(doc, goal == Goal::Regression);
+        document::fit_end(doc, goal == Goal::Regression);
     });
 }
 

@@ -3,7 +3,7 @@
 use downhill_model::data::Source;
 use leptos::html::Canvas;
 use leptos::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::csv::BringYourOwn;
 use crate::canvas::{context, painted};
@@ -118,22 +118,6 @@ fn choose(lab: Lab, source: &'static str) {
         fields.extend(features.map(|v| ("features".to_string(), v)));
         fields.extend(validation.map(|v| ("validation".to_string(), v)));
         doc["data"] = json!({ source: fields });
-        fit_end(doc, matches!(source, "sine" | "steps"));
+        document::fit_end(doc, matches!(source, "sine" | "steps"));
     });
-}
-
-/// Makes the last layer and the loss fit classes or numbers, where they were for the other.
-pub fn fit_end(doc: &mut Value, regression: bool) {
-    let loss = document::name_at(doc, "loss", "cross_entropy");
-    let for_classes = matches!(loss.as_str(), "cross_entropy" | "bce_with_logits");
-    if for_classes != regression {
-        return;
-    }
-    doc["loss"] = json!(if regression { "mse" } else { "cross_entropy" });
-    let end = json!(if regression { "targets" } else { "classes" });
-    if let Some(linear) =
-        doc["model"].as_array_mut().and_then(|m| m.last_mut()).and_then(|l| l.get_mut("linear")).and_then(Value::as_object_mut)
-    {
-        linear.insert("out".to_string(), end);
-    }
 }

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use crate::reactive::{clicked, entered};
+use super::chart_options::{ChartBar, ChartOptions};
+use crate::reactive::clicked;
 use crate::state::Lab;
 
 /// The tabs in order.
@@ -42,26 +43,5 @@ pub fn Drawer() -> impl IntoView {
             </div>
             <div id="drawer" class="body" role="tabpanel" aria-labelledby=move || format!("tab-{}", open.get())>{body}</div>
         </footer>
-    }
-}
-
-/// How curves are drawn.
-#[derive(Clone, Copy)]
-pub struct ChartOptions {
-    /// Weight of the moving average, 0 to below 1.
-    pub smoothing: RwSignal<f64>,
-    /// Logarithmic loss and gradient norm.
-    pub log: RwSignal<bool>,
-}
-
-#[component]
-fn ChartBar() -> impl IntoView {
-    let options: ChartOptions = expect_context();
-    view! {
-        <div class="options">
-            <label>"smoothing" <input type="range" min="0" max="0.98" step="0.02" prop:value=move || options.smoothing.get().to_string()
-                on:input=entered(move |ev| options.smoothing.set(event_target_value(&ev).parse().unwrap_or(0.0)))/></label>
-            <button type="button" class="toggle num" aria-pressed=move || options.log.get().to_string() on:click=clicked(move |_| options.log.update(|l| *l = !*l))>"log"</button>
-        </div>
     }
 }

@@ -7,7 +7,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::document::{self, grouped};
 use crate::icons::{Icon, Mark};
-use crate::page::open_preset;
+use crate::opening::open_preset;
 use crate::reactive::{clicked, effect, entered, memo};
 use crate::state::Lab;
 use crate::theme;

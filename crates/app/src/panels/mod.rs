@@ -1,5 +1,6 @@
 //! The panels, one file each.
 
+pub mod chart_options;
 #[cfg(feature = "charts")]
 pub mod charts;
 pub mod code;

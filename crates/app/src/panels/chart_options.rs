@@ -1,0 +1,27 @@
+//! How charts are drawn: smoothing and the logarithmic axis, chosen beside the drawer's tabs.
+
+use leptos::prelude::*;
+
+use crate::reactive::{clicked, entered};
+
+/// How curves are drawn.
+#[derive(Clone, Copy)]
+pub struct ChartOptions {
+    /// Weight of the moving average, 0 to below 1.
+    pub smoothing: RwSignal<f64>,
+    /// Logarithmic loss and gradient norm.
+    pub log: RwSignal<bool>,
+}
+
+/// Smoothing and the logarithmic axis.
+#[component]
+pub fn ChartBar() -> impl IntoView {
+    let options: ChartOptions = expect_context();
+    view! {
+        <div class="options">
+            <label>"smoothing" <input type="range" min="0" max="0.98" step="0.02" prop:value=move || options.smoothing.get().to_string()
+                on:input=entered(move |ev| options.smoothing.set(event_target_value(&ev).parse().unwrap_or(0.0)))/></label>
+            <button type="button" class="toggle num" aria-pressed=move || options.log.get().to_string() on:click=clicked(move |_| options.log.update(|l| *l = !*l))>"log"</button>
+        </div>
+    }
+}
