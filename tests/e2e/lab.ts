@@ -16,7 +16,7 @@ export interface State {
 
 declare global {
   interface Window {
-    downhill?: { state(): State };
+    downhill?: { state(): State; pace(stepsPerSecond: number | "max"): void };
     downhillWorker?: { url: string; worker: Worker; messages: MessageEvent[] };
     downhillCrash(message: string): void;
   }

@@ -4,6 +4,8 @@
 //! schema. It never sees the engine.
 
 #[cfg(target_arch = "wasm32")]
+mod address;
+#[cfg(target_arch = "wasm32")]
 mod api;
 #[cfg(target_arch = "wasm32")]
 mod canvas;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use downhill_model::Experiment;
-use downhill_model::share;
 use downhill_protocol::{Arrays, Command, Event, Message, PROTOCOL, RunInfo};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use crate::address::remember;
 use crate::state::{Lab, Mark, Shown};
 use crate::worker::Link;
 
@@ -276,19 +276,6 @@ impl Lab {
             None => "it starts over".to_string(),
         };
         self.tell(true, format!("The training worker stopped unexpectedly and was started again; {from}."));
-    }
-}
-
-/// Keeps the experiment in the address of the page, so that a reload brings it back.
-fn remember(experiment: &str) {
-    /// Longer addresses are cut off on their way by some programs.
-    const LONGEST: usize = 8000;
-    let Ok(parsed) = Experiment::parse(experiment) else { return };
-    let link = share::encode(&parsed.experiment);
-    if link.len() <= LONGEST
-        && let Ok(history) = window().history()
-    {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&format!("#{link}")));
     }
 }
 

@@ -9,6 +9,7 @@ use downhill_tensor::UserError;
 use leptos::prelude::*;
 use serde_json::Value;
 
+use crate::address::remember;
 use crate::document;
 use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::{Curve, Curves};
@@ -216,7 +217,14 @@ impl Lab {
     /// The pace in steps per second; `None` is flat out. Kept in the experiment's view.
     pub fn pace(&self, steps_per_second: Option<f64>) {
         let value = steps_per_second.map_or_else(|| Value::from("max"), Value::from);
-        self.draft.update(|doc| document::set(doc, "view.pace", value));
+        self.draft.update(|doc| document::set(doc, "view.pace", value.clone()));
+        self.inbox.update_value(|inbox| {
+            // Nothing is accepted before the first experiment runs.
+            let Ok(mut doc) = serde_json::from_str(&inbox.accepted) else { return };
+            document::set(&mut doc, "view.pace", value);
+            inbox.accepted = doc.to_string();
+            remember(&inbox.accepted);
+        });
         self.send(Command::Pace { steps_per_second });
     }
 

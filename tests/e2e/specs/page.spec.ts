@@ -60,6 +60,7 @@ test("a link that is shared opens the same experiment", async ({ page }) => {
   await lab.open();
   await page.locator("[data-source=moons]").click();
   await page.waitForFunction(() => JSON.stringify(window.downhill!.state().experiment).includes("moons"));
+  await page.evaluate(() => window.downhill!.pace(50));
   await page.getByTestId("share").click();
   const url = await page.getByTestId("link").inputValue();
   const { experiment } = await lab.state();
@@ -67,6 +68,7 @@ test("a link that is shared opens the same experiment", async ({ page }) => {
   await page.goto(url);
   await lab.reach((state) => state.step > 0);
   expect((await lab.state()).experiment).toEqual(experiment);
+  expect(JSON.stringify(experiment)).toContain('"pace":50');
 });
 
 test("text that is wrong is kept, with a sentence that names the place", async ({ page }) => {
