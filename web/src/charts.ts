@@ -107,7 +107,7 @@ export class TimeChart {
     };
     return {
       ...this.size(),
-      padding: [8, 12, 0, 0],
+      padding: [8, 20, 0, 0],
       legend: { show: false },
       cursor: {
         sync: { key: sync.key, setSeries: false },
