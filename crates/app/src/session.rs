@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use downhill_model::Experiment;
 use downhill_protocol::{Arrays, Command, Event, Message, PROTOCOL, RunInfo};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use crate::address::remember;
 use crate::state::{Lab, Mark, Shown};
 use crate::worker::Link;
 
@@ -97,16 +95,12 @@ impl Lab {
     }
 
     fn accept(self, text: String) {
-        remember(&text);
         self.info.update(|info| {
             if let Some(info) = info {
                 Arc::make_mut(info).experiment.clone_from(&text);
             }
         });
-        self.inbox.update_value(|inbox| {
-            inbox.experiment = Experiment::parse(&text).ok().map(|parsed| parsed.experiment);
-            inbox.accepted = text;
-        });
+        self.inbox.update_value(|inbox| inbox.accept(text));
     }
 
     fn failed(self, id: Option<u32>, error: UserError) {

@@ -115,6 +115,15 @@ pub(crate) struct Inbox {
     pub bench: HashMap<u32, js_sys::Function>,
 }
 
+impl Inbox {
+    /// Takes note of the experiment that the worker runs, for links, for a restart and for whoever asks the page.
+    pub fn accept(&mut self, text: String) {
+        remember(&text);
+        self.experiment = Experiment::parse(&text).ok().map(|parsed| parsed.experiment);
+        self.accepted = text;
+    }
+}
+
 /// The page's store: a bundle of signals, copied freely.
 #[derive(Clone, Copy)]
 pub struct Lab {
@@ -222,8 +231,7 @@ impl Lab {
             // Nothing is accepted before the first experiment runs.
             let Ok(mut doc) = serde_json::from_str(&inbox.accepted) else { return };
             document::set(&mut doc, "view.pace", value);
-            inbox.accepted = doc.to_string();
-            remember(&inbox.accepted);
+            inbox.accept(doc.to_string());
         });
         self.send(Command::Pace { steps_per_second });
     }
