@@ -2,6 +2,7 @@ use std::path::Path;
 
 use downhill_model::{Signature, check};
 use downhill_tensor::UserError;
+use indicatif::HumanBytes;
 
 use crate::document::{Document, say};
 
@@ -26,7 +27,7 @@ pub fn run(path: &Path) -> Result<(), UserError> {
     }
     say(&format!("parameters  {}", summary.parameters));
     say(&format!("operations  {} per step", summary.flops_per_step));
-    say(&format!("memory      {:.1} MiB", summary.bytes as f64 / f64::from(1 << 20)));
+    say(&format!("memory      {}", HumanBytes(summary.bytes)));
     Ok(())
 }
 
