@@ -160,9 +160,10 @@ impl MatMulOp {
         if !free {
             self.out = None;
         }
-        let placeholder = Operand { space: Space::Data, at: usize::MAX / 4, per_batch: 0, len: 0 };
+        // The machine is handed the product itself as read 0 whenever it runs; this place only has to overlap nothing.
+        let in_scratch = Operand { space: Space::Data, at: usize::MAX / 4, per_batch: 0, len: 0 };
         let mut reads: SmallVec<[Operand; 4]> = SmallVec::new();
-        reads.push(self.out.unwrap_or(placeholder));
+        reads.push(self.out.unwrap_or(in_scratch));
         reads.extend_from_slice(extra);
         self.epilogue = Some(MapOp::new(&epilogue.expr, walk, reads, SmallVec::from_slice(results), &|_| false)?);
         Ok(())
