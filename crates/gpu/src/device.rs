@@ -1,14 +1,20 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::task::Poll;
 #[cfg(not(target_arch = "wasm32"))]
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use downhill_compile::{ExecError, Plan};
 use downhill_tensor::UserError;
+use web_time::Instant;
 use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, DeviceType, ErrorFilter, Features, Limits};
 
+use crate::ceilings::Ceilings;
+use crate::fault::{Faults, first_line, shader_error};
+use crate::flight::Signal;
 use crate::kernels::Style;
 use crate::program;
 use crate::shader::{Dispatch, GROUP, PARAM_WORDS};
@@ -27,6 +33,10 @@ pub struct DeviceOptions {
     pub as_hardware: bool,
     /// Largest buffer in bytes, where the adapter could have a larger one.
     pub max_buffer: Option<u64>,
+    /// Most workgroups per dimension, where the adapter could run more.
+    pub max_workgroups: Option<u32>,
+    /// Do without timestamps, as on a device that has none.
+    pub no_timestamps: bool,
 }
 
 /// What a person is told about an adapter.
@@ -40,19 +50,25 @@ pub struct Adapter {
     pub software: bool,
 }
 
-/// The first thing that went wrong with a device; everything after it is its consequence.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Faults(Arc<Mutex<Option<String>>>);
+/// Objects created on a device since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Created {
+    /// Buffers, staging buffers among them.
+    pub buffers: u64,
+    /// Bind groups.
+    pub bind_groups: u64,
+}
 
-impl Faults {
-    fn report(&self, what: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
-    }
-
-    /// What went wrong.
-    pub fn first(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+/// Objects that wgpu holds at the moment.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Live {
+    /// Buffers.
+    pub buffers: usize,
+    /// Bind groups.
+    pub bind_groups: usize,
+    /// Command encoders and command buffers.
+    pub commands: usize,
 }
 
 /// An open device, shared by its executors, with the pipelines compiled so far.
@@ -71,6 +87,11 @@ struct Inner {
     bindings: wgpu::BindGroupLayout,
     layout: wgpu::PipelineLayout,
     pipelines: RefCell<BTreeMap<String, wgpu::ComputePipeline>>,
+    created: Cell<Created>,
+    ceilings: Cell<Option<Ceilings>>,
+    /// For its report of what is alive.
+    #[cfg(not(target_arch = "wasm32"))]
+    instance: wgpu::Instance,
 }
 
 impl GpuDevice {
@@ -87,7 +108,10 @@ impl GpuDevice {
         let largest = largest.min(options.max_buffer.unwrap_or(u64::MAX)) / 16 * 16;
         (limits.max_storage_buffer_binding_size, limits.max_buffer_size) = (largest, largest);
         check(&limits)?;
-        let required_features = adapter.features() & Features::TIMESTAMP_QUERY;
+        let per_dimension = limits.max_compute_workgroups_per_dimension;
+        limits.max_compute_workgroups_per_dimension = per_dimension.min(options.max_workgroups.unwrap_or(u32::MAX));
+        let wanted = if options.no_timestamps { Features::empty() } else { Features::TIMESTAMP_QUERY };
+        let required_features = adapter.features() & wanted;
         let descriptor = wgpu::DeviceDescriptor { required_features, required_limits: limits.clone(), ..Default::default() };
         let (device, queue) = adapter
             .request_device(&descriptor)
@@ -107,8 +131,22 @@ impl GpuDevice {
         });
         let adapter = describe(&adapter.get_info());
         let style = if adapter.software && !options.as_hardware { Style::SOFTWARE } else { Style::HARDWARE };
-        let pipelines = RefCell::default();
-        Ok(Self { inner: Rc::new(Inner { device, queue, adapter, style, limits, faults, bindings, layout, pipelines }) })
+        let inner = Inner {
+            device,
+            queue,
+            adapter,
+            style,
+            limits,
+            faults,
+            bindings,
+            layout,
+            pipelines: RefCell::default(),
+            created: Cell::default(),
+            ceilings: Cell::default(),
+            #[cfg(not(target_arch = "wasm32"))]
+            instance,
+        };
+        Ok(Self { inner: Rc::new(inner) })
     }
 
     /// The same, waiting for it.
@@ -130,6 +168,22 @@ impl GpuDevice {
     /// The adapter.
     pub fn adapter(&self) -> &Adapter {
         &self.inner.adapter
+    }
+
+    /// Objects created so far; none are created by steps that run again and again.
+    pub fn created(&self) -> Created {
+        self.inner.created.get()
+    }
+
+    /// Objects that are alive on all devices opened with this one.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn live(&self) -> Option<Live> {
+        let hub = self.inner.instance.generate_report()?.hub;
+        Some(Live {
+            buffers: hub.buffers.num_allocated,
+            bind_groups: hub.bind_groups.num_allocated,
+            commands: hub.command_encoders.num_allocated + hub.command_buffers.num_allocated,
+        })
     }
 
     pub(crate) fn style(&self) -> Style {
@@ -183,19 +237,7 @@ impl GpuDevice {
         if let Some(known) = self.inner.pipelines.borrow().get(&dispatch.source) {
             return known.clone();
         }
-        let device = &self.inner.device;
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(dispatch.name),
-            source: wgpu::ShaderSource::Wgsl(dispatch.source.as_str().into()),
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(dispatch.name),
-            layout: Some(&self.inner.layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
+        let pipeline = self.compile(dispatch.name, &dispatch.source, Some(&self.inner.layout));
         let mut known = self.inner.pipelines.borrow_mut();
         if known.len() >= MAX_PIPELINES {
             // Loaded programs hold on to theirs.
@@ -203,6 +245,22 @@ impl GpuDevice {
         }
         known.insert(dispatch.source.clone(), pipeline.clone());
         pipeline
+    }
+
+    pub(crate) fn compile(&self, name: &str, source: &str, layout: Option<&wgpu::PipelineLayout>) -> wgpu::ComputePipeline {
+        let device = &self.inner.device;
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        })
     }
 
     pub(crate) fn forget_pipeline(&self, source: &str) {
@@ -225,24 +283,57 @@ impl GpuDevice {
         &self.inner.bindings
     }
 
+    pub(crate) fn buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        let created = self.inner.created.get();
+        self.inner.created.set(Created { buffers: created.buffers + 1, ..created });
+        self.inner.device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+    }
+
+    pub(crate) fn bind_group(&self, descriptor: &wgpu::BindGroupDescriptor<'_>) -> wgpu::BindGroup {
+        let created = self.inner.created.get();
+        self.inner.created.set(Created { bind_groups: created.bind_groups + 1, ..created });
+        self.inner.device.create_bind_group(descriptor)
+    }
+
+    pub(crate) fn ceilings_cell(&self) -> &Cell<Option<Ceilings>> {
+        &self.inner.ceilings
+    }
+
+    /// Waits for a callback, or for the device to be lost. Where callbacks need somebody to ask for them, it asks.
+    pub(crate) async fn arrival(&self, signal: &Signal) {
+        poll_fn(|cx| {
+            #[cfg(not(target_arch = "wasm32"))]
+            while signal.get().is_none() && self.fault().is_none() {
+                let soon = std::time::Duration::from_millis(100);
+                // What a failed poll means arrives through the callbacks of the device.
+                let _ = self.inner.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(soon) });
+            }
+            if signal.poll(cx).is_ready() { Poll::Ready(()) } else { self.inner.faults.poll(cx) }
+        })
+        .await;
+    }
+
+    /// Submits commands and waits until they have run: nanoseconds from one to the other.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub(crate) async fn run(&self, commands: wgpu::CommandBuffer) -> Result<f64, ExecError> {
+        let start = Instant::now();
+        self.inner.queue.submit([commands]);
+        let done = Signal::default();
+        let signal = done.clone();
+        self.inner.queue.on_submitted_work_done(move || signal.set(true));
+        self.arrival(&done).await;
+        match (done.get(), self.fault()) {
+            (Some((end, _)), None) => Ok(end.saturating_duration_since(start).as_nanos() as f64),
+            (_, why) => Err(ExecError::DeviceLost(why.unwrap_or_default())),
+        }
+    }
+
     /// Reports what went wrong outside of the device's own callbacks.
     pub(crate) fn report(&self, what: String) {
         self.inner.faults.report(what);
     }
-}
-
-/// An error as one line: browsers and validators write pages.
-pub(crate) fn first_line(error: &wgpu::Error) -> String {
-    let text = match error {
-        wgpu::Error::OutOfMemory { .. } => "out of memory".to_string(),
-        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => description.clone(),
-    };
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(6).collect();
-    lines.join(" ")
-}
-
-pub(crate) fn shader_error(name: &str, error: &wgpu::Error) -> ExecError {
-    ExecError::Shader { name: name.to_string(), message: first_line(error) }
 }
 
 async fn find(instance: &wgpu::Instance, options: &DeviceOptions) -> Result<wgpu::Adapter, UserError> {

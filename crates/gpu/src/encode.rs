@@ -27,6 +27,16 @@ struct Draft {
     /// What ran, `None` once it is more than one program.
     ran: Option<(ProgramId, u32)>,
     programs: usize,
+    dispatches: u64,
+}
+
+/// What encoding has cost so far, submits not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encoding {
+    /// Dispatches encoded.
+    pub dispatches: u64,
+    /// Nanoseconds spent on them.
+    pub nanos: u64,
 }
 
 impl GpuExecutor {
@@ -42,8 +52,9 @@ impl GpuExecutor {
             self.write(*space, *at, words);
             self.queue.pop_front();
         }
+        let start = Instant::now();
         let encoder = self.device.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut draft = Draft { encoder, results: Vec::new(), steps: 0, nanos: 0.0, ran: None, programs: 0 };
+        let mut draft = Draft { encoder, results: Vec::new(), steps: 0, nanos: 0.0, ran: None, programs: 0, dispatches: 0 };
         while let Some(item) = self.queue.pop_front() {
             if let Some(back) = self.add(item, &mut draft) {
                 self.queue.push_front(back);
@@ -53,16 +64,19 @@ impl GpuExecutor {
         if draft.results.is_empty() && draft.steps == 0 {
             return;
         }
+        let commands = draft.encoder.finish();
+        self.encoding.dispatches += draft.dispatches;
+        self.encoding.nanos += start.elapsed().as_nanos() as u64;
         let slot = scalar_slot(&self.device) as usize;
         self.device.queue().write_buffer(&self.scalars, 0, &self.slots[..draft.steps * slot]);
         #[cfg_attr(target_arch = "wasm32", expect(unused_variables, reason = "nothing can wait for it there"))]
-        let submission = self.device.queue().submit([draft.encoder.finish()]);
+        let submission = self.device.queue().submit([commands]);
         self.note_submit();
         let done = Signal::default();
         let signal = done.clone();
         self.device.queue().on_submitted_work_done(move || signal.set(true));
         for result in &draft.results {
-            if let Outcome::Read { buffer, words, mapped, .. } | Outcome::Profile { buffer, words, mapped } = result {
+            if let Outcome::Read { buffer, words, mapped, .. } = result {
                 let signal = mapped.clone();
                 buffer.map_async(MapMode::Read, ..4 * (*words).max(1) as u64, move |outcome| signal.set(outcome.is_ok()));
             }
@@ -89,7 +103,7 @@ impl GpuExecutor {
             Item::Upload { .. } => return Some(item),
             Item::Read { id, regions } => {
                 let words: usize = regions.iter().map(|r| r.len as usize).sum();
-                let buffer = self.staging.take(self.device.device(), 4 * words as u64);
+                let buffer = self.staging.take(&self.device, 4 * words as u64);
                 let mut at = 0;
                 for r in regions.iter().filter(|r| r.len > 0) {
                     let bytes = 4 * u64::from(r.len);
@@ -97,16 +111,6 @@ impl GpuExecutor {
                     at += bytes;
                 }
                 draft.results.push(Outcome::Read { id, buffer, words, mapped: Signal::default() });
-            }
-            Item::Profile(profiling) => {
-                if draft.steps > 0 || !draft.results.is_empty() {
-                    return Some(Item::Profile(profiling));
-                }
-                self.slots[..size_of::<StepScalars>()].copy_from_slice(&scalar_bytes(&profiling.scalars));
-                draft.steps = 1;
-                if let Some(result) = self.encode_profile(profiling, &mut draft.encoder) {
-                    draft.results.push(result);
-                }
             }
             Item::Steps { ticket, program, left } => {
                 let taken = self.encode_steps(program, left, draft);
@@ -151,6 +155,7 @@ impl GpuExecutor {
             }
         }
         drop(pass);
+        draft.dispatches += (fit * program.dispatches.len()) as u64;
         draft.nanos += program.nanos.unwrap_or(0.0) * fit as f64;
         draft.programs += usize::from(draft.ran.is_none_or(|(ran, _)| ran != id));
         draft.ran = Some((id, draft.ran.map_or(0, |(_, n)| n) + fit as u32));
@@ -175,10 +180,6 @@ impl GpuExecutor {
                     Some(words) => self.completed.push(Completed::Read(id, words)),
                     None => self.device.report("a result could not be read back".to_string()),
                 },
-                Outcome::Profile { buffer, words, mapped } => {
-                    let words = self.words(buffer, words, &mapped);
-                    self.take_timestamps(words);
-                }
             }
         }
     }
@@ -197,7 +198,7 @@ impl GpuExecutor {
 }
 
 /// The scalars of a step as the shader's `Step` has them.
-fn scalar_bytes(scalars: &StepScalars) -> [u8; size_of::<StepScalars>()] {
+pub(crate) fn scalar_bytes(scalars: &StepScalars) -> [u8; size_of::<StepScalars>()] {
     let mut bytes = [0; size_of::<StepScalars>()];
     let head = [scalars.step, scalars.seed, scalars.batch, scalars.record];
     bytes[..16].copy_from_slice(bytemuck::cast_slice(&head));

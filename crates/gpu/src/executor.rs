@@ -8,10 +8,10 @@ use downhill_graph::StepScalars;
 use web_time::Instant;
 use wgpu::{BufferUsages, ErrorFilter};
 
-use crate::device::{GpuDevice, first_line, shader_error};
-use crate::encode::MAX_STEPS;
+use crate::device::GpuDevice;
+use crate::encode::{Encoding, MAX_STEPS};
+use crate::fault::{first_line, shader_error};
 use crate::flight::Flight;
-use crate::profile::{Profile, Profiling};
 use crate::program::{self, Lowered, Needs, Program};
 use crate::shader::PARAM_WORDS;
 use crate::staging::Staging;
@@ -21,7 +21,6 @@ pub(crate) enum Item {
     Steps { ticket: Ticket, program: ProgramId, left: usize },
     Upload { space: Space, at: u32, words: Vec<u32> },
     Read { id: ReadId, regions: Vec<Region> },
-    Profile(Profiling),
 }
 
 /// An error scope that has not answered yet.
@@ -41,9 +40,7 @@ pub struct GpuExecutor {
     /// Scalars of a submit, one slot per step.
     pub(crate) slots: Vec<u8>,
     pub(crate) completed: Vec<Completed>,
-    pub(crate) profile: Option<Profile>,
-    /// The profile whose round is under way.
-    pub(crate) profiling: Option<Profiling>,
+    pub(crate) encoding: Encoding,
     /// When the submit before last had run.
     pub(crate) landed: Option<Instant>,
     scopes: Vec<(String, Scope)>,
@@ -56,12 +53,8 @@ impl GpuExecutor {
     /// An executor with empty buffers.
     pub fn new(device: &GpuDevice) -> Self {
         let slot = scalar_slot(device);
-        let scalars = device.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some("step scalars"),
-            size: u64::from(slot) * MAX_STEPS as u64,
-            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let bytes = u64::from(slot) * MAX_STEPS as u64;
+        let scalars = device.buffer("step scalars", bytes, BufferUsages::UNIFORM | BufferUsages::COPY_DST);
         Self {
             arena: storage(device, "arena", 4),
             data: storage(device, "data", 4),
@@ -74,8 +67,7 @@ impl GpuExecutor {
             staging: Staging::default(),
             slots: vec![0; slot as usize * MAX_STEPS],
             completed: Vec::new(),
-            profile: None,
-            profiling: None,
+            encoding: Encoding::default(),
             landed: None,
             scopes: Vec::new(),
             submits: 0,
@@ -99,6 +91,11 @@ impl GpuExecutor {
         self.submits
     }
 
+    /// What encoding has cost so far.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Runs everything queued. Where the device's callbacks need this thread, as in a browser, it gives the thread back meanwhile.
     pub async fn finish(&mut self) {
         loop {
@@ -108,7 +105,17 @@ impl GpuExecutor {
             }
             let waiting = if cfg!(target_arch = "wasm32") { self.flights.front().and_then(Flight::missing) } else { None };
             if let Some(signal) = waiting {
-                signal.wait().await;
+                self.device.arrival(&signal).await;
+            }
+        }
+    }
+
+    /// Waits until the oldest submit has run; at once where nothing is under way. Only where callbacks come by themselves: in a browser.
+    pub fn landing(&self) -> impl Future<Output = ()> + use<> {
+        let (device, missing) = (self.device.clone(), self.flights.front().and_then(Flight::missing));
+        async move {
+            if let Some(signal) = missing {
+                device.arrival(&signal).await;
             }
         }
     }
@@ -139,6 +146,18 @@ impl GpuExecutor {
 
     pub(crate) fn alive(&self) -> Result<(), ExecError> {
         self.device.fault().map_or(Ok(()), |why| Err(ExecError::DeviceLost(why)))
+    }
+
+    /// The program, if it can run these steps.
+    pub(crate) fn runnable(&self, program: ProgramId, steps: &[StepScalars]) -> Result<&Program, ExecError> {
+        self.alive()?;
+        let Some(loaded) = self.program(program) else {
+            return Err(ExecError::Unsupported("the program is not loaded".to_string()));
+        };
+        match steps.iter().find(|s| u64::from(s.batch) >= loaded.batches) {
+            Some(step) => Err(ExecError::Unsupported(format!("there is no batch {}", step.batch))),
+            None => Ok(loaded),
+        }
     }
 
     fn next_id(&mut self) -> u64 {
@@ -189,13 +208,15 @@ impl GpuExecutor {
             return Err(ExecError::OutOfMemory { needed });
         }
         let mut encoder = self.device.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut outgrown = Vec::new();
         for (old, new) in [(&mut self.arena, new_arena), (&mut self.data, new_data)] {
             if let Some(new) = new {
                 encoder.copy_buffer_to_buffer(old, 0, &new, 0, old.size());
-                *old = new;
+                outgrown.push(std::mem::replace(old, new));
             }
         }
         self.device.queue().submit([encoder.finish()]);
+        outgrown.iter().for_each(wgpu::Buffer::destroy);
         for i in 0..self.programs.len() {
             let group = self.programs[i].as_ref().map(|p| self.bind(&p.params));
             if let Some(program) = &mut self.programs[i] {
@@ -209,7 +230,7 @@ impl GpuExecutor {
         let window =
             |buffer, bytes: usize| wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(bytes as u64) };
         let entry = |binding, buffer| wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) };
-        self.device.device().create_bind_group(&wgpu::BindGroupDescriptor {
+        self.device.bind_group(&wgpu::BindGroupDescriptor {
             label: Some("kernels"),
             layout: self.device.bindings(),
             entries: &[
@@ -271,18 +292,20 @@ impl GpuExecutor {
     }
 }
 
+impl Drop for GpuExecutor {
+    /// Gives the memory back now: a browser would wait for its garbage collector, which knows nothing of its size.
+    fn drop(&mut self) {
+        [&self.arena, &self.data, &self.scalars].into_iter().for_each(wgpu::Buffer::destroy);
+    }
+}
+
 /// Bytes from the scalars of one step to those of the next.
 pub(crate) fn scalar_slot(device: &GpuDevice) -> u32 {
     (size_of::<StepScalars>() as u32).next_multiple_of(device.limits().min_uniform_buffer_offset_alignment)
 }
 
 fn storage(device: &GpuDevice, label: &str, words: u64) -> wgpu::Buffer {
-    device.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some(label),
-        size: 4 * words,
-        usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
+    device.buffer(label, 4 * words, BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST)
 }
 
 impl Executor for GpuExecutor {
@@ -316,13 +339,7 @@ impl Executor for GpuExecutor {
     }
 
     fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, ExecError> {
-        self.alive()?;
-        let Some(loaded) = self.program(program) else {
-            return Err(ExecError::Unsupported("the program is not loaded".to_string()));
-        };
-        if let Some(step) = steps.iter().find(|s| u64::from(s.batch) >= loaded.batches) {
-            return Err(ExecError::Unsupported(format!("there is no batch {}", step.batch)));
-        }
+        self.runnable(program, steps)?;
         let ticket = Ticket(self.next_id());
         self.steps.extend(steps);
         self.queue.push_back(Item::Steps { ticket, program, left: steps.len() });

@@ -1,8 +1,7 @@
 //! What has been submitted and is not known to be done.
 
-use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use downhill_compile::{ProgramId, ReadId, Ticket};
 use web_time::Instant;
@@ -32,17 +31,14 @@ impl Signal {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).set
     }
 
-    /// Waits for it. Only where callbacks come by themselves: in a browser.
-    pub fn wait(&self) -> impl Future<Output = ()> + use<> {
-        let own = self.clone();
-        poll_fn(move |cx| {
-            let mut state = own.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.set.is_some() {
-                return Poll::Ready(());
-            }
-            state.waker = Some(cx.waker().clone());
-            Poll::Pending
-        })
+    /// Ready once it has happened.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.set.is_some() {
+            return Poll::Ready(());
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -63,7 +59,6 @@ pub(crate) struct Flight {
 pub(crate) enum Result {
     Steps(Ticket),
     Read { id: ReadId, buffer: wgpu::Buffer, words: usize, mapped: Signal },
-    Profile { buffer: wgpu::Buffer, words: usize, mapped: Signal },
 }
 
 impl Flight {
@@ -71,7 +66,7 @@ impl Flight {
     pub fn landed(&self) -> bool {
         let mapped = |r: &Result| match r {
             Result::Steps(_) => true,
-            Result::Read { mapped, .. } | Result::Profile { mapped, .. } => mapped.get().is_some(),
+            Result::Read { mapped, .. } => mapped.get().is_some(),
         };
         self.done.get().is_some() && self.results.iter().all(mapped)
     }
@@ -80,7 +75,7 @@ impl Flight {
     pub fn missing(&self) -> Option<Signal> {
         let of = |r: &Result| match r {
             Result::Steps(_) => None,
-            Result::Read { mapped, .. } | Result::Profile { mapped, .. } => Some(mapped.clone()),
+            Result::Read { mapped, .. } => Some(mapped.clone()),
         };
         std::iter::once(self.done.clone()).chain(self.results.iter().filter_map(of)).find(|s| s.get().is_none())
     }

@@ -7,10 +7,12 @@
 //!
 //! It knows nothing of graphs, of other backends, or of what to do when the device is gone.
 
+mod ceilings;
 mod device;
 mod encode;
 mod executor;
 mod expr;
+mod fault;
 mod flight;
 mod kernels;
 mod profile;
@@ -18,9 +20,15 @@ mod program;
 mod self_test;
 mod shader;
 mod staging;
+mod stopwatch;
 
-pub use device::{Adapter, DeviceOptions, GpuDevice};
+pub use ceilings::Ceilings;
+#[cfg(not(target_arch = "wasm32"))]
+pub use device::Live;
+pub use device::{Adapter, Created, DeviceOptions, GpuDevice};
+pub use encode::Encoding;
 pub use executor::GpuExecutor;
 pub use profile::Profile;
 pub use program::{Counts, counts};
 pub use self_test::{SelfTestError, self_test};
+pub use stopwatch::Clock;

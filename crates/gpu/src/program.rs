@@ -95,18 +95,20 @@ pub(crate) fn build(device: &GpuDevice, plan: &Plan, lowered: &[Lowered]) -> Res
     for (step, dispatch) in lowered.iter().enumerate().flat_map(|(i, l)| l.dispatches.iter().map(move |d| (i, d))) {
         let at = dispatches.len() * slot as usize / 4;
         words[at..at + dispatch.params.len()].copy_from_slice(&dispatch.params);
-        let groups = spread(dispatch.groups, device.limits().max_compute_workgroups_per_dimension)
-            .ok_or_else(|| ExecError::Unsupported(format!("a {} kernel of {} workgroups", dispatch.name, dispatch.groups)))?;
+        let groups =
+            spread(dispatch.groups, device.limits().max_compute_workgroups_per_dimension).ok_or_else(|| too_many(dispatch))?;
         dispatches.push(Loaded { pipeline: device.pipeline(dispatch), params: 4 * at as u32, groups, step });
     }
-    let params = device.device().create_buffer(&wgpu::BufferDescriptor {
-        label: Some("parameters"),
-        size: 4 * words.len() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
+    let params =
+        device.buffer("parameters", 4 * words.len() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
     device.queue().write_buffer(&params, 0, bytemuck::cast_slice(&words));
     Ok(Program { dispatches, params, bind_group: None, batches: batches(plan), steps: plan.steps.len(), nanos: None })
+}
+
+fn too_many(dispatch: &Dispatch) -> ExecError {
+    let text =
+        format!("a {} kernel of {} workgroups; lower the batch size or the layers' widths", dispatch.name, dispatch.groups);
+    ExecError::Unsupported(text)
 }
 
 /// Workgroups in two dimensions, at least as many as wanted.

@@ -1,5 +1,7 @@
 use wgpu::{Buffer, BufferUsages};
 
+use crate::device::GpuDevice;
+
 /// Smallest staging buffer, in bytes.
 const SMALLEST: u64 = 1 << 10;
 /// Idle buffers that are kept: two for metrics and one for a snapshot.
@@ -13,17 +15,12 @@ pub(crate) struct Staging {
 
 impl Staging {
     /// A buffer of at least so many bytes, unmapped.
-    pub fn take(&mut self, device: &wgpu::Device, bytes: u64) -> Buffer {
+    pub fn take(&mut self, device: &GpuDevice, bytes: u64) -> Buffer {
         let fitting = self.idle.iter().enumerate().filter(|(_, b)| b.size() >= bytes);
         if let Some((at, _)) = fitting.min_by_key(|(_, b)| b.size()) {
             return self.idle.swap_remove(at);
         }
-        device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("staging"),
-            size: bytes.next_power_of_two().max(SMALLEST),
-            usage: BufferUsages::MAP_READ | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
+        device.buffer("staging", bytes.next_power_of_two().max(SMALLEST), BufferUsages::MAP_READ | BufferUsages::COPY_DST)
     }
 
     /// Takes a buffer back, unmapped.

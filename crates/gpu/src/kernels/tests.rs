@@ -54,6 +54,13 @@ fn every_shader_of_every_case_is_valid_without_any_extension() {
 }
 
 #[test]
+fn the_shaders_that_measure_a_device_are_valid() {
+    for source in [crate::ceilings::COPY, crate::ceilings::FMA] {
+        validate(source).expect("it is valid");
+    }
+}
+
+#[test]
 fn the_shaders_of_the_self_test_are_as_they_were() {
     let mut seen = BTreeSet::new();
     for dispatch in of(&self_test::plan(true)) {

@@ -1,0 +1,64 @@
+//! What can go wrong with a device, and who is told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use downhill_compile::ExecError;
+
+/// Tasks that are remembered as waiting, most of which have long gone on.
+const MAX_WAKERS: usize = 16;
+
+/// The first thing that went wrong with a device; everything after it is its consequence.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    first: Option<String>,
+    wakers: Vec<Waker>,
+}
+
+impl Faults {
+    /// Notes what went wrong and wakes everybody who waits for the device.
+    pub fn report(&self, what: String) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.first.get_or_insert(what);
+        state.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    /// What went wrong.
+    pub fn first(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).first.clone()
+    }
+
+    /// Ready once something has gone wrong.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.first.is_some() {
+            return Poll::Ready(());
+        }
+        if state.wakers.len() >= MAX_WAKERS {
+            // Those who still wait come back.
+            state.wakers.drain(..).for_each(Waker::wake);
+        }
+        if !state.wakers.iter().any(|w| w.will_wake(cx.waker())) {
+            state.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// An error as one line: browsers and validators write pages.
+pub(crate) fn first_line(error: &wgpu::Error) -> String {
+    let text = match error {
+        wgpu::Error::OutOfMemory { .. } => "out of memory".to_string(),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => description.clone(),
+    };
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(6).collect();
+    lines.join(" ")
+}
+
+/// A shader that did not compile.
+pub(crate) fn shader_error(name: &str, error: &wgpu::Error) -> ExecError {
+    ExecError::Shader { name: name.to_string(), message: first_line(error) }
+}
