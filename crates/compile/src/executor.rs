@@ -42,7 +42,7 @@ pub enum ExecError {
     #[error("the device was lost: {0}")]
     DeviceLost(String),
     /// The buffers do not fit.
-    #[error("{needed} bytes are needed and cannot be had")]
+    #[error("{needed} bytes are needed and cannot be had; lower the batch size or the layers' widths")]
     OutOfMemory {
         /// Bytes asked for.
         needed: u64,

@@ -4,7 +4,6 @@ use downhill_compile::ExecError;
 use wgpu::{BufferUsages, CommandEncoder, ComputePass};
 
 use crate::device::GpuDevice;
-use crate::fault::shader_error;
 use crate::kernels::Style;
 use crate::shader::GROUP;
 use crate::stopwatch::Stopwatch;
@@ -40,6 +39,7 @@ impl GpuDevice {
         if let Some(known) = self.ceilings_cell().get() {
             return Ok(known);
         }
+        self.alive()?;
         let bytes = if self.style() == Style::SOFTWARE { SOFTWARE_BYTES } else { BYTES }.min(self.max_buffer());
         let scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let buffer = self.buffer("ceilings", bytes, BufferUsages::STORAGE);
@@ -95,7 +95,7 @@ impl GpuDevice {
             entries: &[wgpu::BindGroupEntry { binding: 0, resource: buffer.as_entire_binding() }],
         });
         match scope.pop().await {
-            Some(error) => Err(shader_error(name, &error)),
+            Some(error) => Err(self.shader_error(name, &error)),
             None => Ok((pipeline, group)),
         }
     }

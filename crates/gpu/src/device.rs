@@ -13,7 +13,7 @@ use web_time::Instant;
 use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, DeviceType, ErrorFilter, Features, Limits};
 
 use crate::ceilings::Ceilings;
-use crate::fault::{Faults, first_line, shader_error};
+use crate::fault::{Faults, first_line};
 use crate::flight::Signal;
 use crate::kernels::Style;
 use crate::program;
@@ -218,18 +218,20 @@ impl GpuDevice {
     /// When a kernel is not supported or its shader does not compile.
     pub async fn warm(&self, plan: &Plan) -> Result<(), ExecError> {
         for dispatch in program::dispatches(self.style(), plan)?.iter().flat_map(|step| &step.dispatches) {
-            if self.inner.pipelines.borrow().contains_key(&dispatch.source) {
-                continue;
-            }
-            let scope = self.inner.device.push_error_scope(ErrorFilter::Validation);
-            self.pipeline(dispatch);
-            let outcome = scope.pop();
-            if let Some(error) = outcome.await {
-                self.inner.pipelines.borrow_mut().remove(&dispatch.source);
-                return Err(shader_error(dispatch.name, &error));
-            }
+            self.warm_one(dispatch).await?;
         }
         Ok(())
+    }
+
+    async fn warm_one(&self, dispatch: &Dispatch) -> Result<(), ExecError> {
+        if self.inner.pipelines.borrow().contains_key(&dispatch.source) {
+            return Ok(());
+        }
+        let scope = self.inner.device.push_error_scope(ErrorFilter::Validation);
+        self.pipeline(dispatch);
+        let Some(error) = scope.pop().await else { return Ok(()) };
+        self.forget_pipeline(&dispatch.source);
+        Err(self.shader_error(dispatch.name, &error))
     }
 
     /// The pipeline of a dispatch, compiled if it is new.
@@ -330,6 +332,18 @@ impl GpuDevice {
         }
     }
 
+    /// # Errors
+    /// When the device is lost.
+    pub(crate) fn alive(&self) -> Result<(), ExecError> {
+        self.fault().map_or(Ok(()), |why| Err(ExecError::DeviceLost(why)))
+    }
+
+    /// A shader that did not compile, or the loss of the device, after which none does.
+    pub(crate) fn shader_error(&self, name: &str, error: &wgpu::Error) -> ExecError {
+        let failed = || ExecError::Shader { name: name.to_string(), message: first_line(error) };
+        self.alive().err().unwrap_or_else(failed)
+    }
+
     /// Reports what went wrong outside of the device's own callbacks.
     pub(crate) fn report(&self, what: String) {
         self.inner.faults.report(what);
@@ -403,4 +417,38 @@ fn bindings(device: &wgpu::Device) -> wgpu::BindGroupLayout {
             entry(3, BufferBindingType::Uniform, true),
         ],
     })
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shader_that_does_not_compile_is_named_and_forgotten() {
+        let Ok(device) = GpuDevice::open(&DeviceOptions::default()) else {
+            assert!(std::env::var_os("DOWNHILL_REQUIRE_GPU").is_none());
+            return;
+        };
+        let broken = Dispatch { name: "matmul_tile", source: "fn main() { nonsense }".into(), params: Vec::new(), groups: 1 };
+        let mut warm = std::pin::pin!(device.warm_one(&broken));
+        let outcome = warm.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Err(ExecError::Shader { name, message })) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(name, "matmul_tile");
+        assert!(!message.is_empty());
+        assert_eq!((device.pipelines(), device.fault()), (0, None), "other kernels can still run");
+    }
+
+    #[test]
+    fn an_adapter_below_any_of_our_needs_is_refused() {
+        let fits = Limits::default();
+        assert!(check(&fits).is_ok());
+        let narrow = [
+            Limits { max_compute_invocations_per_workgroup: 32, ..fits.clone() },
+            Limits { max_compute_workgroup_storage_size: 8 << 10, ..fits.clone() },
+            Limits { max_storage_buffers_per_shader_stage: 1, ..fits.clone() },
+            Limits { max_uniform_buffer_binding_size: 256, ..fits.clone() },
+            Limits { max_storage_buffer_binding_size: 1 << 15, ..fits.clone() },
+        ];
+        narrow.iter().for_each(|limits| assert!(check(limits).is_err(), "{limits:?}"));
+    }
 }

@@ -10,7 +10,7 @@ use wgpu::{BufferUsages, ErrorFilter};
 
 use crate::device::GpuDevice;
 use crate::encode::{Encoding, MAX_STEPS};
-use crate::fault::{first_line, shader_error};
+use crate::fault::first_line;
 use crate::flight::Flight;
 use crate::program::{self, Lowered, Needs, Program};
 use crate::shader::PARAM_WORDS;
@@ -145,7 +145,7 @@ impl GpuExecutor {
     }
 
     pub(crate) fn alive(&self) -> Result<(), ExecError> {
-        self.device.fault().map_or(Ok(()), |why| Err(ExecError::DeviceLost(why)))
+        self.device.alive()
     }
 
     /// The program, if it can run these steps.
@@ -250,7 +250,7 @@ impl GpuExecutor {
             let outcome = scope.pop();
             if let Some(error) = self.settle(&format!("The shader {} failed", dispatch.name), outcome) {
                 self.device.forget_pipeline(&dispatch.source);
-                return Err(shader_error(dispatch.name, &error));
+                return Err(self.device.shader_error(dispatch.name, &error));
             }
         }
         let mut program = program::build(&self.device, plan, lowered)?;

@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use downhill_compile::ExecError;
-
 /// Tasks that are remembered as waiting, most of which have long gone on.
 const MAX_WAKERS: usize = 16;
 
@@ -56,9 +54,4 @@ pub(crate) fn first_line(error: &wgpu::Error) -> String {
     };
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(6).collect();
     lines.join(" ")
-}
-
-/// A shader that did not compile.
-pub(crate) fn shader_error(name: &str, error: &wgpu::Error) -> ExecError {
-    ExecError::Shader { name: name.to_string(), message: first_line(error) }
 }
