@@ -33,4 +33,4 @@ export function serve() {
 
 const QUIET = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-export const launch = () => chromium.launch({ executablePath: process.env.DOWNHILL_CHROMIUM ?? "/usr/bin/chromium", args: QUIET });
+export const launch = (flags = []) => chromium.launch({ executablePath: process.env.DOWNHILL_CHROMIUM ?? "/usr/bin/chromium", args: [...QUIET, ...flags] });

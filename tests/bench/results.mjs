@@ -3,43 +3,65 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { launch } from "./host.mjs";
+import { ratio } from "./measure.mjs";
+import { TABLES } from "./tables.mjs";
 
 const here = import.meta.dirname;
+const ROLES = ["ours", "peer", "limit"];
 
 const rateText = ({ stepsPerSec, error, workload }) => {
   if (error) return "failed";
-  if (workload.startsWith("gemm")) return (stepsPerSec * 2 * Number(workload.split("-")[1]) ** 3 / 1e9).toFixed(1);
+  if (workload.startsWith("gemm")) {
+    const gflops = (stepsPerSec * 2 * Number(workload.split("-")[1]) ** 3) / 1e9;
+    return gflops.toFixed(gflops < 10 ? 2 : 1);
+  }
   return stepsPerSec >= 1000 ? Math.round(stepsPerSec).toLocaleString("en-US") : stepsPerSec.toPrecision(3);
 };
 
 const row = (texts) => `| ${texts.join(" | ")} |`;
 
-/** Best of a role in a workload; `suffix` keeps plain and relaxed yardsticks apart. */
-function best(cells, workload, accept) {
-  const found = cells.filter((cell) => cell.workload === workload && cell.stepsPerSec && accept(cell));
-  return found.sort((a, b) => b.stepsPerSec - a.stepsPerSec)[0];
+/** Pages with a cell that did not fail, ours first, yardsticks last. */
+function shown({ pages, cells }) {
+  const alive = Object.keys(pages).filter((name) => cells.some((cell) => cell.page === name && !cell.error));
+  return alive.sort((a, b) => ROLES.indexOf(pages[a].role) - ROLES.indexOf(pages[b].role));
 }
 
-function ratioRows(workloads, cells) {
-  return workloads.map((workload) => {
-    const gemm = workload.startsWith("gemm");
-    const peer = best(cells, workload, (cell) => cell.role === "peer");
-    const texts = ["downhill", "downhill relaxed"].map((name) => {
-      const ours = best(cells, workload, (cell) => cell.page === name);
-      const limit = best(cells, workload, (cell) => cell.page === name.replace("downhill", "limits"));
-      if (!ours) return "–";
-      const parts = [];
-      if (peer) parts.push(`${(ours.stepsPerSec / peer.stepsPerSec).toFixed(2)}×`);
-      if (gemm && limit) parts.push(`${Math.round((100 * ours.stepsPerSec) / limit.stepsPerSec)} % of limits`);
+function rateTable(table) {
+  const workloads = Object.keys(table.aims);
+  const text = (name, workload) => {
+    const cell = table.cells.find((cell) => cell.page === name && cell.workload === workload);
+    return cell ? rateText(cell) : "–";
+  };
+  return [
+    row(["", ...workloads]),
+    row(["---", ...workloads.map(() => "---:")]),
+    ...shown(table).map((name) => row([name, ...workloads.map((workload) => text(name, workload))])),
+  ];
+}
+
+function ratioTable(table) {
+  const ours = shown(table).filter((name) => table.pages[name].role === "ours");
+  if (!ours.length) return [];
+  const rows = Object.entries(table.aims).map(([workload, aim]) => {
+    const cells = table.cells.filter((cell) => cell.workload === workload && !cell.error);
+    const peer = cells.filter((cell) => cell.role === "peer").sort((a, b) => b.stepsPerSec - a.stepsPerSec)[0];
+    const texts = ours.map((name) => {
+      const cell = cells.find((cell) => cell.page === name);
+      const limit = cells.find((cell) => cell.page === table.pages[name].limit);
+      if (!cell) return "–";
+      const parts = peer ? [`${ratio(cell, peer).toFixed(2)}×`] : [];
+      if (limit) parts.push(`${Math.round(100 * ratio(cell, limit))} % of limits`);
       return parts.join(", ") || "–";
     });
-    return row([workload, peer ? peer.page : "–", ...texts]);
+    return row([workload, peer?.page ?? "–", ...texts, aim]);
   });
+  return ["", row(["", "best peer", ...ours, "aim"]), row(["---", "---", ...ours.map(() => "---:"), "---:"]), ...rows];
 }
 
-function pageSection(page) {
+function pageTable(page) {
   if (!page) return [];
   return [
+    "",
     "## The page while it trains",
     "",
     row(["", "measured", "aim"]),
@@ -49,49 +71,63 @@ function pageSection(page) {
     row(["frames per second, flat out, median", page.medianFps, "≥ 50"]),
     row(["longest task, flat out", `${page.longestTaskMs} ms`, "≤ 50 ms"]),
     row(["steps per second, flat out", Math.round(page.stepsPerSec).toLocaleString("en-US"), "–"]),
-    "",
   ];
 }
 
-async function machine() {
-  const browser = await launch();
-  const version = browser.version();
-  await browser.close();
-  const packages = JSON.parse(readFileSync(join(here, "package.json"), "utf8")).dependencies;
-  const peers = Object.entries(packages).filter(([name]) => name.startsWith("@")).map(([name, at]) => `${name} ${at}`);
-  return [
-    `- ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GB, ${process.platform} ${release()}`,
-    `- Chromium ${version} headless, Node ${process.versions.node}, ${peers.join(", ")}`,
-  ];
+/** The browser's version and its WebGPU adapter, null where there is none. */
+async function browser(origin) {
+  const browser = await launch(TABLES.flatMap(({ flags }) => flags));
+  try {
+    const page = await browser.newPage();
+    await page.goto(`${origin}/page.html`);
+    const adapter = await page.evaluate(async () => {
+      const info = (await navigator.gpu?.requestAdapter())?.info;
+      return info ? [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" ") : null;
+    });
+    return { version: browser.version(), adapter };
+  } finally {
+    await browser.close();
+  }
 }
 
-export async function writeResults(workloads, cells, page, seconds) {
-  const names = [...new Set(cells.map((cell) => cell.page))];
+function adapterNote(adapter) {
+  const software = /swiftshader|llvmpipe/i.test(adapter);
+  const note = software ? ", a software adapter: it shows what an engine costs around its kernels, not how it ranks on a graphics card" : "";
+  return [`Adapter: ${adapter}${note}.`, ""];
+}
+
+function peers() {
+  const { dependencies } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
+  const npm = Object.entries(dependencies).filter(([name]) => name.startsWith("@"));
+  const rust = ["candle", "burn"].flatMap((folder) => {
+    const manifest = readFileSync(join(here, folder, "Cargo.toml"), "utf8");
+    return [...manifest.matchAll(/^(\S+) = \{ version = "=([\d.]+)"/gm)].map(([, name, at]) => [name, at]);
+  });
+  return [...npm, ...rust].map(([name, at]) => `${name} ${at}`).join(", ");
+}
+
+const HEADER = (seconds) => `# Training in the browser, beside its peers
+
+Written by \`cargo xtask bench --rust-peers\`; do not edit. Full training steps (forward, loss, backward, Adam) in f32 on one thread, as steps per
+second, and matrix products as GFLOP/s. Each page has a browser of its own for each workload. All pages of a table are measured in turn, five times,
+every other time in reverse, ${seconds} s in all after a warm-up; a rate is the median of the five, a ratio the median of the five ratios, so that a
+machine that gets slower or faster meanwhile does so for both sides. \`nt\` and \`tn\` are the transposed products of a linear layer's gradients.
+\`limits\` is a packed matrix product of our own and nothing around it; on WebGPU it is the best of some hand-tuned shapes.`;
+
+export async function writeResults(origin, tables, page, seconds) {
+  const { version, adapter } = await browser(origin);
+  const machine = `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GB, ${process.platform} ${release()}`;
   const lines = [
-    "# Training in the browser, beside its peers",
+    HEADER(seconds),
     "",
-    "Written by `cargo xtask bench`; do not edit. Full training steps (forward, loss, backward, Adam) in f32 on one thread, as steps per second, and",
-    `matrix products as GFLOP/s; median of 7 windows in ${seconds} s after a warm-up, each cell in a fresh browser. \`nt\` and \`tn\` are the transposed`,
-    "products of a linear layer's gradients. `limits` is a packed matrix product of our own and nothing around it.",
-    "",
-    ...(await machine()),
-    "",
-    row(["", ...workloads]),
-    row(["---", ...workloads.map(() => "---:")]),
-    ...names.map((name) =>
-      row([name, ...workloads.map((workload) => {
-        const cell = cells.find((cell) => cell.page === name && cell.workload === workload);
-        return cell ? rateText(cell) : "–";
-      })]),
-    ),
-    "",
-    "## Against the best peer",
-    "",
-    row(["", "best peer", "plain", "relaxed"]),
-    row(["---", "---", "---:", "---:"]),
-    ...ratioRows(workloads, cells),
-    "",
-    ...pageSection(page),
+    `- ${new Date().toISOString().slice(0, 10)}, ${machine}`,
+    `- Chromium ${version} headless, Node ${process.versions.node}`,
+    `- ${peers()}`,
   ];
-  writeFileSync(join(here, "RESULTS.md"), lines.join("\n"));
+  for (const table of tables) {
+    if (!shown(table).length) continue;
+    lines.push("", `## ${table.title}`, "", ...(table.onAdapter ? adapterNote(adapter) : []));
+    lines.push(...rateTable(table), ...ratioTable(table));
+  }
+  writeFileSync(join(here, "RESULTS.md"), [...lines, ...pageTable(page), ""].join("\n"));
 }

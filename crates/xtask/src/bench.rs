@@ -18,7 +18,8 @@ pub fn run(args: &[String]) -> Result<()> {
     let relaxed = "target.wasm32-unknown-unknown.rustflags=['-C', 'target-feature=+relaxed-simd']";
     build_limits(&pages, "relaxed", &["--features", "relaxed", "--config", relaxed])?;
     if args.iter().any(|arg| arg == "--rust-peers") {
-        build_candle(&pages)?;
+        build_peer(&pages, "candle", "candle")?;
+        build_peer(&pages, "burn", "burn_peer")?;
     }
     say("pages: bundling");
     run_command(&mut command("node", &["tests/bench/build.mjs"]))?;
@@ -44,11 +45,12 @@ fn build_limits(pages: &Path, build: &str, more: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn build_candle(pages: &Path) -> Result<()> {
-    say("candle: building (some minutes)");
-    let target_dir = "target/bench-candle";
-    build_wasm("candle", target_dir, &[])?;
-    let wasm = format!("{target_dir}/wasm32-unknown-unknown/release/candle.wasm");
+/// Builds the crate in `tests/bench/FOLDER` and lays its library and bindings beside the pages.
+fn build_peer(pages: &Path, folder: &str, library: &str) -> Result<()> {
+    say(&format!("{folder}: building (some minutes)"));
+    let target_dir = format!("target/bench-{folder}");
+    build_wasm(folder, &target_dir, &[])?;
+    let wasm = format!("{target_dir}/wasm32-unknown-unknown/release/{library}.wasm");
     let out = pages.join("peers");
     run_command(command("wasm-bindgen", &["--target", "web", "--no-typescript", &wasm, "--out-dir"]).arg(out))
 }

@@ -19,8 +19,8 @@ cargo xtask COMMAND
 
   serve [--port N]        install what is missing, make a release build, serve it on 127.0.0.1:8080
   test [STAGE…]           run everything, or only: lint native wasm e2e
-  bench [WORKLOAD…] [--seconds N] [--pages a,b] [--page-only]
-                          measure training in the browser beside its peers; writes tests/bench/RESULTS.md
+  bench [WORKLOAD…] [--seconds N] [--pages a,b] [--rust-peers] [--page-only]
+                          measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
   parity                  compare with PyTorch itself (installs it, large)
   fixtures                write tests/parity/fixtures anew with PyTorch
 ";

@@ -1,12 +1,13 @@
-// jax-js on wasm, one thread; the whole training step under one jit.
+// jax-js, ?backend=wasm (one thread) or webgpu; the whole training step under one jit.
 import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
 import { ADAM, BATCHES, GEMM, MLP, batches, initialLayers, normal } from "./workloads.js";
 import { expose } from "./measure.js";
 
-const devices = await init("wasm");
-if (!devices.includes("wasm")) throw new Error(`wasm is not available, only ${devices}`);
-defaultDevice("wasm");
-const notes = "jax-js, wasm";
+const backend = window.options.get("backend");
+const devices = await init(backend);
+if (!devices.includes(backend)) throw new Error(`${backend} is not available, only ${devices}`);
+defaultDevice(backend);
+const notes = `jax-js, ${backend}`;
 const array = (values, shape) => np.array(values).reshape(shape);
 
 function adamStep(lossOf, lr) {

@@ -4,59 +4,76 @@
 import { GEMM } from "./workloads.js";
 
 const WINDOWS = 7;
-const WARM_MS = 1500;
+/** Long enough for the JIT at the first call; a later one only wakes the processor. */
+const FIRST_WARM_MS = 1500;
+const WARM_MS = 300;
 /** A page that trains reads its loss now and then, as a playground does. */
 const STEPS_PER_LOSS = 10;
+const PRODUCTS_PER_WAIT = 4;
 
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
-/** Repeats `round` (which returns how many units it did) for `ms`, at least once; returns units per second. */
-async function rate(round, ms) {
+/** Does `run(count)` again and again for `ms`, at least once; returns units per second. */
+async function rate(run, count, ms) {
   const begin = performance.now();
   let units = 0;
-  do units += await round();
-  while (performance.now() - begin < ms);
+  do {
+    await run(count);
+    units += count;
+  } while (performance.now() - begin < ms);
   return (units * 1000) / (performance.now() - begin);
 }
 
-async function windows(round, seconds) {
-  await rate(round, WARM_MS);
-  const rates = [];
-  for (let i = 0; i < WINDOWS; i++) rates.push(await rate(round, (seconds * 1000) / WINDOWS));
-  return { stepsPerSec: median(rates), min: Math.min(...rates), max: Math.max(...rates) };
+/** Returns a measurement of `run(count)`, where `most` units at a time are done by all but the slowest. */
+function meter(run, most) {
+  let warmMs = FIRST_WARM_MS;
+  return async (seconds) => {
+    const guess = await rate(run, 1, warmMs);
+    warmMs = WARM_MS;
+    const count = Math.max(1, Math.min(most, Math.floor(guess * seconds)));
+    const deadline = performance.now() + 1500 * seconds;
+    const rates = [];
+    do rates.push(await rate(run, count, (seconds * 1000) / WINDOWS));
+    while (rates.length < WINDOWS && performance.now() < deadline);
+    return { stepsPerSec: median(rates), min: Math.min(...rates), max: Math.max(...rates) };
+  };
 }
 
-async function measureTraining({ step, loss, notes }, seconds) {
-  let steps = 0;
-  await step(steps++);
+async function trainingMeter({ step, loss, notes }) {
+  await step(0);
   const lossFirst = await loss();
-  let lossLast = lossFirst;
-  const rates = await windows(async () => {
-    for (let i = 0; i < STEPS_PER_LOSS; i++) {
+  let [steps, lossLast] = [1, lossFirst];
+  const measure = meter(async (count) => {
+    for (let i = 0; i < count; i++) {
       const pending = step(steps++);
       if (pending?.then) await pending;
     }
     lossLast = await loss();
-    return STEPS_PER_LOSS;
-  }, seconds);
-  return { ...rates, lossFirst, lossLast, notes };
+  }, STEPS_PER_LOSS);
+  return async (seconds) => ({ ...(await measure(seconds)), lossFirst, lossLast, notes });
 }
 
-async function measureProduct({ multiply, settle, notes }, { n }, seconds) {
-  const rates = await windows(async () => {
-    for (let i = 0; i < 4; i++) await multiply();
+function productMeter({ multiply, settle, notes }, { n }) {
+  const measure = meter(async (count) => {
+    for (let i = 0; i < count; i++) await multiply();
     await settle();
-    return 4;
-  }, seconds);
-  return { ...rates, gflops: (2 * n ** 3 * rates.stepsPerSec) / 1e9, notes };
+  }, PRODUCTS_PER_WAIT);
+  return async (seconds) => {
+    const rates = await measure(seconds);
+    return { ...rates, gflops: (2 * n ** 3 * rates.stepsPerSec) / 1e9, notes };
+  };
 }
 
-/** Sets `window.bench(workload, seconds)` and `window.ready`. */
+/** Sets `window.bench(workload, seconds)` and `window.ready`. What is called again trains on. */
 export function expose(prepare) {
+  const meters = {};
   window.bench = async (workload, seconds) => {
     if (!prepare[workload]) return { missing: true };
-    const prepared = await prepare[workload](workload);
-    return prepared.multiply ? measureProduct(prepared, GEMM[workload], seconds) : measureTraining(prepared, seconds);
+    if (!meters[workload]) {
+      const prepared = await prepare[workload](workload);
+      meters[workload] = prepared.multiply ? productMeter(prepared, GEMM[workload]) : await trainingMeter(prepared);
+    }
+    return meters[workload](seconds);
   };
   window.ready = true;
 }

@@ -1,5 +1,6 @@
-// TensorFlow.js; ?backend=cpu or wasm.
+// TensorFlow.js; ?backend=cpu, wasm or webgpu.
 import * as tf from "@tensorflow/tfjs";
+import "@tensorflow/tfjs-backend-webgpu";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { BATCHES, GEMM, MLP, batches, initialLayers, normal } from "./workloads.js";
 import { expose } from "./measure.js";
