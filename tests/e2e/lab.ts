@@ -17,7 +17,7 @@ export interface State {
 declare global {
   interface Window {
     downhill?: { state(): State; pace(stepsPerSecond: number | "max"): void };
-    downhillWorker?: { url: string; worker: Worker; messages: MessageEvent[] };
+    downhillWorker?: { url: string; bindings: string; worker: Worker; messages: MessageEvent[] };
     downhillCrash(message: string): void;
   }
 }

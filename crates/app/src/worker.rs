@@ -20,6 +20,7 @@ pub struct Link(Rc<RefCell<Inner>>);
 
 struct Inner {
     url: String,
+    bindings: String,
     worker: Option<Worker>,
     ready: bool,
     loaded: bool,
@@ -35,9 +36,10 @@ impl Link {
     pub fn connect(hear: impl Fn(Message<Event>) + 'static) -> Self {
         let early = Reflect::get(&js_sys::global(), &"downhillWorker".into()).unwrap_or(JsValue::UNDEFINED);
         let part = |name: &str| Reflect::get(&early, &name.into()).unwrap_or(JsValue::UNDEFINED);
-        let url = part("url").as_string().unwrap_or_else(|| "./worker_loader.js".to_string());
+        let text = |name: &str, default: &str| part(name).as_string().unwrap_or_else(|| default.to_string());
         let link = Self(Rc::new(RefCell::new(Inner {
-            url,
+            url: text("url", "./worker.js"),
+            bindings: text("bindings", "./site.js"),
             worker: None,
             ready: false,
             loaded: false,
@@ -62,8 +64,11 @@ impl Link {
     fn start(&self) {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
+        options.set_name(&self.0.borrow().bindings);
         let url = self.0.borrow().url.clone();
         if let Ok(worker) = Worker::new_with_options(&url, &options) {
+            // The worker is another instance of what runs here.
+            let _ = worker.post_message(&wasm_bindgen::module());
             // The shell's handle stays true, for automation and benchmarks.
             if let Ok(early) = Reflect::get(&js_sys::global(), &"downhillWorker".into()) {
                 let _ = Reflect::set(&early, &"worker".into(), &worker);

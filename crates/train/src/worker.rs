@@ -30,12 +30,12 @@ struct Worker {
     wake: Function,
 }
 
-/// Tells the page that commands are heard from now on, and answers them for ever.
-pub fn start() {
-    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
+/// Tells the page that commands are heard from now on, and answers them for ever; false if this is no dedicated worker.
+pub fn start() -> bool {
+    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return false };
     let for_panic = scope.clone();
     std::panic::set_hook(Box::new(move |panic| post(&for_panic, &Message::new(Event::Crashed { message: panic.to_string() }))));
-    let Ok(channel) = MessageChannel::new() else { return };
+    let Ok(channel) = MessageChannel::new() else { return true };
     let wake = Closure::<dyn FnMut()>::new(tick).into_js_value().unchecked_into::<Function>();
     channel.port1().set_onmessage(Some(&wake));
     let listen = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| hear(&event.data()));
@@ -52,6 +52,7 @@ pub fn start() {
     let simd = if cfg!(feature = "relaxed-simd") { "relaxed-simd" } else { "simd128" };
     let build = env!("CARGO_PKG_VERSION").to_string();
     post(&scope, &Message::new(Event::Ready { protocol: PROTOCOL, build, simd: simd.to_string() }));
+    true
 }
 
 fn worker() -> Option<Rc<Worker>> {

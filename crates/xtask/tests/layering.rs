@@ -7,7 +7,7 @@ use std::process::Command;
 /// Each crate and the crates it may name in its `[dependencies]`; what those name may be reached through them.
 ///
 /// Naming a crate that is already below is allowed: `train` may use `graph` directly, because `compile` brings it anyway.
-const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 13] = [
     ("tensor", &[]),
     ("graph", &["tensor"]),
     ("compile", &["graph"]),
@@ -18,6 +18,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("protocol", &["tensor", "model"]),
     ("train", &["compile", "cpu", "gpu", "model", "data", "protocol"]),
     ("app", &["protocol", "model"]),
+    ("site", &["app", "train"]),
     ("cli", &["train"]),
     ("xtask", &[]),
 ];

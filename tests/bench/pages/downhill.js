@@ -1,9 +1,10 @@
-// Downhill itself: the release build's own worker and the Session's own loop; ?build=plain or relaxed.
+// Downhill itself: the release build's own worker and the Session's own loop; ?build=plain or relaxed, ?backend=cpu or gpu.
 //
-// After it has said that it is ready the worker answers { bench: { workload, seconds } } with one message
-// { bench: { workload, stepsPerSec, lossFirst, lossLast, notes } } or { bench: { workload, error } }.
-const loader = { plain: "/app/worker_loader.js", relaxed: "/app/worker-relaxed_loader.js" }[window.options.get("build")];
-const worker = new Worker(loader, { type: "module" });
+// The worker is told the name of its bindings and sent the compiled wasm, as the page does it. After it has said that it is ready the worker answers { bench: { workload, seconds, backend } } with one message
+// { bench: { workload, backend, stepsPerSec, lossFirst, lossLast, notes } } or { bench: { workload, error } }.
+const build = { plain: "site", relaxed: "site-relaxed" }[window.options.get("build")];
+const worker = new Worker("/app/worker.js", { type: "module", name: `./${build}.js` });
+worker.postMessage(await WebAssembly.compileStreaming(fetch(`/app/${build}_bg.wasm`)));
 
 /** The next message that `pick` takes (returns something for), or the worker's error. */
 function next(pick) {
@@ -19,9 +20,12 @@ function next(pick) {
 // Whatever comes first is its Ready: before that nothing is heard.
 await next(() => true);
 
+const backend = window.options.get("backend") ?? "cpu";
 window.bench = async (workload, seconds) => {
-  const answer = next((data) => data?.bench);
-  worker.postMessage({ bench: { workload, seconds } });
-  return answer;
+  const answered = next((data) => data?.bench);
+  worker.postMessage({ bench: { workload, seconds, backend } });
+  const answer = await answered;
+  if (answer.error || (answer.backend ?? "cpu") === backend) return answer;
+  throw new Error(`asked for ${backend}, measured on ${answer.backend ?? "cpu"}`);
 };
 window.ready = true;

@@ -1,26 +1,43 @@
 import { expect, test } from "@playwright/test";
-import "../lab";
+import { Lab } from "../lab";
 
-for (const name of ["worker", "worker-relaxed"]) {
-  test(`the ${name} build says that it is ready`, async ({ page }) => {
+for (const name of ["site", "site-relaxed"]) {
+  test(`the worker of the ${name} build says that it is ready`, async ({ page }) => {
     await page.goto("./");
     const ready = await page.evaluate(
-      (loader) =>
+      (build) =>
         new Promise((resolve, reject) => {
-          const worker = new Worker(loader, { type: "module" });
+          const worker = new Worker("./worker.js", { type: "module", name: `./${build}.js` });
           worker.onmessage = () => resolve(true);
           worker.onerror = (event) => reject(new Error(event.message));
+          WebAssembly.compileStreaming(fetch(`./${build}_bg.wasm`)).then((module) => worker.postMessage(module), reject);
         }),
-      `./${name}_loader.js`,
+      name,
     );
     expect(ready).toBe(true);
   });
 }
 
-test("a browser with relaxed SIMD gets the worker that uses it", async ({ page }) => {
+test("a browser with relaxed SIMD gets the build that uses it, and nothing of the other", async ({ page }) => {
+  const names: string[] = [];
+  page.on("request", (request) => names.push(new URL(request.url()).pathname.split("/").pop()!));
+  await new Lab(page).open();
+  expect(await page.evaluate(() => window.downhillWorker?.bindings)).toBe("./site-relaxed.js");
+  expect(names.filter((name) => name.endsWith(".wasm"))).toEqual(["site-relaxed_bg.wasm"]);
+});
+
+test("the page starts from a host that does not know what wasm is", async ({ page }) => {
+  await page.route("**/*.wasm", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), "content-type": "application/octet-stream" } });
+  });
+  await new Lab(page).open();
+});
+
+test("a page whose wasm cannot be loaded says so", async ({ page }) => {
+  await page.route("**/*.wasm", (route) => route.fulfill({ status: 404, body: "not found" }));
   await page.goto("./");
-  const url = await page.evaluate(() => window.downhillWorker?.url);
-  expect(url).toBe("./worker-relaxed_loader.js");
+  await expect(page.locator("#poster-text")).toContainText("cannot be loaded (404)");
 });
 
 test("the page opens without an error and without the crash overlay", async ({ page }) => {

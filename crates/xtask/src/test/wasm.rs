@@ -12,7 +12,7 @@ struct WasmTest {
     features: &'static str,
 }
 
-/// Both builds of the worker are shipped, so the kernels are tested with and without relaxed SIMD.
+/// Both builds are shipped, so the kernels are tested with and without relaxed SIMD.
 const WASM_TESTS: [WasmTest; 5] = [
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "" },
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "relaxed-simd" },

@@ -1,0 +1,8 @@
+// What a training worker begins with: the page names the bindings and sends the wasm that it has compiled for itself already.
+// The name and not a message: so the bindings load while the wasm is still on its way.
+const bindings = import(self.name);
+self.onmessage = async ({ data }) => {
+  self.onmessage = null;
+  const { default: start } = await bindings;
+  await start({ module_or_path: data });
+};
