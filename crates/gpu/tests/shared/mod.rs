@@ -12,6 +12,8 @@ use downhill_tensor::{Dtype, TensorTy};
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 pub mod net;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod networks;
 pub mod products;
 
 /// What lies where nothing may be written.
