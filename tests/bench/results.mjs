@@ -106,19 +106,19 @@ function peers() {
   return [...npm, ...rust].map(([name, at]) => `${name} ${at}`).join(", ");
 }
 
-const HEADER = (seconds) => `# Training in the browser, beside its peers
+const HEADER = `# Training in the browser, beside its peers
 
 Written by \`cargo xtask bench --rust-peers\`; do not edit. Full training steps (forward, loss, backward, Adam) in f32 on one thread, as steps per
 second, and matrix products as GFLOP/s. Each page has a browser of its own for each workload. All pages of a table are measured in turn, five times,
-every other time in reverse, ${seconds} s in all after a warm-up; a rate is the median of the five, a ratio the median of the five ratios, so that a
+every other time in reverse, ${TABLES.map(({ seconds }) => seconds).join(" or ")} s in all after a warm-up; a rate is the median of the five, a ratio the median of the five ratios, so that a
 machine that gets slower or faster meanwhile does so for both sides. \`nt\` and \`tn\` are the transposed products of a linear layer's gradients.
 \`limits\` is a packed matrix product of our own and nothing around it; on WebGPU it is the best of some hand-tuned shapes.`;
 
-export async function writeResults(origin, tables, page, seconds) {
+export async function writeResults(origin, tables, page) {
   const { version, adapter } = await browser(origin);
   const machine = `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GB, ${process.platform} ${release()}`;
   const lines = [
-    HEADER(seconds),
+    HEADER,
     "",
     `- ${new Date().toISOString().slice(0, 10)}, ${machine}`,
     `- Chromium ${version} headless, Node ${process.versions.node}`,

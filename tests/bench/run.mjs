@@ -19,13 +19,14 @@ function options(args) {
   const pages = TABLES.flatMap((table) => Object.entries(table.pages));
   const built = pages.filter(([, { needs }]) => !needs || existsSync(join(import.meta.dirname, "dist", needs))).map(([name]) => name);
   const workloads = [...new Set(TABLES.flatMap(({ aims }) => Object.keys(aims)))];
+  known(args.filter((arg) => arg.startsWith("--")), ["--pages", "--seconds", "--page-only"], "option");
   const [pageOnly, chosen] = [args.includes("--page-only"), value("--pages")?.split(",")];
   return {
     workloads: pageOnly ? [] : named.length ? known(named, workloads, "workload") : workloads,
     pages: chosen ? known(chosen, built, "page") : built,
-    seconds: Number(value("--seconds") ?? 5),
+    seconds: value("--seconds") && Number(value("--seconds")),
     // Without the Rust peers the table would lack rows that others have seen.
-    whole: !named.length && !chosen && !pageOnly && built.length === pages.length,
+    whole: !args.length && built.length === pages.length,
     withPage: pageOnly || (!named.length && !chosen),
   };
 }
@@ -38,7 +39,7 @@ for (const table of TABLES) {
   const names = Object.keys(table.pages).filter((name) => pages.includes(name));
   const cells = [];
   for (const workload of Object.keys(table.aims).filter((workload) => names.length && workloads.includes(workload))) {
-    const measured = await measure(origin, table, names, workload, seconds);
+    const measured = await measure(origin, table, names, workload, seconds ?? table.seconds);
     for (const cell of measured) console.log(JSON.stringify(cell));
     cells.push(...measured);
   }
@@ -46,6 +47,6 @@ for (const table of TABLES) {
 }
 const page = withPage ? await measurePage(server, `${origin}/app/index.html`) : null;
 if (page) console.log(JSON.stringify({ page }));
-if (whole) await writeResults(origin, tables, page, seconds);
+if (whole) await writeResults(origin, tables, page);
 else console.log("RESULTS.md stays as it is: it is written by a run of everything, --rust-peers included");
 server.close();

@@ -1,4 +1,4 @@
-// What is measured on what: one table per kind of processor.
+// What is measured on what, and how long in all: one table per kind of processor.
 
 const GEMM_AIM = "≥ 95 % of limits";
 
@@ -8,6 +8,7 @@ const GEMM_AIM = "≥ 95 % of limits";
  */
 const CPU = {
   title: "On the CPU",
+  seconds: 5,
   flags: [],
   pages: {
     downhill: { query: "page=downhill&build=plain", role: "ours", limit: "limits" },
@@ -37,6 +38,8 @@ const CPU = {
 const WEBGPU = {
   title: "On WebGPU",
   onAdapter: true,
+  // One step of the larger network takes a software adapter a fifth of a second.
+  seconds: 15,
   // Without it headless Chromium has no WebGPU where there is no graphics card.
   flags: ["--enable-unsafe-webgpu"],
   pages: {
