@@ -133,6 +133,16 @@ impl Operand {
         self.float_at(width, &self.at(offset))
     }
 
+    /// Whether it lies in the arena, where vectors load at once.
+    pub fn in_arena(&self) -> bool {
+        self.space == Space::Arena
+    }
+
+    /// The vector of floats at a place in the arena, counted in vectors.
+    pub fn vector(&self, place: &str) -> String {
+        format!("bitcast<vec4<f32>>(arena[{place}])")
+    }
+
     /// The float at a place in the buffer.
     pub fn float_at(&self, width: Width, at: &str) -> String {
         format!("bitcast<f32>({})", self.word_at(width, at))

@@ -164,49 +164,77 @@ impl Side {
         text
     }
 
+    /// Whether places are counted in vectors: four elements of the arena load as one.
+    fn by_vectors(&self) -> bool {
+        self.width == Width::Four && self.operand.in_arena()
+    }
+
+    fn unit(&self) -> &'static str {
+        if self.by_vectors() { " >> 2u" } else { "" }
+    }
+
     /// `<name>_p<r>`: where row `r` of the blocks starts. Compilers of software adapters take nothing out of a loop.
     fn starts(&self, blocks: u32) -> String {
         let Self { name, first, offset, .. } = self;
-        let at = self.operand.at(offset);
-        (0..4 * blocks).map(|r| format!("let {name}_p{r} = {};\n", at.replace("ROW", &format!("({first} + {r}u)")))).collect()
+        let (at, unit) = (self.operand.at(offset), self.unit());
+        let start = |r: u32| format!("let {name}_p{r} = ({}){unit};\n", at.replace("ROW", &format!("({first} + {r}u)")));
+        (0..4 * blocks).map(start).collect()
     }
 
     /// `<name>_k<q>`: how far k + q lies from the start of a row.
     fn steps(&self) -> String {
         let Self { name, k_part, .. } = self;
-        (0..4).map(|q| format!("let {name}_k{q} = {};\n", k_part.replace('K', &format!("(k + {q}u)")))).collect()
+        let unit = self.unit();
+        let step = |q: u32| format!("let {name}_k{q} = ({}){unit};\n", k_part.replace('K', &format!("(k + {q}u)")));
+        (0..if self.along_k && self.by_vectors() { 1 } else { 4 }).map(step).collect()
     }
 
-    /// Loads four rows by four k into `<name><block>_<t>`, and gives them as column vectors where those are needed.
-    fn load(&self, block: u32, columns: bool) -> String {
-        let Self { name, width, .. } = self;
+    /// Loads what is to be loaded before the first of four k: all of them where neighbours lie along k, with column vectors if needed.
+    fn load(&self, blocks: u32, columns: bool) -> String {
+        let name = self.name;
         let mut text = String::new();
-        for t in 0..4 {
-            // Rows by their start and k by its step; t goes along the axis that a vector does not.
-            let place = |along: u32| match self.along_k {
-                true => format!("{name}_p{} + {name}_k{along}", 4 * block + t),
-                false => format!("{name}_p{} + {name}_k{t}", 4 * block + along),
-            };
-            let vector = match width {
-                Width::Four => self.operand.floats_at(*width, &place(0)),
-                Width::One => {
-                    let all = [0, 1, 2, 3].map(|j| self.operand.float_at(*width, &place(j))).join(", ");
-                    format!("vec4<f32>({all})")
-                }
-            };
-            let _ = writeln!(text, "let {name}{block}_{t} = {vector};");
-        }
-        if columns && self.along_k {
-            let all = [0, 1, 2, 3].map(|t| format!("{name}{block}_{t}")).join(", ");
-            let _ = writeln!(text, "let {name}{block} = transpose(mat4x4<f32>({all}));");
+        for block in (0..blocks).filter(|_| self.along_k) {
+            (0..4).for_each(|t| text.push_str(&self.load_vector(block, t)));
+            if columns {
+                let all = [0, 1, 2, 3].map(|t| format!("{name}{block}_{t}")).join(", ");
+                let _ = writeln!(text, "let {name}{block} = transpose(mat4x4<f32>({all}));");
+            }
         }
         text
+    }
+
+    /// Loads what only k + q needs: registers are few.
+    fn load_late(&self, blocks: u32, q: u32) -> String {
+        (0..blocks).filter(|_| !self.along_k).map(|block| self.load_vector(block, q)).collect()
+    }
+
+    /// `<name><block>_<t>`: four neighbours in memory; t goes along the axis that they do not.
+    fn load_vector(&self, block: u32, t: u32) -> String {
+        let Self { name, width, .. } = self;
+        let place = |along: u32| match self.along_k {
+            true => format!("{name}_p{} + {name}_k{along}", 4 * block + t),
+            false => format!("{name}_p{} + {name}_k{t}", 4 * block + along),
+        };
+        let vector = match width {
+            Width::Four if self.by_vectors() => self.operand.vector(&place(0)),
+            Width::Four => self.operand.floats_at(*width, &place(0)),
+            Width::One => {
+                let all = [0, 1, 2, 3].map(|j| self.operand.float_at(*width, &place(j))).join(", ");
+                format!("vec4<f32>({all})")
+            }
+        };
+        format!("let {name}{block}_{t} = {vector};\n")
     }
 
     /// Loads the four rows of a block at k into `<name><block>`.
     fn load_one(&self, block: u32) -> String {
         let Self { name, width, .. } = self;
-        let place = |t: u32| format!("{name}_p{} + {name}_k0", 4 * block + t);
+        let step = self.k_part.replace('K', "k");
+        let place = |t: u32| match (self.by_vectors(), self.along_k) {
+            (false, _) => format!("{name}_p{} + {step}", 4 * block + t),
+            (true, true) => format!("({name}_p{} << 2u) + {step}", 4 * block + t),
+            (true, false) => format!("({name}_p{} << 2u) + {t}u + {step}", 4 * block),
+        };
         let all = [0, 1, 2, 3].map(|t| self.operand.float_at(*width, &place(t))).join(", ");
         format!("let {name}{block} = vec4<f32>({all});\n")
     }
@@ -260,10 +288,9 @@ fn multiply_slabs(block: &Block, row_sum: bool) -> String {
 
 /// Four k, straight from the arena.
 fn multiply_blocks(block: &Block, a: &Side, b: &Side, row_sum: bool) -> String {
-    let mut text = a.steps() + &b.steps();
-    (0..block.rows).for_each(|i| text.push_str(&a.load(i, row_sum)));
-    (0..block.cols).for_each(|j| text.push_str(&b.load(j, true)));
+    let mut text = a.steps() + &b.steps() + &a.load(block.rows, row_sum) + &b.load(block.cols, true);
     for q in 0..4 {
+        text.push_str(&(a.load_late(block.rows, q) + &b.load_late(block.cols, q)));
         for i in 0..4 * block.rows {
             for j in 0..block.cols {
                 let _ = writeln!(text, "s{i}_{j} = fma(vec4<f32>({}), {}, s{i}_{j});", a.scalar(i, q), b.column(j, q));
@@ -278,7 +305,7 @@ fn multiply_blocks(block: &Block, a: &Side, b: &Side, row_sum: bool) -> String {
 
 /// One k, element by element: what is left of k behind the last four.
 fn multiply_rest(block: &Block, a: &Side, b: &Side, row_sum: bool) -> String {
-    let mut text = a.steps() + &b.steps();
+    let mut text = String::new();
     (0..block.rows).for_each(|i| text.push_str(&a.load_one(i)));
     (0..block.cols).for_each(|j| text.push_str(&b.load_one(j)));
     for i in 0..4 * block.rows {
