@@ -1,25 +1,37 @@
 use downhill_protocol::BenchRequest;
 use downhill_tensor::UserError;
 use downhill_train::bench::{self, WORKLOADS};
+use downhill_train::{GpuDevice, ready};
 use serde_json::json;
 
+use crate::backend::Backend;
 use crate::document::say;
+
+/// What to measure, how long, and where.
+pub struct Order {
+    pub workloads: Vec<String>,
+    pub seconds: f64,
+    pub backend: Backend,
+    pub profile: bool,
+}
 
 /// Measures workloads, or profiles a training step of each.
 ///
 /// # Errors
-/// When there is no workload of a name.
-pub fn run(workloads: &[String], seconds: f64, profile: bool) -> Result<(), UserError> {
-    let all: Vec<String> = if workloads.is_empty() { WORKLOADS.map(str::to_string).to_vec() } else { workloads.to_vec() };
+/// When there is no workload of a name, or no GPU where one was asked for.
+pub fn run(order: &Order) -> Result<(), UserError> {
+    let device = order.backend.device()?;
+    let all = if order.workloads.is_empty() { WORKLOADS.map(str::to_string).to_vec() } else { order.workloads.clone() };
     for workload in all {
-        if profile {
-            if workloads.is_empty() && workload.starts_with("gemm") {
-                continue;
+        if order.profile {
+            // A product is one kernel.
+            if !(order.workloads.is_empty() && workload.starts_with("gemm")) {
+                profile(&workload, device.as_ref())?;
             }
-            self::profile(&workload)?;
             continue;
         }
-        let result = bench::run(&BenchRequest { workload, seconds })?;
+        let request = BenchRequest { workload, seconds: order.seconds, ..BenchRequest::default() };
+        let result = ready(bench::run(&request, device.as_ref()))?;
         let line = json!({
             "workload": result.workload,
             "stepsPerSec": result.steps_per_second,
@@ -35,13 +47,33 @@ pub fn run(workloads: &[String], seconds: f64, profile: bool) -> Result<(), User
     Ok(())
 }
 
-fn profile(workload: &str) -> Result<(), UserError> {
+fn profile(workload: &str, device: Option<&GpuDevice>) -> Result<(), UserError> {
     let mut session = bench::session(workload)?;
-    let times = session.profile()?;
-    let total: f64 = times.iter().map(|(_, ns)| ns).sum();
-    say(&format!("{workload}: {:.2} µs per step in {} kernels", total / 1000.0, times.len()));
-    for (kernel, ns) in times {
-        say(&format!("{:10.2} µs {:5.1} %  {kernel}", ns / 1000.0, 100.0 * ns / total));
+    if device.is_some() {
+        ready(session.move_to(device))?;
+    }
+    let report = ready(session.profile())?;
+    let total: f64 = report.rows.iter().map(|row| row.nanoseconds).sum();
+    say(&format!(
+        "{workload}: {:.2} µs per step in {} kernels on {} ({})",
+        total / 1e3,
+        report.rows.len(),
+        report.device,
+        report.method
+    ));
+    say(&format!("at most {:.1} GB/s and {:.1} GFLOP/s there", report.peak_bytes / 1e9, report.peak_flops / 1e9));
+    for row in &report.rows {
+        let (bandwidth, speed) = (row.bytes / row.nanoseconds, row.flops / row.nanoseconds);
+        say(&format!(
+            "{:10.2} µs {:5.1} % {:8.2} GB/s {:8.2} GFLOP/s  {:10} {:9} {}",
+            row.nanoseconds / 1e3,
+            100.0 * row.nanoseconds / total,
+            bandwidth,
+            speed,
+            row.layer,
+            row.phase,
+            row.kernel
+        ));
     }
     Ok(())
 }

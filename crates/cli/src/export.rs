@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use downhill_data::Sampler;
 use downhill_model::{EncodedTargets, Signature, encode_targets, export};
 use downhill_tensor::UserError;
-use downhill_train::{Array, Session, Values, write_arrays};
+use downhill_train::{Array, Session, Values, ready, write_arrays};
 
 use crate::Format;
 use crate::document::{Document, read, say, trouble, write};
@@ -28,9 +28,9 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     let document = Document::read(&order.experiment)?;
     let mut session = Session::new(document.experiment.clone(), &document)?;
     if let Some(path) = &order.weights {
-        session.load_weights(&read(path)?)?;
+        ready(session.load_weights(&read(path)?))?;
     }
-    let parameters = session.parameters()?;
+    let parameters = ready(session.parameters())?;
     let weights: Vec<Array<'_>> = parameters
         .iter()
         .map(|(name, shape, values)| Array { name: name.clone(), shape: shape.clone(), values: Values::F32(values) })

@@ -1,5 +1,6 @@
 //! The `downhill` command: experiments of the page, trained natively by the same engine.
 
+mod backend;
 mod bench;
 mod check;
 mod document;
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use downhill_tensor::UserError;
+
+use crate::backend::Backend;
 
 /// Trains, checks, exports and measures the experiments of Downhill, a deep learning playground.
 #[derive(Parser)]
@@ -87,16 +89,6 @@ enum Command {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Backend {
-    /// The best there is.
-    Auto,
-    /// The processor.
-    Cpu,
-    /// The graphics card.
-    Gpu,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// train.py, init.safetensors and data.safetensors.
     Pytorch,
@@ -104,24 +96,15 @@ enum Format {
     Safetensors,
 }
 
-impl Backend {
-    fn check(self) -> Result<(), UserError> {
-        if self == Backend::Gpu {
-            return Err(UserError::at("--backend", "This build computes on the CPU only.").hint("Use cpu or auto."));
-        }
-        Ok(())
-    }
-}
-
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Train { experiment, steps, backend, init, save, metrics } => {
-            backend.check().and_then(|()| train::run(&train::Order { experiment, steps, init, save, metrics }))
+            train::run(&train::Order { experiment, steps, backend, init, save, metrics })
         }
         Command::Check { experiment } => check::run(&experiment),
         Command::Presets { name } => presets::run(name.as_deref()),
         Command::Bench { workloads, seconds, backend, profile } => {
-            backend.check().and_then(|()| bench::run(&workloads, seconds, profile))
+            bench::run(&bench::Order { workloads, seconds, backend, profile })
         }
         Command::Export { experiment, format, weights, steps, output } => {
             export::run(&export::Order { experiment, format, weights, steps, output })

@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 
 use downhill_protocol::Event;
 use downhill_tensor::UserError;
-use downhill_train::{Next, Session};
+use downhill_train::{Next, Session, ready};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, json};
 
+use crate::backend::Backend;
 use crate::document::{Document, read, say, trouble, write};
 
 /// What to train, how long, from where and to where.
 pub struct Order {
     pub experiment: PathBuf,
     pub steps: Option<u64>,
+    pub backend: Backend,
     pub init: Option<PathBuf>,
     pub save: Option<PathBuf>,
     pub metrics: Option<PathBuf>,
@@ -34,8 +36,9 @@ pub fn run(order: &Order) -> Result<(), UserError> {
         eprintln!("note: {note}");
     }
     if let Some(path) = &order.init {
-        session.load_weights(&read(path)?)?;
+        ready(session.load_weights(&read(path)?))?;
     }
+    order.backend.settle(&mut session, steps)?;
     let mut lines = match &order.metrics {
         Some(path) => Some(BufWriter::new(File::create(path).map_err(|e| trouble(path, "written", &e))?)),
         None => None,
@@ -46,7 +49,7 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     let bar = progress(steps);
     session.step(steps);
     loop {
-        let next = session.advance(Instant::now() + Duration::from_millis(50))?;
+        let next = ready(session.advance(Instant::now() + Duration::from_millis(50)))?;
         let status = session.status();
         bar.set_position(status.step);
         bar.set_message(format!("loss {:.5}", status.loss));
@@ -55,6 +58,9 @@ pub fn run(order: &Order) -> Result<(), UserError> {
                 // JSON has no NaN; a run that diverged ends with an error that says so.
                 writeln!(lines, "{}", json!({ "step": step, "loss": loss })).map_err(|e| trouble(path, "written", &e))?;
             }
+        }
+        if let Some(why) = session.take_loss() {
+            bar.println(format!("note: {why} The processor goes on from step {}.", session.step_count()));
         }
         if next == Next::Rest {
             break;
@@ -65,7 +71,7 @@ pub fn run(order: &Order) -> Result<(), UserError> {
         lines.flush().map_err(|e| trouble(path, "written", &e))?;
     }
     if let Some(path) = &order.save {
-        write(path, &session.snapshot()?)?;
+        write(path, &ready(session.snapshot())?)?;
     }
     report(&mut session)
 }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{ArrayRef, BlobRef};
+use crate::{ArrayRef, Backend, BlobRef, Choice};
 
 /// A command with the number that its answer ([`crate::Event::Done`] or [`crate::Event::Error`]) carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,8 +77,19 @@ pub enum Command {
     Stop,
     /// Runs a benchmark in the worker and answers with [`crate::Event::Benched`].
     Bench(BenchRequest),
+    /// Who decides what trains, from the next step on; asking for the GPU after it was lost opens it anew.
+    Choose(Choice),
+    /// Takes some steps on both backends from the state of now and answers with [`crate::Event::Compared`]; the run itself stays as it is.
+    Compare {
+        /// How many.
+        steps: u32,
+    },
+    /// Measures every kernel of the training program and answers with [`crate::Event::Profiled`]; the run itself stays as it is.
+    Profile,
     /// Panics, so that a test can see the page recover.
     Crash,
+    /// Gives the GPU's device up as a crashed driver would, so that a test can see the run go on.
+    LoseDevice,
 }
 
 /// What a panel wants to see.
@@ -133,10 +144,12 @@ pub enum MapSource {
 }
 
 /// A benchmark that runs inside the worker, through the session's own loop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BenchRequest {
     /// `mlp-s-10`, `mlp-s-128`, `mlp-l`, `gemm-512`, `gemm-1024`, …
     pub workload: String,
     /// How long to measure.
     pub seconds: f64,
+    /// What computes.
+    pub backend: Backend,
 }

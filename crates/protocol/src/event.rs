@@ -1,7 +1,7 @@
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArrayRef, BlobRef};
+use crate::{ArrayRef, Backends, BlobRef, Comparison, ProfileReport};
 
 /// What the worker tells the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,6 +76,12 @@ pub enum Event {
     },
     /// Answer to [`crate::Command::Bench`].
     Benched(BenchResult),
+    /// What trains now, and what else could; after every change of it.
+    Backends(Backends),
+    /// Answer to [`crate::Command::Compare`].
+    Compared(Comparison),
+    /// Answer to [`crate::Command::Profile`].
+    Profiled(ProfileReport),
     /// The worker panicked and will not answer again.
     Crashed {
         /// The panic's message.
@@ -110,8 +116,6 @@ pub struct RunInfo {
     pub program: Vec<String>,
     /// Things worth telling: rows left out, weights kept, a newer file version.
     pub notes: Vec<String>,
-    /// `cpu`, …
-    pub backend: String,
 }
 
 /// A layer as the network map and the tables show it.

@@ -4,11 +4,13 @@
 //! [`ArrayRef`] and [`BlobRef`]; on the wire they are typed arrays that are transferred, never copied into lists of numbers. Nothing here knows how
 //! training works.
 
+mod backend;
 mod command;
 mod event;
 #[cfg(target_arch = "wasm32")]
 pub mod wire;
 
+pub use backend::{Backend, Backends, Choice, Comparison, Difference, GpuInfo, GpuState, KernelTime, ProfileReport};
 pub use command::{BenchRequest, Command, MapSource, Request, Watch};
 pub use event::{
     BenchResult, DataInfo, Divergence, Event, Frame, LayerMap, LayerStats, Prediction, RunInfo, SeriesChunk, Status, Tensor,
@@ -17,7 +19,7 @@ pub use event::{
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Index into the side list of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

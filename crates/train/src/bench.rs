@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use downhill_compile::LayoutSpec;
+use downhill_compile::{LayoutSpec, ProgramId};
 use downhill_data::{DataCard, Dataset, Labels, Normalisation, Table, Task};
+use downhill_gpu::GpuDevice;
 use downhill_graph::ops::{FeedOp, MatMul};
 use downhill_graph::{Feed, FeedKind, Graph, OpError, StepScalars};
 use downhill_model::Experiment;
-use downhill_protocol::{BenchRequest, BenchResult};
+use downhill_protocol::{Backend, BenchRequest, BenchResult};
 use downhill_tensor::{Shape, TensorTy, UserError, sort_short_by_key};
 use serde_json::json;
 use web_time::Instant;
 
 use crate::engine::Engine;
+use crate::pump::Next;
 use crate::session::Session;
 
 /// All workloads.
@@ -23,25 +25,30 @@ const BATCHES: usize = 8;
 /// Windows of a measurement; their median counts.
 const WINDOWS: usize = 7;
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Products on a device are submitted together until they take this long.
+const PRODUCTS_TAKE: Duration = Duration::from_millis(20);
 const SLICE: Duration = Duration::from_millis(8);
 
-/// Measures a workload.
+/// Measures a workload on a device, or on the CPU.
 ///
 /// # Errors
-/// When there is no workload of this name.
-pub fn run(request: &BenchRequest) -> Result<BenchResult, UserError> {
+/// When there is no workload of this name, or it does not run there.
+pub async fn run(request: &BenchRequest, device: Option<&GpuDevice>) -> Result<BenchResult, UserError> {
     let seconds = if request.seconds.is_finite() { request.seconds.clamp(0.1, 600.0) } else { 3.0 };
     let window = Duration::from_secs_f64(seconds / WINDOWS as f64);
     let workload = request.workload.as_str();
     if let Some(gemm) = Gemm::parse(workload) {
-        return gemm.run(workload, window);
+        return gemm.run(workload, window, device).await;
     }
     let mut session = session(workload)?;
+    if device.is_some() {
+        session.move_to(device).await?;
+    }
     session.set_pace(None);
     session.start();
-    let rates = measure(window, |until| advance(&mut session, until))?;
+    let rates = measure(window, async |until| advance(&mut session, until).await).await?;
     session.pause();
-    session.run_until_rest()?;
+    session.run_until_rest().await?;
     let points = session.curves().points("loss");
     let tail = &points[points.len().saturating_sub(5)..];
     let last = tail.iter().map(|p| p.mean).sum::<f64>() / tail.len().max(1) as f64;
@@ -49,7 +56,7 @@ pub fn run(request: &BenchRequest) -> Result<BenchResult, UserError> {
         gflops: rates.median * session.train.flops as f64 / 1e9,
         first_loss: points.first().map_or(f64::NAN, |p| p.mean),
         last_loss: last,
-        notes: format!("{}, {} kernels per step", backend(), session.train.kernels),
+        notes: session.bench_notes(device),
         ..rates.result(workload)
     };
     Ok(result)
@@ -82,20 +89,42 @@ pub fn session(workload: &str) -> Result<Session, UserError> {
     Session::with_data(Experiment::from_value(&experiment)?.experiment, data)
 }
 
-/// Which SIMD the kernels use.
-fn backend() -> &'static str {
+/// Which SIMD the CPU's kernels use.
+pub(crate) fn simd() -> &'static str {
     match (cfg!(target_arch = "wasm32"), cfg!(feature = "relaxed-simd")) {
         (true, true) => "wasm relaxed-simd",
         (true, false) => "wasm simd128",
-        _ => "native",
+        _ => "native SIMD",
     }
 }
 
-fn advance(session: &mut Session, until: Instant) -> Result<u64, UserError> {
+/// What computes.
+fn place(device: Option<&GpuDevice>) -> String {
+    device.map_or_else(|| simd().to_string(), |d| format!("{} ({})", d.adapter().name, d.adapter().api))
+}
+
+impl Session {
+    /// What computes and with how many kernels; on a device also the counts that do not depend on it.
+    fn bench_notes(&self, device: Option<&GpuDevice>) -> String {
+        let mut notes = format!("{}, {} kernels per step", place(device), self.train.kernels);
+        let plan = self.engine.plan(self.train.id).filter(|_| device.is_some());
+        if let Some(counts) = plan.and_then(|plan| downhill_gpu::counts(plan).ok()) {
+            notes += &format!(", {} dispatches, {} pipelines", counts.dispatches, counts.pipelines);
+        }
+        notes
+    }
+}
+
+async fn advance(session: &mut Session, until: Instant) -> Result<u64, UserError> {
     let before = session.step_count();
     while Instant::now() < until {
-        session.advance((Instant::now() + SLICE).min(until))?;
+        if session.advance((Instant::now() + SLICE).min(until)).await? == Next::Device {
+            session.landing().await;
+        }
         session.take_events();
+    }
+    if let Some(why) = session.take_loss() {
+        return Err(UserError::new(why));
     }
     Ok(session.step_count() - before)
 }
@@ -119,12 +148,12 @@ impl Rates {
 }
 
 /// Runs `work` until a moment again and again: warm-up, then [`WINDOWS`] windows. `work` says how much it did.
-fn measure(window: Duration, mut work: impl FnMut(Instant) -> Result<u64, UserError>) -> Result<Rates, UserError> {
-    work(Instant::now() + WARM_UP)?;
+async fn measure(window: Duration, mut work: impl AsyncFnMut(Instant) -> Result<u64, UserError>) -> Result<Rates, UserError> {
+    work(Instant::now() + WARM_UP).await?;
     let mut rates = Vec::with_capacity(WINDOWS);
     for _ in 0..WINDOWS {
         let start = Instant::now();
-        let done = work(start + window)?;
+        let done = work(start + window).await?;
         rates.push(done as f64 / start.elapsed().as_secs_f64());
     }
     // Rates are not negative, so their bits sort as they do.
@@ -133,12 +162,17 @@ fn measure(window: Duration, mut work: impl FnMut(Instant) -> Result<u64, UserEr
 }
 
 /// A square product; `nt` and `tn` have one side stored transposed, as the gradients of a linear layer have.
-struct Gemm {
+pub(crate) struct Gemm {
     n: usize,
     op: MatMul,
 }
 
 impl Gemm {
+    /// `n × n` times `n × n`.
+    pub fn square(n: usize) -> Self {
+        Self { n, op: MatMul { transpose_a: false, transpose_b: false } }
+    }
+
     fn parse(workload: &str) -> Option<Self> {
         let rest = workload.strip_prefix("gemm-")?;
         let (size, kind) = rest.split_once('-').unwrap_or((rest, "nn"));
@@ -165,29 +199,61 @@ impl Gemm {
         Ok(graph)
     }
 
-    fn run(&self, workload: &str, window: Duration) -> Result<BenchResult, UserError> {
+    /// Floating-point operations per second that the product reaches in some time.
+    ///
+    /// # Errors
+    /// When it does not run there.
+    pub async fn flops_per_second(&self, device: Option<&GpuDevice>, time: Duration) -> Result<f64, UserError> {
+        let (mut engine, program) = self.engine(device)?;
+        let start = Instant::now();
+        let products = multiply(&mut engine, program, start + time).await?;
+        Ok(products as f64 * self.flops() / start.elapsed().as_secs_f64())
+    }
+
+    fn flops(&self) -> f64 {
+        2.0 * (self.n as f64).powi(3)
+    }
+
+    fn engine(&self, device: Option<&GpuDevice>) -> Result<(Engine, ProgramId), UserError> {
         let graph = self.graph().map_err(|e| UserError::new(e.to_string()))?;
         let mut spec = LayoutSpec { ring: 1, ..LayoutSpec::default() };
         spec.include(&graph);
-        let mut engine = Engine::new(&spec)?;
-        let (program, plan) = engine.load(&graph, workload)?;
+        let mut engine = Engine::new(&spec, device)?;
+        let (program, _) = engine.load(&graph, "product")?;
         for (name, seed) in [("a", 1), ("b", 2)] {
             engine.feed(name, 0, bytemuck::cast_slice(&normal(self.n * self.n, 1.0, seed)))?;
         }
-        let rates = measure(window, |until| {
-            let mut done = 0;
-            while Instant::now() < until {
-                engine.submit(program.id, &[StepScalars::default()])?;
-                engine.finish();
-                engine.take_completed(&mut Vec::new());
-                done += 1;
-            }
-            Ok(done)
-        })?;
-        let gflops = rates.median * 2.0 * (self.n as f64).powi(3) / 1e9;
-        let notes = format!("{}, {} kernel(s)", backend(), plan.steps.len());
-        Ok(BenchResult { gflops, notes, ..rates.result(workload) })
+        Ok((engine, program.id))
     }
+
+    async fn run(&self, workload: &str, window: Duration, device: Option<&GpuDevice>) -> Result<BenchResult, UserError> {
+        let (mut engine, program) = self.engine(device)?;
+        let rates = measure(window, async |until| multiply(&mut engine, program, until).await).await?;
+        let gflops = rates.median * self.flops() / 1e9;
+        Ok(BenchResult { gflops, notes: place(device), ..rates.result(workload) })
+    }
+}
+
+/// Products until a moment: one by one on the CPU, on a device enough at a time to hide the way there and back.
+async fn multiply(engine: &mut Engine, program: ProgramId, until: Instant) -> Result<u64, UserError> {
+    let mut done = 0;
+    let mut batch = 1u64;
+    while Instant::now() < until {
+        let start = Instant::now();
+        for _ in 0..batch {
+            engine.submit(program, &[StepScalars::default()])?;
+        }
+        engine.finish().await;
+        engine.take_completed(&mut Vec::new());
+        if let Some(why) = engine.lost() {
+            return Err(UserError::new(format!("The GPU was lost: {why}.")));
+        }
+        done += batch;
+        if engine.backend() == Backend::Gpu && start.elapsed() < PRODUCTS_TAKE {
+            batch = (2 * batch).min(256);
+        }
+    }
+    Ok(done)
 }
 
 /// Uniform numbers in [0, 1), by mulberry32: the generator that all measured engines share.

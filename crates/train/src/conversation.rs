@@ -2,12 +2,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use downhill_data::Assets;
+use downhill_gpu::{DeviceOptions, GpuDevice};
 use downhill_model::Experiment;
-use downhill_protocol::{Arrays, Command, Event, Message, Request};
+use downhill_protocol::{
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Message, ProfileReport, Request,
+};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
 use crate::bench;
+use crate::chooser::{Chooser, LOOK_EVERY};
 use crate::edit::Edited;
 use crate::pump::Next;
 use crate::session::Session;
@@ -22,6 +26,8 @@ pub struct Conversation {
     files: Files,
     /// An experiment that waits for a file.
     waiting: Option<Waiting>,
+    /// What trains; none where there is only the CPU.
+    chooser: Option<Chooser>,
     reported: Option<(Instant, u64)>,
     /// Runs of sessions before this one, so that run numbers only ever grow.
     runs: u32,
@@ -46,15 +52,28 @@ struct Waiting {
 }
 
 impl Conversation {
-    /// A conversation without a run: a load comes first.
+    /// A conversation without a run, on the CPU only: a load comes first.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Carries out a request; `Done` or `Error` follows under its number.
-    pub fn handle(&mut self, request: Message<Request>) {
+    /// A conversation that may train on a GPU too.
+    pub fn with_gpu(options: DeviceOptions) -> Self {
+        Self { chooser: Some(Chooser::new(options)), ..Self::default() }
+    }
+
+    /// Carries out a request; `Done` or `Error` follows under its number. What fails because the device was lost is done again on the CPU.
+    pub async fn handle(&mut self, request: Message<Request>) {
         let id = request.header.id;
-        match self.carry_out(&request) {
+        let mut outcome = self.carry_out(&request).await;
+        let lost = self.session.as_ref().and_then(|s| s.engine.lost());
+        if let (Err(_), Some(why), Some(session)) = (&outcome, lost, &mut self.session) {
+            outcome = match session.fall_back(&why) {
+                Ok(()) => self.carry_out(&request).await,
+                Err(error) => Err(error),
+            };
+        }
+        match outcome {
             Ok(true) => self.tell(Event::Done { id }),
             Ok(false) => {}
             Err(error) => self.tell(Event::Error { id: Some(id), error }),
@@ -70,10 +89,15 @@ impl Conversation {
         });
     }
 
-    /// Trains and computes until the deadline at the latest.
-    pub fn advance(&mut self, deadline: Instant) -> Next {
+    /// Trains and computes until the deadline at the latest, and sees to it that the better backend does.
+    pub async fn advance(&mut self, deadline: Instant) -> Next {
         let Some(session) = &mut self.session else { return Next::Rest };
-        let next = match session.advance(deadline) {
+        let mut look = None;
+        if let Some(chooser) = &mut self.chooser {
+            chooser.advance(session).await;
+            look = chooser.is_busy().then(|| Instant::now() + LOOK_EVERY);
+        }
+        let next = match session.advance(deadline).await {
             Ok(next) => next,
             Err(error) => {
                 session.pause();
@@ -85,7 +109,40 @@ impl Conversation {
         if moved || next == Next::Rest {
             self.report();
         }
-        next
+        match (next, look) {
+            (Next::Rest, Some(look)) => Next::At(look),
+            (Next::At(due), Some(look)) => Next::At(due.min(look)),
+            _ => next,
+        }
+    }
+
+    /// Waits until the device has done some of what it was given; at once where the CPU works.
+    pub fn landing(&self) -> impl Future<Output = ()> + use<> {
+        let landing = self.session.as_ref().map(Session::landing);
+        async {
+            if let Some(landing) = landing {
+                landing.await;
+            }
+        }
+    }
+
+    /// Measures a workload for pages that speak no protocol.
+    ///
+    /// # Errors
+    /// When there is no such workload, or no GPU where one was asked for.
+    pub async fn bench(&mut self, request: &BenchRequest) -> Result<BenchResult, UserError> {
+        let device = match request.backend {
+            Backend::Cpu => None,
+            Backend::Gpu => Some(self.device().await?),
+        };
+        bench::run(request, device.as_ref()).await
+    }
+
+    async fn device(&mut self) -> Result<GpuDevice, UserError> {
+        let Some(chooser) = &mut self.chooser else {
+            return Err(UserError::new("This build computes on the CPU only."));
+        };
+        chooser.device().await
     }
 
     /// What there is to tell since the last call, in order.
@@ -109,6 +166,9 @@ impl Conversation {
         let Some(session) = &mut self.session else { return };
         self.reported = Some((Instant::now(), session.step_count()));
         self.events.append(&mut session.take_events());
+        if let Some(backends) = self.chooser.as_mut().and_then(|chooser| chooser.take_news(session)) {
+            self.events.push(Message::new(Event::Backends(backends)));
+        }
         for replace in [true, false] {
             let mut arrays = Arrays::default();
             let run = session.run_number();
@@ -120,12 +180,13 @@ impl Conversation {
     }
 
     /// Whether `Done` is to be said now; otherwise an event that carries the number follows.
-    fn carry_out(&mut self, request: &Message<Request>) -> Result<bool, UserError> {
+    async fn carry_out(&mut self, request: &Message<Request>) -> Result<bool, UserError> {
+        let id = request.header.id;
         match &request.header.command {
-            Command::Load { experiment, fresh } => return self.load(request.header.id, experiment, *fresh),
+            Command::Load { experiment, fresh } => return self.load(id, experiment, *fresh).await,
             Command::Asset { name, bytes } => {
                 self.files.0.insert(name.clone(), request.blob(*bytes).to_vec());
-                return self.take_up_waiting(name);
+                return self.take_up_waiting(name).await;
             }
             Command::Restore { bytes } => {
                 let session = Session::restore(request.blob(*bytes), &self.files)?;
@@ -136,27 +197,41 @@ impl Conversation {
                 self.waiting = None;
             }
             Command::Bench(bench) => {
-                let mut result = bench::run(bench)?;
-                result.id = request.header.id;
-                self.tell(Event::Benched(result));
+                let result = self.bench(bench).await?;
+                self.tell(Event::Benched(BenchResult { id, ..result }));
                 return Ok(false);
             }
+            Command::Choose(choice) => {
+                if let Some(chooser) = &mut self.chooser {
+                    chooser.choose(*choice);
+                }
+            }
+            Command::Compare { steps } => {
+                let device = self.device().await?;
+                let comparison = self.loaded()?.compare(&device, *steps).await?;
+                self.tell(Event::Compared(Comparison { id, ..comparison }));
+                return Ok(false);
+            }
+            Command::LoseDevice => self.device().await?.destroy(),
             Command::Crash => panic!("crashed on request"),
-            _ => return self.ask_session(request),
+            _ => return self.ask_session(request).await,
         }
         Ok(true)
     }
 
-    fn ask_session(&mut self, request: &Message<Request>) -> Result<bool, UserError> {
-        let Some(session) = &mut self.session else {
-            return Err(UserError::new("Nothing is loaded yet.").hint("Load an experiment first."));
-        };
+    fn loaded(&mut self) -> Result<&mut Session, UserError> {
+        self.session.as_mut().ok_or_else(|| UserError::new("Nothing is loaded yet.").hint("Load an experiment first."))
+    }
+
+    async fn ask_session(&mut self, request: &Message<Request>) -> Result<bool, UserError> {
+        let id = request.header.id;
+        let session = self.loaded()?;
         match &request.header.command {
             Command::Start => session.start(),
             Command::Pause => session.pause(),
             Command::Step { n } => session.step(u64::from(*n)),
             Command::Reset => {
-                session.reset()?;
+                session.reset().await?;
                 let loaded = session.loaded();
                 self.collect();
                 self.events.push(loaded);
@@ -165,12 +240,17 @@ impl Conversation {
             Command::Watch(watch) => session.watch(watch.clone()),
             Command::Unwatch { panel } => session.unwatch(panel),
             Command::Predict { input } => {
-                session.predict(request.header.id, request.array(*input))?;
+                session.predict(id, request.array(*input))?;
                 return Ok(false);
             }
             Command::SetWeight { parameter, index, value } => session.set_weight(parameter, *index, *value)?,
             Command::Save => {
-                session.save(request.header.id)?;
+                session.save(id)?;
+                return Ok(false);
+            }
+            Command::Profile => {
+                let report = session.profile().await?;
+                self.tell(Event::Profiled(ProfileReport { id, ..report }));
                 return Ok(false);
             }
             _ => {}
@@ -178,7 +258,7 @@ impl Conversation {
         Ok(true)
     }
 
-    fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
+    async fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
         let parsed = Experiment::parse(text)?;
         let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains_key(*name)).map(str::to_string);
         if let Some(file) = missing {
@@ -190,13 +270,13 @@ impl Conversation {
             return Ok(false);
         }
         self.waiting = None;
-        self.take_up(parsed.experiment, parsed.notes, fresh)?;
+        self.take_up(parsed.experiment, parsed.notes, fresh).await?;
         Ok(true)
     }
 
-    fn take_up_waiting(&mut self, name: &str) -> Result<bool, UserError> {
+    async fn take_up_waiting(&mut self, name: &str) -> Result<bool, UserError> {
         let Some(waiting) = self.waiting.take_if(|w| w.file == name) else { return Ok(true) };
-        let event = match self.take_up(*waiting.experiment, waiting.notes, waiting.fresh) {
+        let event = match self.take_up(*waiting.experiment, waiting.notes, waiting.fresh).await {
             Ok(()) => Event::Done { id: waiting.id },
             Err(error) => Event::Error { id: Some(waiting.id), error },
         };
@@ -204,13 +284,13 @@ impl Conversation {
         Ok(true)
     }
 
-    fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
+    async fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
         let Some(session) = &mut self.session else {
             let session = Session::new(experiment, &self.files)?;
             self.adopt(session, notes);
             return Ok(());
         };
-        let edited = session.edit(experiment, &self.files, fresh)?;
+        let edited = session.edit(experiment, &self.files, fresh).await?;
         if edited != Edited::Live {
             session.notes.extend(notes);
             let loaded = session.loaded();

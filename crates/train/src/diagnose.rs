@@ -7,28 +7,28 @@ use crate::session::Session;
 
 impl Session {
     /// A step was not finite: the state is still that before it, so the run goes back there, says why, and rests.
-    pub(crate) fn go_back(&mut self) -> Result<(), UserError> {
+    pub(crate) async fn go_back(&mut self) -> Result<(), UserError> {
         let Some(bad) = self.diverged_at else { return Ok(()) };
         self.sampler.restore(self.position_before(bad))?;
         (self.queued, self.done) = (bad, bad);
         self.rest();
         // What is still queued ran on a state that no longer changed; only the metrics rows must not be taken for new ones.
         self.recorder.discard();
-        self.engine.finish();
+        self.engine.finish().await;
         self.collect()?;
         self.curves.truncate(bad);
         let flag = self.engine.layout().offsets.flag;
         self.engine.write(flag, &[0])?;
-        let divergence = self.diagnose(bad)?;
+        let divergence = self.diagnose(bad).await?;
         self.events.push(Message::new(Event::Diverged(divergence)));
         Ok(())
     }
 
     /// Replays a step with everything kept and names the first layer that is not finite.
-    fn diagnose(&mut self, step: u64) -> Result<Divergence, UserError> {
+    async fn diagnose(&mut self, step: u64) -> Result<Divergence, UserError> {
         let outputs = self.probe_step(step)?;
         let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
-        let words = self.engine.fetch(&regions)?;
+        let words = self.engine.fetch(&regions).await?;
         let mut rest = words.as_slice();
         let mut broken = Vec::new();
         for (name, region) in &outputs {

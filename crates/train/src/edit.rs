@@ -1,4 +1,5 @@
 use downhill_data::{Assets, Dataset, Sampler};
+use downhill_gpu::GpuDevice;
 use downhill_model::{Effect, Experiment, ProgramKind, Signature, effect};
 use downhill_tensor::UserError;
 
@@ -26,17 +27,17 @@ impl Session {
     ///
     /// # Errors
     /// When the new experiment cannot be trained; the old one goes on.
-    pub fn edit(&mut self, experiment: Experiment, assets: &dyn Assets, fresh: bool) -> Result<Edited, UserError> {
+    pub async fn edit(&mut self, experiment: Experiment, assets: &dyn Assets, fresh: bool) -> Result<Edited, UserError> {
         let effect = effect(&self.experiment, &experiment);
         let pace = (experiment.view.pace != self.experiment.view.pace).then(|| experiment.view.pace.steps_per_second());
-        let edited = self.take_up(experiment, assets, effect, fresh)?;
+        let edited = self.take_up(experiment, assets, effect, fresh).await?;
         if let Some(pace) = pace {
             self.set_pace(pace);
         }
         Ok(edited)
     }
 
-    fn take_up(
+    async fn take_up(
         &mut self,
         experiment: Experiment,
         assets: &dyn Assets,
@@ -54,7 +55,7 @@ impl Session {
             self.data.clone()
         };
         let goes_on = self.running && self.paced && !fresh;
-        let edited = self.rebuild(experiment, data, fresh || effect == Effect::Fresh)?;
+        let edited = self.rebuild(experiment, data, fresh || effect == Effect::Fresh).await?;
         if goes_on {
             self.start();
         }
@@ -68,9 +69,22 @@ impl Session {
         }
     }
 
-    fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
-        let built = Built::new(&experiment, &data)?;
-        let old = self.state()?;
+    /// Compiles for what trains now; what does not fit a device goes to the CPU.
+    fn built(&mut self, experiment: &Experiment, data: &Dataset) -> Result<Built, UserError> {
+        let on_device = Built::new(experiment, data, self.engine.device());
+        match on_device {
+            Err(error) if self.engine.device().is_some() => {
+                let built = Built::new(experiment, data, None)?;
+                self.lost = Some(format!("This network does not fit the GPU: {}", error.message));
+                Ok(built)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
+        let built = self.built(&experiment, &data)?;
+        let old = self.state().await?;
         let carried = if fresh {
             Vec::new()
         } else {
@@ -85,7 +99,7 @@ impl Session {
         self.settle_in();
         self.panels.forget();
         if fresh {
-            self.reset()?;
+            self.reset().await?;
             return Ok(Edited::Fresh);
         }
         let mut new = State::new(self.engine.layout().clone());
@@ -94,7 +108,7 @@ impl Session {
         if new.layout.entries != old.layout.entries {
             self.run += 1;
         }
-        self.write_state(&new.parameters, &new.slots)?;
+        self.write_state(&new)?;
         if !keep_slots {
             self.slots_since = self.queued;
         }
@@ -104,6 +118,7 @@ impl Session {
         self.diverged_at = None;
         self.evaluator.forget();
         self.touched();
+        self.remember(new);
         Ok(Edited::Rebuilt)
     }
 }
@@ -117,15 +132,15 @@ pub(crate) struct Built {
 }
 
 impl Built {
-    /// Checks, plans and compiles.
+    /// Checks, plans and compiles, for a device or the CPU.
     ///
     /// # Errors
     /// When the experiment cannot be trained on this data.
-    pub fn new(experiment: &Experiment, data: &Dataset) -> Result<Self, UserError> {
+    pub fn new(experiment: &Experiment, data: &Dataset, device: Option<&GpuDevice>) -> Result<Self, UserError> {
         let signature = Signature::from_dataset(data);
         downhill_model::check(experiment, &signature)?;
         let (mut programs, spec, graph) = Programs::plan(experiment, &signature)?;
-        let mut engine = Engine::new(&spec)?;
+        let mut engine = Engine::new(&spec, device)?;
         let kind = ProgramKind::Train { batch: experiment.training.batch_size };
         let (train, plan) = engine.load(&graph, &programs::name(kind))?;
         programs.insert(kind, train.clone(), &plan);

@@ -5,7 +5,9 @@ use downhill_compile::{
     StateLayout, Ticket, compile,
 };
 use downhill_cpu::CpuExecutor;
+use downhill_gpu::{Clock, GpuDevice, GpuExecutor};
 use downhill_graph::{Feed, Graph, StepScalars};
+use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 use web_time::Instant;
 
@@ -29,28 +31,100 @@ impl Program {
     }
 }
 
+/// What runs the plans.
+enum Runner {
+    Cpu(CpuExecutor),
+    Gpu(GpuExecutor),
+}
+
+impl Runner {
+    /// On this device, or on the CPU.
+    fn new(device: Option<&GpuDevice>) -> Self {
+        match device {
+            Some(device) => Self::Gpu(GpuExecutor::new(device)),
+            None => Self::Cpu(CpuExecutor::new()),
+        }
+    }
+
+    fn executor(&mut self) -> &mut dyn Executor {
+        match self {
+            Self::Cpu(cpu) => cpu,
+            Self::Gpu(gpu) => gpu,
+        }
+    }
+}
+
 /// An executor with the layout that all programs of a run share.
 ///
-/// Work takes effect in the order it is queued, so whoever queues a read after a step sees the state behind that step.
+/// Work takes effect in the order it is queued, so whoever queues a read after a step sees the state behind that step. What waits for the
+/// device is asynchronous: in a browser its answers come only while the thread is given back.
 pub struct Engine {
-    executor: CpuExecutor,
+    runner: Runner,
     layout: StateLayout,
+    /// Everything that was loaded, in the order of its numbers, so that another executor can take over.
+    plans: Vec<Plan>,
     completed: Vec<Completed>,
 }
 
 impl Engine {
-    /// An engine for state and data of this layout, all zero.
+    /// An engine for state and data of this layout, all zero, on a device or on the CPU.
     ///
     /// # Errors
     /// When the state is larger than an arena can be.
-    pub fn new(spec: &LayoutSpec) -> Result<Self, UserError> {
+    pub fn new(spec: &LayoutSpec, device: Option<&GpuDevice>) -> Result<Self, UserError> {
         let layout = StateLayout::new(spec).map_err(|e| too_large(&e))?;
-        Ok(Self { executor: CpuExecutor::new(), layout, completed: Vec::new() })
+        Ok(Self { runner: Runner::new(device), layout, plans: Vec::new(), completed: Vec::new() })
+    }
+
+    /// Another engine with the same programs under the same numbers, its state and data all zero.
+    ///
+    /// # Errors
+    /// When a program cannot run there.
+    pub fn replica(&self, device: Option<&GpuDevice>) -> Result<Self, UserError> {
+        Self::with_plans(self.layout.clone(), self.plans.clone(), device)
+    }
+
+    /// An engine with these programs, numbered in their order.
+    ///
+    /// # Errors
+    /// When a program cannot run there.
+    pub fn with_plans(layout: StateLayout, plans: Vec<Plan>, device: Option<&GpuDevice>) -> Result<Self, UserError> {
+        let mut runner = Runner::new(device);
+        for plan in &plans {
+            runner.executor().load(plan).map_err(|e| failed(&e))?;
+        }
+        Ok(Self { runner, layout, plans, completed: Vec::new() })
+    }
+
+    /// What runs the programs.
+    pub fn backend(&self) -> Backend {
+        match self.runner {
+            Runner::Cpu(_) => Backend::Cpu,
+            Runner::Gpu(_) => Backend::Gpu,
+        }
+    }
+
+    /// The device that runs the programs, if it is not the CPU.
+    pub fn device(&self) -> Option<&GpuDevice> {
+        match &self.runner {
+            Runner::Cpu(_) => None,
+            Runner::Gpu(gpu) => Some(gpu.device()),
+        }
+    }
+
+    /// Why the device can no longer be used; the CPU is never lost.
+    pub fn lost(&self) -> Option<String> {
+        self.device().and_then(GpuDevice::fault)
     }
 
     /// The layout.
     pub fn layout(&self) -> &StateLayout {
         &self.layout
+    }
+
+    /// The plan of a program.
+    pub fn plan(&self, program: ProgramId) -> Option<&Plan> {
+        self.plans.get(program.0 as usize)
     }
 
     /// Compiles a graph and makes it ready.
@@ -60,11 +134,11 @@ impl Engine {
     pub fn load(&mut self, graph: &Graph, name: &str) -> Result<(Program, Plan), UserError> {
         let layout = self.layout_for(graph);
         let plan = compile(graph, name, &layout, &Options::default()).map_err(|e| too_large(&e))?;
-        let id = self.executor.load(&plan).map_err(|e| failed(&e))?;
+        let id = self.runner.executor().load(&plan).map_err(|e| failed(&e))?;
+        self.plans.push(plan.clone());
         let program = Program { id, outputs: plan.outputs.clone(), kernels: plan.steps.len(), flops: plan.flops() };
         Ok((program, plan))
     }
-
     /// The layout as this graph sees it: a program with fewer rows reads the head of a feed's place.
     fn layout_for(&self, graph: &Graph) -> StateLayout {
         let mut layout = self.layout.clone();
@@ -84,7 +158,7 @@ impl Engine {
     /// When the words reach beyond the feed's place.
     pub fn feed(&mut self, name: &str, row: u32, words: &[u32]) -> Result<(), UserError> {
         let Some((at, stride)) = self.layout.feed(name) else { return Ok(()) };
-        self.executor.upload(Space::Data, at + row * stride, words).map_err(|e| failed(&e))
+        self.runner.executor().upload(Space::Data, at + row * stride, words).map_err(|e| failed(&e))
     }
 
     /// Queues a write to the arena.
@@ -92,7 +166,7 @@ impl Engine {
     /// # Errors
     /// When the words reach beyond the arena.
     pub fn write(&mut self, at: u32, words: &[u32]) -> Result<(), UserError> {
-        self.executor.upload(Space::Arena, at, words).map_err(|e| failed(&e))
+        self.runner.executor().upload(Space::Arena, at, words).map_err(|e| failed(&e))
     }
 
     /// Queues runs of a program.
@@ -100,7 +174,7 @@ impl Engine {
     /// # Errors
     /// When the device is lost.
     pub fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, UserError> {
-        self.executor.submit(program, steps).map_err(|e| failed(&e))
+        self.runner.executor().submit(program, steps).map_err(|e| failed(&e))
     }
 
     /// Queues a read.
@@ -108,42 +182,70 @@ impl Engine {
     /// # Errors
     /// When a region lies outside its buffer.
     pub fn read(&mut self, regions: &[Region]) -> Result<ReadId, UserError> {
-        self.executor.request_read(regions).map_err(|e| failed(&e))
+        self.runner.executor().request_read(regions).map_err(|e| failed(&e))
     }
 
     /// Works until the deadline, or until nothing is queued.
     pub fn pump(&mut self, deadline: Instant) -> Progress {
-        self.executor.pump(deadline)
+        self.runner.executor().pump(deadline)
     }
 
     /// Appends what is done to `out`.
     pub fn take_completed(&mut self, out: &mut Vec<Completed>) {
         out.append(&mut self.completed);
-        self.executor.take_completed(out);
+        self.runner.executor().take_completed(out);
     }
 
-    /// Nanoseconds that each kernel of a program takes. The state is afterwards as it was.
+    /// Nanoseconds that each kernel of a program takes, and by which clock. The state is afterwards as it was.
     ///
     /// # Errors
-    /// When there is no memory for a copy of the state.
-    pub fn profile(&mut self, program: ProgramId, step: &StepScalars) -> Result<Vec<f64>, UserError> {
-        let times = self.executor.profile(program, step).map_err(|e| failed(&e))?;
-        Ok(times.into_iter().map(|(_, nanoseconds)| nanoseconds).collect())
+    /// When there is no memory for a copy of the state, or the device is lost.
+    pub async fn profile(&mut self, program: ProgramId, step: &StepScalars) -> Result<(Vec<f64>, &'static str), UserError> {
+        match &mut self.runner {
+            Runner::Cpu(cpu) => {
+                let times = cpu.profile(program, step).map_err(|e| failed(&e))?;
+                Ok((times.into_iter().map(|(_, nanoseconds)| nanoseconds).collect(), "clock"))
+            }
+            Runner::Gpu(gpu) => {
+                let profile = gpu.profile(program, step).await.map_err(|e| failed(&e))?;
+                let clock = match profile.clock {
+                    Clock::Timestamps => "timestamps",
+                    Clock::Replay => "replay",
+                };
+                Ok((profile.nanos, clock))
+            }
+        }
     }
 
     /// Works off everything queued.
-    pub fn finish(&mut self) {
-        while self.pump(Instant::now() + Duration::from_secs(1)) == Progress::Busy {}
+    pub async fn finish(&mut self) {
+        match &mut self.runner {
+            Runner::Cpu(cpu) => while cpu.pump(Instant::now() + Duration::from_secs(1)) == Progress::Busy {},
+            Runner::Gpu(gpu) => gpu.finish().await,
+        }
+    }
+
+    /// Waits until the device has done some of what was queued; at once where the CPU works.
+    pub fn landing(&self) -> impl Future<Output = ()> + use<> {
+        let gpu = match &self.runner {
+            Runner::Cpu(_) => None,
+            Runner::Gpu(gpu) => Some(gpu.landing()),
+        };
+        async {
+            if let Some(landing) = gpu {
+                landing.await;
+            }
+        }
     }
 
     /// Reads regions now, working off everything queued before. Other completions stay for [`Engine::take_completed`].
     ///
     /// # Errors
     /// When a region lies outside its buffer or the device is lost.
-    pub fn fetch(&mut self, regions: &[Region]) -> Result<Vec<u32>, UserError> {
+    pub async fn fetch(&mut self, regions: &[Region]) -> Result<Vec<u32>, UserError> {
         let id = self.read(regions)?;
-        self.finish();
-        self.executor.take_completed(&mut self.completed);
+        self.finish().await;
+        self.runner.executor().take_completed(&mut self.completed);
         let at = self.completed.iter().position(|c| matches!(c, Completed::Read(read, _) if *read == id));
         match at.map(|at| self.completed.remove(at)) {
             Some(Completed::Read(_, words)) => Ok(words),

@@ -32,7 +32,6 @@ impl Session {
             baseline_accuracy,
             program: self.programs.printed.clone(),
             notes: self.notes.clone(),
-            backend: "cpu".to_string(),
         };
         arrays.with(Event::Loaded(Box::new(info)))
     }
@@ -53,7 +52,7 @@ impl Session {
         }
     }
 
-    fn layer_stats(&self) -> Vec<LayerStats> {
+    pub(crate) fn layer_stats(&self) -> Vec<LayerStats> {
         let shape = |shape: &[usize]| shape.iter().map(|&n| n as u32).collect::<Vec<u32>>();
         let input = LayerStats {
             path: "input".to_string(),

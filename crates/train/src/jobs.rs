@@ -1,9 +1,9 @@
 use downhill_compile::Region;
-use downhill_data::SamplerPosition;
 use downhill_tensor::UserError;
 
 use crate::panels::PanelJob;
 use crate::session::Session;
+use crate::survive::Kept;
 
 /// What a read that is under way belongs to. Reads complete in the order in which they were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +38,8 @@ pub(crate) enum JobKind {
     Save {
         /// Number of the request; 0 for the automatic one.
         id: u32,
-        /// Where the sampler stood.
-        position: SamplerPosition,
-        /// Step at which the slots were zero.
-        slots_since: u64,
+        /// What belongs to the state besides its words.
+        kept: Kept,
     },
 }
 
@@ -72,7 +70,7 @@ impl Session {
         match job.kind {
             JobKind::Evaluate => self.finish_evaluation(job.step, &job.words),
             JobKind::Panel(panel) => self.finish_panel(*panel, job.step, job.words),
-            JobKind::Save { id, position, slots_since } => self.finish_save(id, job.step, position, slots_since, job.words),
+            JobKind::Save { id, kept } => self.finish_save(id, job.step, kept, &job.words),
         }
     }
 }

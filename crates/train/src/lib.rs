@@ -1,9 +1,10 @@
 //! Training: a [`Session`] turns an experiment into programs and runs them step by step; a [`Conversation`] lets a page steer it.
 //!
-//! Everything here is the same natively and in the worker of a page: no file, no document, no waiting. Only `worker` knows
-//! the browser.
+//! Everything here is the same natively and in the worker of a page: no file, no document. Only `worker` knows the browser.
 
 pub mod bench;
+mod chooser;
+mod compare;
 mod conversation;
 mod curves;
 mod diagnose;
@@ -15,19 +16,25 @@ mod info;
 mod jobs;
 mod pace;
 mod panels;
+mod profile;
 mod programs;
 mod pump;
+mod ready;
 mod recorder;
 mod session;
 mod snapshot;
 mod state;
+mod survive;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
 
+pub use chooser::{Chooser, open};
 pub use conversation::Conversation;
 pub use curves::{Curve, Curves, Point};
+pub use downhill_gpu::{DeviceOptions, GpuDevice};
 pub use edit::Edited;
 pub use engine::{Engine, Program};
 pub use pump::Next;
+pub use ready::ready;
 pub use session::{NamedParameter, Session};
 pub use snapshot::{Array, Values, write_arrays};

@@ -278,11 +278,11 @@ impl Session {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn probe(&mut self) -> Result<Vec<(String, Vec<f32>)>, UserError> {
-        self.settle()?;
+    pub async fn probe(&mut self) -> Result<Vec<(String, Vec<f32>)>, UserError> {
+        self.settle().await?;
         let outputs = self.probe_step(self.queued)?;
         let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
-        let words = self.engine.fetch(&regions)?;
+        let words = self.engine.fetch(&regions).await?;
         let mut rest = words.into_iter().map(f32::from_bits);
         Ok(outputs.into_iter().map(|(name, region)| (name, rest.by_ref().take(region.len as usize).collect())).collect())
     }

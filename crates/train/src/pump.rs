@@ -1,18 +1,20 @@
 use std::time::Duration;
 
 use downhill_compile::{Completed, Progress};
-use downhill_protocol::{Event, Message};
+use downhill_protocol::{Backend, Event, Message};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
 use crate::jobs::Reading;
-use crate::session::Session;
+use crate::session::{Batch, Session};
 
 /// What a session needs next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// There is more to do at once.
     Now,
+    /// Nothing to do before the device has done some of what it was given, see [`Session::landing`].
+    Device,
     /// Nothing to do before this moment.
     At(Instant),
     /// Nothing to do until it is told something.
@@ -20,31 +22,66 @@ pub enum Next {
 }
 
 /// Longest time between two looks at the metrics ring.
-const DRAIN_EVERY: Duration = Duration::from_millis(20);
+const DRAIN_EVERY: Duration = Duration::from_millis(33);
+/// Batches of steps that a device is given ahead: it works on one while the next is made ready.
+const AHEAD: usize = 2;
+/// Time that such a batch should take.
+const BATCH_SECONDS: f64 = 8e-3;
 /// Time between two automatic snapshots.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 impl Session {
-    /// Works until the deadline at the latest: trains, evaluates, computes watched panels.
+    /// Works until the deadline at the latest: trains, evaluates, computes watched panels. When the device is lost, the run goes on on
+    /// the CPU from where it was last known.
     ///
     /// # Errors
-    /// When the device is lost or a watched program cannot be compiled.
-    pub fn advance(&mut self, deadline: Instant) -> Result<Next, UserError> {
+    /// When a watched program cannot be compiled.
+    pub async fn advance(&mut self, deadline: Instant) -> Result<Next, UserError> {
+        match self.work(deadline).await {
+            Err(error) => match self.engine.lost() {
+                Some(why) => self.fall_back(&why).map(|()| Next::Now),
+                None => Err(error),
+            },
+            next => next,
+        }
+    }
+
+    /// Waits until the device has done some of what it was given; at once where the CPU works.
+    pub fn landing(&self) -> impl Future<Output = ()> + use<> {
+        self.engine.landing()
+    }
+
+    async fn work(&mut self, deadline: Instant) -> Result<Next, UserError> {
         loop {
-            let busy = self.engine.pump(deadline) == Progress::Busy;
+            let room = self.engine.backend() == Backend::Gpu && self.tickets.len() < AHEAD;
+            let busy = self.engine.pump(if room { Instant::now() } else { deadline }) == Progress::Busy;
             self.collect()?;
+            if self.diverged_at.is_some_and(|bad| bad < self.queued) {
+                self.go_back().await?;
+            }
             let now = Instant::now();
-            if busy || now >= deadline {
+            if busy && !room {
+                return Ok(self.when_busy());
+            }
+            if now >= deadline {
                 return Ok(Next::Now);
             }
-            if let Some(next) = self.queue_more(now, deadline)? {
+            if let Some(next) = self.queue_more(now, deadline, busy)? {
                 return Ok(next);
             }
         }
     }
 
-    /// Queues what is due; says what comes next where nothing is.
-    fn queue_more(&mut self, now: Instant, deadline: Instant) -> Result<Option<Next>, UserError> {
+    /// What comes next where something is under way and nothing can be added. Natively a pump waits for the device by itself.
+    fn when_busy(&self) -> Next {
+        match self.engine.backend() {
+            Backend::Gpu if cfg!(target_arch = "wasm32") => Next::Device,
+            _ => Next::Now,
+        }
+    }
+
+    /// Queues what is due; says what comes next where nothing is. `busy` says that something is under way.
+    fn queue_more(&mut self, now: Instant, deadline: Instant, busy: bool) -> Result<Option<Next>, UserError> {
         self.rate.mark(now, self.done);
         if self.evaluation_due() {
             self.queue_evaluation()?;
@@ -68,6 +105,9 @@ impl Session {
                 }
                 Err(due) => wake = Some(wake.map_or(due, |w| w.min(due))),
             }
+        }
+        if busy {
+            return Ok(Some(self.when_busy()));
         }
         if self.recorder.waiting() > 0 {
             self.drain()?;
@@ -94,28 +134,37 @@ impl Session {
         let every = self.experiment.training.eval_every.max(1);
         let stop = (self.queued / every + 1).saturating_mul(every).min(self.goal.unwrap_or(u64::MAX));
         self.diverged_at = None;
+        let gpu = self.engine.backend() == Backend::Gpu;
         loop {
             let start = Instant::now();
-            let left = deadline.saturating_duration_since(start).as_secs_f64();
+            let left = if gpu { BATCH_SECONDS } else { deadline.saturating_duration_since(start).as_secs_f64() };
             let fit = if self.seconds_per_step > 0.0 { (left / self.seconds_per_step).max(1.0) as u64 } else { 1 };
             let steps = fit.min(allowed).min(stop - self.queued).min(u64::from(self.engine.layout().ring / 2)) as u32;
             let steps = self.queue_steps(steps)?;
             allowed -= u64::from(steps);
-            if self.engine.pump(deadline) == Progress::Busy {
-                return Ok(());
-            }
+            let busy = self.engine.pump(if gpu { start } else { deadline }) == Progress::Busy;
             let end = Instant::now();
-            let each = end.duration_since(start).as_secs_f64() / f64::from(steps.max(1));
-            self.seconds_per_step = if self.seconds_per_step == 0.0 { each } else { 0.8 * self.seconds_per_step + 0.2 * each };
+            if !gpu {
+                if busy {
+                    return Ok(());
+                }
+                self.note_pace(end.duration_since(start), u64::from(steps));
+            }
             self.collect()?;
             let full = self.recorder.free() < self.engine.layout().ring / 2;
             if full || end.duration_since(self.drained) >= DRAIN_EVERY {
                 return self.drain();
             }
-            if self.queued >= stop || allowed == 0 || end >= deadline || self.diverged_at.is_some() {
+            if busy || self.queued >= stop || allowed == 0 || end >= deadline || self.diverged_at.is_some() {
                 return Ok(());
             }
         }
+    }
+
+    /// Learns what a step takes.
+    fn note_pace(&mut self, time: Duration, steps: u64) {
+        let each = time.as_secs_f64() / steps.max(1) as f64;
+        self.seconds_per_step = if self.seconds_per_step == 0.0 { each } else { 0.8 * self.seconds_per_step + 0.2 * each };
     }
 
     /// Queues at most `wanted` steps; fewer where the ring of batches ends.
@@ -139,7 +188,7 @@ impl Session {
         self.engine.feed("train.indices", first_row, &self.indices[..steps as usize * stride])?;
         let ticket = self.engine.submit(self.train.id, &self.scalars)?;
         self.queued += u64::from(steps);
-        self.tickets.push_back((ticket, self.queued));
+        self.tickets.push_back(Batch { ticket, end: self.queued, submitted: Instant::now() });
         Ok(steps)
     }
 
@@ -148,11 +197,6 @@ impl Session {
         self.drained = Instant::now();
         if self.recorder.waiting() == 0 {
             return Ok(());
-        }
-        // At most one such read is under way, for its steps wait in one place.
-        if self.readings.contains(&Reading::Metrics) {
-            self.engine.finish();
-            self.collect()?;
         }
         self.recorder.adapt(self.rate.rate());
         let regions = self.recorder.take(&mut self.recorded_steps);
@@ -169,8 +213,8 @@ impl Session {
         for item in completed.drain(..) {
             match item {
                 Completed::Steps(ticket) => {
-                    if self.tickets.front().is_some_and(|(t, _)| *t == ticket) {
-                        self.done = self.tickets.pop_front().map_or(self.done, |(_, step)| step);
+                    if let Some(batch) = self.tickets.pop_front_if(|b| b.ticket == ticket) {
+                        self.note_batch(&batch);
                     }
                 }
                 Completed::Read(_, words) => match self.readings.pop_front() {
@@ -182,14 +226,21 @@ impl Session {
             }
         }
         self.completed = completed;
-        if self.diverged_at.is_some_and(|bad| bad < self.queued) {
-            self.go_back()?;
-        }
         Ok(())
     }
 
+    /// Steps have run. What a batch took on a device is the time since the one before was done.
+    fn note_batch(&mut self, batch: &Batch) {
+        let now = Instant::now();
+        let start = self.landed.max(batch.submitted);
+        if self.engine.backend() == Backend::Gpu {
+            self.note_pace(now.duration_since(start), batch.end.saturating_sub(self.done));
+        }
+        (self.done, self.landed) = (batch.end, now);
+    }
+
     fn note_metrics(&mut self, words: &[u32]) {
-        for row in self.recorder.rows(&self.recorded_steps, words) {
+        for row in self.recorder.rows(&mut self.recorded_steps, words) {
             if row.flag != 0 {
                 // The flag holds the low half of the bad step's number plus one; that step lies at most a ring back.
                 let back = (row.step as u32).wrapping_sub(row.flag.wrapping_sub(1));
@@ -210,18 +261,18 @@ impl Session {
     }
 
     fn queue_save_when_due(&mut self, now: Instant) -> Result<(), UserError> {
-        match self.autosave {
-            Some(due) if now >= due && self.running => {
-                self.autosave = Some(now + SAVE_EVERY);
-                self.save(0)
-            }
-            _ => Ok(()),
+        let wanted = self.running || self.checkpoint.as_ref().is_some_and(|c| c.shows != self.shown_state());
+        if !wanted || self.save_due.is_none_or(|due| now < due) {
+            return Ok(());
         }
+        self.save_due = Some(now + SAVE_EVERY);
+        self.save(0)
     }
 
     /// Makes a snapshot every two seconds of training, told as [`Event::Saved`] with number 0.
     pub fn save_regularly(&mut self) {
-        self.autosave = Some(Instant::now() + SAVE_EVERY);
+        self.saves_told = true;
+        self.save_due = Some(Instant::now() + SAVE_EVERY);
     }
 
     /// What panels show: the step, and how often the state was changed otherwise.

@@ -1,3 +1,5 @@
+use std::collections::VecDeque;
+
 use downhill_compile::{Region, Space, StateLayout, StateOffsets};
 use downhill_graph::StepScalars;
 
@@ -64,8 +66,8 @@ impl Recorder {
         row
     }
 
-    /// What to read for all rows handed out; they count as read from now on. The steps go to `steps`.
-    pub fn take(&mut self, steps: &mut Vec<u64>) -> [Region; 2] {
+    /// What to read for all rows handed out; they count as read from now on. Their steps follow those in `steps`.
+    pub fn take(&mut self, steps: &mut VecDeque<u64>) -> [Region; 2] {
         let StateOffsets { ring, ring_rows, ring_stride, .. } = self.offsets;
         let count = self.steps.len() as u32;
         let first = count.min(ring_rows - self.start);
@@ -73,8 +75,7 @@ impl Recorder {
             |row: u32, rows: u32| Region { space: Space::Arena, offset: ring + row * ring_stride, len: rows * ring_stride };
         let regions = [region(self.start, first), region(0, count - first)];
         self.start = (self.start + count) % ring_rows.max(1);
-        steps.clear();
-        steps.append(&mut self.steps);
+        steps.extend(self.steps.drain(..));
         regions
     }
 
@@ -83,11 +84,12 @@ impl Recorder {
         self.steps.clear();
     }
 
-    /// The rows in the words that were read.
-    pub fn rows<'a>(&self, steps: &'a [u64], words: &'a [u32]) -> impl Iterator<Item = Row<'a>> {
+    /// The rows in the words that were read, of the steps in front of `steps`, which are taken from there.
+    pub fn rows<'a>(&self, steps: &'a mut VecDeque<u64>, words: &'a [u32]) -> impl Iterator<Item = Row<'a>> {
         let metrics = self.metrics;
         let rows = words.chunks_exact((self.offsets.ring_stride as usize).max(2));
-        steps.iter().zip(rows).map(move |(&step, row)| Row {
+        let count = rows.len().min(steps.len());
+        steps.drain(..count).zip(rows).map(move |(step, row)| Row {
             step,
             flag: row[1],
             values: bytemuck::cast_slice(&row[2..(2 + metrics).min(row.len())]),
@@ -107,13 +109,13 @@ mod tests {
     #[test]
     fn rows_are_read_in_order_across_the_end_of_the_ring() {
         let mut recorder = recorder();
-        let mut steps = Vec::new();
+        let mut steps = VecDeque::new();
         (0..6).for_each(|s| assert_eq!(recorder.hand_out(s), s as u32));
         assert_eq!(recorder.take(&mut steps)[0].len, 24);
         assert_eq!((6..11).map(|s| recorder.hand_out(s)).collect::<Vec<_>>(), [6, 7, 0, 1, 2]);
         let [a, b] = recorder.take(&mut steps);
         assert_eq!((a.offset, a.len, b.offset, b.len), (124, 8, 100, 12));
-        assert_eq!(steps, [6, 7, 8, 9, 10]);
+        assert_eq!(steps, (0..11).collect::<VecDeque<u64>>());
     }
 
     #[test]
@@ -127,10 +129,13 @@ mod tests {
     fn a_row_holds_flag_and_metrics() {
         let words = [7, 0, 1.5f32.to_bits(), 2.5f32.to_bits(), 8, 9, f32::NAN.to_bits(), 0];
         let recorder = recorder();
-        let rows: Vec<Row<'_>> = recorder.rows(&[7, 8], &words).collect();
+        let mut steps = VecDeque::from([7, 8, 9]);
+        let rows: Vec<Row<'_>> = recorder.rows(&mut steps, &words).collect();
         assert_eq!(rows[0], Row { step: 7, flag: 0, values: &[1.5, 2.5] });
         assert_eq!((rows[1].step, rows[1].flag), (8, 9));
         assert!(rows[1].values[0].is_nan());
+        drop(rows);
+        assert_eq!(steps, [9]);
     }
 
     #[test]

@@ -16,13 +16,24 @@ use crate::jobs::{Job, Reading};
 use crate::pace::{Pace, RateMeter};
 use crate::panels::Panels;
 use crate::programs::Programs;
+use crate::pump::Next;
 use crate::recorder::Recorder;
 use crate::state::State;
+use crate::survive::Checkpoint;
+
+/// Steps that were submitted together.
+pub(crate) struct Batch {
+    pub ticket: Ticket,
+    /// Steps taken once these have run.
+    pub end: u64,
+    pub submitted: Instant,
+}
 
 /// One experiment being trained: its data, programs and state, and where it stands.
 ///
-/// Nothing here waits: [`Session::advance`] works until a deadline and what there is to tell piles up for [`Session::take_events`]. Edits
-/// take effect between two steps.
+/// [`Session::advance`] works until a deadline and what there is to tell piles up for [`Session::take_events`]. Edits take effect between two
+/// steps. Functions are asynchronous where a device has to answer; on the CPU, and natively, they are ready at once (see
+/// [`crate::ready`]).
 pub struct Session {
     pub(crate) experiment: Experiment,
     pub(crate) signature: Signature,
@@ -31,6 +42,8 @@ pub struct Session {
     pub(crate) programs: Programs,
     pub(crate) train: Program,
     pub(crate) sampler: Sampler,
+    /// Counts up whenever programs were compiled anew.
+    pub(crate) build: u32,
     /// Counts up whenever frames of before would not fit any more.
     pub(crate) run: u32,
     /// Steps that have run.
@@ -60,14 +73,23 @@ pub struct Session {
     pub(crate) panels: Panels,
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) readings: VecDeque<Reading>,
-    pub(crate) tickets: VecDeque<(Ticket, u64)>,
+    pub(crate) tickets: VecDeque<Batch>,
+    /// When the last of them was done.
+    pub(crate) landed: Instant,
     pub(crate) completed: Vec<Completed>,
-    pub(crate) recorded_steps: Vec<u64>,
+    /// Steps of the metrics rows that are being read.
+    pub(crate) recorded_steps: VecDeque<u64>,
     pub(crate) drained: Instant,
     pub(crate) indices: Vec<u32>,
     pub(crate) scalars: Vec<StepScalars>,
     pub(crate) seconds_per_step: f64,
-    pub(crate) autosave: Option<Instant>,
+    /// When the next automatic snapshot is due, and whether it is told.
+    pub(crate) save_due: Option<Instant>,
+    pub(crate) saves_told: bool,
+    /// Where to go on from when the device is lost; none on the CPU.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    /// Why the device was lost that the run was on, until somebody takes note of it.
+    pub(crate) lost: Option<String>,
     pub(crate) diverged_at: Option<u64>,
     pub(crate) events: Vec<Message<Event>>,
     pub(crate) notes: Vec<String>,
@@ -91,7 +113,7 @@ impl Session {
     /// # Errors
     /// As [`Session::new`].
     pub fn with_data(experiment: Experiment, data: Dataset) -> Result<Self, UserError> {
-        let built = Built::new(&experiment, &data)?;
+        let built = Built::new(&experiment, &data, None)?;
         let sampler = Sampler::new(experiment.seed, data.train.len());
         let mut session = Self {
             signature: built.signature,
@@ -99,6 +121,7 @@ impl Session {
             programs: built.programs,
             train: built.train,
             sampler,
+            build: 0,
             run: 0,
             done: 0,
             queued: 0,
@@ -121,13 +144,17 @@ impl Session {
             jobs: VecDeque::new(),
             readings: VecDeque::new(),
             tickets: VecDeque::new(),
+            landed: Instant::now(),
             completed: Vec::new(),
-            recorded_steps: Vec::new(),
+            recorded_steps: VecDeque::new(),
             drained: Instant::now(),
             indices: Vec::new(),
             scalars: Vec::new(),
             seconds_per_step: 0.0,
-            autosave: None,
+            save_due: None,
+            saves_told: false,
+            checkpoint: None,
+            lost: None,
             diverged_at: None,
             events: Vec::new(),
             notes: data.notes.clone(),
@@ -135,12 +162,13 @@ impl Session {
             data,
         };
         session.settle_in();
-        session.reset()?;
+        session.begin()?;
         Ok(session)
     }
 
     /// Everything that hangs on the layout, after it was made.
     pub(crate) fn settle_in(&mut self) {
+        self.build += 1;
         let layout = self.engine.layout();
         let names = self.experiment.metric_names();
         self.recorder = Recorder::new(layout, names.len());
@@ -161,10 +189,16 @@ impl Session {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn reset(&mut self) -> Result<(), UserError> {
-        self.settle()?;
-        let weights = self.initial_weights()?;
-        self.write_state(&weights, &[])?;
+    pub async fn reset(&mut self) -> Result<(), UserError> {
+        self.settle().await?;
+        self.begin()
+    }
+
+    /// Initial weights, step 0, where nothing is under way.
+    pub(crate) fn begin(&mut self) -> Result<(), UserError> {
+        let mut state = State::new(self.engine.layout().clone());
+        state.parameters = self.initial_weights()?;
+        self.write_state(&state)?;
         self.sampler = Sampler::new(self.experiment.seed, self.data.train.len());
         (self.done, self.queued, self.slots_since) = (0, 0, 0);
         self.run += 1;
@@ -173,6 +207,7 @@ impl Session {
         self.evaluator.forget();
         self.rest();
         self.touched();
+        self.remember(state);
         Ok(())
     }
 
@@ -188,8 +223,8 @@ impl Session {
         Ok(words)
     }
 
-    /// Overwrites the whole state: parameters, slots (zero where none are given), and zero for gradients, flag and ring.
-    pub(crate) fn write_state(&mut self, parameters: &[f32], slots: &[f32]) -> Result<(), UserError> {
+    /// Overwrites the whole state: parameters and slots, and zero for gradients, flag and ring.
+    pub(crate) fn write_state(&mut self, state: &State) -> Result<(), UserError> {
         let layout = self.engine.layout();
         let mut words = vec![0u32; layout.state_len as usize];
         let mut put = |at: u32, values: &[f32]| {
@@ -197,16 +232,16 @@ impl Session {
                 *word = value.to_bits();
             }
         };
-        put(layout.offsets.parameters, parameters);
-        put(layout.offsets.slots, slots);
+        put(layout.offsets.parameters, &state.parameters);
+        put(layout.offsets.slots, &state.slots);
         self.engine.write(0, &words)
     }
 
     /// Parameters and slots as they are now.
-    pub(crate) fn state(&mut self) -> Result<State, UserError> {
-        self.settle()?;
+    pub(crate) async fn state(&mut self) -> Result<State, UserError> {
+        self.settle().await?;
         let regions = self.state_regions();
-        let words = self.engine.fetch(&regions)?;
+        let words = self.engine.fetch(&regions).await?;
         Ok(State::read(self.engine.layout().clone(), &words))
     }
 
@@ -218,10 +253,14 @@ impl Session {
     }
 
     /// Works off what is queued, so that the state stands still between two steps.
-    pub(crate) fn settle(&mut self) -> Result<(), UserError> {
+    pub(crate) async fn settle(&mut self) -> Result<(), UserError> {
         self.drain()?;
-        self.engine.finish();
-        self.collect()
+        self.engine.finish().await;
+        self.collect()?;
+        if self.diverged_at.is_some_and(|bad| bad < self.queued) {
+            self.go_back().await?;
+        }
+        Ok(())
     }
 
     /// The state changed other than by a step: panels show it anew.
@@ -282,17 +321,6 @@ impl Session {
         self.losses.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// What every kernel of a training step takes: its printed form and nanoseconds.
-    ///
-    /// # Errors
-    /// When there is no memory for a copy of the state.
-    pub fn profile(&mut self) -> Result<Vec<(String, f64)>, UserError> {
-        self.step(1);
-        self.run_until_rest()?;
-        let times = self.engine.profile(self.train.id, &self.experiment.step_scalars_since(self.queued, self.slots_since))?;
-        Ok(self.programs.printed.iter().cloned().zip(times).collect())
-    }
-
     /// Overwrites one element of a parameter.
     ///
     /// # Errors
@@ -320,9 +348,14 @@ impl Session {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn run_until_rest(&mut self) -> Result<(), UserError> {
-        while self.advance(Instant::now() + std::time::Duration::from_millis(50))? == crate::Next::Now {}
-        Ok(())
+    pub async fn run_until_rest(&mut self) -> Result<(), UserError> {
+        loop {
+            match self.advance(Instant::now() + std::time::Duration::from_millis(50)).await? {
+                Next::Now => {}
+                Next::Device => self.landing().await,
+                Next::At(_) | Next::Rest => return Ok(()),
+            }
+        }
     }
 
     /// What there is to tell since the last call.
@@ -384,8 +417,8 @@ impl Session {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn parameters(&mut self) -> Result<Vec<NamedParameter>, UserError> {
-        let state = self.state()?;
+    pub async fn parameters(&mut self) -> Result<Vec<NamedParameter>, UserError> {
+        let state = self.state().await?;
         let named = state.layout.entries.iter().map(|e| (e.name.clone(), e.shape.to_vec(), state.parameter(e).to_vec()));
         Ok(named.collect())
     }

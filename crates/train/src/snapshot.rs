@@ -4,7 +4,7 @@
 use downhill_compile::StateLayout;
 use downhill_data::{Assets, SamplerPosition};
 use downhill_model::Experiment;
-use downhill_protocol::{Arrays, Event};
+use downhill_protocol::{Arrays, Event, Message};
 use downhill_tensor::UserError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::jobs::JobKind;
 use crate::session::Session;
 use crate::state::State;
+use crate::survive::Kept;
 
 /// Version of the snapshot's form.
 const FORMAT: u32 = 1;
@@ -35,7 +36,8 @@ impl Session {
     /// When the device is lost.
     pub fn save(&mut self, id: u32) -> Result<(), UserError> {
         let regions = self.state_regions();
-        self.begin_job(JobKind::Save { id, position: self.sampler.position(), slots_since: self.slots_since });
+        let kept = Kept { position: self.sampler.position(), slots_since: self.slots_since, shows: self.shown_state() };
+        self.begin_job(JobKind::Save { id, kept });
         self.read_for_job(&regions)
     }
 
@@ -43,29 +45,29 @@ impl Session {
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn snapshot(&mut self) -> Result<Vec<u8>, UserError> {
-        let state = self.state()?;
+    pub async fn snapshot(&mut self) -> Result<Vec<u8>, UserError> {
+        let state = self.state().await?;
         self.write_snapshot(&state, self.queued, self.sampler.position(), self.slots_since)
     }
 
-    pub(crate) fn finish_save(
-        &mut self,
-        id: u32,
-        step: u64,
-        position: SamplerPosition,
-        slots_since: u64,
-        words: Vec<Vec<u32>>,
-    ) {
+    pub(crate) fn finish_save(&mut self, id: u32, step: u64, kept: Kept, words: &[Vec<u32>]) {
         let state = State::read(self.engine.layout().clone(), words.first().map_or(&[], Vec::as_slice));
-        let event = match self.write_snapshot(&state, step, position, slots_since) {
+        if id > 0 || self.saves_told {
+            let event = self.saved(id, step, &kept, &state);
+            self.events.push(event);
+        }
+        self.remember_as(state, step, kept);
+    }
+
+    fn saved(&self, id: u32, step: u64, kept: &Kept, state: &State) -> Message<Event> {
+        match self.write_snapshot(state, step, kept.position, kept.slots_since) {
             Ok(bytes) => {
                 let mut arrays = Arrays::default();
                 let bytes = arrays.blob(bytes);
                 arrays.with(Event::Saved { id, step, bytes })
             }
-            Err(error) => downhill_protocol::Message::new(Event::Error { id: (id > 0).then_some(id), error }),
-        };
-        self.events.push(event);
+            Err(error) => Message::new(Event::Error { id: (id > 0).then_some(id), error }),
+        }
     }
 
     fn write_snapshot(
@@ -110,7 +112,7 @@ impl Session {
         let mut session = Session::new(experiment, assets)?;
         let slots = session.experiment.slots();
         let state = session.state_from(bytes, &slots)?;
-        session.write_state(&state.parameters, &state.slots)?;
+        session.write_state(&state)?;
         if session.data.card.hash == meta.data {
             session.sampler.restore(meta.sampler)?;
         } else {
@@ -125,12 +127,13 @@ impl Session {
     ///
     /// # Errors
     /// When a parameter is missing or has another shape.
-    pub fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
+    pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
         let state = self.state_from(bytes, &[])?;
-        self.settle()?;
-        self.write_state(&state.parameters, &[])?;
+        self.settle().await?;
+        self.write_state(&state)?;
         self.slots_since = self.queued;
         self.touched();
+        self.remember(state);
         Ok(())
     }
 

@@ -1,33 +1,35 @@
 //! The worker's loop: messages in, slices of training, messages out. Everything else is in [`Conversation`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use downhill_protocol::{BenchRequest, Event, Message, PROTOCOL, Request, wire};
+use downhill_gpu::DeviceOptions;
+use downhill_protocol::{Backend, BenchRequest, Event, Message, PROTOCOL, Request, wire};
 use js_sys::{Function, Object, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, MessageChannel, MessageEvent, MessagePort};
 use web_time::Instant;
 
-use crate::{Conversation, Next, bench};
+use crate::{Conversation, Next};
 
 /// Longest time without looking for messages: half a frame, so that a click is answered within one.
 const SLICE: Duration = Duration::from_millis(8);
 
-thread_local! {
-    static WORKER: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
-}
-
-struct Worker {
+/// What wakes the loop: messages, a knock of its own, a timer.
+struct Doorbell {
     scope: DedicatedWorkerGlobalScope,
-    conversation: RefCell<Conversation>,
+    inbox: RefCell<VecDeque<JsValue>>,
+    rung: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
     /// A message to itself comes back as a task of its own, at once: between two of them the page's messages are heard.
     /// (`setTimeout` would wait at least 4 ms.)
     knock: MessagePort,
-    knocked: RefCell<bool>,
-    timer: RefCell<Option<i32>>,
-    wake: Function,
+    knocked: Cell<bool>,
 }
 
 /// Tells the page that commands are heard from now on, and answers them for ever; false if this is no dedicated worker.
@@ -36,27 +38,98 @@ pub fn start() -> bool {
     let for_panic = scope.clone();
     std::panic::set_hook(Box::new(move |panic| post(&for_panic, &Message::new(Event::Crashed { message: panic.to_string() }))));
     let Ok(channel) = MessageChannel::new() else { return true };
-    let wake = Closure::<dyn FnMut()>::new(tick).into_js_value().unchecked_into::<Function>();
-    channel.port1().set_onmessage(Some(&wake));
-    let listen = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| hear(&event.data()));
-    scope.set_onmessage(Some(listen.into_js_value().unchecked_ref()));
-    let worker = Worker {
+    let bell = Rc::new(Doorbell {
         scope: scope.clone(),
-        conversation: RefCell::new(Conversation::new()),
+        inbox: RefCell::default(),
+        rung: Cell::new(false),
+        waker: RefCell::default(),
         knock: channel.port2(),
-        knocked: RefCell::new(false),
-        timer: RefCell::new(None),
-        wake,
-    };
-    WORKER.with(|w| *w.borrow_mut() = Some(Rc::new(worker)));
+        knocked: Cell::new(false),
+    });
+    let (at_door, in_mail) = (bell.clone(), bell.clone());
+    let knocked = Closure::<dyn FnMut()>::new(move || {
+        at_door.knocked.set(false);
+        at_door.ring();
+    });
+    channel.port1().set_onmessage(Some(knocked.into_js_value().unchecked_ref()));
+    let listen = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        in_mail.inbox.borrow_mut().push_back(event.data());
+        in_mail.ring();
+    });
+    scope.set_onmessage(Some(listen.into_js_value().unchecked_ref()));
+    wasm_bindgen_futures::spawn_local(serve(bell));
     let simd = if cfg!(feature = "relaxed-simd") { "relaxed-simd" } else { "simd128" };
     let build = env!("CARGO_PKG_VERSION").to_string();
     post(&scope, &Message::new(Event::Ready { protocol: PROTOCOL, build, simd: simd.to_string() }));
     true
 }
 
-fn worker() -> Option<Rc<Worker>> {
-    WORKER.with(|w| w.borrow().clone())
+async fn serve(bell: Rc<Doorbell>) {
+    let mut conversation = Conversation::with_gpu(DeviceOptions::default());
+    let at_timer = bell.clone();
+    let timer = Closure::<dyn FnMut()>::new(move || at_timer.ring()).into_js_value().unchecked_into::<Function>();
+    loop {
+        while let Some(data) = bell.message() {
+            hear(&mut conversation, &bell.scope, &data).await;
+            bell.flush(&mut conversation);
+        }
+        let next = conversation.advance(Instant::now() + SLICE).await;
+        bell.flush(&mut conversation);
+        match next {
+            Next::Now => {
+                bell.knock();
+                bell.rest(pending()).await;
+            }
+            Next::Device => bell.rest(conversation.landing()).await,
+            Next::At(due) => {
+                let millis = (due.duration_since(Instant::now()).as_secs_f64() * 1000.0).min(1000.0).ceil() as i32;
+                let handle = bell.scope.set_timeout_with_callback_and_timeout_and_arguments_0(&timer, millis);
+                bell.rest(pending()).await;
+                if let Ok(handle) = handle {
+                    bell.scope.clear_timeout_with_handle(handle);
+                }
+            }
+            Next::Rest => bell.rest(pending()).await,
+        }
+    }
+}
+
+impl Doorbell {
+    fn ring(&self) {
+        self.rung.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn knock(&self) {
+        if !self.knocked.replace(true) {
+            let _ = self.knock.post_message(&JsValue::NULL);
+        }
+    }
+
+    fn message(&self) -> Option<JsValue> {
+        self.inbox.borrow_mut().pop_front()
+    }
+
+    /// Gives the thread back until the bell rings, or until something else has come.
+    async fn rest(&self, other: impl Future<Output = ()>) {
+        let mut other = pin!(other);
+        poll_fn(|cx| {
+            if self.rung.take() || other.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            self.waker.replace(Some(cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn flush(&self, conversation: &mut Conversation) {
+        for event in conversation.take_events() {
+            post(&self.scope, &event);
+        }
+    }
 }
 
 fn post(scope: &DedicatedWorkerGlobalScope, message: &Message<Event>) {
@@ -68,80 +141,45 @@ fn post(scope: &DedicatedWorkerGlobalScope, message: &Message<Event>) {
     let _ = scope.post_message_with_transfer(&value, &transfer);
 }
 
-fn hear(data: &JsValue) {
-    let Some(worker) = worker() else { return };
+async fn hear(conversation: &mut Conversation, scope: &DedicatedWorkerGlobalScope, data: &JsValue) {
     if let Ok(request) = Reflect::get(data, &"bench".into())
         && request.is_object()
     {
-        worker.answer_bench(&request);
+        answer_bench(conversation, scope, &request).await;
         return;
     }
     match wire::from_js::<Request>(data) {
-        Ok(request) => worker.conversation.borrow_mut().handle(request),
-        Err(error) => worker.conversation.borrow_mut().garbled(&format!("{error:?}")),
-    }
-    worker.flush();
-    worker.knock();
-}
-
-fn tick() {
-    let Some(worker) = worker() else { return };
-    *worker.knocked.borrow_mut() = false;
-    if let Some(timer) = worker.timer.borrow_mut().take() {
-        worker.scope.clear_timeout_with_handle(timer);
-    }
-    let next = worker.conversation.borrow_mut().advance(Instant::now() + SLICE);
-    worker.flush();
-    match next {
-        Next::Now => worker.knock(),
-        Next::At(due) => worker.sleep(due.duration_since(Instant::now())),
-        Next::Rest => {}
+        Ok(request) => conversation.handle(request).await,
+        Err(error) => conversation.garbled(&format!("{error:?}")),
     }
 }
 
-impl Worker {
-    fn flush(&self) {
-        for event in self.conversation.borrow_mut().take_events() {
-            post(&self.scope, &event);
+/// Answers the benchmark page's plain message with one of its kind.
+async fn answer_bench(conversation: &mut Conversation, scope: &DedicatedWorkerGlobalScope, request: &JsValue) {
+    let get = |name: &str| Reflect::get(request, &name.into()).unwrap_or(JsValue::UNDEFINED);
+    let workload = get("workload").as_string().unwrap_or_default();
+    let seconds = get("seconds").as_f64().unwrap_or(3.0);
+    let backend = if get("backend").as_string().as_deref() == Some(Backend::Gpu.name()) { Backend::Gpu } else { Backend::Cpu };
+    let answer = Object::new();
+    let set = |name: &str, value: JsValue| {
+        let _ = Reflect::set(&answer, &name.into(), &value);
+    };
+    set("workload", workload.clone().into());
+    set("backend", backend.name().into());
+    match conversation.bench(&BenchRequest { workload, seconds, backend }).await {
+        Ok(result) => {
+            set("stepsPerSec", result.steps_per_second.into());
+            set("min", result.min.into());
+            set("max", result.max.into());
+            set("seconds", seconds.into());
+            set("gflops", result.gflops.into());
+            set("lossFirst", result.first_loss.into());
+            set("lossLast", result.last_loss.into());
+            set("notes", result.notes.into());
         }
+        Err(error) => set("error", error.to_string().into()),
     }
-
-    fn knock(&self) {
-        if !self.knocked.replace(true) {
-            let _ = self.knock.post_message(&JsValue::NULL);
-        }
-    }
-
-    fn sleep(&self, time: Duration) {
-        let millis = (time.as_secs_f64() * 1000.0).min(1000.0).ceil() as i32;
-        *self.timer.borrow_mut() = self.scope.set_timeout_with_callback_and_timeout_and_arguments_0(&self.wake, millis).ok();
-    }
-
-    /// Answers the benchmark page's plain message with one of its kind.
-    fn answer_bench(&self, request: &JsValue) {
-        let get = |name: &str| Reflect::get(request, &name.into()).unwrap_or(JsValue::UNDEFINED);
-        let workload = get("workload").as_string().unwrap_or_default();
-        let seconds = get("seconds").as_f64().unwrap_or(3.0);
-        let answer = Object::new();
-        let set = |name: &str, value: JsValue| {
-            let _ = Reflect::set(&answer, &name.into(), &value);
-        };
-        set("workload", workload.clone().into());
-        match bench::run(&BenchRequest { workload, seconds }) {
-            Ok(result) => {
-                set("stepsPerSec", result.steps_per_second.into());
-                set("min", result.min.into());
-                set("max", result.max.into());
-                set("seconds", seconds.into());
-                set("gflops", result.gflops.into());
-                set("lossFirst", result.first_loss.into());
-                set("lossLast", result.last_loss.into());
-                set("notes", result.notes.into());
-            }
-            Err(error) => set("error", error.to_string().into()),
-        }
-        let message = Object::new();
-        let _ = Reflect::set(&message, &"bench".into(), &answer);
-        let _ = self.scope.post_message(&message);
-    }
+    let message = Object::new();
+    let _ = Reflect::set(&message, &"bench".into(), &answer);
+    let _ = scope.post_message(&message);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use downhill_data::NoAssets;
 use downhill_model::Experiment;
-use downhill_train::Session;
+use downhill_train::{Session, ready};
 
 struct Counting;
 
@@ -42,7 +42,7 @@ fn a_training_step_allocates_nothing() {
     let mut count = |steps: u64| {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         session.step(steps);
-        session.run_until_rest().unwrap();
+        ready(session.run_until_rest()).unwrap();
         ALLOCATIONS.load(Ordering::Relaxed) - before
     };
     count(2_000);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use downhill_protocol::{Arrays, Command, Event, Frame, MapSource, Message, Request, Status, Watch};
-use downhill_train::{Conversation, Next};
+use downhill_train::{Conversation, Next, ready};
 
 const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
     "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }], "training": { "eval_every": 100, "steps": 300 } }"#;
@@ -22,7 +22,7 @@ impl Page {
 
     fn send(&mut self, command: Command, arrays: Arrays) -> u32 {
         self.id += 1;
-        self.worker.handle(arrays.with(Request { id: self.id, command }));
+        ready(self.worker.handle(arrays.with(Request { id: self.id, command })));
         self.heard.extend(self.worker.take_events());
         self.id
     }
@@ -40,7 +40,7 @@ impl Page {
     }
 
     fn work(&mut self) {
-        while self.worker.advance(Instant::now() + Duration::from_millis(8)) != Next::Rest {}
+        while ready(self.worker.advance(Instant::now() + Duration::from_millis(8))) != Next::Rest {}
         self.heard.extend(self.worker.take_events());
     }
 

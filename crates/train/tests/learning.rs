@@ -5,7 +5,7 @@
 use downhill_data::Bundled;
 use downhill_model::Experiment;
 use downhill_protocol::Event;
-use downhill_train::{Edited, Session};
+use downhill_train::{Edited, Session, ready};
 use serde_json::{Value, json};
 
 fn experiment(change: impl FnOnce(&mut Value)) -> Experiment {
@@ -32,7 +32,7 @@ fn session(experiment: Experiment) -> Session {
 
 fn steps(session: &mut Session, n: u64) {
     session.step(n);
-    session.run_until_rest().unwrap();
+    ready(session.run_until_rest()).unwrap();
 }
 
 fn metric(session: &Session, name: &str) -> f64 {
@@ -40,7 +40,7 @@ fn metric(session: &Session, name: &str) -> f64 {
 }
 
 fn bits(session: &mut Session) -> Vec<u32> {
-    session.parameters().unwrap().into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
+    ready(session.parameters()).unwrap().into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_spirals_preset_is_learned() {
     let mut session = session(Experiment::parse(preset.json).unwrap().experiment);
     session.set_pace(None);
     session.start();
-    session.run_until_rest().unwrap();
+    ready(session.run_until_rest()).unwrap();
     let accuracy = metric(&session, "validation_accuracy");
     assert!(accuracy >= 0.97, "{accuracy}");
     assert!(session.take_events().iter().any(|m| matches!(m.header, Event::Finished { .. })));
@@ -71,11 +71,11 @@ fn a_resumed_run_goes_on_bit_for_bit() {
     let document = || experiment(|d| d["model"][1] = json!({ "dropout": { "p": 0.2 } }));
     let mut whole = session(document());
     steps(&mut whole, 333);
-    let snapshot = whole.snapshot().unwrap();
+    let snapshot = ready(whole.snapshot()).unwrap();
     steps(&mut whole, 200);
     let mut resumed = Session::restore(&snapshot, &Bundled).unwrap();
     assert_eq!(resumed.step_count(), 333);
-    assert_eq!(resumed.snapshot().unwrap(), snapshot);
+    assert_eq!(ready(resumed.snapshot()).unwrap(), snapshot);
     steps(&mut resumed, 200);
     assert_eq!(bits(&mut resumed), bits(&mut whole));
 }
@@ -98,13 +98,13 @@ fn a_pause_stops_and_a_start_goes_on_to_the_end_and_past_it() {
     let mut session = session(experiment(|d| d["training"]["steps"] = json!(120)));
     session.start();
     session.pause();
-    session.run_until_rest().unwrap();
+    ready(session.run_until_rest()).unwrap();
     assert_eq!(session.step_count(), 0);
     session.start();
-    session.run_until_rest().unwrap();
+    ready(session.run_until_rest()).unwrap();
     assert_eq!(session.step_count(), 120);
     session.start();
-    session.advance(web_time::Instant::now() + std::time::Duration::from_millis(20)).unwrap();
+    ready(session.advance(web_time::Instant::now() + std::time::Duration::from_millis(20))).unwrap();
     assert!(session.step_count() > 120 && session.is_running());
 }
 
@@ -115,7 +115,7 @@ fn a_reset_brings_the_same_initial_weights_back() {
     steps(&mut session, 50);
     let after = bits(&mut session);
     assert_ne!(before, after);
-    session.reset().unwrap();
+    ready(session.reset()).unwrap();
     assert_eq!((bits(&mut session), session.step_count()), (before, 0));
     steps(&mut session, 50);
     assert_eq!(bits(&mut session), after);
@@ -132,7 +132,7 @@ fn editing_the_rate_live_compiles_nothing_and_changes_the_next_step() {
         d["optimizer"]["adam"] = json!({ "lr": 0.001, "betas": [0.8, 0.99] });
         d["schedule"] = json!({ "step": { "every": 100, "gamma": 0.5 } });
     });
-    assert_eq!(edited.edit(slower, &Bundled, false).unwrap(), Edited::Live);
+    assert_eq!(ready(edited.edit(slower, &Bundled, false)).unwrap(), Edited::Live);
     assert_eq!(edited.compiled_programs(), programs);
     assert_eq!(bits(&mut edited), bits(&mut plain));
     steps(&mut edited, 1);
@@ -144,14 +144,14 @@ fn editing_the_rate_live_compiles_nothing_and_changes_the_next_step() {
 fn an_edited_model_keeps_the_weights_of_layers_that_did_not_change() {
     let mut session = session(plain());
     steps(&mut session, 100);
-    let before = session.parameters().unwrap();
+    let before = ready(session.parameters()).unwrap();
     let wider = experiment(|d| {
         d["model"] = json!([{ "linear": { "out": 16 } }, "tanh", { "linear": { "out": 16 } }, "relu", { "linear": { "out": 5 } }, "tanh",
             { "linear": { "out": "classes" } }]);
     });
-    assert_eq!(session.edit(wider, &Bundled, false).unwrap(), Edited::Rebuilt);
+    assert_eq!(ready(session.edit(wider, &Bundled, false)).unwrap(), Edited::Rebuilt);
     assert_eq!(session.step_count(), 100);
-    let after = session.parameters().unwrap();
+    let after = ready(session.parameters()).unwrap();
     let get = |list: &[(String, Vec<usize>, Vec<f32>)], name: &str| list.iter().find(|p| p.0 == name).unwrap().2.clone();
     for name in ["0.weight", "0.bias", "2.weight", "2.bias"] {
         assert_eq!(get(&after, name), get(&before, name), "{name}");
@@ -167,7 +167,7 @@ fn an_edit_that_cannot_be_trained_leaves_the_run_as_it_was() {
     steps(&mut session, 10);
     let before = bits(&mut session);
     let broken = experiment(|d| d["model"] = json!([{ "linear": { "out": 7 } }]));
-    let error = session.edit(broken, &Bundled, false).unwrap_err();
+    let error = ready(session.edit(broken, &Bundled, false)).unwrap_err();
     assert_eq!(error.path.as_deref(), Some("model[0]"));
     assert_eq!(bits(&mut session), before);
     steps(&mut session, 10);
@@ -188,7 +188,7 @@ fn a_run_that_diverges_stops_before_the_bad_step_and_names_the_layer() {
     assert_eq!((session.step_count(), session.diverged_at()), (told.step, Some(told.step)));
     assert!(!session.is_running() && told.layer.starts_with("model["), "{told:?}");
     assert!(told.why.contains("1000") && told.why.contains("learning rate"), "{}", told.why);
-    assert!(session.parameters().unwrap().iter().all(|(_, _, values)| values.iter().all(|v| v.is_finite())));
+    assert!(ready(session.parameters()).unwrap().iter().all(|(_, _, values)| values.iter().all(|v| v.is_finite())));
 
     // The weights are those before the bad step: as many good steps taken alone lead to the same.
     let mut again = Session::new(session.experiment().clone(), &Bundled).unwrap();
@@ -200,7 +200,7 @@ fn a_run_that_diverges_stops_before_the_bad_step_and_names_the_layer() {
 fn a_weight_set_by_hand_stays_set() {
     let mut session = session(plain());
     session.set_weight("2.weight", 5, 0.25).unwrap();
-    let weight = session.parameters().unwrap().into_iter().find(|p| p.0 == "2.weight").unwrap().2;
+    let weight = ready(session.parameters()).unwrap().into_iter().find(|p| p.0 == "2.weight").unwrap().2;
     assert_eq!(weight[5], 0.25);
     assert!(session.set_weight("2.weight", 256, 0.0).is_err());
     assert!(session.set_weight("9.weight", 0, 0.0).is_err());
@@ -210,7 +210,7 @@ fn a_weight_set_by_hand_stays_set() {
 #[test]
 fn a_file_that_is_no_snapshot_is_refused_with_a_sentence() {
     let mut whole = session(plain());
-    let mut snapshot = whole.snapshot().unwrap();
+    let mut snapshot = ready(whole.snapshot()).unwrap();
     assert!(Session::restore(&snapshot[..snapshot.len() / 2], &Bundled).is_err());
     assert!(Session::restore(b"no tensors at all", &Bundled).is_err());
     snapshot[0] ^= 0xff;
@@ -220,8 +220,8 @@ fn a_file_that_is_no_snapshot_is_refused_with_a_sentence() {
 #[test]
 fn weights_of_another_model_are_refused_by_name() {
     let mut small = session(plain());
-    let snapshot = small.snapshot().unwrap();
+    let snapshot = ready(small.snapshot()).unwrap();
     let mut large = session(experiment(|d| d["model"][2]["linear"]["out"] = json!(20)));
-    let error = large.load_weights(&snapshot).unwrap_err();
+    let error = ready(large.load_weights(&snapshot)).unwrap_err();
     assert_eq!(error.path.as_deref(), Some("2.weight"));
 }

@@ -4,7 +4,7 @@
 
 use downhill_data::NoAssets;
 use downhill_model::Experiment;
-use downhill_train::Session;
+use downhill_train::{Session, ready};
 use safetensors::SafeTensors;
 
 #[cfg(target_arch = "wasm32")]
@@ -49,7 +49,7 @@ fn first_batch_agrees(fixture: &Fixture) {
     let name = fixture.name;
     let theirs = SafeTensors::deserialize(fixture.first).unwrap();
     let mut session = session(fixture);
-    let ours = session.probe().unwrap();
+    let ours = ready(session.probe()).unwrap();
     let last = format!("model[{}]", session.experiment().model.len() - 1);
     let mut gradients = 0;
     for (tensor, view) in theirs.iter() {
@@ -65,7 +65,7 @@ fn first_batch_agrees(fixture: &Fixture) {
         let (_, mine) = ours.iter().find(|(name, _)| *name == key).unwrap_or_else(|| panic!("{key} is computed"));
         assert_close(&format!("{name} {tensor}"), mine, &values);
     }
-    assert_eq!(gradients, session.parameters().unwrap().len(), "{name}: a gradient for every parameter");
+    assert_eq!(gradients, ready(session.parameters()).unwrap().len(), "{name}: a gradient for every parameter");
 }
 
 fn loss_curve_agrees(fixture: &Fixture) {
@@ -74,7 +74,7 @@ fn loss_curve_agrees(fixture: &Fixture) {
     let mut session = session(fixture);
     session.keep_losses();
     session.step(100);
-    session.run_until_rest().unwrap();
+    ready(session.run_until_rest()).unwrap();
     let ours = session.take_losses();
     assert_eq!(ours.len(), 100);
     for ((step, ours), theirs) in ours.into_iter().zip(theirs) {

@@ -1,0 +1,335 @@
+//! What trains: opens the GPU beside the run, tests it, measures both backends on the program of now, and moves the run to the better one.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use downhill_compile::{Plan, ProgramId, Progress, StateLayout};
+use downhill_cpu::CpuExecutor;
+use downhill_gpu::{DeviceOptions, GpuDevice, self_test};
+use downhill_graph::StepScalars;
+use downhill_protocol::{Backend, Backends, Choice, GpuInfo, GpuState};
+use downhill_tensor::UserError;
+use web_time::Instant;
+
+use crate::engine::Engine;
+use crate::session::Session;
+
+/// The GPU is looked for once the run is on its way.
+const PATIENCE: Duration = Duration::from_millis(800);
+/// How often a trial is looked after while the run rests.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// What a backend is measured for, at least.
+const ENOUGH: Duration = Duration::from_millis(50);
+/// Longest time that the CPU is measured without a pause.
+const SLICE: Duration = Duration::from_millis(4);
+/// The GPU takes over only where it is so much faster: moving has its price, and measuring its error.
+const CLEARLY: f64 = 1.15;
+
+/// Steps per second of one program on both backends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rates {
+    cpu: f64,
+    gpu: f64,
+}
+
+type Trial = Pin<Box<dyn Future<Output = Tried>>>;
+
+struct Tried {
+    device: Result<GpuDevice, UserError>,
+    rates: Option<Rates>,
+}
+
+/// Chooses what trains a session, and says why.
+pub struct Chooser {
+    options: DeviceOptions,
+    backends: Backends,
+    device: Option<GpuDevice>,
+    trial: Option<Trial>,
+    /// When the next trial begins.
+    due: Option<Instant>,
+    /// Build of the session that was tried.
+    tried: Option<u32>,
+    changed: bool,
+}
+
+impl Chooser {
+    /// A chooser that looks for the GPU that is meant.
+    pub fn new(options: DeviceOptions) -> Self {
+        Self {
+            options,
+            backends: Backends::default(),
+            device: None,
+            trial: None,
+            due: Some(Instant::now() + PATIENCE),
+            tried: None,
+            changed: true,
+        }
+    }
+
+    /// Decides who decides; takes effect with the next [`Chooser::advance`].
+    pub fn choose(&mut self, choice: Choice) {
+        self.backends.choice = choice;
+        self.backends.note.clear();
+        self.backends.may_return = false;
+        let measured = matches!(&self.backends.gpu, GpuState::Ready(info) if info.rate.is_some());
+        if !measured && choice != Choice::Fixed(Backend::Cpu) {
+            self.tried = None;
+        }
+        self.due = Some(Instant::now());
+        self.changed = true;
+    }
+
+    /// Whether a trial is under way or due, so that somebody has to look after it.
+    pub fn is_busy(&self) -> bool {
+        self.trial.is_some() || self.due.is_some()
+    }
+
+    /// The backends, if anything about them has changed since the last call.
+    pub fn take_news(&mut self, session: &Session) -> Option<Backends> {
+        let active = session.backend();
+        self.changed |= self.backends.active != active;
+        self.backends.active = active;
+        std::mem::take(&mut self.changed).then(|| self.backends.clone())
+    }
+
+    /// The device, opened and tested now if it has not been.
+    ///
+    /// # Errors
+    /// When there is none, or it failed its test.
+    pub async fn device(&mut self) -> Result<GpuDevice, UserError> {
+        if let Some(device) = self.device.as_ref().filter(|device| device.fault().is_none()) {
+            return Ok(device.clone());
+        }
+        let device = open(&self.options).await;
+        self.note_device(device.clone(), None);
+        device
+    }
+
+    /// Does what is due: takes note of a lost device, goes on with a trial, moves the session.
+    pub async fn advance(&mut self, session: &mut Session) {
+        if let Some(why) = session.take_loss() {
+            self.note_loss(session, &why);
+        } else if let (Backend::Cpu, Some(why)) = (session.backend(), self.device.as_ref().and_then(GpuDevice::fault)) {
+            self.note_refusal(&UserError::new(format!("The GPU was lost ({why}).")));
+        }
+        self.begin_trial(session);
+        if let Some(tried) = self.poll_trial() {
+            self.note_device(tried.device, tried.rates);
+        }
+        let device = match self.wanted() {
+            Some(Backend::Cpu) => None,
+            Some(Backend::Gpu) => self.device.clone(),
+            None => return,
+        };
+        if device.is_some() == (session.backend() == Backend::Gpu) {
+            return;
+        }
+        match session.move_to(device.as_ref()).await {
+            Ok(()) => self.note_move(session),
+            Err(error) => self.note_refusal(&error),
+        }
+    }
+
+    /// What is to train; `None` while that is not known.
+    fn wanted(&self) -> Option<Backend> {
+        match self.backends.choice {
+            Choice::Fixed(Backend::Cpu) => Some(Backend::Cpu),
+            Choice::Fixed(Backend::Gpu) => (self.device.is_some() && !self.is_busy()).then_some(Backend::Gpu),
+            Choice::Auto => {
+                let GpuState::Ready(info) = &self.backends.gpu else { return None };
+                let (gpu, cpu) = (info.rate?, self.backends.cpu_rate?);
+                let better = !info.software && gpu > CLEARLY * cpu;
+                Some(if better { Backend::Gpu } else { Backend::Cpu })
+            }
+        }
+    }
+
+    /// A new program is tried, once the run is on its way.
+    fn begin_trial(&mut self, session: &Session) {
+        let now = Instant::now();
+        if self.tried.is_some_and(|build| build != session.build) && self.device.is_some() && self.trial.is_none() {
+            self.tried = None;
+            self.due = Some(now + PATIENCE);
+        }
+        let wanted = self.trial.is_none() && self.tried.is_none() && self.backends.choice != Choice::Fixed(Backend::Cpu);
+        if !self.due.is_some_and(|due| now >= due) {
+            return;
+        }
+        self.due = None;
+        let Some(plan) = session.engine.plan(session.train.id).filter(|_| wanted) else { return };
+        self.tried = Some(session.build);
+        let by_hand = self.backends.choice != Choice::Auto;
+        let (layout, options) = (session.engine.layout().clone(), self.options.clone());
+        self.trial = Some(Box::pin(try_out(self.device.clone(), options, layout, plan.clone(), by_hand)));
+        if self.device.is_none() {
+            self.backends.gpu = GpuState::Preparing;
+        }
+        self.changed = true;
+    }
+
+    fn poll_trial(&mut self) -> Option<Tried> {
+        // Nobody is woken by it: whoever advances the session looks again soon.
+        let polled = self.trial.as_mut()?.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(tried) = polled else { return None };
+        self.trial = None;
+        Some(tried)
+    }
+
+    fn note_device(&mut self, device: Result<GpuDevice, UserError>, rates: Option<Rates>) {
+        self.changed = true;
+        match device {
+            Ok(device) => {
+                let adapter = device.adapter();
+                self.backends.gpu = GpuState::Ready(GpuInfo {
+                    adapter: adapter.name.clone(),
+                    api: adapter.api.to_string(),
+                    software: adapter.software,
+                    rate: rates.map(|r| r.gpu),
+                });
+                self.backends.cpu_rate = rates.map(|r| r.cpu).or(self.backends.cpu_rate);
+                self.device = Some(device);
+            }
+            Err(error) => self.note_refusal(&error),
+        }
+    }
+
+    fn note_refusal(&mut self, error: &UserError) {
+        self.changed = true;
+        (self.device, self.tried) = (None, None);
+        self.backends.gpu = GpuState::Unusable { why: error.to_string() };
+        if self.backends.choice == Choice::Fixed(Backend::Gpu) {
+            self.backends.choice = Choice::Fixed(Backend::Cpu);
+            self.backends.note = error.to_string();
+        }
+    }
+
+    fn note_loss(&mut self, session: &Session, why: &str) {
+        self.changed = true;
+        // A device that is well refused this one network; another may fit.
+        self.device = self.device.take().filter(|device| device.fault().is_none());
+        (self.trial, self.due, self.tried) = (None, None, None);
+        self.backends.choice = Choice::Fixed(Backend::Cpu);
+        self.backends.gpu = GpuState::Unusable { why: why.to_string() };
+        self.backends.note = format!("{why} Training went on on the CPU from step {}.", session.step_count());
+        self.backends.may_return = true;
+    }
+
+    fn note_move(&mut self, session: &Session) {
+        self.changed = true;
+        let step = session.step_count();
+        let rates = match &self.backends.gpu {
+            GpuState::Ready(info) => info.rate.zip(self.backends.cpu_rate),
+            _ => None,
+        };
+        self.backends.note = match (session.backend(), self.backends.choice, rates) {
+            (Backend::Gpu, Choice::Auto, Some((gpu, cpu))) => {
+                format!("The GPU took over at step {step}: it is {:.1}× as fast for this network.", gpu / cpu)
+            }
+            (Backend::Gpu, ..) => format!("The GPU trains since step {step}."),
+            (Backend::Cpu, ..) => format!("The CPU trains since step {step}."),
+        };
+    }
+}
+
+/// Opens a device and tests it: every kernel family against the CPU.
+///
+/// # Errors
+/// When there is none, or a kernel of it computes something else.
+pub async fn open(options: &DeviceOptions) -> Result<GpuDevice, UserError> {
+    let device = GpuDevice::request(options).await?;
+    self_test(&device, &mut CpuExecutor::new()).await.map_err(|e| {
+        UserError::new(format!("The GPU {} is not used, because it failed its test: {e}.", device.adapter().name))
+            .hint("Training goes on on the CPU.")
+    })?;
+    Ok(device)
+}
+
+/// Opens a device if there is none yet, and measures both backends on a plan; a software adapter only where it was asked for `by_hand`.
+async fn try_out(device: Option<GpuDevice>, options: DeviceOptions, layout: StateLayout, plan: Plan, by_hand: bool) -> Tried {
+    let opened = match device {
+        Some(device) => Ok(device),
+        None => open(&options).await,
+    };
+    let Ok(device) = &opened else { return Tried { device: opened, rates: None } };
+    if device.adapter().software && !by_hand {
+        return Tried { device: opened, rates: None };
+    }
+    match rates(device, layout, plan).await {
+        Ok(rates) => Tried { rates: Some(rates), device: opened },
+        Err(error) => Tried { device: Err(error), rates: None },
+    }
+}
+
+async fn rates(device: &GpuDevice, layout: StateLayout, plan: Plan) -> Result<Rates, UserError> {
+    let cpu = rate(layout.clone(), plan.clone(), None).await?;
+    Ok(Rates { cpu, gpu: rate(layout, plan, Some(device)).await? })
+}
+
+impl Session {
+    /// Steps per second that the training program reaches on a device or on the CPU, measured for a moment on zeros, beside the run.
+    ///
+    /// # Errors
+    /// When it does not run there.
+    pub async fn rate_on(&self, device: Option<&GpuDevice>) -> Result<f64, UserError> {
+        let plan = self.engine.plan(self.train.id).ok_or_else(|| UserError::new("Nothing is compiled yet."))?;
+        rate(self.engine.layout().clone(), plan.clone(), device).await
+    }
+}
+
+async fn rate(layout: StateLayout, plan: Plan, device: Option<&GpuDevice>) -> Result<f64, UserError> {
+    if let Some(device) = device {
+        device.warm(&plan).await.map_err(|e| UserError::new(format!("The GPU cannot run this network: {e}.")))?;
+    }
+    let mut engine = Engine::with_plans(layout, vec![plan], device)?;
+    let program = ProgramId(0);
+    let ring = engine.layout().ring.max(1) as usize;
+    // The first step shows what is compiled or allocated late.
+    timed(&mut engine, program, 1).await?;
+    let mut steps = 1;
+    loop {
+        let time = timed(&mut engine, program, steps).await?.as_secs_f64();
+        if time >= ENOUGH.as_secs_f64() || steps >= 64 * ring {
+            return Ok(steps as f64 / time.max(1e-9));
+        }
+        let factor = (1.5 * ENOUGH.as_secs_f64() / time.max(1e-6)).clamp(2.0, 16.0);
+        steps = (steps as f64 * factor) as usize;
+    }
+}
+
+/// Time that some steps take. The CPU is timed while it works and gives the thread back in between; a device works meanwhile.
+async fn timed(engine: &mut Engine, program: ProgramId, steps: usize) -> Result<Duration, UserError> {
+    let ring = engine.layout().ring.max(1) as usize;
+    let scalars = vec![StepScalars::default(); steps.min(ring)];
+    let mut left = steps;
+    let start = Instant::now();
+    while left > 0 {
+        let now = left.min(ring);
+        engine.submit(program, &scalars[..now])?;
+        left -= now;
+    }
+    if engine.backend() == Backend::Gpu {
+        engine.finish().await;
+        return match engine.lost() {
+            Some(why) => Err(UserError::new(format!("The GPU was lost while it was measured: {why}."))),
+            None => Ok(start.elapsed()),
+        };
+    }
+    let mut worked = Duration::ZERO;
+    loop {
+        let start = Instant::now();
+        let progress = engine.pump(start + SLICE);
+        worked += start.elapsed();
+        if progress == Progress::Idle {
+            return Ok(worked);
+        }
+        give_way().await;
+    }
+}
+
+/// Lets whoever polls do something else once.
+async fn give_way() {
+    let mut waited = false;
+    poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}

@@ -1,0 +1,94 @@
+use downhill_compile::{Region, Space};
+use downhill_gpu::GpuDevice;
+use downhill_graph::StepScalars;
+use downhill_protocol::{Comparison, Difference};
+use downhill_tensor::UserError;
+
+use crate::programs::place_data;
+use crate::session::Session;
+use crate::state::State;
+
+/// Steps that are compared at most: later ones differ by chaos, not by mistake.
+const MOST: u32 = 100;
+
+/// What some steps led to.
+struct Trained {
+    state: State,
+    loss: f64,
+}
+
+impl Session {
+    /// Takes steps from the state of now on a device and on the CPU, beside the run, and tells how far they are apart.
+    ///
+    /// # Errors
+    /// When the programs do not run there, or the device is lost.
+    pub async fn compare(&mut self, device: &GpuDevice, steps: u32) -> Result<Comparison, UserError> {
+        let steps = steps.clamp(1, MOST.min(self.engine.layout().ring));
+        self.settle().await?;
+        let whole = Region { space: Space::Arena, offset: 0, len: self.engine.layout().state_len };
+        let words = self.engine.fetch(&[whole]).await?;
+        let cpu = self.trained(None, &words, steps).await?;
+        let gpu = self.trained(Some(device), &words, steps).await?;
+        let mut rows = self.differences(&cpu.state, &gpu.state);
+        rows.sort_by(|a, b| b.relative.total_cmp(&a.relative));
+        let adapter = device.adapter().name.clone();
+        Ok(Comparison { id: 0, steps, adapter, loss: (cpu.loss, gpu.loss), rows })
+    }
+
+    /// The next steps of the run, taken by an engine of their own.
+    async fn trained(&self, device: Option<&GpuDevice>, words: &[u32], steps: u32) -> Result<Trained, UserError> {
+        let mut engine = self.engine.replica(device)?;
+        place_data(&mut engine, &self.data, &self.experiment, &self.signature)?;
+        engine.write(0, words)?;
+        let (indices, scalars) = self.next_batches(steps);
+        engine.feed("train.indices", 0, &indices)?;
+        engine.submit(self.train.id, &scalars)?;
+        let layout = engine.layout().clone();
+        let o = &layout.offsets;
+        let row = Region { space: Space::Arena, offset: o.ring, len: o.ring_stride };
+        let [parameters, slots] = self.state_regions();
+        let read = engine.fetch(&[row, parameters, slots]).await?;
+        let (row, state) = read.split_at((o.ring_stride as usize).min(read.len()));
+        let loss = row.get(2).map_or(f64::NAN, |word| f64::from(f32::from_bits(*word)));
+        Ok(Trained { state: State::read(layout, state), loss })
+    }
+
+    /// The batches of the next steps, for the head of their ring, and what these steps are to be run with. The last one is recorded in the
+    /// first row of the metrics.
+    pub(crate) fn next_batches(&self, steps: u32) -> (Vec<u32>, Vec<StepScalars>) {
+        let mut sampler = self.sampler.clone();
+        let mut indices = vec![0; steps as usize * self.batch_row()];
+        let mut scalars = Vec::with_capacity(steps as usize);
+        for (i, row) in (0..steps).zip(indices.chunks_mut(self.batch_row().max(1))) {
+            sampler.next_batch(&mut row[..self.experiment.training.batch_size]);
+            let mut step = self.experiment.step_scalars_since(self.queued + u64::from(i), self.slots_since);
+            step.batch = i;
+            step.record = if i + 1 == steps { 0 } else { StepScalars::NO_RECORD };
+            scalars.push(step);
+        }
+        (indices, scalars)
+    }
+
+    fn differences(&self, cpu: &State, gpu: &State) -> Vec<Difference> {
+        let slots = self.experiment.slots();
+        let mut rows = Vec::new();
+        for entry in &cpu.layout.entries {
+            let shape: Vec<u32> = entry.shape.iter().map(|&n| n as u32).collect();
+            rows.push(difference(entry.name.clone(), &shape, cpu.parameter(entry), gpu.parameter(entry)));
+            for (i, slot) in slots.iter().enumerate() {
+                let name = format!("optimizer.{slot}.{}", entry.name);
+                rows.push(difference(name, &shape, cpu.slot(i, entry), gpu.slot(i, entry)));
+            }
+        }
+        rows
+    }
+}
+
+fn difference(tensor: String, shape: &[u32], cpu: &[f32], gpu: &[f32]) -> Difference {
+    let pairs = cpu.iter().zip(gpu).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
+    // NaN on one side only is the largest difference there is.
+    let absolute = pairs.map(|d| if d.is_nan() { f64::INFINITY } else { d }).fold(0.0, f64::max);
+    let size = cpu.iter().map(|a| f64::from(a.abs())).fold(0.0, f64::max);
+    let relative = if absolute == 0.0 { 0.0 } else { absolute / size };
+    Difference { tensor, shape: shape.to_vec(), absolute, relative }
+}
