@@ -358,8 +358,8 @@ async fn find(instance: &wgpu::Instance, options: &DeviceOptions) -> Result<wgpu
     #[cfg(not(target_arch = "wasm32"))]
     if let Some(name) = &options.name {
         let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
-        let wanted = name.to_lowercase();
-        let found = adapters.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted));
+        let wanted = name.to_ascii_lowercase();
+        let found = adapters.into_iter().find(|a| a.get_info().name.to_ascii_lowercase().contains(&wanted));
         return found.ok_or_else(|| UserError::new(format!("There is no GPU called {name:?} here.")));
     }
     let wanted = wgpu::RequestAdapterOptions {
@@ -393,7 +393,7 @@ fn describe(info: &wgpu::AdapterInfo) -> Adapter {
         wgpu::Backend::Gl => "OpenGL",
         wgpu::Backend::Noop => "nothing",
     };
-    let lower = info.name.to_lowercase();
+    let lower = info.name.to_ascii_lowercase();
     let known = ["swiftshader", "llvmpipe", "lavapipe", "software", "basic render", "warp"];
     let software = info.device_type == DeviceType::Cpu || known.iter().any(|name| lower.contains(name));
     let name = if info.name.is_empty() { "an adapter without a name".to_string() } else { info.name.clone() };

@@ -143,6 +143,11 @@ impl Operand {
         format!("bitcast<vec4<f32>>(arena[{place}])")
     }
 
+    /// One float of such a vector.
+    pub fn part(&self, place: &str, part: &str) -> String {
+        format!("bitcast<f32>(arena[{place}][{part}])")
+    }
+
     /// The float at a place in the buffer.
     pub fn float_at(&self, width: Width, at: &str) -> String {
         format!("bitcast<f32>({})", self.word_at(width, at))

@@ -19,8 +19,10 @@ const BLOCK: &str = include_str!("../wgsl/block.wgsl");
 const PARTS: [&str; 4] = ["x", "y", "z", "w"];
 /// Workgroups from which a device is full: only then do larger blocks pay, which need fewer loads.
 const FULL: u32 = 64;
+/// Rows from which blocks of twelve waste little at the end.
+const MANY_ROWS: u32 = 64;
 
-/// Vectors of four rows (of `a`) and columns (of `b`) that an invocation holds: 1 or 2 each.
+/// Vectors of four rows (of `a`) and columns (of `b`) that an invocation holds.
 struct Block {
     rows: u32,
     cols: u32,
@@ -35,11 +37,16 @@ impl Block {
         }
         if s.n > 32 && groups(1, 2) >= FULL { Self { rows: 1, cols: 2 } } else { Self { rows: 1, cols: 1 } }
     }
+
+    /// What SwiftShader likes best: 12×8 is a sixth faster than 8×8, and 16×16 spills.
+    fn of_software(s: &MatMulSpec) -> Self {
+        Self { rows: if s.m >= MANY_ROWS { 3 } else { 2 }, cols: 2 }
+    }
 }
 
 /// Lowers a product that fills tiles.
 pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
-    let block = if cx.style.workgroup_memory { Block::of(s) } else { Block { rows: 2, cols: 2 } };
+    let block = if cx.style.workgroup_memory { Block::of(s) } else { Block::of_software(s) };
     let width = if vectors(cx, s)? { Width::Four } else { Width::One };
     let mut params = Params::default();
     let a = Operand::new(&mut params, "a", cx.read(0)?);
@@ -66,7 +73,6 @@ pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError>
     let template = fill(&template, "//@accumulators", &accumulators(&block, s.row_sum));
     let template = fill(&template, "//@multiply", &multiply);
     let template = fill(&template, "//@starts", &(a.starts(block.rows) + &b.starts(block.cols)));
-    let template = fill(&template, "//@rest", &multiply_rest(&block, &a, &b, s.row_sum));
     let template = fill(&template, "//@store", &store(&block, s.row_sum, cx.style.workgroup_memory));
     text.push_str(&store_vector(width));
     cx.out.push(assemble(name, width, params, &text, &template, s.batch * tiles_m * tiles_n)?);
@@ -181,73 +187,24 @@ impl Side {
         (0..4 * blocks).map(start).collect()
     }
 
-    /// `<name>_k<q>`: how far k + q lies from the start of a row.
-    fn steps(&self) -> String {
+    /// `<name>_k`: how far k lies from the start of a row; `<name>_c`: which part of a vector it is.
+    fn step(&self) -> String {
         let Self { name, k_part, .. } = self;
-        let unit = self.unit();
-        let step = |q: u32| format!("let {name}_k{q} = ({}){unit};\n", k_part.replace('K', &format!("(k + {q}u)")));
-        (0..if self.along_k && self.by_vectors() { 1 } else { 4 }).map(step).collect()
-    }
-
-    /// Loads what is to be loaded before the first of four k: all of them where neighbours lie along k, with column vectors if needed.
-    fn load(&self, blocks: u32, columns: bool) -> String {
-        let name = self.name;
-        let mut text = String::new();
-        for block in (0..blocks).filter(|_| self.along_k) {
-            (0..4).for_each(|t| text.push_str(&self.load_vector(block, t)));
-            if columns {
-                let all = [0, 1, 2, 3].map(|t| format!("{name}{block}_{t}")).join(", ");
-                let _ = writeln!(text, "let {name}{block} = transpose(mat4x4<f32>({all}));");
-            }
-        }
-        text
-    }
-
-    /// Loads what only k + q needs: registers are few.
-    fn load_late(&self, blocks: u32, q: u32) -> String {
-        (0..blocks).filter(|_| !self.along_k).map(|block| self.load_vector(block, q)).collect()
-    }
-
-    /// `<name><block>_<t>`: four neighbours in memory; t goes along the axis that they do not.
-    fn load_vector(&self, block: u32, t: u32) -> String {
-        let Self { name, width, .. } = self;
-        let place = |along: u32| match self.along_k {
-            true => format!("{name}_p{} + {name}_k{along}", 4 * block + t),
-            false => format!("{name}_p{} + {name}_k{t}", 4 * block + along),
-        };
-        let vector = match width {
-            Width::Four if self.by_vectors() => self.operand.vector(&place(0)),
-            Width::Four => self.operand.floats_at(*width, &place(0)),
-            Width::One => {
-                let all = [0, 1, 2, 3].map(|j| self.operand.float_at(*width, &place(j))).join(", ");
-                format!("vec4<f32>({all})")
-            }
-        };
-        format!("let {name}{block}_{t} = {vector};\n")
+        let part = if self.by_vectors() && self.along_k { format!("let {name}_c = k & 3u;\n") } else { String::new() };
+        format!("let {name}_k = ({}){};\n{part}", k_part.replace('K', "k"), self.unit())
     }
 
     /// Loads the four rows of a block at k into `<name><block>`.
-    fn load_one(&self, block: u32) -> String {
+    fn load(&self, block: u32) -> String {
         let Self { name, width, .. } = self;
-        let step = self.k_part.replace('K', "k");
-        let place = |t: u32| match (self.by_vectors(), self.along_k) {
-            (false, _) => format!("{name}_p{} + {step}", 4 * block + t),
-            (true, true) => format!("({name}_p{} << 2u) + {step}", 4 * block + t),
-            (true, false) => format!("({name}_p{} << 2u) + {t}u + {step}", 4 * block),
+        let place = |t: u32| format!("{name}_p{} + {name}_k", 4 * block + t);
+        let each = |value: &dyn Fn(u32) -> String| format!("vec4<f32>({})", [0, 1, 2, 3].map(value).join(", "));
+        let rows = match (self.by_vectors(), self.along_k) {
+            (true, false) => self.operand.vector(&place(0)),
+            (true, true) => each(&|t| self.operand.part(&place(t), &format!("{name}_c"))),
+            (false, _) => each(&|t| self.operand.float_at(*width, &place(t))),
         };
-        let all = [0, 1, 2, 3].map(|t| self.operand.float_at(*width, &place(t))).join(", ");
-        format!("let {name}{block} = vec4<f32>({all});\n")
-    }
-
-    /// Row `r` of a block at k + q.
-    fn scalar(&self, r: u32, q: u32) -> String {
-        let (vector, part) = if self.along_k { (r % 4, q) } else { (q, r % 4) };
-        format!("{}{}_{vector}.{}", self.name, r / 4, PARTS[part as usize])
-    }
-
-    /// The four rows of a block at k + q.
-    fn column(&self, block: u32, q: u32) -> String {
-        if self.along_k { format!("{}{block}[{q}]", self.name) } else { format!("{}{block}_{q}", self.name) }
+        format!("let {name}{block} = {rows};\n")
     }
 }
 
@@ -286,28 +243,11 @@ fn multiply_slabs(block: &Block, row_sum: bool) -> String {
     text
 }
 
-/// Four k, straight from the arena.
+/// One k, straight from the arena.
 fn multiply_blocks(block: &Block, a: &Side, b: &Side, row_sum: bool) -> String {
-    let mut text = a.steps() + &b.steps() + &a.load(block.rows, row_sum) + &b.load(block.cols, true);
-    for q in 0..4 {
-        text.push_str(&(a.load_late(block.rows, q) + &b.load_late(block.cols, q)));
-        for i in 0..4 * block.rows {
-            for j in 0..block.cols {
-                let _ = writeln!(text, "s{i}_{j} = fma(vec4<f32>({}), {}, s{i}_{j});", a.scalar(i, q), b.column(j, q));
-            }
-        }
-        for i in 0..if row_sum { block.rows } else { 0 } {
-            let _ = writeln!(text, "rs{i} += {};", a.column(i, q));
-        }
-    }
-    text
-}
-
-/// One k, element by element: what is left of k behind the last four.
-fn multiply_rest(block: &Block, a: &Side, b: &Side, row_sum: bool) -> String {
-    let mut text = String::new();
-    (0..block.rows).for_each(|i| text.push_str(&a.load_one(i)));
-    (0..block.cols).for_each(|j| text.push_str(&b.load_one(j)));
+    let mut text = a.step() + &b.step();
+    (0..block.rows).for_each(|i| text.push_str(&a.load(i)));
+    (0..block.cols).for_each(|j| text.push_str(&b.load(j)));
     for i in 0..4 * block.rows {
         for j in 0..block.cols {
             let _ = writeln!(text, "s{i}_{j} = fma(vec4<f32>(a{}.{}), b{j}, s{i}_{j});", i / 4, PARTS[i as usize % 4]);

@@ -20,12 +20,8 @@ fn main(
     }
     //@accumulators
     //@starts
-    let whole = p.k / 4u * 4u;
-    for (var k = 0u; k < whole; k += 4u) {
+    for (var k = 0u; k < p.k; k++) {
         //@multiply
-    }
-    for (var k = whole; k < p.k; k++) {
-        //@rest
     }
     //@store
 }
