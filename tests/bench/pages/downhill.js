@@ -1,7 +1,8 @@
 // Downhill itself: the release build's own worker and the Session's own loop; ?build=plain or relaxed, ?backend=cpu or gpu.
 //
-// The worker is told the name of its bindings and sent the compiled wasm, as the page does it. After it has said that it is ready the worker answers { bench: { workload, seconds, backend } } with one message
-// { bench: { workload, backend, stepsPerSec, lossFirst, lossLast, notes } } or { bench: { workload, error } }.
+// The worker is told the name of its bindings and sent the compiled wasm, as the page does it. After it has said that it is ready the worker
+// answers { bench: { workload, seconds, backend } } with one message { bench: { workload, backend, stepsPerSec, lossFirst, lossLast, notes } }
+// or { bench: { workload, error } }.
 const build = { plain: "site", relaxed: "site-relaxed" }[window.options.get("build")];
 const worker = new Worker("/app/worker.js", { type: "module", name: `./${build}.js` });
 worker.postMessage(await WebAssembly.compileStreaming(fetch(`/app/${build}_bg.wasm`)));
