@@ -123,6 +123,10 @@ async fn advance(session: &mut Session, until: Instant) -> Result<u64, UserError
         }
         session.take_events();
     }
+    if session.backend() == Backend::Gpu {
+        // A step may outlast a window: what is counted has ended when the window does.
+        session.settle().await?;
+    }
     if let Some(why) = session.take_loss() {
         return Err(UserError::new(why));
     }

@@ -1,0 +1,214 @@
+//! A session on the GPU: the same curves, moves between two steps, and what is left when the device goes.
+//!
+//! Without an adapter (Mesa's lavapipe is one) these tests pass without a look at anything, unless `DOWNHILL_REQUIRE_GPU` is set.
+
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
+use std::time::{Duration, Instant};
+
+use downhill_data::Bundled;
+use downhill_model::{Experiment, presets};
+use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, GpuState, Message, Request};
+use downhill_train::{Conversation, DeviceOptions, GpuDevice, Next, Session, open, ready};
+
+const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
+    "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }],
+    "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16, "eval_every": 100, "steps": 300 } }"#;
+
+fn device() -> Option<GpuDevice> {
+    match ready(open(&DeviceOptions::default())) {
+        Ok(device) => Some(device),
+        Err(error) if std::env::var_os("DOWNHILL_REQUIRE_GPU").is_some() => panic!("{error}"),
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
+
+fn session(document: &str) -> Session {
+    Session::new(Experiment::parse(document).unwrap().experiment, &Bundled).unwrap()
+}
+
+fn losses(session: &mut Session, steps: u64) -> Vec<(u64, f32)> {
+    session.keep_losses();
+    session.step(steps);
+    ready(session.run_until_rest()).unwrap();
+    session.take_losses()
+}
+
+/// Both sum in f32, in different orders, and fifty steps let that grow: chaotic presets need the room.
+fn assert_curves_agree(what: &str, cpu: &[(u64, f32)], gpu: &[(u64, f32)]) {
+    assert_eq!(cpu.len(), gpu.len(), "{what}");
+    for ((step, a), (other, b)) in cpu.iter().zip(gpu) {
+        assert_eq!(step, other, "{what}");
+        assert!((a - b).abs() <= 1e-3 * a.abs() + 1e-5, "{what} step {step}: {a} on the CPU, {b} on the GPU");
+    }
+}
+
+#[test]
+fn every_preset_has_the_same_loss_curve_on_both() {
+    let Some(device) = device() else { return };
+    for preset in presets::all() {
+        let mut cpu = session(preset.json);
+        let mut gpu = session(preset.json);
+        ready(gpu.move_to(Some(&device))).unwrap();
+        // A rate that is too high on purpose leaves the numbers after some steps.
+        let steps = if preset.id == "too_fast" { 5 } else { 50 };
+        assert_curves_agree(preset.id, &losses(&mut cpu, steps), &losses(&mut gpu, steps));
+    }
+}
+
+#[test]
+fn a_run_moves_to_the_gpu_and_back_without_losing_a_step() {
+    let Some(device) = device() else { return };
+    let (mut straight, mut moved) = (session(SPIRALS), session(SPIRALS));
+    let cpu = losses(&mut straight, 60);
+    let mut mixed = losses(&mut moved, 20);
+    ready(moved.move_to(Some(&device))).unwrap();
+    assert_eq!((moved.step_count(), moved.backend()), (20, Backend::Gpu));
+    mixed.extend(losses(&mut moved, 20));
+    ready(moved.move_to(None)).unwrap();
+    assert_eq!((moved.step_count(), moved.backend()), (40, Backend::Cpu));
+    mixed.extend(losses(&mut moved, 20));
+    assert_curves_agree("moved", &cpu, &mixed);
+}
+
+#[test]
+fn a_lost_device_costs_at_most_the_steps_since_the_last_copy() {
+    let Some(device) = device() else { return };
+    let mut straight = session(SPIRALS);
+    let cpu = losses(&mut straight, 40);
+    let mut session = session(SPIRALS);
+    losses(&mut session, 10);
+    ready(session.move_to(Some(&device))).unwrap();
+    losses(&mut session, 10);
+    device.destroy();
+    session.keep_losses();
+    session.step(20);
+    ready(session.run_until_rest()).unwrap();
+    assert_eq!(session.backend(), Backend::Cpu);
+    assert!(session.take_loss().is_some_and(|why| why.contains("lost")));
+    // The copy was made when it moved; from there on the CPU takes the same steps again.
+    assert_eq!(session.step_count(), 40);
+    let again = session.take_losses();
+    assert_curves_agree("again", &cpu[10..], &again);
+}
+
+#[test]
+fn a_device_that_is_lost_every_second_step_does_not_stop_the_run() {
+    if device().is_none() {
+        return;
+    }
+    let mut session = session(SPIRALS);
+    for round in 0..5 {
+        let device = device().unwrap();
+        ready(session.move_to(Some(&device))).unwrap();
+        losses(&mut session, 2);
+        device.destroy();
+        losses(&mut session, 2);
+        assert_eq!(session.backend(), Backend::Cpu, "round {round}");
+        assert!(session.take_loss().is_some());
+        assert!(ready(session.parameters()).unwrap().iter().all(|(_, _, values)| values.iter().all(|v| v.is_finite())));
+    }
+}
+
+#[test]
+fn comparing_leaves_the_run_as_it_is_and_finds_small_differences() {
+    let Some(device) = device() else { return };
+    let mut session = session(SPIRALS);
+    losses(&mut session, 10);
+    let before = ready(session.snapshot()).unwrap();
+    let comparison = ready(session.compare(&device, 20)).unwrap();
+    assert_eq!(ready(session.snapshot()).unwrap(), before);
+    assert_eq!(comparison.steps, 20);
+    // Four parameters with two slots each.
+    assert_eq!(comparison.rows.len(), 12);
+    assert!(comparison.rows[0].relative < 1e-3, "{:?}", comparison.rows[0]);
+    assert!((comparison.loss.0 - comparison.loss.1).abs() < 1e-4 * comparison.loss.0, "{:?}", comparison.loss);
+}
+
+#[test]
+fn a_profile_names_every_kernel_on_both_and_leaves_the_run_as_it_is() {
+    let Some(device) = device() else { return };
+    let mut session = session(SPIRALS);
+    losses(&mut session, 10);
+    let before = ready(session.snapshot()).unwrap();
+    for device in [None, Some(&device)] {
+        ready(session.move_to(device)).unwrap();
+        let report = ready(session.profile()).unwrap();
+        assert!(report.rows.len() > 5 && report.rows.iter().all(|row| row.nanoseconds > 0.0), "{report:?}");
+        assert!(report.peak_bytes > 1e6 && report.peak_flops > 1e6, "{report:?}");
+        let has = |layer: &str, phase: &str| report.rows.iter().any(|r| r.layer == layer && r.phase == phase);
+        assert!(has("model[0]", "forward") && has("model[2]", "backward") && has("optimizer", "update"), "{report:?}");
+    }
+    assert_eq!(ready(session.snapshot()).unwrap(), before);
+}
+
+struct Page {
+    worker: Conversation,
+    heard: Vec<Message<Event>>,
+    id: u32,
+}
+
+impl Page {
+    fn ask(&mut self, command: Command) {
+        self.id += 1;
+        ready(self.worker.handle(Arrays::default().with(Request { id: self.id, command })));
+        self.heard.extend(self.worker.take_events());
+    }
+
+    fn work_until(&mut self, done: impl Fn(&Backends) -> bool) -> Backends {
+        let start = Instant::now();
+        loop {
+            let next = ready(self.worker.advance(Instant::now() + Duration::from_millis(8)));
+            self.heard.extend(self.worker.take_events());
+            let backends = self.heard.iter().rev().find_map(|m| match &m.header {
+                Event::Backends(backends) => Some(backends.clone()),
+                _ => None,
+            });
+            if let Some(backends) = backends.filter(|b| done(b)) {
+                return backends;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "{:?}", self.heard.last().map(|m| &m.header));
+            if next != Next::Now {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_is_told_what_trains_and_a_software_adapter_only_trains_when_asked() {
+    let Some(device) = device() else { return };
+    let mut page = Page { worker: Conversation::with_gpu(DeviceOptions::default()), heard: Vec::new(), id: 0 };
+    page.ask(Command::Load { experiment: SPIRALS.to_string(), fresh: false });
+    page.ask(Command::Start);
+    let found = page.work_until(|b| matches!(b.gpu, GpuState::Ready(_)));
+    if device.adapter().software {
+        assert_eq!((found.choice, found.active), (Choice::Auto, Backend::Cpu));
+        page.ask(Command::Choose(Choice::Fixed(Backend::Gpu)));
+    }
+    let chosen = page.work_until(|b| b.active == Backend::Gpu);
+    assert!(chosen.note.contains("GPU"), "{chosen:?}");
+    assert!(matches!(&chosen.gpu, GpuState::Ready(gpu) if gpu.rate.is_some_and(|r| r > 0.0)) && chosen.cpu_rate.is_some());
+    page.ask(Command::LoseDevice);
+    let lost = page.work_until(|b| b.active == Backend::Cpu);
+    assert!(lost.may_return && lost.note.contains("lost"), "{lost:?}");
+    page.ask(Command::Choose(Choice::Fixed(Backend::Gpu)));
+    page.work_until(|b| b.active == Backend::Gpu);
+}
+
+#[test]
+fn a_device_with_too_little_memory_leaves_the_run_on_the_cpu_and_says_why() {
+    let Some(_) = device() else { return };
+    let options = DeviceOptions { max_buffer: Some(1 << 16), ..DeviceOptions::default() };
+    let wide = SPIRALS.replace(r#""out": 6"#, r#""out": 20000"#).replace(r#""steps": 300"#, r#""steps": 3"#);
+    let mut page = Page { worker: Conversation::with_gpu(options), heard: Vec::new(), id: 0 };
+    page.ask(Command::Load { experiment: wide, fresh: false });
+    page.ask(Command::Choose(Choice::Fixed(Backend::Gpu)));
+    let refused = page.work_until(|b| matches!(b.gpu, GpuState::Unusable { .. }));
+    assert_eq!(refused.active, Backend::Cpu);
+    assert!(!refused.note.is_empty(), "{refused:?}");
+}
