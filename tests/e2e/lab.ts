@@ -1,6 +1,38 @@
 import { deflateRawSync } from "node:zlib";
 import type { Page } from "@playwright/test";
 
+export type Choice = "auto" | "cpu" | "gpu";
+
+/** What trains, and what else could. */
+export interface Backends {
+  choice: Choice;
+  active: "cpu" | "gpu";
+  /** Measured steps per second. */
+  cpuRate?: number;
+  gpu: { state: "unasked" | "preparing" | "ready" | "unusable"; adapter?: string; api?: string; software?: boolean; rate?: number; why?: string };
+  note: string;
+  mayReturn: boolean;
+}
+
+/** The same steps on CPU and GPU. */
+export interface Comparison {
+  steps: number;
+  adapter: string;
+  agrees: boolean;
+  loss: { cpu: number; gpu: number };
+  rows: { tensor: string; shape: number[]; absolute: number; relative: number }[];
+}
+
+/** The training program, kernel by kernel. */
+export interface Profile {
+  backend: "cpu" | "gpu";
+  device: string;
+  method: string;
+  peakBytes: number;
+  peakFlops: number;
+  rows: { kernel: string; layer: string; phase: string; nanoseconds: number; bytes: number; flops: number }[];
+}
+
 /** What `window.downhill.state()` returns. */
 export interface State {
   step: number;
@@ -8,7 +40,9 @@ export interface State {
   loss: number;
   stepsPerSecond: number;
   running: boolean;
+  run: number;
   backend: string;
+  backends: Backends;
   /** Last evaluation: `train_loss`, `validation_loss`, and for classes `train_accuracy`, `validation_accuracy`. */
   metrics: Record<string, number>;
   experiment: Record<string, unknown>;
@@ -16,7 +50,14 @@ export interface State {
 
 declare global {
   interface Window {
-    downhill?: { state(): State; pace(stepsPerSecond: number | "max"): void };
+    downhill?: {
+      state(): State;
+      pace(stepsPerSecond: number | "max"): void;
+      choose(choice: Choice): void;
+      compare(steps?: number): Promise<Comparison>;
+      profile(): Promise<Profile>;
+      loseDevice(): void;
+    };
     downhillWorker?: { url: string; bindings: string; worker: Worker; messages: MessageEvent[] };
     downhillCrash(message: string): void;
   }

@@ -1,13 +1,13 @@
 //! `window.downhill`: what automation and the page's own tests see, and the way a panic leaves the page.
 
-use std::cell::RefCell;
-
-use downhill_protocol::{BenchRequest, BenchResult, Command, Status};
-use js_sys::{Function, Object, Promise, Reflect};
+use downhill_protocol::{Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Status};
+use downhill_tensor::UserError;
+use js_sys::{Array, Function, Object, Promise, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
+use crate::machine::{self, COMPARED_STEPS};
 use crate::opening::open_text;
 use crate::state::Lab;
 
@@ -26,32 +26,42 @@ fn put(object: &Object, name: &str, value: impl Into<JsValue>) {
 /// Makes `window.downhill`.
 pub fn install(lab: Lab) {
     let api = Object::new();
+    let act = |name: &str, run: fn(&Lab)| put(&api, name, Closure::<dyn Fn()>::new(move || run(&lab)).into_js_value());
+    let tell = |name: &str, run: fn(Lab, String) -> Result<(), JsValue>| {
+        let closure = Closure::<dyn Fn(String) -> Result<(), JsValue>>::new(move |text: String| run(lab, text));
+        put(&api, name, closure.into_js_value());
+    };
+    let measure = |name: &str, run: fn(Lab, JsValue) -> Promise| {
+        put(&api, name, Closure::<dyn Fn(JsValue) -> Promise>::new(move |with: JsValue| run(lab, with)).into_js_value());
+    };
     put(&api, "state", Closure::<dyn Fn() -> JsValue>::new(move || state(lab)).into_js_value());
-    put(
-        &api,
-        "load",
-        Closure::<dyn Fn(String) -> Result<(), JsValue>>::new(move |text: String| {
-            open_text(lab, &text).map_err(|e| e.to_string().into())
-        })
-        .into_js_value(),
-    );
-    put(&api, "play", Closure::<dyn Fn()>::new(move || lab.play(true)).into_js_value());
-    put(&api, "pause", Closure::<dyn Fn()>::new(move || lab.play(false)).into_js_value());
-    put(&api, "reset", Closure::<dyn Fn()>::new(move || lab.reset()).into_js_value());
+    tell("load", |lab, text| open_text(lab, &text).map_err(|e| e.to_string().into()));
+    act("play", |lab| lab.play(true));
+    act("pause", |lab| lab.play(false));
+    act("reset", Lab::reset);
     put(&api, "pace", Closure::<dyn Fn(JsValue)>::new(move |pace: JsValue| lab.pace(pace.as_f64())).into_js_value());
-    put(
-        &api,
-        "crashWorker",
-        Closure::<dyn Fn()>::new(move || {
-            lab.send(Command::Crash);
-        })
-        .into_js_value(),
-    );
-    put(
-        &api,
-        "bench",
-        Closure::<dyn Fn(String, f64) -> Promise>::new(move |workload, seconds| bench(lab, workload, seconds)).into_js_value(),
-    );
+    tell("choose", |lab, name| {
+        let choice =
+            machine::choice_of(&name).ok_or_else(|| format!("\"{name}\" is none of \"auto\", \"cpu\" and \"gpu\"."))?;
+        lab.choose(choice);
+        Ok(())
+    });
+    measure("compare", |lab, steps| {
+        let steps = steps.as_f64().map_or(COMPARED_STEPS, |n| n as u32);
+        ask(lab, Command::Compare { steps })
+    });
+    measure("profile", |lab, _| ask(lab, Command::Profile));
+    let bench = Closure::<dyn Fn(String, f64, JsValue) -> Promise>::new(move |workload, seconds, on: JsValue| {
+        let backend = if on.as_string().as_deref() == Some("gpu") { Backend::Gpu } else { Backend::Cpu };
+        ask(lab, Command::Bench(BenchRequest { workload, seconds, backend }))
+    });
+    put(&api, "bench", bench.into_js_value());
+    act("crashWorker", |lab| {
+        lab.send(Command::Crash);
+    });
+    act("loseDevice", |lab| {
+        lab.send(Command::LoseDevice);
+    });
     put(&js_sys::global().unchecked_into(), "downhill", api);
 }
 
@@ -59,7 +69,6 @@ pub fn install(lab: Lab) {
 fn state(lab: Lab) -> JsValue {
     let newest: Option<Status> = lab.inbox.with_value(|inbox| inbox.status.clone());
     let status = newest.unwrap_or_else(|| lab.status.get_untracked());
-    let info = lab.info.get_untracked();
     let object = Object::new();
     put(&object, "step", status.step as f64);
     put(&object, "epoch", status.epoch);
@@ -68,7 +77,8 @@ fn state(lab: Lab) -> JsValue {
     put(&object, "running", status.running);
     put(&object, "run", status.run);
     put(&object, "lr", status.lr);
-    put(&object, "backend", info.as_ref().map_or(JsValue::NULL, |i| i.backend.as_str().into()));
+    put(&object, "backend", lab.backends.with_untracked(|b| b.active.name()));
+    put(&object, "backends", backends(lab));
     put(&object, "simd", lab.simd.get_untracked());
     // With every default, so that a reader need not know them.
     let full = lab.inbox.with_value(|inbox| inbox.experiment.as_ref().map(|e| e.to_full_value().to_string()));
@@ -82,30 +92,131 @@ fn state(lab: Lab) -> JsValue {
     object.into()
 }
 
-/// Runs a benchmark in the worker.
-fn bench(lab: Lab, workload: String, seconds: f64) -> Promise {
-    let slot: RefCell<Option<(String, f64)>> = RefCell::new(Some((workload, seconds)));
-    Promise::new(&mut |resolve, _| {
-        let Some((workload, seconds)) = slot.take() else { return };
-        if let Some(id) = lab.send(Command::Bench(BenchRequest { workload, seconds })) {
+/// What trains, and what else could.
+fn backends(lab: Lab) -> Object {
+    let known = lab.backends.get_untracked();
+    let object = Object::new();
+    put(&object, "choice", machine::choice_name(known.choice));
+    put(&object, "active", known.active.name());
+    put(&object, "cpuRate", known.cpu_rate);
+    let gpu = Object::new();
+    put(&gpu, "state", machine::state_name(&known.gpu));
+    match known.gpu {
+        GpuState::Ready(GpuInfo { adapter, api, software, rate }) => {
+            put(&gpu, "adapter", adapter);
+            put(&gpu, "api", api);
+            put(&gpu, "software", software);
+            put(&gpu, "rate", rate);
+        }
+        GpuState::Unusable { why } => put(&gpu, "why", why),
+        GpuState::Unasked | GpuState::Preparing => {}
+    }
+    put(&object, "gpu", gpu);
+    put(&object, "note", known.note);
+    put(&object, "mayReturn", known.may_return);
+    object
+}
+
+/// Sends a command that is answered later.
+fn ask(lab: Lab, command: Command) -> Promise {
+    Promise::new(&mut |resolve, reject| {
+        if let Some(id) = lab.send(command.clone()) {
             lab.inbox.update_value(|inbox| {
-                inbox.bench.insert(id, resolve);
+                inbox.asked.insert(id, (resolve, reject));
             });
         }
     })
 }
 
-/// Answers the promise of [`bench`].
-pub fn benched(lab: Lab, result: &BenchResult) {
-    let Some(resolve) = lab.inbox.try_update_value(|inbox| inbox.bench.remove(&result.id)).flatten() else { return };
+fn answer(lab: Lab, id: u32, make: impl FnOnce(&Object)) {
+    let Some((resolve, _)) = lab.inbox.try_update_value(|inbox| inbox.asked.remove(&id)).flatten() else { return };
     let object = Object::new();
-    put(&object, "workload", result.workload.as_str());
-    put(&object, "stepsPerSec", result.steps_per_second);
-    put(&object, "min", result.min);
-    put(&object, "max", result.max);
-    put(&object, "gflops", result.gflops);
-    put(&object, "lossFirst", result.first_loss);
-    put(&object, "lossLast", result.last_loss);
-    put(&object, "notes", result.notes.as_str());
+    make(&object);
     let _ = resolve.call1(&JsValue::NULL, &object);
+}
+
+/// Breaks the promise of a request, if one was given.
+pub fn refused(lab: Lab, id: u32, error: &UserError) -> bool {
+    let asked = lab.inbox.try_update_value(|inbox| inbox.asked.remove(&id)).flatten();
+    asked.inspect(|(_, reject)| break_promise(reject, &error.to_string())).is_some()
+}
+
+/// The worker will answer nothing that was asked of it.
+pub fn abandoned(lab: Lab, message: &str) {
+    let asked = lab.inbox.try_update_value(|inbox| std::mem::take(&mut inbox.asked)).unwrap_or_default();
+    asked.values().for_each(|(_, reject)| break_promise(reject, message));
+}
+
+fn break_promise(reject: &Function, message: &str) {
+    let _ = reject.call1(&JsValue::NULL, &js_sys::Error::new(message));
+}
+
+/// Answers a script's benchmark.
+pub fn benched(lab: Lab, result: &BenchResult) {
+    answer(lab, result.id, |object| {
+        put(object, "workload", result.workload.as_str());
+        put(object, "stepsPerSec", result.steps_per_second);
+        put(object, "min", result.min);
+        put(object, "max", result.max);
+        put(object, "gflops", result.gflops);
+        put(object, "lossFirst", result.first_loss);
+        put(object, "lossLast", result.last_loss);
+        put(object, "notes", result.notes.as_str());
+    });
+}
+
+/// Answers a script's comparison.
+pub fn compared(lab: Lab, comparison: &Comparison) {
+    answer(lab, comparison.id, |object| {
+        put(object, "steps", comparison.steps);
+        put(object, "adapter", comparison.adapter.as_str());
+        put(object, "agrees", machine::agrees(comparison));
+        let loss = Object::new();
+        put(&loss, "cpu", comparison.loss.0);
+        put(&loss, "gpu", comparison.loss.1);
+        put(object, "loss", loss);
+        put(
+            object,
+            "rows",
+            list(&comparison.rows, |to, row| {
+                put(to, "tensor", row.tensor.as_str());
+                put(to, "shape", row.shape.iter().map(|&n| JsValue::from(n)).collect::<Array>());
+                put(to, "absolute", row.absolute);
+                put(to, "relative", row.relative);
+            }),
+        );
+    });
+}
+
+/// Answers a script's measurement of the training program.
+pub fn profiled(lab: Lab, report: &ProfileReport) {
+    answer(lab, report.id, |object| {
+        put(object, "backend", report.backend.name());
+        put(object, "device", report.device.as_str());
+        put(object, "method", report.method.as_str());
+        put(object, "peakBytes", report.peak_bytes);
+        put(object, "peakFlops", report.peak_flops);
+        put(
+            object,
+            "rows",
+            list(&report.rows, |to, row| {
+                put(to, "kernel", row.kernel.as_str());
+                put(to, "layer", row.layer.as_str());
+                put(to, "phase", row.phase.as_str());
+                put(to, "nanoseconds", row.nanoseconds);
+                put(to, "bytes", row.bytes);
+                put(to, "flops", row.flops);
+            }),
+        );
+    });
+}
+
+fn list<T>(rows: &[T], fill: impl Fn(&Object, &T)) -> Array {
+    rows.iter()
+        .map(|row| {
+            let object = Object::new();
+            fill(&object, row);
+            object
+        })
+        .collect()
 }

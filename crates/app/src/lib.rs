@@ -16,6 +16,7 @@ pub mod fields;
 mod forms;
 #[cfg(target_arch = "wasm32")]
 mod icons;
+pub mod machine;
 #[cfg(target_arch = "wasm32")]
 mod opening;
 #[cfg(target_arch = "wasm32")]

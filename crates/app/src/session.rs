@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use downhill_protocol::{Arrays, Command, Event, Message, PROTOCOL, RunInfo};
+use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, Message, PROTOCOL, RunInfo};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -70,6 +70,17 @@ impl Lab {
                 self.inbox.update_value(|inbox| inbox.saved = Some((step, bytes)));
             }
             Event::Benched(result) => crate::api::benched(self, &result),
+            Event::Backends(backends) => self.machine(backends),
+            Event::Compared(comparison) => {
+                self.measured(comparison.id);
+                crate::api::compared(self, &comparison);
+                self.compared.set(Some(Arc::new(comparison)));
+            }
+            Event::Profiled(report) => {
+                self.measured(report.id);
+                crate::api::profiled(self, &report);
+                self.profiled.set(Some(Arc::new(report)));
+            }
             Event::Crashed { message } => self.crashed(&message),
         }
     }
@@ -88,9 +99,35 @@ impl Lab {
         self.accept(sent);
         let label = self.inbox.try_update_value(|inbox| inbox.edit.take()).flatten();
         if let Some(label) = label {
-            let step = self.inbox.with_value(|inbox| inbox.status.as_ref().map(|s| s.step));
-            let step = step.unwrap_or_else(|| self.status.with_untracked(|s| s.step)) as f64;
-            self.marks.update(|marks| marks.push(Mark { step, label }));
+            self.mark(label);
+        }
+    }
+
+    /// Marks the step of now in the charts.
+    fn mark(self, label: String) {
+        let step = self.inbox.with_value(|inbox| inbox.status.as_ref().map(|s| s.step));
+        let step = step.unwrap_or_else(|| self.status.with_untracked(|s| s.step)) as f64;
+        self.marks.update(|marks| marks.push(Mark { step, label }));
+    }
+
+    /// What trains has changed, or more is known of it.
+    fn machine(self, backends: Backends) {
+        let (active, offered) = self.backends.with_untracked(|b| (b.active, b.may_return));
+        if backends.active != active && self.info.with_untracked(Option::is_some) {
+            self.mark(format!("on the {}", backends.active.name().to_ascii_uppercase()));
+        }
+        if backends.may_return && !offered {
+            self.offer(backends.note.clone());
+        } else if offered && !backends.may_return {
+            self.notices.update(|notices| notices.retain(|n| !n.offer));
+        }
+        self.backends.set(backends);
+    }
+
+    /// A comparison or measurement has come to its end.
+    fn measured(self, id: u32) {
+        if self.measuring.get_untracked() == Some(id) {
+            self.measuring.set(None);
         }
     }
 
@@ -115,6 +152,11 @@ impl Lab {
                     self.open(first);
                 }
             }
+            Some(id) if self.measuring.get_untracked() == Some(id) => {
+                self.measuring.set(None);
+                self.unmeasured.set(Some(error));
+            }
+            Some(id) if crate::api::refused(self, id, &error) => {}
             _ => self.tell(true, error.to_string()),
         }
     }
@@ -129,6 +171,9 @@ impl Lab {
                 inbox.edit = None;
                 inbox.rate_until = -1.0;
             });
+        }
+        if before.is_none_or(|b| b.program != info.program) {
+            self.profiled.set(None);
         }
         self.points.set(Arc::new(points));
         let text = info.experiment.clone();
@@ -249,6 +294,17 @@ impl Lab {
             .unwrap_or_default();
         let Some(link) = self.link.get_value() else { return };
         link.restart();
+        self.measuring.set(None);
+        crate::api::abandoned(self, message);
+        let choice = match self.backends.get_untracked() {
+            // What trained when it fell is not trusted with the next one.
+            Backends { active: Backend::Gpu, .. } => Choice::Fixed(Backend::Cpu),
+            Backends { choice, .. } => choice,
+        };
+        self.backends.set(Backends::default());
+        if choice != Choice::Auto {
+            self.choose(choice);
+        }
         if crashes > PATIENCE {
             self.wanted.set(false);
             self.tell(true, format!("The training worker stopped {crashes} times, so it rests now. Change the experiment, then press play. ({message})"));

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use downhill_model::Experiment;
-use downhill_protocol::{Command, DataInfo, Divergence, Frame, Message, Prediction, RunInfo, Status, Watch};
+use downhill_protocol::{
+    Backends, Choice, Command, Comparison, DataInfo, Divergence, Frame, Message, Prediction, ProfileReport, RunInfo, Status,
+    Watch,
+};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use serde_json::Value;
@@ -84,6 +87,8 @@ pub struct Notice {
     pub bad: bool,
     /// A sentence or two.
     pub text: String,
+    /// Whether the GPU can be asked back; such a notice stays until it is answered.
+    pub offer: bool,
 }
 
 /// A live edit, as the charts mark it.
@@ -112,7 +117,8 @@ pub(crate) struct Inbox {
     pub rate_until: f64,
     pub assets: HashMap<String, Vec<u8>>,
     pub crashes: u32,
-    pub bench: HashMap<u32, js_sys::Function>,
+    /// Promises given to scripts, by the request that answers them: what fulfils and what breaks them.
+    pub asked: HashMap<u32, (js_sys::Function, js_sys::Function)>,
 }
 
 impl Inbox {
@@ -157,6 +163,18 @@ pub struct Lab {
     pub notices: RwSignal<Vec<Notice>>,
     /// What the worker runs on: `simd128`, `relaxed-simd`.
     pub simd: RwSignal<String>,
+    /// What trains, and what else could.
+    pub backends: RwSignal<Backends>,
+    /// The newest comparison of CPU and GPU.
+    pub compared: RwSignal<Option<Arc<Comparison>>>,
+    /// The newest measurement of the training program that runs.
+    pub profiled: RwSignal<Option<Arc<ProfileReport>>>,
+    /// The comparison or measurement under way: number of the request.
+    pub measuring: RwSignal<Option<u32>>,
+    /// Why the last one could not be made.
+    pub unmeasured: RwSignal<Option<UserError>>,
+    /// The open tab of the drawer.
+    pub tab: RwSignal<&'static str>,
     /// The theme's colours.
     pub palette: RwSignal<Arc<Palette>>,
     /// The diverging scale in steps, see [`Palette::ramp`].
@@ -188,6 +206,12 @@ impl Lab {
             marks: RwSignal::new(Vec::new()),
             notices: RwSignal::new(Vec::new()),
             simd: RwSignal::new(String::new()),
+            backends: RwSignal::new(Backends::default()),
+            compared: RwSignal::new(None),
+            profiled: RwSignal::new(None),
+            measuring: RwSignal::new(None),
+            unmeasured: RwSignal::new(None),
+            tab: RwSignal::new("Charts"),
             palette: RwSignal::new(Arc::default()),
             ramp: RwSignal::new(Arc::default()),
             predicted: RwSignal::new(None),
@@ -234,6 +258,18 @@ impl Lab {
             inbox.accept(doc.to_string());
         });
         self.send(Command::Pace { steps_per_second });
+    }
+
+    /// Decides what trains, from the next step on.
+    pub fn choose(&self, choice: Choice) {
+        self.backends.update(|b| b.choice = choice);
+        self.send(Command::Choose(choice));
+    }
+
+    /// Asks for a comparison or a measurement.
+    pub fn measure(&self, command: Command) {
+        self.unmeasured.set(None);
+        self.measuring.set(self.send(command));
     }
 
     /// The pace the experiment asks for.
@@ -326,17 +362,25 @@ impl Lab {
 
     /// Tells something; only the newest few stay.
     pub fn tell(&self, bad: bool, text: impl Into<String>) {
+        self.notify(bad, text.into(), false);
+    }
+
+    /// Tells that the GPU can be asked back.
+    pub(crate) fn offer(&self, text: String) {
+        self.notify(false, text, true);
+    }
+
+    fn notify(&self, bad: bool, text: String, offer: bool) {
         const KEPT: usize = 4;
-        let text = text.into();
         self.notices.update(|notices| {
             notices.retain(|n| n.text != text);
             let id = notices.last().map_or(1, |n| n.id + 1);
-            notices.push(Notice { id, bad, text });
+            notices.push(Notice { id, bad, text, offer });
             if notices.len() > KEPT {
                 notices.remove(0);
             }
         });
-        if !bad {
+        if !bad && !offer {
             let notices = self.notices;
             let last = notices.with_untracked(|n| n.last().map(|n| n.id));
             let forget = move || {

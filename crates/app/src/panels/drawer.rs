@@ -13,7 +13,7 @@ const TABS: [&str; 4] = ["Charts", "Inspector", "Program", "Code"];
 #[component]
 pub fn Drawer() -> impl IntoView {
     let lab = Lab::here();
-    let open = RwSignal::new(TABS[0]);
+    let open = lab.tab;
     provide_context(super::code::Typed(RwSignal::new(None)));
     provide_context(ChartOptions { smoothing: RwSignal::new(0.0), log: RwSignal::new(false) });
     let count = move |tab: &str| {

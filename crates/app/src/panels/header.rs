@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use serde_json::json;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use super::backend::BackendChip;
 use crate::document::{self, grouped};
 use crate::icons::{Icon, Mark};
 use crate::opening::open_preset;
@@ -27,7 +28,7 @@ pub fn Header(
             <Name/>
             <Transport/>
             <Readings/>
-            <Backend/>
+            <BackendChip/>
             <Share/>
             <ThemeButton/>
             <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=clicked(move |_| help.set(true))>"?"</button>
@@ -122,21 +123,6 @@ fn Readings() -> impl IntoView {
             {reading("step", step)}{reading("epoch", epoch)}{reading("loss", loss)}{reading("steps/s", rate)}
         </div>
     }
-}
-
-#[component]
-fn Backend() -> impl IntoView {
-    let lab = Lab::here();
-    let name = memo(move || lab.info.with(|i| i.as_ref().map_or("CPU".to_string(), |i| i.backend.to_uppercase())));
-    let simd = memo(move || if lab.simd.with(String::is_empty) { "starting".to_string() } else { "SIMD".to_string() });
-    let title = move || match lab.simd.get().as_str() {
-        "relaxed-simd" => {
-            "Trains on the processor, in a worker, with relaxed SIMD: fused multiply-add where the machine has it."
-        }
-        "" => "The worker is starting.",
-        _ => "Trains on the processor, in a worker, with 128-bit SIMD.",
-    };
-    view! { <div class="chip wide-only" data-testid="backend" title=title><i class:on=move || lab.status.with(|s| s.running)></i>{name}" · "{simd}</div> }
 }
 
 #[component]

@@ -1,17 +1,18 @@
-//! What the experiment was compiled to: the kernels of one training step.
+//! What the experiment was compiled to: the kernels of one training step, and on request the time of each.
 
+use downhill_protocol::Command;
 use leptos::prelude::*;
 
+use super::profile::profile;
 use crate::document::scaled;
-use crate::reactive::memo;
+use crate::reactive::{clicked, memo};
 use crate::state::Lab;
 
 /// The list of kernels.
 #[component]
 pub fn Program() -> impl IntoView {
     let lab = Lab::here();
-    let lines = memo(move || lab.info.with(|i| i.as_ref().map(|i| i.program.clone()).unwrap_or_default()));
-    let summary = move || {
+    let summary = memo(move || {
         lab.info.with(|i| {
             i.as_ref().map(|i| {
                 format!(
@@ -22,11 +23,29 @@ pub fn Program() -> impl IntoView {
                 )
             })
         })
+    });
+    let lines = memo(move || lab.info.with(|i| i.as_ref().map(|i| i.program.clone()).unwrap_or_default()));
+    let body = move || {
+        match lab.profiled.get() {
+        Some(report) => profile(lab, &report),
+        None => view! {
+            <p class="hint">{summary}</p>
+            <ol class="num" aria-label="Kernels of a training step">{move || lines.get().into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ol>
+        }
+        .into_any(),
+    }
+    };
+    let busy = move || lab.measuring.with(Option::is_some);
+    let word = move || match (busy(), lab.profiled.with(Option::is_some)) {
+        (true, _) => "Measuring …",
+        (_, true) => "Measure again",
+        _ => "Measure",
     };
     view! {
-        <div class="program">
-            <p class="hint">{summary}</p>
-            <ol class="num" tabindex="0" aria-label="Kernels of a training step">{move || lines.get().into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ol>
+        <div class="program" tabindex="0" role="region" aria-label="Compiled program">
+            <button type="button" class="ghost" data-testid="measure" disabled=busy on:click=clicked(move |_| lab.measure(Command::Profile))>{word}</button>
+            <Show when=move || lab.unmeasured.with(Option::is_some)><p class="trouble" role="alert">{move || lab.unmeasured.get().map(|e| e.to_string())}</p></Show>
+            {body}
         </div>
     }
 }

@@ -7,5 +7,6 @@ pub mod heatmap;
 pub mod network;
 pub mod pad;
 pub mod place;
+pub mod profile;
 pub mod series;
 pub mod wires;
