@@ -129,7 +129,7 @@ impl GpuDevice {
             bind_group_layouts: &[Some(&bindings)],
             immediate_size: 0,
         });
-        let adapter = describe(&adapter.get_info());
+        let adapter = describe(name(&adapter).await, &adapter.get_info());
         let style = if adapter.software && !options.as_hardware { Style::SOFTWARE } else { Style::HARDWARE };
         let inner = Inner {
             device,
@@ -384,7 +384,16 @@ fn check(limits: &Limits) -> Result<(), UserError> {
     Err(UserError::new("The GPU is too limited for the kernels.").hint("Training goes on on the CPU."))
 }
 
-fn describe(info: &wgpu::AdapterInfo) -> Adapter {
+async fn name(adapter: &wgpu::Adapter) -> String {
+    let known = adapter.get_info().name;
+    #[cfg(target_arch = "wasm32")]
+    if known.is_empty() {
+        return crate::browser::adapter_name().await.unwrap_or_else(|| "an adapter without a name".to_string());
+    }
+    known
+}
+
+fn describe(name: String, info: &wgpu::AdapterInfo) -> Adapter {
     let api = match info.backend {
         wgpu::Backend::Vulkan => "Vulkan",
         wgpu::Backend::Metal => "Metal",
@@ -396,7 +405,6 @@ fn describe(info: &wgpu::AdapterInfo) -> Adapter {
     let lower = info.name.to_ascii_lowercase();
     let known = ["swiftshader", "llvmpipe", "lavapipe", "software", "basic render", "warp"];
     let software = info.device_type == DeviceType::Cpu || known.iter().any(|name| lower.contains(name));
-    let name = if info.name.is_empty() { "an adapter without a name".to_string() } else { info.name.clone() };
     Adapter { name, api, software }
 }
 

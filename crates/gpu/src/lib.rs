@@ -7,6 +7,8 @@
 //!
 //! It knows nothing of graphs, of other backends, or of what to do when the device is gone.
 
+#[cfg(target_arch = "wasm32")]
+mod browser;
 mod ceilings;
 mod device;
 mod encode;

@@ -4,7 +4,7 @@
 
 use downhill_compile::{Completed, Executor};
 use downhill_cpu::CpuExecutor;
-use downhill_gpu::{DeviceOptions, GpuDevice, self_test};
+use downhill_gpu::{Clock, DeviceOptions, GpuDevice, self_test};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 mod shared;
@@ -14,8 +14,26 @@ wasm_bindgen_test_configure!(run_in_dedicated_worker);
 #[wasm_bindgen_test]
 async fn the_self_test_passes_against_the_cpu() {
     let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
-    assert!(device.adapter().software, "{:?}", device.adapter());
+    assert!(device.adapter().software && device.adapter().name.contains("swiftshader"), "{:?}", device.adapter());
     self_test(&device, &mut CpuExecutor::new()).await.expect("the device computes rightly");
+}
+
+#[wasm_bindgen_test]
+async fn a_profile_and_the_ceilings_come_with_timestamps_and_without() {
+    for no_timestamps in [false, true] {
+        let options = DeviceOptions { no_timestamps, ..DeviceOptions::default() };
+        let device = GpuDevice::request(&options).await.expect("Chromium has a software adapter");
+        let mut bench = shared::net::net(&device, &[7, 33, 12, 3], 20);
+        bench.step(&shared::net::step(0, 0.1));
+        let before = bench.arena().await;
+        let profile = bench.executor.profile(bench.program, &shared::net::step(1, 0.1)).await.expect("it answers");
+        assert!(profile.clock == Clock::Replay || !no_timestamps);
+        assert_eq!(profile.nanos.len(), bench.plan.steps.len());
+        assert!(profile.nanos.iter().any(|nanos| *nanos > 0.0), "{profile:?}");
+        assert_eq!(bench.arena().await, before);
+        let ceilings = device.ceilings().await.expect("it answers");
+        assert!(ceilings.bytes_per_second > 1e7 && ceilings.flops_per_second > 1e7, "{ceilings:?}");
+    }
 }
 
 #[wasm_bindgen_test]
