@@ -11,6 +11,8 @@ const ACCURACY: &str = include_str!("../wgsl/accuracy.wgsl");
 const JOIN: &str = include_str!("../wgsl/join.wgsl");
 /// Elements from which several workgroups share the work and another dispatch joins their sums.
 const ONE_GROUP: u32 = 1 << 14;
+/// Elements up to which a lane alone is quicker than 64 that wait for each other, where waiting is dear.
+const ONE_LANE: u32 = 256;
 const MAX_GROUPS: u32 = 256;
 
 /// The loss and its gradient in one go.
@@ -29,7 +31,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u3
     } else {
         params.add("rows", rows);
         params.add("cols", cols);
-        params.add("lanes", GROUP);
+        params.add("lanes", if !cx.style.workgroup_memory && rows * cols <= ONE_LANE { 1 } else { GROUP });
         text.push_str(&load("target", &target));
         text.push_str(&piece(kind));
         ELEMENTWISE_LOSS

@@ -1,11 +1,12 @@
-// The weighted mean of an elementwise loss over [rows, cols] and its gradient. Every workgroup adds up the weights itself.
+// The weighted mean of an elementwise loss over [rows, cols] and its gradient. Every workgroup adds up the weights
+// itself; its first p.lanes invocations work.
 
 fn total_weight(local: u32) -> f32 {
     if (!WEIGHTED) {
         return f32(p.rows);
     }
     var sum = 0.0;
-    for (var row = local; row < p.rows; row += 64u) {
+    for (var row = local; row < p.rows; row += p.lanes) {
         sum += row_weight(row);
     }
     return lanes_sum(local, local, sum);
@@ -17,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let count = total * f32(p.cols);
     let elements = p.rows * p.cols;
     var sum = 0.0;
-    for (var e = group.x * 64u + local; e < elements; e += p.groups * 64u) {
+    for (var e = group.x * p.lanes + local; local < p.lanes && e < elements; e += p.groups * p.lanes) {
         let weight = row_weight(e / p.cols);
         // Not a product: a row without weight adds nothing even where its own loss is not finite.
         if (weight == 0.0 || total == 0.0) {
