@@ -27,18 +27,13 @@ const SLICE: Duration = Duration::from_millis(4);
 /// The GPU takes over only where it is so much faster: moving has its price, and measuring its error.
 const CLEARLY: f64 = 1.15;
 
-/// Steps per second of one program on both backends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Rates {
-    cpu: f64,
-    gpu: f64,
-}
-
 type Trial = Pin<Box<dyn Future<Output = Tried>>>;
 
 struct Tried {
     device: Result<GpuDevice, UserError>,
-    rates: Option<Rates>,
+    /// Steps per second on the CPU and on the device, as far as they were measured.
+    cpu: Option<f64>,
+    gpu: Option<f64>,
 }
 
 /// Chooses what trains a session, and says why.
@@ -103,7 +98,7 @@ impl Chooser {
             return Ok(device.clone());
         }
         let device = open(&self.options).await;
-        self.note_device(device.clone(), None);
+        self.note_tried(Tried { device: device.clone(), cpu: None, gpu: None });
         device
     }
 
@@ -116,7 +111,7 @@ impl Chooser {
         }
         self.begin_trial(session);
         if let Some(tried) = self.poll_trial() {
-            self.note_device(tried.device, tried.rates);
+            self.note_tried(tried);
         }
         let device = match self.wanted() {
             Some(Backend::Cpu) => None,
@@ -139,30 +134,35 @@ impl Chooser {
             Choice::Fixed(Backend::Gpu) => (self.device.is_some() && !self.is_busy()).then_some(Backend::Gpu),
             Choice::Auto => {
                 let GpuState::Ready(info) = &self.backends.gpu else { return None };
-                let (gpu, cpu) = (info.rate?, self.backends.cpu_rate?);
-                let better = !info.software && gpu > CLEARLY * cpu;
-                Some(if better { Backend::Gpu } else { Backend::Cpu })
+                if info.software {
+                    return Some(Backend::Cpu);
+                }
+                Some(if info.rate? > CLEARLY * self.backends.cpu_rate? { Backend::Gpu } else { Backend::Cpu })
             }
         }
     }
 
     /// A new program is tried, once the run is on its way.
     fn begin_trial(&mut self, session: &Session) {
+        if self.trial.is_some() {
+            return;
+        }
         let now = Instant::now();
-        if self.tried.is_some_and(|build| build != session.build) && self.device.is_some() && self.trial.is_none() {
+        if self.tried.is_some_and(|build| build != session.build) {
             self.tried = None;
             self.due = Some(now + PATIENCE);
         }
-        let wanted = self.trial.is_none() && self.tried.is_none() && self.backends.choice != Choice::Fixed(Backend::Cpu);
         if !self.due.is_some_and(|due| now >= due) {
             return;
         }
         self.due = None;
-        let Some(plan) = session.engine.plan(session.train.id).filter(|_| wanted) else { return };
+        if self.tried.is_some() || self.backends.choice == Choice::Fixed(Backend::Cpu) {
+            return;
+        }
         self.tried = Some(session.build);
         let by_hand = self.backends.choice != Choice::Auto;
-        let (layout, options) = (session.engine.layout().clone(), self.options.clone());
-        self.trial = Some(Box::pin(try_out(self.device.clone(), options, layout, plan.clone(), by_hand)));
+        let subject = Subject::of(session);
+        self.trial = Some(Box::pin(try_out(self.device.clone(), self.options.clone(), subject, by_hand)));
         if self.device.is_none() {
             self.backends.gpu = GpuState::Preparing;
         }
@@ -177,18 +177,18 @@ impl Chooser {
         Some(tried)
     }
 
-    fn note_device(&mut self, device: Result<GpuDevice, UserError>, rates: Option<Rates>) {
+    fn note_tried(&mut self, tried: Tried) {
         self.changed = true;
-        match device {
+        self.backends.cpu_rate = tried.cpu.or(self.backends.cpu_rate);
+        match tried.device {
             Ok(device) => {
                 let adapter = device.adapter();
                 self.backends.gpu = GpuState::Ready(GpuInfo {
                     adapter: adapter.name.clone(),
                     api: adapter.api.to_string(),
                     software: adapter.software,
-                    rate: rates.map(|r| r.gpu),
+                    rate: tried.gpu,
                 });
-                self.backends.cpu_rate = rates.map(|r| r.cpu).or(self.backends.cpu_rate);
                 self.device = Some(device);
             }
             Err(error) => self.note_refusal(&error),
@@ -246,25 +246,49 @@ pub async fn open(options: &DeviceOptions) -> Result<GpuDevice, UserError> {
     Ok(device)
 }
 
-/// Opens a device if there is none yet, and measures both backends on a plan; a software adapter only where it was asked for `by_hand`.
-async fn try_out(device: Option<GpuDevice>, options: DeviceOptions, layout: StateLayout, plan: Plan, by_hand: bool) -> Tried {
+/// The programs of a session, to be tried beside it.
+struct Subject {
+    layout: StateLayout,
+    /// The training program first.
+    plans: Vec<Plan>,
+}
+
+impl Subject {
+    fn of(session: &Session) -> Self {
+        let (train, others): (Vec<_>, Vec<_>) = session.engine.plans().partition(|(id, _)| *id == session.train.id);
+        let plans = train.into_iter().chain(others).map(|(_, plan)| plan.clone()).collect();
+        Self { layout: session.engine.layout().clone(), plans }
+    }
+
+    async fn rate(&self, device: Option<&GpuDevice>) -> Result<f64, UserError> {
+        rate(self.layout.clone(), self.plans.first().cloned(), device).await
+    }
+}
+
+/// Opens a device if there is none yet, and measures both backends; a software adapter only where it was asked for `by_hand`. What the
+/// session needs to move there without a pause is then ready.
+async fn try_out(device: Option<GpuDevice>, options: DeviceOptions, subject: Subject, by_hand: bool) -> Tried {
+    let cpu = subject.rate(None).await.ok();
     let opened = match device {
         Some(device) => Ok(device),
         None => open(&options).await,
     };
-    let Ok(device) = &opened else { return Tried { device: opened, rates: None } };
-    if device.adapter().software && !by_hand {
-        return Tried { device: opened, rates: None };
+    let (device, gpu) = match opened {
+        Ok(device) if by_hand || !device.adapter().software => match subject.rate(Some(&device)).await {
+            Ok(gpu) => (Ok(device), Some(gpu)),
+            Err(error) => (Err(error), None),
+        },
+        opened => (opened, None),
+    };
+    if let (Ok(device), Some(gpu)) = (&device, gpu)
+        && (by_hand || cpu.is_none_or(|cpu| gpu > CLEARLY * cpu))
+    {
+        for plan in &subject.plans {
+            // What does not compile is told when it is loaded.
+            let _ = device.warm(plan).await;
+        }
     }
-    match rates(device, layout, plan).await {
-        Ok(rates) => Tried { rates: Some(rates), device: opened },
-        Err(error) => Tried { device: Err(error), rates: None },
-    }
-}
-
-async fn rates(device: &GpuDevice, layout: StateLayout, plan: Plan) -> Result<Rates, UserError> {
-    let cpu = rate(layout.clone(), plan.clone(), None).await?;
-    Ok(Rates { cpu, gpu: rate(layout, plan, Some(device)).await? })
+    Tried { device, cpu, gpu }
 }
 
 impl Session {
@@ -273,12 +297,12 @@ impl Session {
     /// # Errors
     /// When it does not run there.
     pub async fn rate_on(&self, device: Option<&GpuDevice>) -> Result<f64, UserError> {
-        let plan = self.engine.plan(self.train.id).ok_or_else(|| UserError::new("Nothing is compiled yet."))?;
-        rate(self.engine.layout().clone(), plan.clone(), device).await
+        Subject::of(self).rate(device).await
     }
 }
 
-async fn rate(layout: StateLayout, plan: Plan, device: Option<&GpuDevice>) -> Result<f64, UserError> {
+async fn rate(layout: StateLayout, plan: Option<Plan>, device: Option<&GpuDevice>) -> Result<f64, UserError> {
+    let Some(plan) = plan else { return Err(UserError::new("Nothing is compiled yet.")) };
     if let Some(device) = device {
         device.warm(&plan).await.map_err(|e| UserError::new(format!("The GPU cannot run this network: {e}.")))?;
     }

@@ -1,8 +1,10 @@
+use std::cmp::Reverse;
+
 use downhill_compile::{Region, Space};
 use downhill_gpu::GpuDevice;
 use downhill_graph::StepScalars;
 use downhill_protocol::{Comparison, Difference};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, sort_short_by_key};
 
 use crate::programs::place_data;
 use crate::session::Session;
@@ -30,7 +32,8 @@ impl Session {
         let cpu = self.trained(None, &words, steps).await?;
         let gpu = self.trained(Some(device), &words, steps).await?;
         let mut rows = self.differences(&cpu.state, &gpu.state);
-        rows.sort_by(|a, b| b.relative.total_cmp(&a.relative));
+        // The bits of what is not negative are in the order of its size.
+        sort_short_by_key(&mut rows, |row| Reverse(row.relative.abs().to_bits()));
         let adapter = device.adapter().name.clone();
         Ok(Comparison { id: 0, steps, adapter, loss: (cpu.loss, gpu.loss), rows })
     }

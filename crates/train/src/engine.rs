@@ -127,6 +127,11 @@ impl Engine {
         self.plans.get(program.0 as usize)
     }
 
+    /// All plans with their numbers.
+    pub fn plans(&self) -> impl Iterator<Item = (ProgramId, &Plan)> {
+        (0..).map(ProgramId).zip(&self.plans)
+    }
+
     /// Compiles a graph and makes it ready.
     ///
     /// # Errors

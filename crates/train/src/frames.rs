@@ -121,7 +121,15 @@ impl Session {
         let width = answers.len() / table.len().max(1);
         let classes = if self.signature.task == Task::Classification { width } else { 0 };
         let mut confusion = vec![0.0; classes * classes];
-        let mut rows: Vec<(f32, [f32; 4])> = Vec::with_capacity(table.len());
+        let mut rows: Vec<(f32, [f32; 4])> = Vec::with_capacity(limit.min(table.len()) + 1);
+        // The worst first; of equals the earlier.
+        let mut keep = |row: (f32, [f32; 4])| {
+            let at = rows.partition_point(|other| other.0.total_cmp(&row.0).is_ge());
+            if at < limit {
+                rows.insert(at, row);
+                rows.truncate(limit);
+            }
+        };
         for (i, answer) in answers.chunks_exact(width.max(1)).enumerate() {
             match &table.y {
                 Labels::Class(labels) => {
@@ -131,17 +139,15 @@ impl Session {
                         *count += 1.0;
                     }
                     let doubt = 1.0 - answer.get(truth).copied().unwrap_or(0.0);
-                    rows.push((doubt, [i as f32, truth as f32, guess as f32, answer.get(guess).copied().unwrap_or(0.0)]));
+                    keep((doubt, [i as f32, truth as f32, guess as f32, answer.get(guess).copied().unwrap_or(0.0)]));
                 }
                 Labels::Real(values) => {
                     let target = self.data.normalisation.target(values.get(i * width..(i + 1) * width).unwrap_or(&[]));
                     let (target, guess) = (target.first().copied().unwrap_or(0.0), answer.first().copied().unwrap_or(0.0));
-                    rows.push(((guess - target).abs(), [i as f32, target, guess, guess - target]));
+                    keep(((guess - target).abs(), [i as f32, target, guess, guess - target]));
                 }
             }
         }
-        rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-        rows.truncate(limit);
         let features = self.signature.features;
         let norm = &self.data.normalisation;
         let raw = |i: f32| {
