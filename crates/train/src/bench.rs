@@ -104,12 +104,18 @@ fn place(device: Option<&GpuDevice>) -> String {
 }
 
 impl Session {
-    /// What computes and with how many kernels; on a device also the counts that do not depend on it.
+    /// What computes and with how many kernels; on a device also what its kernels are made of and what giving them to it takes.
     fn bench_notes(&self, device: Option<&GpuDevice>) -> String {
         let mut notes = format!("{}, {} kernels per step", place(device), self.train.kernels);
-        let plan = self.engine.plan(self.train.id).filter(|_| device.is_some());
-        if let Some(counts) = plan.and_then(|plan| downhill_gpu::counts(plan).ok()) {
-            notes += &format!(", {} dispatches, {} pipelines", counts.dispatches, counts.pipelines);
+        let counts = self.engine.plan(self.train.id).and_then(|plan| downhill_gpu::counts(plan).ok());
+        if let (Some(gpu), Some(counts)) = (self.engine.gpu(), counts) {
+            let encoding = gpu.encoding();
+            let each = encoding.nanos as f64 / 1e3 / encoding.dispatches.max(1) as f64;
+            let together = self.done as f64 / gpu.submits().max(1) as f64;
+            notes += &format!(
+                ", {} dispatches, {} pipelines, {each:.2} µs to encode a dispatch, {together:.1} steps per submit",
+                counts.dispatches, counts.pipelines
+            );
         }
         notes
     }

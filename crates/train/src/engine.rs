@@ -106,9 +106,14 @@ impl Engine {
 
     /// The device that runs the programs, if it is not the CPU.
     pub fn device(&self) -> Option<&GpuDevice> {
+        self.gpu().map(GpuExecutor::device)
+    }
+
+    /// What runs the programs on a device.
+    pub fn gpu(&self) -> Option<&GpuExecutor> {
         match &self.runner {
             Runner::Cpu(_) => None,
-            Runner::Gpu(gpu) => Some(gpu.device()),
+            Runner::Gpu(gpu) => Some(gpu),
         }
     }
 
@@ -232,12 +237,9 @@ impl Engine {
 
     /// Waits until the device has done some of what was queued; at once where the CPU works.
     pub fn landing(&self) -> impl Future<Output = ()> + use<> {
-        let gpu = match &self.runner {
-            Runner::Cpu(_) => None,
-            Runner::Gpu(gpu) => Some(gpu.landing()),
-        };
+        let landing = self.gpu().map(GpuExecutor::landing);
         async {
-            if let Some(landing) = gpu {
+            if let Some(landing) = landing {
                 landing.await;
             }
         }
@@ -265,5 +267,9 @@ fn too_large(error: &dyn std::error::Error) -> UserError {
 }
 
 fn failed(error: &ExecError) -> UserError {
-    UserError::new(format!("The training engine cannot go on: {error}.")).hint("Make layers smaller or lower the batch size.")
+    match error {
+        ExecError::DeviceLost(why) => UserError::new(format!("The GPU was lost: {why}.")),
+        _ => UserError::new(format!("This network cannot run here: {error}."))
+            .hint("Make layers smaller, use fewer of them, or lower the batch size."),
+    }
 }

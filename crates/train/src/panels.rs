@@ -247,7 +247,7 @@ impl Session {
     fn queue_map(&mut self, inputs: &[f32], output_only: bool) -> Result<ReadLayout, UserError> {
         let features = self.signature.features.max(1);
         let rows = inputs.len() / features;
-        let chunk = if rows == 1 { 1 } else { self.programs.map_rows };
+        let chunk = self.programs.map_rows(rows, self.engine.backend());
         let program = self.program(ProgramKind::Map { rows: chunk })?;
         let wanted: Vec<&PlanOutput> = program.outputs.iter().filter(|o| !output_only || o.name == "output").collect();
         let regions: Vec<Region> = wanted.iter().map(|o| o.region).collect();

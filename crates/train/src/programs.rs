@@ -2,6 +2,7 @@ use downhill_compile::{LayoutSpec, Plan};
 use downhill_data::Dataset;
 use downhill_graph::Graph;
 use downhill_model::{Experiment, ProgramKind, Signature, Split, build, encode_targets};
+use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 
 use crate::engine::{Engine, Program};
@@ -10,6 +11,9 @@ use crate::engine::{Engine, Program};
 pub(crate) const RING: u32 = 256;
 /// Rows of an evaluation or map program: a run of a small network takes well under a millisecond.
 const ROWS: usize = 256;
+/// Rows of a map program on a device, where a run costs the same for many rows as for few, and features up to which that is worth its memory.
+const DEVICE_ROWS: usize = 1 << 14;
+const FEW_FEATURES: usize = 16;
 /// Elements of a ring of per-step feeds; with large batches fewer steps are queued.
 const RING_ELEMENTS: usize = 1 << 20;
 
@@ -19,8 +23,8 @@ pub(crate) struct Programs {
     loaded: Vec<(ProgramKind, Program)>,
     /// Rows of an evaluation.
     pub eval_rows: usize,
-    /// Rows of a map over many points.
-    pub map_rows: usize,
+    /// Rows of a map over many points, at most: on the CPU, and on a device.
+    map_rows: (usize, usize),
     /// Kernels of the training program, one printed line each.
     pub printed: Vec<String>,
     /// Elements of the largest arena and of the data buffer.
@@ -35,7 +39,8 @@ impl Programs {
     pub fn plan(experiment: &Experiment, signature: &Signature) -> Result<(Self, LayoutSpec, Graph), UserError> {
         let batch = experiment.training.batch_size;
         let eval_rows = signature.train.max(signature.validation).clamp(1, ROWS);
-        let programs = Self { eval_rows, map_rows: ROWS, ..Self::default() };
+        let device_rows = if signature.features <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
+        let programs = Self { eval_rows, map_rows: (ROWS, device_rows), ..Self::default() };
         let mut spec = LayoutSpec {
             groups: experiment.groups(),
             slots: experiment.slots().len(),
@@ -49,11 +54,20 @@ impl Programs {
         if signature.validation > 0 {
             others.push(ProgramKind::Eval { rows: eval_rows, split: Split::Validation });
         }
-        others.extend([ProgramKind::Map { rows: ROWS }, ProgramKind::Probe { rows: batch }]);
+        others.extend([ProgramKind::Map { rows: device_rows }, ProgramKind::Probe { rows: batch }]);
         for kind in others {
             spec.include(&build(experiment, signature, kind)?);
         }
         Ok((programs, spec, train))
+    }
+
+    /// Rows of the program that maps so many points on a backend, in one run or in several.
+    pub fn map_rows(&self, points: usize, backend: Backend) -> usize {
+        match (points, backend) {
+            (1, _) => 1,
+            (_, Backend::Cpu) => self.map_rows.0,
+            (_, Backend::Gpu) => points.next_multiple_of(self.map_rows.0.max(1)).min(self.map_rows.1),
+        }
     }
 
     /// Takes up a compiled program.

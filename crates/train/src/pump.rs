@@ -22,7 +22,9 @@ pub enum Next {
 }
 
 /// Longest time between two looks at the metrics ring.
-const DRAIN_EVERY: Duration = Duration::from_millis(33);
+const DRAIN_EVERY: Duration = Duration::from_millis(20);
+/// On a device everything that is to be read is asked for together, this often: each answer costs a way there and back.
+const BEAT: Duration = Duration::from_millis(50);
 /// Batches of steps that a device is given ahead: it works on one while the next is made ready.
 const AHEAD: usize = 2;
 /// Time that such a batch should take.
@@ -87,11 +89,16 @@ impl Session {
             self.queue_evaluation()?;
             return Ok(None);
         }
-        if self.queue_panels(now)? {
+        if now >= self.beat && self.queue_panels(now)? {
+            self.on_beat = self.engine.backend() == Backend::Gpu;
             return Ok(None);
         }
+        if std::mem::take(&mut self.on_beat) {
+            self.beat = now + BEAT;
+            self.drain()?;
+        }
         self.queue_save_when_due(now)?;
-        let mut wake = self.panels.next_due(self.shown_state());
+        let mut wake = self.panels.next_due(self.shown_state()).map(|due| due.max(self.beat));
         if self.running {
             if self.goal == Some(self.queued) {
                 self.finishing = self.experiment.training.steps == self.goal;
@@ -152,7 +159,7 @@ impl Session {
             }
             self.collect()?;
             let full = self.recorder.free() < self.engine.layout().ring / 2;
-            if full || end.duration_since(self.drained) >= DRAIN_EVERY {
+            if full || end.duration_since(self.drained) >= if gpu { BEAT } else { DRAIN_EVERY } {
                 return self.drain();
             }
             if busy || self.queued >= stop || allowed == 0 || end >= deadline || self.diverged_at.is_some() {

@@ -80,6 +80,9 @@ pub struct Session {
     /// Steps of the metrics rows that are being read.
     pub(crate) recorded_steps: VecDeque<u64>,
     pub(crate) drained: Instant,
+    /// Before this no panel is read from a device; and whether one has been since then.
+    pub(crate) beat: Instant,
+    pub(crate) on_beat: bool,
     pub(crate) indices: Vec<u32>,
     pub(crate) scalars: Vec<StepScalars>,
     pub(crate) seconds_per_step: f64,
@@ -148,6 +151,8 @@ impl Session {
             completed: Vec::new(),
             recorded_steps: VecDeque::new(),
             drained: Instant::now(),
+            beat: Instant::now(),
+            on_beat: false,
             indices: Vec::new(),
             scalars: Vec::new(),
             seconds_per_step: 0.0,
