@@ -152,7 +152,7 @@ impl Chooser {
             self.tried = None;
             self.due = Some(now + PATIENCE);
         }
-        if !self.due.is_some_and(|due| now >= due) {
+        if self.due.is_none_or(|due| now < due) {
             return;
         }
         self.due = None;

@@ -13,11 +13,12 @@ struct WasmTest {
 }
 
 /// Both builds are shipped, so the kernels are tested with and without relaxed SIMD.
-const WASM_TESTS: [WasmTest; 5] = [
+const WASM_TESTS: [WasmTest; 6] = [
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "" },
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "relaxed-simd" },
     WasmTest { package: "downhill-gpu", test: "conformance_worker", features: "" },
     WasmTest { package: "downhill-train", test: "parity", features: "" },
+    WasmTest { package: "downhill-train", test: "backends", features: "" },
     WasmTest { package: "downhill-app", test: "web", features: "" },
 ];
 

@@ -1,0 +1,108 @@
+//! The same run on both backends, natively and in the browser: loss curves, moves between two steps, comparison.
+//!
+//! Natively these tests pass without a look at anything where there is no adapter (Mesa's lavapipe is one), unless `DOWNHILL_REQUIRE_GPU`
+//! is set. In the browser WebGPU has to be there.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
+use downhill_data::Bundled;
+use downhill_model::{Experiment, presets};
+use downhill_protocol::Backend;
+use downhill_train::{DeviceOptions, GpuDevice, Session, open};
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
+const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
+    "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }],
+    "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16, "eval_every": 100, "steps": 300 } }"#;
+
+async fn device() -> Option<GpuDevice> {
+    match open(&DeviceOptions::default()).await {
+        Ok(device) => Some(device),
+        Err(error) if cfg!(target_arch = "wasm32") || std::env::var_os("DOWNHILL_REQUIRE_GPU").is_some() => panic!("{error}"),
+        Err(_) => None,
+    }
+}
+
+fn session(document: &str) -> Session {
+    Session::new(Experiment::parse(document).unwrap().experiment, &Bundled).unwrap()
+}
+
+async fn losses(session: &mut Session, steps: u64) -> Vec<(u64, f32)> {
+    session.keep_losses();
+    session.step(steps);
+    session.run_until_rest().await.unwrap();
+    session.take_losses()
+}
+
+/// Both sum in f32, in different orders, and fifty steps let that grow.
+fn assert_curves_agree(what: &str, cpu: &[(u64, f32)], gpu: &[(u64, f32)]) {
+    assert_eq!(cpu.len(), gpu.len(), "{what}");
+    for ((step, a), (other, b)) in cpu.iter().zip(gpu) {
+        assert_eq!(step, other, "{what}");
+        assert!((a - b).abs() <= 1e-3 * a.abs() + 1e-5, "{what} step {step}: {a} on the CPU, {b} on the GPU");
+    }
+}
+
+async fn presets_agree() {
+    let Some(device) = device().await else { return };
+    for preset in presets::all() {
+        let mut cpu = session(preset.json);
+        let mut gpu = session(preset.json);
+        gpu.move_to(Some(&device)).await.unwrap();
+        // A rate that is too high on purpose leaves the numbers after some steps.
+        let steps = if preset.id == "too_fast" { 5 } else { 50 };
+        assert_curves_agree(preset.id, &losses(&mut cpu, steps).await, &losses(&mut gpu, steps).await);
+    }
+}
+
+async fn moves_lose_nothing() {
+    let Some(device) = device().await else { return };
+    let (mut straight, mut moved) = (session(SPIRALS), session(SPIRALS));
+    let cpu = losses(&mut straight, 60).await;
+    let mut mixed = losses(&mut moved, 20).await;
+    moved.move_to(Some(&device)).await.unwrap();
+    assert_eq!((moved.step_count(), moved.backend()), (20, Backend::Gpu));
+    mixed.extend(losses(&mut moved, 20).await);
+    moved.move_to(None).await.unwrap();
+    assert_eq!((moved.step_count(), moved.backend()), (40, Backend::Cpu));
+    mixed.extend(losses(&mut moved, 20).await);
+    assert_curves_agree("moved", &cpu, &mixed);
+}
+
+async fn comparing_is_harmless() {
+    let Some(device) = device().await else { return };
+    let mut session = session(SPIRALS);
+    losses(&mut session, 10).await;
+    let before = session.snapshot().await.unwrap();
+    let comparison = session.compare(&device, 20).await.unwrap();
+    assert_eq!(session.snapshot().await.unwrap(), before);
+    assert_eq!(comparison.steps, 20);
+    // Four parameters with two slots each.
+    assert_eq!(comparison.rows.len(), 12);
+    assert!(comparison.rows[0].relative < 1e-3, "{:?}", comparison.rows[0]);
+    assert!((comparison.loss.0 - comparison.loss.1).abs() < 1e-4 * comparison.loss.0, "{:?}", comparison.loss);
+}
+
+macro_rules! both {
+    ($($name:ident => $test:ident),* $(,)?) => { $(
+        #[cfg(not(target_arch = "wasm32"))]
+        #[test]
+        fn $name() {
+            downhill_train::ready($test());
+        }
+
+        #[cfg(target_arch = "wasm32")]
+        #[wasm_bindgen_test::wasm_bindgen_test]
+        async fn $name() {
+            $test().await;
+        }
+    )* };
+}
+
+both! {
+    every_preset_has_the_same_loss_curve_on_both => presets_agree,
+    a_run_moves_to_the_gpu_and_back_without_losing_a_step => moves_lose_nothing,
+    comparing_leaves_the_run_as_it_is_and_finds_small_differences => comparing_is_harmless,
+}
