@@ -11,13 +11,15 @@ use smallvec::SmallVec;
 use crate::arena::{Buffer, Memory, Operand};
 use crate::budget::Budget;
 use crate::rewrite::peel_bias;
-use crate::simd::gemm::{self, Block, Pack, Small, Start};
+use crate::simd::gemm::{self, Block, Small, Start};
+use crate::simd::pack::{Pack, pack};
 use crate::vm::{Machine, MapOp, Target, Walk};
 
 /// Depth of a block: a panel of `b` of this depth stays in the first-level cache.
 const KC: usize = 256;
-/// Rows of a block, rounded down to whole tiles: a block of `a` stays in the second-level cache.
-const MC: usize = 96;
+/// Rows of a block, rounded up to whole tiles: a block of `a` takes a quarter of a megabyte, within the second-level cache. With fewer,
+/// panels of `b` are fetched more often.
+const MC: usize = 256;
 /// Columns between two looks at the clock.
 const NC: usize = 256;
 /// Products of fewer multiplications are not worth packing `a` for.
@@ -86,11 +88,11 @@ impl Panels {
         let k = op.k;
         let columns = op.n.next_multiple_of(nr);
         if !op.small {
-            self.a.grow(MC.next_multiple_of(mr) * KC.min(k))?;
+            self.a.grow(MC.min(op.m).next_multiple_of(mr) * KC.min(k))?;
         }
-        self.b.grow(columns.saturating_mul(k))?;
+        self.b.grow(columns.saturating_mul(if op.small || op.keeps_b() { k } else { KC.min(k) }))?;
         if op.out.is_none() {
-            self.rows.grow(if op.small { op.m } else { MC.min(op.m) } * op.n)?;
+            self.rows.grow(op.unfinished() * op.n)?;
         }
         Ok(())
     }
@@ -204,11 +206,11 @@ impl MatMulOp {
                 continue;
             }
             let cost = self.block(cursor, panels, memory);
-            if self.move_on(cursor) {
-                let from = if cursor.row == 0 { (self.m - 1) / self.mc() * self.mc() } else { cursor.row - self.mc() };
-                let batch = if cursor.row == 0 { cursor.batch - 1 } else { cursor.batch };
-                self.finish_rows(batch, (from, self.mc().min(self.m - from)), panels, machine, memory, step);
+            let Cursor { batch, row, depth, column } = *cursor;
+            if depth + KC >= self.k && column + NC >= self.n {
+                self.finish_rows(batch, (row, self.mc().min(self.m - row)), panels, machine, memory, step);
             }
+            self.move_on(cursor);
             if !budget.spend(cost) && cursor.batch < self.batch {
                 return false;
             }
@@ -217,24 +219,34 @@ impl MatMulOp {
         true
     }
 
-    /// Steps to the next block; says whether rows became complete.
-    fn move_on(&self, cursor: &mut Cursor) -> bool {
+    /// Steps to the next block: all rows and columns at one depth, and only then deeper, so that as little of `b` as can be is in use at a time.
+    fn move_on(&self, cursor: &mut Cursor) {
         cursor.column += NC;
         if cursor.column < self.n {
-            return false;
+            return;
         }
         cursor.column = 0;
+        cursor.row += self.mc();
+        if cursor.row < self.m {
+            return;
+        }
+        cursor.row = 0;
         cursor.depth += KC;
         if cursor.depth < self.k {
-            return false;
+            return;
         }
         cursor.depth = 0;
-        cursor.row += self.mc();
-        if cursor.row >= self.m {
-            cursor.row = 0;
-            cursor.batch += 1;
-        }
-        true
+        cursor.batch += 1;
+    }
+
+    /// Whether every batch multiplies by the same `b`, so that its panels are kept from one to the next.
+    fn keeps_b(&self) -> bool {
+        self.batch > 1 && self.b_layout.batch_stride == 0
+    }
+
+    /// Rows that are unfinished at a time, where the product goes through scratch.
+    fn unfinished(&self) -> usize {
+        if self.small || self.k > KC { self.m } else { self.mc().min(self.m) }
     }
 
     fn mc(&self) -> usize {
@@ -256,6 +268,7 @@ impl MatMulOp {
     fn place(&self, batch: usize, row: usize, panels: &mut Panels, memory: &Memory<'_>) -> (*mut f32, Start) {
         let c = match &self.out {
             Some(out) => memory.ptr(out).wrapping_add((batch * self.m + row) * self.n),
+            None if self.unfinished() == self.m => panels.rows.as_mut_ptr().wrapping_add(row * self.n),
             None => panels.rows.as_mut_ptr(),
         };
         let start = match &self.bias {
@@ -272,7 +285,7 @@ impl MatMulOp {
         let mut b_row = self.b_layout.row_stride as usize;
         if self.b_layout.col_stride != 1 && self.n > 1 {
             let width = self.n.next_multiple_of(4);
-            let pack = Pack {
+            let what = Pack {
                 src: b,
                 lanes: self.n,
                 depth: self.k,
@@ -282,7 +295,7 @@ impl MatMulOp {
                 dst: panels.b.as_mut_ptr(),
             };
             // SAFETY: operands were checked at load, where `b` panels were made large enough too.
-            unsafe { gemm::pack(&pack) };
+            unsafe { pack(&what) };
             (b, b_row) = (panels.b.as_mut_ptr(), width);
         }
         let a_strides = (self.a_layout.row_stride as usize, self.a_layout.col_stride as usize);
@@ -297,11 +310,12 @@ impl MatMulOp {
         let k = KC.min(self.k - depth);
         let rows = self.mc().min(self.m - row);
         let columns = NC.min(self.n - column);
-        let panel_b = panels.b.as_mut_ptr().wrapping_add(depth * self.n.next_multiple_of(nr) + column * k);
+        let kept = if self.keeps_b() { depth * self.n.next_multiple_of(nr) } else { 0 };
+        let panel_b = panels.b.as_mut_ptr().wrapping_add(kept + column * k);
         if column == 0 {
             self.pack_a(batch, (row, rows), (depth, k), panels, memory);
         }
-        if row == 0 && (batch == 0 || self.b_layout.batch_stride != 0) {
+        if row == 0 && !(self.keeps_b() && batch > 0) {
             self.pack_b(batch, (column, columns), (depth, k), panel_b, memory);
         }
         let (c, start) = self.place(batch, row, panels, memory);
@@ -330,7 +344,7 @@ impl MatMulOp {
         let src = memory.ptr(&self.a).wrapping_add(at);
         let (width, dst) = (gemm::tile().0, panels.a.as_mut_ptr());
         // SAFETY: the operand was checked at load, where room for a block of `a` was made.
-        unsafe { gemm::pack(&Pack { src, lanes: rows, depth: k, lane_stride, depth_stride, width, dst }) };
+        unsafe { pack(&Pack { src, lanes: rows, depth: k, lane_stride, depth_stride, width, dst }) };
     }
 
     fn pack_b(
@@ -346,7 +360,7 @@ impl MatMulOp {
         let src = memory.ptr(&self.b).wrapping_add(at);
         let width = gemm::tile().1;
         // SAFETY: the operand was checked at load, where room for all of `b` was made.
-        unsafe { gemm::pack(&Pack { src, lanes: columns, depth: k, lane_stride, depth_stride, width, dst }) };
+        unsafe { pack(&Pack { src, lanes: columns, depth: k, lane_stride, depth_stride, width, dst }) };
     }
 
     /// Runs the epilogue over finished rows.

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use downhill_compile::{Completed, ExecError, Executor, Plan, Progress, Region, Space};
+use downhill_compile::{Arg, Completed, ExecError, Executor, Plan, Progress, Region, Space, Step};
 use downhill_cpu::CpuExecutor;
-use downhill_graph::StepScalars;
+use downhill_graph::kernel::{Epilogue, Kernel, MatLayout, MatMulSpec};
+use downhill_graph::{BinaryOp, Expr, Origin, StepScalars};
 use shared::net::{net, poison, step};
 use web_time::Instant;
 
@@ -138,4 +139,55 @@ fn what_does_not_fit_is_refused() {
     assert!(refused(bench.executor.load(&plan).map(|_| ())), "an operand that leaves its region");
     bench.executor.unload(bench.program);
     assert!(refused(bench.executor.submit(bench.program, &[step(0, 0.1)]).map(|_| ())));
+}
+
+/// `c = (a·b) ∘ c` of whole small numbers, which no order of summation rounds.
+fn product_over_its_factor(m: u32, n: u32, k: u32) -> Plan {
+    let mut expr = Expr::default();
+    let (product, factor) = (expr.read(0), expr.read(1));
+    let out = expr.binary(BinaryOp::Mul, product, factor);
+    expr.outputs.push(out);
+    let rows = |length: u32| MatLayout { batch_stride: 0, row_stride: length, col_stride: 1 };
+    let epilogue = Some(Epilogue { expr, read_strides: [[0, n, 1]].into_iter().collect() });
+    let spec = MatMulSpec { batch: 1, m, n, k, a: rows(k), b: rows(n), epilogue, row_sum: false };
+    let arg = |offset, len| Arg { region: Region { space: Space::Arena, offset, len }, start: 0, per_batch: 0 };
+    let c = arg(m * k + k * n, m * n);
+    let step = Step {
+        kernel: Kernel::MatMul(spec),
+        reads: [arg(0, m * k), arg(m * k, k * n), c].into_iter().collect(),
+        writes: [c].into_iter().collect(),
+        nodes: Default::default(),
+        scope: String::new(),
+        origin: Origin::Forward,
+        flops: 0,
+        bytes: 0,
+    };
+    Plan {
+        name: "product".to_string(),
+        steps: vec![step],
+        outputs: Vec::new(),
+        arena_len: m * k + k * n + m * n,
+        state_len: 0,
+        data_len: 0,
+        state: Default::default(),
+    }
+}
+
+#[test]
+fn a_product_may_be_written_over_a_factor_that_its_epilogue_reads() {
+    let (m, n, k) = (600, 20, 600);
+    let plan = product_over_its_factor(m as u32, n as u32, k as u32);
+    let mut executor = CpuExecutor::new();
+    let program = executor.load(&plan).unwrap();
+    let values: Vec<f32> = (0..plan.arena_len).map(|i| (i * 37 % 11) as f32 - 5.0).collect();
+    let words: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
+    executor.upload(Space::Arena, 0, &words).unwrap();
+    executor.submit(program, &[StepScalars::default()]).unwrap();
+    pump_all(&mut executor);
+    let (a, rest) = values.split_at(m * k);
+    let (b, factors) = rest.split_at(k * n);
+    for (i, factor) in factors.iter().enumerate() {
+        let sum: f32 = (0..k).map(|p| a[i / n * k + p] * b[p * n + i % n]).sum();
+        assert_eq!(f32::from_bits(executor.arena()[m * k + k * n + i]), sum * factor, "element {i}");
+    }
 }

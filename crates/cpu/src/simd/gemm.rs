@@ -1,4 +1,4 @@
-//! Inner loops of the matrix product: packing, the register tile, and products small enough to need no packing of `a`.
+//! Inner loops of the matrix product: the register tile, and products small enough to need no packing of `a`.
 
 use super::{Lanes, versions};
 
@@ -120,7 +120,8 @@ unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize,
     }
 }
 
-/// The register tile: MR rows of NV vectors, of which `w` columns are stored.
+/// The register tile: MR rows of NV vectors, of which `w` columns are stored. What it starts from is added last: loaded first, it would keep
+/// the whole tile waiting.
 #[inline(always)]
 unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
     k: usize,
@@ -136,15 +137,6 @@ unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
     // SAFETY: the caller's promise; loops over constants are unrolled.
     unsafe {
         let mut acc = [[L::splat(0.0); NV]; MR];
-        let mut i = 0;
-        while i < MR {
-            let mut v = 0;
-            while v < NV {
-                acc[i][v] = L::load(from.add(i * from_row + v * L::N));
-                v += 1;
-            }
-            i += 1;
-        }
         let mut p = 0;
         while p < k {
             let mut bv = [L::splat(0.0); NV];
@@ -169,14 +161,17 @@ unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
         }
         let mut i = 0;
         while i < MR {
-            let row = c.add(i * ldc);
+            let (row, from) = (c.add(i * ldc), from.add(i * from_row));
             let mut v = 0;
             while v < NV {
                 let at = v * L::N;
-                if w >= at + L::N {
-                    acc[i][v].store(row.add(at));
-                } else if w > at {
-                    acc[i][v].store_part(row.add(at), w - at);
+                if w > at {
+                    let sum = acc[i][v].add(L::load(from.add(at)));
+                    if w >= at + L::N {
+                        sum.store(row.add(at));
+                    } else {
+                        sum.store_part(row.add(at), w - at);
+                    }
                 }
                 v += 1;
             }
@@ -202,7 +197,7 @@ versions! {
     /// Runs one block.
     ///
     /// # Safety
-    /// Panels are packed by [`pack`] with the sizes of [`tile`]; `c` holds rows × columns and overlaps neither panel.
+    /// Panels are packed by [`super::pack::pack`] with the sizes of [`tile`]; `c` holds rows × columns and overlaps neither panel.
     pub(crate) unsafe fn block(p: &Block) {
         // SAFETY: handed on.
         unsafe { block_lanes::<L, MR, NV>(p) }
@@ -239,108 +234,6 @@ unsafe fn block_lanes<L: Lanes, const MR: usize, const NV: usize>(p: &Block) {
             i += MR;
         }
         j += nr;
-    }
-}
-
-/// What to pack: `lanes` × `depth` elements, with their distances.
-#[derive(Clone, Copy)]
-pub(crate) struct Pack {
-    pub src: *const f32,
-    pub lanes: usize,
-    pub depth: usize,
-    pub lane_stride: usize,
-    pub depth_stride: usize,
-    /// Lanes per panel.
-    pub width: usize,
-    pub dst: *mut f32,
-}
-
-versions! {
-    /// Copies into panels of `width` lanes, each lying depth by depth; missing lanes of the last panel are zero. This is where transposes vanish.
-    ///
-    /// # Safety
-    /// The source can be read, and [`super::OVERREAD`] beyond; `dst` holds the lanes, rounded up to whole panels, times the depth.
-    pub(crate) unsafe fn pack(p: &Pack) {
-        // SAFETY: handed on.
-        unsafe { pack_lanes::<L>(p) }
-    }
-}
-
-#[inline(always)]
-unsafe fn pack_lanes<L: Lanes>(p: &Pack) {
-    let mut at = 0;
-    while at < p.lanes {
-        let w = p.width.min(p.lanes - at);
-        // SAFETY: the panel at lane `at` starts at `at·depth`.
-        unsafe {
-            let (src, dst) = (p.src.add(at * p.lane_stride), p.dst.add(at * p.depth));
-            if w == p.width && p.lane_stride == 1 {
-                pack_rows::<L>(p, src, dst);
-            } else if w == p.width && p.depth_stride == 1 {
-                pack_transposed::<L>(p, src, dst);
-            } else {
-                pack_any(p, src, dst, w);
-            }
-        }
-        at += p.width;
-    }
-}
-
-/// A panel whose lanes lie side by side.
-#[inline(always)]
-unsafe fn pack_rows<L: Lanes>(p: &Pack, mut src: *const f32, mut dst: *mut f32) {
-    for _ in 0..p.depth {
-        let mut i = 0;
-        // SAFETY: `width` lanes at every depth.
-        unsafe {
-            while i + L::N <= p.width {
-                L::load(src.add(i)).store(dst.add(i));
-                i += L::N;
-            }
-            while i < p.width {
-                *dst.add(i) = *src.add(i);
-                i += 1;
-            }
-            (src, dst) = (src.add(p.depth_stride), dst.add(p.width));
-        }
-    }
-}
-
-/// A panel whose depth lies side by side: four by four elements at a time.
-#[inline(always)]
-unsafe fn pack_transposed<L: Lanes>(p: &Pack, src: *const f32, dst: *mut f32) {
-    let (lanes4, depth4) = (p.width / 4 * 4, p.depth / 4 * 4);
-    let mut d = 0;
-    // SAFETY: `width` lanes of `depth` elements.
-    unsafe {
-        while d < depth4 {
-            let mut i = 0;
-            while i < lanes4 {
-                let row = |r: usize| src.add((i + r) * p.lane_stride + d);
-                L::transpose4([row(0), row(1), row(2), row(3)], dst.add(d * p.width + i), p.width);
-                i += 4;
-            }
-            d += 4;
-        }
-        for i in 0..p.width {
-            let from = if i < lanes4 { depth4 } else { 0 };
-            for d in from..p.depth {
-                *dst.add(d * p.width + i) = *src.add(i * p.lane_stride + d);
-            }
-        }
-    }
-}
-
-/// A panel of any strides, or one that is not full.
-#[inline(always)]
-unsafe fn pack_any(p: &Pack, src: *const f32, dst: *mut f32, w: usize) {
-    for d in 0..p.depth {
-        for i in 0..p.width {
-            // SAFETY: only the `w` lanes that exist are read.
-            unsafe {
-                *dst.add(d * p.width + i) = if i < w { *src.add(i * p.lane_stride + d * p.depth_stride) } else { 0.0 };
-            }
-        }
     }
 }
 
@@ -394,6 +287,7 @@ unsafe fn row_sums_lanes<L: Lanes>(a: *const f32, (row, column): (usize, usize),
 
 #[cfg(test)]
 mod tests {
+    use super::super::pack::{Pack, pack};
     use super::*;
 
     fn numbers(n: usize, seed: usize) -> Vec<f32> {

@@ -6,6 +6,7 @@
 pub(crate) mod gemm;
 mod lanes;
 mod math;
+pub(crate) mod pack;
 pub(crate) mod rows;
 pub(crate) mod tile;
 
