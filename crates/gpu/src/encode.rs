@@ -1,12 +1,12 @@
 //! From the queue to submits.
 
-use downhill_compile::{Completed, ProgramId, Space};
+use downhill_compile::{Completed, ProgramId, Region, Space};
 use downhill_graph::StepScalars;
 use web_time::Instant;
 use wgpu::{CommandEncoder, MapMode};
 
 use crate::executor::{GpuExecutor, Item, scalar_slot};
-use crate::flight::{Flight, Result as Outcome, Signal};
+use crate::flight::{Flight, Result as Outcome, Signal, Staged};
 
 /// Steps of one submit at most.
 pub(crate) const MAX_STEPS: usize = 256;
@@ -21,6 +21,9 @@ const FIRST_STEPS: usize = 4;
 struct Draft {
     encoder: CommandEncoder,
     results: Vec<Outcome>,
+    /// Room for all reads that could come along, and how much of it is used.
+    staging: Option<wgpu::Buffer>,
+    read: u64,
     /// Steps encoded so far, and how long they take.
     steps: usize,
     nanos: f64,
@@ -54,7 +57,10 @@ impl GpuExecutor {
         }
         let start = Instant::now();
         let encoder = self.device.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut draft = Draft { encoder, results: Vec::new(), steps: 0, nanos: 0.0, ran: None, programs: 0, dispatches: 0 };
+        let staging = self.room_for_reads();
+        let results = Vec::new();
+        let mut draft =
+            Draft { encoder, results, staging, read: 0, steps: 0, nanos: 0.0, ran: None, programs: 0, dispatches: 0 };
         while let Some(item) = self.queue.pop_front() {
             if let Some(back) = self.add(item, &mut draft) {
                 self.queue.push_front(back);
@@ -62,6 +68,7 @@ impl GpuExecutor {
             }
         }
         if draft.results.is_empty() && draft.steps == 0 {
+            draft.staging.into_iter().for_each(|buffer| self.staging.give(buffer));
             return;
         }
         let commands = draft.encoder.finish();
@@ -75,12 +82,7 @@ impl GpuExecutor {
         let done = Signal::default();
         let signal = done.clone();
         self.device.queue().on_submitted_work_done(move || signal.set(true));
-        for result in &draft.results {
-            if let Outcome::Read { buffer, words, mapped, .. } = result {
-                let signal = mapped.clone();
-                buffer.map_async(MapMode::Read, ..4 * (*words).max(1) as u64, move |outcome| signal.set(outcome.is_ok()));
-            }
-        }
+        let staged = draft.staging.and_then(|buffer| self.ask_for(buffer, draft.read));
         let ran = draft.ran.filter(|_| draft.programs == 1);
         self.flights.push_back(Flight {
             #[cfg(not(target_arch = "wasm32"))]
@@ -89,7 +91,30 @@ impl GpuExecutor {
             submitted: Instant::now(),
             ran,
             results: draft.results,
+            staged,
         });
+    }
+
+    /// A buffer for all reads that can be in the next submit: up to the next write.
+    fn room_for_reads(&mut self) -> Option<wgpu::Buffer> {
+        let ahead = self.queue.iter().take_while(|item| !matches!(item, Item::Upload { .. }));
+        let words = ahead.filter_map(|item| if let Item::Read { regions, .. } = item { Some(words_of(regions)) } else { None });
+        let words: Vec<usize> = words.collect();
+        let bytes = 4 * words.iter().sum::<usize>() as u64;
+        (!words.is_empty()).then(|| self.staging.take(&self.device, bytes))
+    }
+
+    /// Asks for what a submit copied.
+    fn ask_for(&mut self, buffer: wgpu::Buffer, bytes: u64) -> Option<Staged> {
+        if bytes == 0 {
+            self.staging.give(buffer);
+            return None;
+        }
+        self.readbacks += 1;
+        let mapped = Signal::default();
+        let signal = mapped.clone();
+        buffer.map_async(MapMode::Read, ..bytes, move |outcome| signal.set(outcome.is_ok()));
+        Some(Staged { buffer, bytes, mapped })
     }
 
     fn write(&self, space: Space, at: u32, words: &[u32]) {
@@ -102,15 +127,13 @@ impl GpuExecutor {
             // A write would overtake what has been encoded.
             Item::Upload { .. } => return Some(item),
             Item::Read { id, regions } => {
-                let words: usize = regions.iter().map(|r| r.len as usize).sum();
-                let buffer = self.staging.take(&self.device, 4 * words as u64);
-                let mut at = 0;
+                let Some(staging) = &draft.staging else { return Some(Item::Read { id, regions }) };
                 for r in regions.iter().filter(|r| r.len > 0) {
-                    let bytes = 4 * u64::from(r.len);
-                    draft.encoder.copy_buffer_to_buffer(self.buffer(r.space), 4 * u64::from(r.offset), &buffer, at, bytes);
-                    at += bytes;
+                    let (from, bytes) = (4 * u64::from(r.offset), 4 * u64::from(r.len));
+                    draft.encoder.copy_buffer_to_buffer(self.buffer(r.space), from, staging, draft.read, bytes);
+                    draft.read += bytes;
                 }
-                draft.results.push(Outcome::Read { id, buffer, words, mapped: Signal::default() });
+                draft.results.push(Outcome::Read { id, words: words_of(&regions) });
             }
             Item::Steps { ticket, program, left } => {
                 let taken = self.encode_steps(program, left, draft);
@@ -173,28 +196,39 @@ impl GpuExecutor {
             }
             self.landed = Some(end);
         }
+        let copied = match flight.staged {
+            Some(staged) => self.words(staged),
+            None => Some(Vec::new()),
+        };
+        let Some(copied) = copied else { return self.device.report("a result could not be read back".to_string()) };
+        let mut rest = copied.as_slice();
         for result in flight.results {
-            match result {
-                Outcome::Steps(ticket) => self.completed.push(Completed::Steps(ticket)),
-                Outcome::Read { id, buffer, words, mapped } => match self.words(buffer, words, &mapped) {
-                    Some(words) => self.completed.push(Completed::Read(id, words)),
-                    None => self.device.report("a result could not be read back".to_string()),
-                },
-            }
+            self.completed.push(match result {
+                Outcome::Steps(ticket) => Completed::Steps(ticket),
+                Outcome::Read { id, words } => {
+                    let (these, others) = rest.split_at(words.min(rest.len()));
+                    rest = others;
+                    Completed::Read(id, these.to_vec())
+                }
+            });
         }
     }
 
     /// Reads a staging buffer and puts it back.
-    fn words(&mut self, buffer: wgpu::Buffer, words: usize, mapped: &Signal) -> Option<Vec<u32>> {
+    fn words(&mut self, Staged { buffer, bytes, mapped }: Staged) -> Option<Vec<u32>> {
         let (_, true) = mapped.get()? else { return None };
-        let view = buffer.get_mapped_range(..4 * words.max(1) as u64).ok()?;
-        let mut out = vec![0u32; words];
-        bytemuck::cast_slice_mut(&mut out).copy_from_slice(&view[..4 * words]);
+        let view = buffer.get_mapped_range(..bytes).ok()?;
+        let mut out = vec![0u32; bytes as usize / 4];
+        bytemuck::cast_slice_mut(&mut out).copy_from_slice(&view[..]);
         drop(view);
         buffer.unmap();
         self.staging.give(buffer);
         Some(out)
     }
+}
+
+fn words_of(regions: &[Region]) -> usize {
+    regions.iter().map(|r| r.len as usize).sum()
 }
 
 /// The scalars of a step as the shader's `Step` has them.

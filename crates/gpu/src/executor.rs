@@ -45,6 +45,7 @@ pub struct GpuExecutor {
     pub(crate) landed: Option<Instant>,
     scopes: Vec<(String, Scope)>,
     submits: u64,
+    pub(crate) readbacks: u64,
     asked: u64,
     told: bool,
 }
@@ -71,6 +72,7 @@ impl GpuExecutor {
             landed: None,
             scopes: Vec::new(),
             submits: 0,
+            readbacks: 0,
             asked: 0,
             told: false,
         }
@@ -94,6 +96,11 @@ impl GpuExecutor {
     /// What encoding has cost so far.
     pub fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    /// Times that something was read back so far: once per submit that holds reads.
+    pub fn readbacks(&self) -> u64 {
+        self.readbacks
     }
 
     /// Runs everything queued. Where the device's callbacks need this thread, as in a browser, it gives the thread back meanwhile.
@@ -295,7 +302,8 @@ impl GpuExecutor {
 impl Drop for GpuExecutor {
     /// Gives the memory back now: a browser would wait for its garbage collector, which knows nothing of its size.
     fn drop(&mut self) {
-        [&self.arena, &self.data, &self.scalars].into_iter().for_each(wgpu::Buffer::destroy);
+        let under_way = self.flights.iter().filter_map(|flight| flight.staged.as_ref()).map(|staged| &staged.buffer);
+        [&self.arena, &self.data, &self.scalars].into_iter().chain(under_way).for_each(wgpu::Buffer::destroy);
     }
 }
 
@@ -359,8 +367,14 @@ impl Executor for GpuExecutor {
                 self.issue();
                 return Progress::Busy;
             }
+            let under_way = self.flights.len();
             self.wait(deadline);
             self.collect();
+            if self.flights.len() < under_way && !(self.queue.is_empty() && self.flights.is_empty()) {
+                // There is room for more: whoever pumps may have it.
+                self.issue();
+                return Progress::Busy;
+            }
         }
     }
 

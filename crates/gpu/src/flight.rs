@@ -53,30 +53,32 @@ pub(crate) struct Flight {
     pub ran: Option<(ProgramId, u32)>,
     /// What completes with it, in order.
     pub results: Vec<Result>,
+    /// What its reads were copied to.
+    pub staged: Option<Staged>,
 }
 
 /// Something that completes with a submit.
 pub(crate) enum Result {
     Steps(Ticket),
-    Read { id: ReadId, buffer: wgpu::Buffer, words: usize, mapped: Signal },
+    Read { id: ReadId, words: usize },
+}
+
+/// The buffer that all reads of a submit share, one after the other in their order.
+pub(crate) struct Staged {
+    pub buffer: wgpu::Buffer,
+    pub bytes: u64,
+    pub mapped: Signal,
 }
 
 impl Flight {
     /// Whether everything has arrived.
     pub fn landed(&self) -> bool {
-        let mapped = |r: &Result| match r {
-            Result::Steps(_) => true,
-            Result::Read { mapped, .. } => mapped.get().is_some(),
-        };
-        self.done.get().is_some() && self.results.iter().all(mapped)
+        self.missing().is_none()
     }
 
     /// A signal that is still missing.
     pub fn missing(&self) -> Option<Signal> {
-        let of = |r: &Result| match r {
-            Result::Steps(_) => None,
-            Result::Read { mapped, .. } => Some(mapped.clone()),
-        };
-        std::iter::once(self.done.clone()).chain(self.results.iter().filter_map(of)).find(|s| s.get().is_none())
+        let mapped = self.staged.as_ref().map(|staged| staged.mapped.clone());
+        std::iter::once(self.done.clone()).chain(mapped).find(|s| s.get().is_none())
     }
 }

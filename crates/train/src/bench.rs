@@ -44,6 +44,7 @@ pub async fn run(request: &BenchRequest, device: Option<&GpuDevice>) -> Result<B
     if device.is_some() {
         session.move_to(device).await?;
     }
+    let began = Instant::now();
     session.set_pace(None);
     session.start();
     let rates = measure(window, async |until| advance(&mut session, until).await).await?;
@@ -56,7 +57,7 @@ pub async fn run(request: &BenchRequest, device: Option<&GpuDevice>) -> Result<B
         gflops: rates.median * session.train.flops as f64 / 1e9,
         first_loss: points.first().map_or(f64::NAN, |p| p.mean),
         last_loss: last,
-        notes: session.bench_notes(device),
+        notes: session.bench_notes(device, began.elapsed().as_secs_f64()),
         ..rates.result(workload)
     };
     Ok(result)
@@ -105,15 +106,17 @@ fn place(device: Option<&GpuDevice>) -> String {
 
 impl Session {
     /// What computes and with how many kernels; on a device also what its kernels are made of and what giving them to it takes.
-    fn bench_notes(&self, device: Option<&GpuDevice>) -> String {
+    fn bench_notes(&self, device: Option<&GpuDevice>, seconds: f64) -> String {
         let mut notes = format!("{}, {} kernels per step", place(device), self.train.kernels);
         let counts = self.engine.plan(self.train.id).and_then(|plan| downhill_gpu::counts(plan).ok());
         if let (Some(gpu), Some(counts)) = (self.engine.gpu(), counts) {
             let encoding = gpu.encoding();
             let each = encoding.nanos as f64 / 1e3 / encoding.dispatches.max(1) as f64;
             let together = self.done as f64 / gpu.submits().max(1) as f64;
+            let readbacks = gpu.readbacks() as f64 / seconds;
             notes += &format!(
-                ", {} dispatches, {} pipelines, {each:.2} µs to encode a dispatch, {together:.1} steps per submit",
+                ", {} dispatches, {} pipelines, {each:.2} µs to encode a dispatch, {together:.1} steps per submit, {readbacks:.0} \
+                 readbacks per second",
                 counts.dispatches, counts.pipelines
             );
         }
