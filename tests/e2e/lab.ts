@@ -56,6 +56,7 @@ declare global {
       choose(choice: Choice): void;
       compare(steps?: number): Promise<Comparison>;
       profile(): Promise<Profile>;
+      crashWorker(): void;
       loseDevice(): void;
     };
     downhillWorker?: { url: string; bindings: string; worker: Worker; messages: MessageEvent[] };
@@ -67,6 +68,14 @@ declare global {
 export function link(experiment: unknown): string {
   const json = typeof experiment === "string" ? experiment : JSON.stringify(experiment);
   return `#c=1.${deflateRawSync(json).toString("base64url")}`;
+}
+
+/** Runs JavaScript in the worker before anything else. */
+export async function inWorker(page: Page, patch: string): Promise<void> {
+  await page.route("**/worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${patch}\n${await response.text()}` });
+  });
 }
 
 /** The page as a person with the console open sees it. */
@@ -97,9 +106,6 @@ export class Lab {
 
   /** Panics inside the worker, as a bug would. */
   async crashWorker(): Promise<void> {
-    await this.page.evaluate(() => {
-      const message = { header: { id: 0, command: "Crash" }, arrays: [], blobs: [] };
-      window.downhillWorker!.worker.postMessage(message);
-    });
+    await this.page.evaluate(() => window.downhill!.crashWorker());
   }
 }

@@ -1,5 +1,6 @@
 //! What kind of control a field of a JSON Schema is, and how sliders map their travel to values. No page here.
 
+use downhill_tensor::parse_number;
 use serde_json::Value;
 
 /// A control.
@@ -92,7 +93,7 @@ impl Range {
             return 0.0;
         }
         let t = if zero { (position - ZERO_ZONE) / (TRAVEL - ZERO_ZONE) } else { position / TRAVEL };
-        let raw = if self.log { low.max(1e-12) * (high / low.max(1e-12)).powf(t) } else { low + (high - low) * t };
+        let raw = if self.log { low.max(1e-12) * libm::pow(high / low.max(1e-12), t) } else { low + (high - low) * t };
         self.tidy(raw)
     }
 
@@ -116,17 +117,17 @@ impl Range {
     fn tidy(&self, raw: f64) -> f64 {
         let Some((low, high)) = self.slider else { return raw };
         if self.whole {
-            let unit = if raw < 100.0 { 1.0 } else { 10f64.powf(raw.log10().floor() - 1.0) };
+            let unit = if raw < 100.0 { 1.0 } else { libm::pow(10.0, raw.log10().floor() - 1.0) };
             return ((raw / unit).round() * unit).clamp(low, high);
         }
         let unit = if self.log {
-            10f64.powf(raw.abs().max(1e-12).log10().floor() - 1.0)
+            libm::pow(10.0, raw.abs().max(1e-12).log10().floor() - 1.0)
         } else {
-            10f64.powf(((high - low) / 100.0).log10().ceil())
+            libm::pow(10.0, ((high - low) / 100.0).log10().ceil())
         };
         let rounded = (raw / unit).round() * unit;
         // Division by a power of ten leaves a tail of digits that nobody chose.
-        format!("{rounded:.12}").parse().unwrap_or(rounded).clamp(low, high)
+        parse_number(&format!("{rounded:.12}")).unwrap_or(rounded).clamp(low, high)
     }
 
     /// The number in a text, as JSON; `None` if it is none.
@@ -135,7 +136,7 @@ impl Range {
         if let (true, Ok(whole)) = (self.whole, text.parse::<i64>()) {
             return Some(Value::from(whole));
         }
-        self.json(text.parse().ok()?)
+        self.json(parse_number(&text)?)
     }
 
     /// A number as JSON: whole ones without a point.

@@ -1,5 +1,6 @@
 //! Forms built from a schema: each control shows the document's value, writes edits back, and says what is wrong with them.
 
+use downhill_tensor::{parse_number, sort_short_by_key};
 use leptos::either::Either;
 use leptos::prelude::*;
 use serde_json::{Value, json};
@@ -180,7 +181,7 @@ fn NumberControl(
             aria-invalid=move || typed.with(Option::is_some).to_string() on:change=entered(move |ev| enter(event_target_value(&ev)))/>
         {range.slider.map(|_| view! {
             <input type="range" min="0" max=TRAVEL.to_string() step="1" aria-label=slider_label aria-valuetext=words prop:value=move || position().to_string()
-                on:input=entered(move |ev| slide(event_target_value(&ev).parse().unwrap_or(0.0)))/>
+                on:input=entered(move |ev| slide(parse_number(&event_target_value(&ev)).unwrap_or(0.0)))/>
         })}
         {move || typed.get().map(|text| view! { <p class="trouble" role="alert">{format!("\"{text}\" is not a number.")}</p> })}
     }
@@ -251,7 +252,7 @@ fn Chips(words: Vec<(String, String)>, value: Memo<Value>, write: Callback<Value
             }
             None => on.push(word.to_string()),
         }
-        on.sort_by_key(|w| order.iter().position(|o| o == w));
+        sort_short_by_key(&mut on, |w| order.iter().position(|o| o == w));
         write.run(json!(on));
     };
     let chips = words.into_iter().map(|(word, label)| {
@@ -293,7 +294,7 @@ fn ChoiceControl(
 fn NumbersControl(count: usize, id: String, value: Memo<Value>, write: Callback<Value>, title: String) -> impl IntoView {
     let set = move |i: usize, text: String| {
         let mut all = value.get_untracked();
-        if let (Some(slot), Ok(number)) = (all.get_mut(i), text.trim().parse::<f64>()) {
+        if let (Some(slot), Some(number)) = (all.get_mut(i), parse_number(text.trim())) {
             *slot = json!(number);
         }
         write.run(all);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use downhill_tensor::sort_short;
+
 use crate::memory::{Lifetime, lifetimes};
-use crate::program::{Home, Program};
+use crate::program::{Home, Program, Task};
 
 /// Puts the tasks into the better of two orders: as they are, or greedily by memory freed. Ties go to the earlier task, so the order
 /// is a function of the program.
@@ -33,6 +35,14 @@ pub(crate) fn peak(program: &Program) -> usize {
     }) as usize
 }
 
+/// The buffers that a task reads, each once.
+fn inputs(task: &Task) -> Vec<usize> {
+    let mut all: Vec<usize> = task.inputs().map(|b| b.index()).collect();
+    sort_short(&mut all);
+    all.dedup();
+    all
+}
+
 fn greedy_order(program: &Program) -> Vec<usize> {
     let deps = program.dependencies();
     let mut waiting: Vec<usize> = deps.iter().map(Vec::len).collect();
@@ -44,22 +54,21 @@ fn greedy_order(program: &Program) -> Vec<usize> {
     let mut unread: Vec<usize> = program.readers().iter().map(Vec::len).collect();
     program.outputs.iter().for_each(|o| unread[o.buffer.index()] += 1);
     let mut written = vec![false; program.buffers.len()];
-    let mut ready: BTreeSet<usize> = (0..deps.len()).filter(|&i| waiting[i] == 0).collect();
+    let mut ready = BTreeSet::new();
+    ready.extend((0..deps.len()).filter(|&i| waiting[i] == 0));
     let mut order = Vec::with_capacity(deps.len());
     let scratch = |b: usize| if program.buffers[b].home == Home::Scratch { program.buffers[b].len as isize } else { 0 };
     while let Some(&next) = ready.iter().min_by_key(|&&i| {
         let task = &program.tasks[i];
         let grows: isize = task.writes.iter().filter(|w| !written[w.index()]).map(|w| scratch(w.index())).sum();
-        let inputs: BTreeSet<usize> = task.inputs().map(|b| b.index()).collect();
-        let frees: isize = inputs.iter().filter(|&&b| unread[b] == 1).map(|&b| scratch(b)).sum();
+        let frees: isize = inputs(task).into_iter().filter(|&b| unread[b] == 1).map(scratch).sum();
         (grows - frees, i)
     }) {
         ready.remove(&next);
         order.push(next);
         let task = &program.tasks[next];
         task.writes.iter().for_each(|w| written[w.index()] = true);
-        let inputs: BTreeSet<usize> = task.inputs().map(|b| b.index()).collect();
-        inputs.iter().for_each(|&b| unread[b] -= 1);
+        inputs(task).into_iter().for_each(|b| unread[b] -= 1);
         for &user in &users[next] {
             waiting[user] -= 1;
             if waiting[user] == 0 {

@@ -1,4 +1,5 @@
-//! Messages as JavaScript values: `{ header, arrays, blobs }`, with the buffers to be transferred.
+//! Messages as JavaScript values: `{ header, arrays, blobs }`, with the buffers to be transferred. The header is bytes without names:
+//! page and worker are the same build, and code that reads names is several times as large.
 
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use serde::Serialize;
@@ -26,7 +27,8 @@ pub fn to_js<T: Serialize>(message: &Message<T>) -> Result<(JsValue, Array), JsV
         blobs.push(&copy);
     }
     let value = Object::new();
-    Reflect::set(&value, &"header".into(), &serde_wasm_bindgen::to_value(&message.header)?)?;
+    let header = postcard::to_allocvec(&message.header).map_err(|_| JsValue::from("the header cannot be written"))?;
+    Reflect::set(&value, &"header".into(), &Uint8Array::from(header.as_slice()))?;
     Reflect::set(&value, &"arrays".into(), &arrays)?;
     Reflect::set(&value, &"blobs".into(), &blobs)?;
     Ok((value.into(), transfer))
@@ -37,7 +39,8 @@ pub fn to_js<T: Serialize>(message: &Message<T>) -> Result<(JsValue, Array), JsV
 /// # Errors
 /// When the value is not such a message.
 pub fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<Message<T>, JsValue> {
-    let header = serde_wasm_bindgen::from_value(Reflect::get(value, &"header".into())?)?;
+    let header = Reflect::get(value, &"header".into())?.dyn_into::<Uint8Array>()?.to_vec();
+    let header = postcard::from_bytes(&header).map_err(|_| JsValue::from("the header cannot be read"))?;
     let list = |name: &str| Reflect::get(value, &name.into())?.dyn_into::<Array>();
     let arrays = list("arrays")?.iter().map(|a| Ok(a.dyn_into::<Float32Array>()?.to_vec())).collect::<Result<_, JsValue>>()?;
     let blobs = list("blobs")?.iter().map(|b| Ok(b.dyn_into::<Uint8Array>()?.to_vec())).collect::<Result<_, JsValue>>()?;

@@ -5,6 +5,7 @@
 
 mod dtype;
 mod error;
+mod number;
 pub mod rng;
 mod shape;
 mod sort;
@@ -12,5 +13,6 @@ pub mod stats;
 
 pub use dtype::{Dtype, TensorTy};
 pub use error::UserError;
+pub use number::parse_number;
 pub use shape::{Shape, ShapeError};
 pub use sort::{sort_short, sort_short_by_key};

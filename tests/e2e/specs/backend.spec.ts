@@ -1,7 +1,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test, type Page } from "@playwright/test";
 import config from "../playwright.config";
-import { Lab, link, type State } from "../lab";
+import { inWorker, Lab, link, type State } from "../lab";
 
 // A GPU that every machine has: the browser's own software adapter, which the page must not choose by itself.
 const launch = config.use!.launchOptions!;
@@ -14,14 +14,6 @@ const SLOW = 60_000;
 const run = (hidden: number) => link({ version: 1, data: "spirals", model: [{ linear: { out: hidden } }, "tanh", { linear: { out: hidden } }, "tanh", { linear: { out: "classes" } }] });
 const small = run(8);
 const wide = run(256);
-
-/** Runs JavaScript in the worker before anything else. */
-async function inWorker(page: Page, patch: string): Promise<void> {
-  await page.route("**/worker.js", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: `${patch}\n${await response.text()}` });
-  });
-}
 
 /** Opens the page, asks for the GPU and waits until it trains. */
 async function openOnGpu(page: Page): Promise<Lab> {
@@ -146,10 +138,8 @@ test("a device that is lost at its tenth submit after every return never stops t
   await inWorker(
     page,
     `let left = Infinity;
-    const post = self.postMessage;
-    self.postMessage = (message, transfer) => {
-      if (message.header?.Backends?.active === "Gpu" && left === Infinity) left = 10;
-      post.call(self, message, transfer);
+    new BroadcastChannel("lose").onmessage = () => {
+      left = 10;
     };
     const { submit } = GPUQueue.prototype;
     const { requestDevice } = GPUAdapter.prototype;
@@ -168,7 +158,8 @@ test("a device that is lost at its tenth submit after every return never stops t
   await lab.open(small);
   for (let loss = 0; loss < 3; loss++) {
     await page.evaluate(() => window.downhill!.choose("gpu"));
-    await lab.reach((state) => !state.backends.mayReturn);
+    await lab.reach((state) => state.backend === "gpu" && !state.backends.mayReturn, SLOW);
+    await page.evaluate(() => new BroadcastChannel("lose").postMessage(null));
     const after = await lab.reach((state) => state.backend === "cpu" && state.backends.mayReturn, SLOW);
     expect(after.backends.gpu.state).toBe("unusable");
     await goesOn(lab, after);

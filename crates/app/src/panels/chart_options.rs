@@ -1,5 +1,6 @@
 //! How charts are drawn: smoothing and the logarithmic axis, chosen beside the drawer's tabs.
 
+use downhill_tensor::parse_number;
 use leptos::prelude::*;
 
 use crate::reactive::{clicked, entered};
@@ -20,7 +21,7 @@ pub fn ChartBar() -> impl IntoView {
     view! {
         <div class="options">
             <label>"smoothing" <input type="range" min="0" max="0.98" step="0.02" prop:value=move || options.smoothing.get().to_string()
-                on:input=entered(move |ev| options.smoothing.set(event_target_value(&ev).parse().unwrap_or(0.0)))/></label>
+                on:input=entered(move |ev| options.smoothing.set(parse_number(&event_target_value(&ev)).unwrap_or(0.0)))/></label>
             <button type="button" class="toggle num" aria-pressed=move || options.log.get().to_string() on:click=clicked(move |_| options.log.update(|l| *l = !*l))>"log"</button>
         </div>
     }

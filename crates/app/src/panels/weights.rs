@@ -1,6 +1,7 @@
 //! Numbers of a unit or a line: in a tip under the pointer, and in a small form once clicked.
 
 use downhill_protocol::Command;
+use downhill_tensor::parse_number;
 use leptos::prelude::*;
 
 use super::network::{Map, activation_of, map_of, tensor};
@@ -137,9 +138,10 @@ pub fn WeightEditor() -> impl IntoView {
         map.chosen.get().map(|(target, _, _)| map.columns.with(|columns| target.title(columns))).unwrap_or_default()
     });
     let write = move |text: String| {
-        if let (Some((parameter, index, _)), Ok(value)) = (found.get_untracked(), text.trim().replace('−', "-").parse::<f32>())
+        if let (Some((parameter, index, _)), Some(value)) =
+            (found.get_untracked(), parse_number(&text.trim().replace('−', "-")))
         {
-            lab.send(Command::SetWeight { parameter, index, value });
+            lab.send(Command::SetWeight { parameter, index, value: value as f32 });
         }
     };
     let value = move || found.get().map(|f| number(f64::from(f.2))).unwrap_or_default();

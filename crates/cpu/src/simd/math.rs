@@ -134,8 +134,8 @@ pub(crate) fn erf<L: Lanes>(x: L) -> L {
 #[inline(always)]
 pub(crate) fn sin_quarter<L: Lanes>(x: L, quarter: u32) -> L {
     if c::<L>(8192.0).lt(x.abs()).any() {
-        let f = if quarter == 0 { f32::sin } else { f32::cos };
-        return L::from_array(&x.to_array().map(f));
+        let f = if quarter == 0 { libm::sin } else { libm::cos };
+        return L::from_array(&x.to_array().map(|v| f(f64::from(v)) as f32));
     }
     let t = x.fma(c(std::f32::consts::FRAC_2_PI), c(ROUND));
     let n = t.sub(c(ROUND));
@@ -191,7 +191,7 @@ pub(crate) fn min<L: Lanes>(a: L, b: L) -> L {
 #[inline(always)]
 pub(crate) fn pow<L: Lanes>(a: L, b: L) -> L {
     let (a, b) = (a.to_array(), b.to_array());
-    L::from_array(&std::array::from_fn(|i| a[i].powf(b[i])))
+    L::from_array(&std::array::from_fn(|i| libm::pow(f64::from(a[i]), f64::from(b[i])) as f32))
 }
 
 /// Uniform numbers of `index`: [`downhill_tensor::rng::hash`] and [`downhill_tensor::rng::uniform`] in lanes.

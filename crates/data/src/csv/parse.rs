@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use ::csv::{ReaderBuilder, StringRecord, Trim};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, parse_number};
 use serde::{Deserialize, Serialize};
 
 use super::{Delimiter, Header, MAX_BYTES, MAX_COLUMNS, MAX_ROWS};
@@ -230,14 +230,14 @@ pub(super) const LARGEST: f64 = 1e15;
 /// A number; where the comma does not delimit, it may be the decimal point.
 fn number(value: &str, delimiter: Delimiter) -> Option<f64> {
     let decimal_comma = delimiter != Delimiter::Comma && value.matches(',').count() == 1 && !value.contains('.');
-    let parsed = if decimal_comma { value.replace(',', ".").parse() } else { value.parse::<f64>() };
-    parsed.ok().filter(|n| n.abs() <= LARGEST)
+    let parsed = if decimal_comma { parse_number(&value.replace(',', ".")) } else { parse_number(value) };
+    parsed.filter(|n| n.abs() <= LARGEST)
 }
 
 /// What is wrong with a value that should have been a number and is none.
 pub(super) fn not_a_number(value: &str) -> String {
-    match value.parse::<f64>() {
-        Ok(_) => format!("{} is beyond the largest number, {LARGEST:e}", quote(value)),
-        Err(_) => format!("\"{}\" is not a number", quote(value)),
+    match parse_number(value) {
+        Some(_) => format!("{} is beyond the largest number, {LARGEST:e}", quote(value)),
+        None => format!("\"{}\" is not a number", quote(value)),
     }
 }
