@@ -100,7 +100,7 @@ unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize,
             let c = p.c.add(i * p.n + j);
             let (from, from_row) = p.start.at(c, p.n, j);
             let a = p.a.add(i * p.a_strides.0);
-            micro::<L, 1, NV>(p.k, a, p.a_strides, b, p.b_row, (from, from_row), c, p.n, w);
+            micro::<L, 1, NV, false>(p.k, a, p.a_strides, b, p.b_row, (from, from_row), c, p.n, w);
         };
         if p.m < MR {
             for i in 0..p.m {
@@ -114,16 +114,16 @@ unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize,
             let c = p.c.add(i * p.n + j);
             let from = p.start.at(c, p.n, j);
             let a = p.a.add(i * p.a_strides.0);
-            micro::<L, MR, NV>(p.k, a, p.a_strides, b, p.b_row, from, c, p.n, w);
+            micro::<L, MR, NV, false>(p.k, a, p.a_strides, b, p.b_row, from, c, p.n, w);
             i += MR;
         }
     }
 }
 
-/// The register tile: MR rows of NV vectors, of which `w` columns are stored. What it starts from is added last: loaded first, it would keep
-/// the whole tile waiting.
+/// The register tile: MR rows of NV vectors, of which `w` columns are stored. With `LATE`, what it starts from is added last: a deep
+/// tile would wait for it to come from a far cache, a shallow one saves the addition.
 #[inline(always)]
-unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
+unsafe fn micro<L: Lanes, const MR: usize, const NV: usize, const LATE: bool>(
     k: usize,
     mut a: *const f32,
     (a_row, a_k): (usize, usize),
@@ -137,6 +137,15 @@ unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
     // SAFETY: the caller's promise; loops over constants are unrolled.
     unsafe {
         let mut acc = [[L::splat(0.0); NV]; MR];
+        let mut i = 0;
+        while !LATE && i < MR {
+            let mut v = 0;
+            while v < NV {
+                acc[i][v] = L::load(from.add(i * from_row + v * L::N));
+                v += 1;
+            }
+            i += 1;
+        }
         let mut p = 0;
         while p < k {
             let mut bv = [L::splat(0.0); NV];
@@ -166,7 +175,7 @@ unsafe fn micro<L: Lanes, const MR: usize, const NV: usize>(
             while v < NV {
                 let at = v * L::N;
                 if w > at {
-                    let sum = acc[i][v].add(L::load(from.add(at)));
+                    let sum = if LATE { acc[i][v].add(L::load(from.add(at))) } else { acc[i][v] };
                     if w >= at + L::N {
                         sum.store(row.add(at));
                     } else {
@@ -218,11 +227,11 @@ unsafe fn block_lanes<L: Lanes, const MR: usize, const NV: usize>(p: &Block) {
                 let (a, b, c) = (p.a.add(i * p.k), p.b.add(j * p.k), p.c.add(i * p.ldc + j));
                 if h == MR && w == nr {
                     let from = p.start.at(c, p.ldc, j);
-                    micro::<L, MR, NV>(p.k, a, (1, MR), b, nr, from, c, p.ldc, nr);
+                    micro::<L, MR, NV, true>(p.k, a, (1, MR), b, nr, from, c, p.ldc, nr);
                 } else {
                     let mut scratch = [0.0; MAX_MR * MAX_NR];
                     let zero = Start::Zero.at(c, 0, 0);
-                    micro::<L, MR, NV>(p.k, a, (1, MR), b, nr, zero, scratch.as_mut_ptr(), nr, nr);
+                    micro::<L, MR, NV, true>(p.k, a, (1, MR), b, nr, zero, scratch.as_mut_ptr(), nr, nr);
                     let (from, from_row) = p.start.at(c, p.ldc, j);
                     for y in 0..h {
                         for x in 0..w {
