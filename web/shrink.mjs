@@ -1,9 +1,21 @@
-// Makes what a release build downloads smaller; Trunk calls this after each build. Scripts lose their comments. wasm-bindgen names every function that wasm and
-// its bindings call in each other at length and with a hash: both sides get the same short names, and the bindings are minified.
-import { transform } from "esbuild";
+// Makes what a release build downloads smaller; Trunk calls this after each build. Scripts lose their comments. wasm-bindgen names
+// every function that wasm and its bindings call in each other at length and with a hash: both sides get the same short names. What the
+// page does not use of the bindings goes, then what only that used of the wasm, and Binaryen tidies up what is left.
+import { build, transform } from "esbuild";
+import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
+const WASM_OPT = join(dirname(fileURLToPath(import.meta.url)), "node_modules/binaryen/bin/wasm-opt");
+/** What rustc switches on for wasm, and the kernels' relaxed SIMD. More effort than -O1 makes the file smaller but not what is downloaded. */
+const OPTIONS = [
+  "-O1",
+  ...["bulk-memory", "bulk-memory-opt", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "relaxed-simd", "sign-ext", "simd"].map(
+    (feature) => `--enable-${feature}`,
+  ),
+];
 const MADE_UP = /^(__wb|__externref|wasm_bindgen__|intounderlying)/;
 const IMPORTS = 2;
 const EXPORTS = 7;
@@ -60,28 +72,65 @@ function number(value) {
 const sized = (bytes) => Buffer.concat([number(bytes.length), bytes]);
 const name = (text) => sized(Buffer.from(text));
 
-/** A section of imports or exports with other names. */
-function renamed(kind, section, names) {
+/** A section of imports with other names. */
+function imports(section, names) {
   const reader = new Reader(section);
   const count = reader.number();
   const parts = [number(count)];
-  const short = (text) => name(names[text] || text);
   for (let i = 0; i < count; i++) {
-    if (kind === IMPORTS) parts.push(name(reader.name()), short(reader.name()), reader.type());
-    else parts.push(short(reader.name()), reader.take(1), number(reader.number()));
+    const module = reader.name();
+    const field = reader.name();
+    parts.push(name(module), name(names[field] || field), reader.type());
   }
   return Buffer.concat(parts);
 }
 
-function shrunk(wasm, names) {
+/** A section of exports with other names, and without those that `code` never uses. */
+function exports(section, names, code) {
+  const reader = new Reader(section);
+  const parts = [];
+  for (let left = reader.number(); left > 0; left--) {
+    const long = reader.name();
+    const short = names[long] || long;
+    const rest = [reader.take(1), number(reader.number())];
+    if (code.includes(`.${short}`)) parts.push(Buffer.concat([name(short), ...rest]));
+  }
+  return Buffer.concat([number(parts.length), ...parts]);
+}
+
+function renamed(wasm, names, code) {
   const reader = new Reader(wasm, HEAD);
   const parts = [wasm.subarray(0, HEAD)];
   while (!reader.done) {
     const [kind] = reader.take(1);
     const section = reader.take(reader.number());
-    parts.push(Buffer.from([kind]), sized(kind === IMPORTS || kind === EXPORTS ? renamed(kind, section, names) : section));
+    const made = kind === IMPORTS ? imports(section, names) : kind === EXPORTS ? exports(section, names, code) : section;
+    parts.push(Buffer.from([kind]), sized(made));
   }
   return Buffer.concat(parts);
+}
+
+async function shrink(folder, name) {
+  const { outputFiles, mangleCache } = await build({
+    stdin: { contents: `export { default } from "./${name}.js";`, resolveDir: folder },
+    bundle: true,
+    external: ["./charts.js"],
+    write: false,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    // Nothing here is ever disposed of by a `using`.
+    define: { "Symbol.dispose": "false" },
+    mangleProps: MADE_UP,
+    mangleQuoted: true,
+    mangleCache: {},
+    logLevel: "warning",
+  });
+  const code = outputFiles[0].text;
+  writeFileSync(join(folder, `${name}.js`), code);
+  const wasm = join(folder, `${name}_bg.wasm`);
+  writeFileSync(wasm, renamed(readFileSync(wasm), mangleCache, code));
+  await promisify(execFile)(process.execPath, [WASM_OPT, wasm, "-o", wasm, ...OPTIONS]);
 }
 
 async function withoutComments(html) {
@@ -93,11 +142,5 @@ async function withoutComments(html) {
 if (process.env.TRUNK_PROFILE === "release") {
   const page = join(process.env.TRUNK_STAGING_DIR, "index.html");
   writeFileSync(page, await withoutComments(readFileSync(page, "utf8")));
-  for (const build of ["site", "site-relaxed"]) {
-    const file = (end) => join(process.env.TRUNK_STAGING_DIR, build + end);
-    const bindings = readFileSync(file(".js"), "utf8");
-    const { code, mangleCache } = await transform(bindings, { minify: true, format: "esm", target: "es2022", mangleProps: MADE_UP, mangleQuoted: true, mangleCache: {} });
-    writeFileSync(file(".js"), code);
-    writeFileSync(file("_bg.wasm"), shrunk(readFileSync(file("_bg.wasm")), mangleCache));
-  }
+  await Promise.all(["site", "site-relaxed"].map((name) => shrink(process.env.TRUNK_STAGING_DIR, name)));
 }

@@ -52,6 +52,12 @@ declare global {
   interface Window {
     downhill?: {
       state(): State;
+      /** Opens an experiment, given as JSON, afresh. */
+      load(experiment: string): void;
+      play(): void;
+      pause(): void;
+      /** Same initial weights, step 0. */
+      reset(): void;
       pace(stepsPerSecond: number | "max"): void;
       choose(choice: Choice): void;
       compare(steps?: number): Promise<Comparison>;

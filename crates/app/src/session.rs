@@ -167,10 +167,7 @@ impl Lab {
         if new_run {
             let same = before.as_ref().is_some_and(|b| b.experiment == info.experiment);
             self.begin(same);
-            self.inbox.update_value(|inbox| {
-                inbox.edit = None;
-                inbox.rate_until = -1.0;
-            });
+            self.inbox.update_value(|inbox| inbox.edit = None);
         }
         if before.is_none_or(|b| b.program != info.program) {
             self.profiled.set(None);
@@ -217,7 +214,6 @@ impl Lab {
         };
         let run = self.info.with_untracked(|i| i.as_ref().map(|i| i.run));
         if let Some(status) = status {
-            self.record_rate(status.step);
             self.status.set(status);
         }
         for (panel, shown) in frames {
@@ -230,30 +226,6 @@ impl Lab {
         }
     }
 
-    /// Continues the curve of the learning rate up to `step`: the schedule is a closed form, so the worker need not record it.
-    fn record_rate(self, step: u64) {
-        /// Points between two statuses, and the share of the run that a point may stand for.
-        const PARTS: f64 = 6.0;
-        const SHARE: f64 = 1.0 / 2000.0;
-        let step = step as f64;
-        let points = self.inbox.try_update_value(|inbox| {
-            let from = inbox.rate_until;
-            if step - from < (step * SHARE).max(1.0) {
-                return Vec::new();
-            }
-            inbox.rate_until = step;
-            let Some(experiment) = &inbox.experiment else { return Vec::new() };
-            let part = ((step - from) / PARTS).max(1.0);
-            let count = ((step - from) / part).round() as u32;
-            (1..=count)
-                .map(|i| (from + part * f64::from(i)).round())
-                .map(|s| (s as f32, experiment.lr_at(s as u64) as f32))
-                .collect()
-        });
-        let (steps, rates): (Vec<f32>, Vec<f32>) = points.unwrap_or_default().into_iter().unzip();
-        self.curves.update_value(|curves| curves.append("lr", &steps, &rates, false));
-    }
-
     /// Fetches a bundled file, or hands out one that the person gave.
     fn fetch(self, name: String) {
         if let Some(bytes) = self.inbox.with_value(|inbox| inbox.assets.get(&name).cloned()) {
@@ -263,14 +235,17 @@ impl Lab {
         spawn_local(async move {
             match download(&format!("./data/{name}")).await {
                 Ok(bytes) => self.hand_over(name, bytes),
-                Err(_) => self.tell(
-                    true,
-                    format!(
-                        "The data file \"{name}\" could not be fetched. Check the connection and reload, or choose other data."
-                    ),
-                ),
+                Err(_) => self.missing(&name),
             }
         });
+    }
+
+    /// A file is not to be had: the load that waits for it has failed, or every later one would wait behind it.
+    fn missing(self, name: &str) {
+        let error = UserError::at("data", format!("The file \"{name}\" could not be fetched."))
+            .hint("Check the connection, or choose other data. A large table of your own stays where it was loaded: no link holds it.");
+        let loading = self.inbox.with_value(|inbox| inbox.loading.as_ref().map(|(id, _)| *id));
+        self.failed(loading, error);
     }
 
     fn hand_over(self, name: String, bytes: Vec<u8>) {

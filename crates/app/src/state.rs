@@ -114,7 +114,6 @@ pub(crate) struct Inbox {
     pub restore: Option<Vec<u8>>,
     pub accepted: String,
     pub experiment: Option<Experiment>,
-    pub rate_until: f64,
     pub assets: HashMap<String, Vec<u8>>,
     pub crashes: u32,
     /// Promises given to scripts, by the request that answers them: what fulfils and what breaks them.

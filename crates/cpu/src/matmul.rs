@@ -130,7 +130,8 @@ impl MatMulOp {
         if let Some(epilogue) = epilogue {
             op.attach(epilogue, &reads[2..], results)?;
         }
-        op.small = op.m * op.n * op.k <= SMALL;
+        // The product of three sizes is more than 32 bits hold.
+        op.small = op.m.saturating_mul(op.n).saturating_mul(op.k) <= SMALL;
         Ok(op)
     }
 

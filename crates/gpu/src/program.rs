@@ -1,8 +1,7 @@
 //! From a plan to what is encoded: pipelines, offsets of parameters, workgroups.
 
-use std::collections::BTreeSet;
-
 use downhill_compile::{ExecError, Plan};
+use downhill_tensor::sort_short;
 
 use crate::device::GpuDevice;
 use crate::kernels::{self, Style};
@@ -41,7 +40,9 @@ pub struct Counts {
 pub fn counts(plan: &Plan) -> Result<Counts, ExecError> {
     let steps = dispatches(Style::HARDWARE, plan)?;
     let all: Vec<&Dispatch> = steps.iter().flat_map(|s| &s.dispatches).collect();
-    let sources: BTreeSet<&str> = all.iter().map(|d| d.source.as_str()).collect();
+    let mut sources: Vec<&str> = all.iter().map(|d| d.source.as_str()).collect();
+    sort_short(&mut sources);
+    sources.dedup();
     Ok(Counts { dispatches: all.len(), pipelines: sources.len() })
 }
 
@@ -66,6 +67,12 @@ pub(crate) struct Program {
     pub steps: usize,
     /// How long one run takes, once measured.
     pub nanos: Option<f64>,
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.params.destroy();
+    }
 }
 
 /// What a plan needs of the buffers, in words.

@@ -27,7 +27,13 @@ impl Staging {
     pub fn give(&mut self, buffer: Buffer) {
         self.idle.push(buffer);
         if self.idle.len() > KEPT {
-            self.idle.remove(0);
+            self.idle.remove(0).destroy();
         }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.idle.iter().for_each(Buffer::destroy);
     }
 }

@@ -25,6 +25,7 @@ mod session;
 mod snapshot;
 mod state;
 mod survive;
+mod tensors;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
 
@@ -37,4 +38,4 @@ pub use engine::{Engine, Program};
 pub use pump::Next;
 pub use ready::ready;
 pub use session::{NamedParameter, Session};
-pub use snapshot::{Array, Values, write_arrays};
+pub use tensors::{Array, Values, write_arrays};

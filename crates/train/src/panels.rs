@@ -4,7 +4,7 @@ use downhill_compile::{PlanOutput, Region};
 use downhill_data::{Plane, Sampler, Table};
 use downhill_graph::StepScalars;
 use downhill_model::{ProgramKind, encode_targets};
-use downhill_protocol::{MapSource, Watch};
+use downhill_protocol::{Event, MapSource, Message, Watch};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
@@ -167,7 +167,11 @@ impl Session {
         if let Some(watched) = self.panels.watched.iter_mut().find(|w| w.watch.panel == panel) {
             watched.inputs = Some(inputs.clone());
         }
-        self.queue_panel(Answer::Panel(panel), source, inputs)?;
+        match self.queue_panel(Answer::Panel(panel), source, inputs) {
+            // Its program does not fit: the panel counts as pending until the next edit, and training goes on without it.
+            Err(error) if self.engine.lost().is_none() => self.events.push(Message::new(Event::Error { id: None, error })),
+            queued => queued?,
+        }
         Ok(true)
     }
 
@@ -226,21 +230,31 @@ impl Session {
             Some(JobKind::Panel(job)) => job.source.clone(),
             _ => return Ok(()),
         };
-        let layout = match &source {
-            MapSource::Weights => {
-                let [parameters, _] = self.state_regions();
-                self.read_for_job(&[parameters])?;
-                ReadLayout::default()
-            }
-            MapSource::Stats => self.queue_probe()?,
-            MapSource::Grid { output_only, .. } => self.queue_map(&inputs, *output_only)?,
-            MapSource::Line { .. } | MapSource::Validation { .. } => self.queue_map(&inputs, true)?,
-            MapSource::Draft { .. } => self.queue_map(&inputs, false)?,
-        };
+        let queued = self.queue_outputs(&source, &inputs);
+        // Words that are read go to the job in front: one that asked for nothing would take those of the next.
+        if queued.is_err() && self.jobs.back().is_some_and(|job| job.reads == 0) {
+            self.jobs.pop_back();
+        }
+        let layout = queued?;
         if let Some(JobKind::Panel(job)) = self.jobs.back_mut().map(|j| &mut j.kind) {
             (job.layout, job.inputs) = (layout, inputs);
         }
         Ok(())
+    }
+
+    /// Queues what a source shows, for the job begun last.
+    fn queue_outputs(&mut self, source: &MapSource, inputs: &[f32]) -> Result<ReadLayout, UserError> {
+        match source {
+            MapSource::Weights => {
+                let [parameters, _] = self.state_regions();
+                self.read_for_job(&[parameters])?;
+                Ok(ReadLayout::default())
+            }
+            MapSource::Stats => self.queue_probe(),
+            MapSource::Grid { output_only, .. } => self.queue_map(inputs, *output_only),
+            MapSource::Line { .. } | MapSource::Validation { .. } => self.queue_map(inputs, true),
+            MapSource::Draft { .. } => self.queue_map(inputs, false),
+        }
     }
 
     /// Queues the map program over all rows of `inputs`.
@@ -263,6 +277,7 @@ impl Session {
 
     /// Queues a probe of the next batch, after the parameters. Every output counts as one row.
     fn queue_probe(&mut self) -> Result<ReadLayout, UserError> {
+        self.program(ProgramKind::Probe { rows: self.experiment.training.batch_size })?;
         let [parameters, _] = self.state_regions();
         self.read_for_job(&[parameters])?;
         let step = self.queued;

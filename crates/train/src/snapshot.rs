@@ -6,18 +6,17 @@ use downhill_data::{Assets, SamplerPosition};
 use downhill_model::Experiment;
 use downhill_protocol::{Arrays, Event, Message};
 use downhill_tensor::UserError;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::jobs::JobKind;
 use crate::session::Session;
 use crate::state::State;
 use crate::survive::Kept;
+use crate::tensors::{Array, TensorFile, Values, write_arrays};
 
 /// Version of the snapshot's form.
 const FORMAT: u32 = 1;
-/// Key of the metadata.
-const KEY: &str = "downhill";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Meta {
@@ -80,7 +79,7 @@ impl Session {
         let experiment = self.experiment.to_value().to_string();
         let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.data.card.hash.clone() };
         let meta =
-            serde_json::to_string(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
+            serde_json::to_value(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
         let slots = self.experiment.slots();
         let mut arrays = Vec::new();
         for entry in &state.layout.entries {
@@ -90,7 +89,7 @@ impl Session {
                 push(slot_name(slot, &entry.name), state.slot(i, entry));
             }
         }
-        write_arrays(&arrays, Some(meta))
+        write_arrays(&arrays, Some(meta.to_string()))
     }
 
     /// Takes up a snapshot: its experiment, state and place in the order of samples. The next step is bit for bit that of the run it was
@@ -99,11 +98,12 @@ impl Session {
     /// # Errors
     /// When the bytes are no snapshot, or the experiment in it cannot be trained.
     pub fn restore(bytes: &[u8], assets: &dyn Assets) -> Result<Self, UserError> {
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| broken(&e))?;
-        let meta = header.metadata().as_ref().and_then(|m| m.get(KEY));
+        let file = TensorFile::read(bytes)?;
+        let meta = file.text();
         let meta =
             meta.ok_or_else(|| UserError::new("This file holds weights only, not a run.").hint("Use it as initial weights."))?;
-        let meta: Meta = serde_json::from_str(meta).map_err(|e| broken(&e))?;
+        let meta: Value = serde_json::from_str(meta).map_err(|e| broken(&e))?;
+        let meta = Meta::deserialize(&meta).map_err(|e| broken(&e))?;
         if meta.format > FORMAT {
             let message = format!("This snapshot is of version {}, newer than this build understands ({FORMAT}).", meta.format);
             return Err(UserError::new(message).hint("Reload the page, or update the program."));
@@ -111,7 +111,7 @@ impl Session {
         let experiment = Experiment::parse(&meta.experiment)?.experiment;
         let mut session = Session::new(experiment, assets)?;
         let slots = session.experiment.slots();
-        let state = session.state_from(bytes, &slots)?;
+        let state = session.state_from(&file, &slots)?;
         session.write_state(&state)?;
         if session.data.card.hash == meta.data {
             session.sampler.restore(meta.sampler)?;
@@ -128,7 +128,7 @@ impl Session {
     /// # Errors
     /// When a parameter is missing or has another shape.
     pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
-        let state = self.state_from(bytes, &[])?;
+        let state = self.state_from(&TensorFile::read(bytes)?, &[])?;
         self.settle().await?;
         self.write_state(&state)?;
         self.slots_since = self.queued;
@@ -137,15 +137,14 @@ impl Session {
         Ok(())
     }
 
-    fn state_from(&self, bytes: &[u8], slots: &[&str]) -> Result<State, UserError> {
-        let file = SafeTensors::deserialize(bytes).map_err(|e| broken(&e))?;
+    fn state_from(&self, file: &TensorFile<'_>, slots: &[&str]) -> Result<State, UserError> {
         let mut state = State::new(self.engine.layout().clone());
         let layout: StateLayout = state.layout.clone();
         for entry in &layout.entries {
             let shape = entry.shape.to_vec();
-            state.put(entry, None, &read_tensor(&file, &entry.name, &shape)?);
+            state.put(entry, None, &file.floats(&entry.name, &shape)?);
             for (i, slot) in slots.iter().enumerate() {
-                state.put(entry, Some(i), &read_tensor(&file, &slot_name(slot, &entry.name), &shape)?);
+                state.put(entry, Some(i), &file.floats(&slot_name(slot, &entry.name), &shape)?);
             }
         }
         Ok(state)
@@ -156,60 +155,6 @@ fn slot_name(slot: &str, parameter: &str) -> String {
     format!("optimizer.{slot}.{parameter}")
 }
 
-/// A tensor to be written to a file.
-#[derive(Clone, Debug)]
-pub struct Array<'a> {
-    /// Name in the file.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<usize>,
-    /// Elements, row-major.
-    pub values: Values<'a>,
-}
-
-/// Elements of an [`Array`].
-#[derive(Clone, Copy, Debug)]
-pub enum Values<'a> {
-    /// 32-bit floats.
-    F32(&'a [f32]),
-    /// Whole numbers below 2³¹, written as signed ones, which every reader knows.
-    I32(&'a [u32]),
-}
-
-/// A safetensors file, with the text under the metadata key `downhill` where there is one.
-///
-/// # Errors
-/// When a tensor's elements do not fill its shape.
-pub fn write_arrays(arrays: &[Array<'_>], meta: Option<String>) -> Result<Vec<u8>, UserError> {
-    let views = arrays.iter().map(|array| {
-        let (dtype, bytes): (Dtype, &[u8]) = match array.values {
-            Values::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
-            Values::I32(values) => (Dtype::I32, bytemuck::cast_slice(values)),
-        };
-        let view = TensorView::new(dtype, array.shape.clone(), bytes).map_err(|e| broken(&e))?;
-        Ok((array.name.as_str(), view))
-    });
-    let views = views.collect::<Result<Vec<_>, UserError>>()?;
-    let meta = meta.map(|text| std::iter::once((KEY.to_string(), text)).collect());
-    serialize(views, meta).map_err(|e| broken(&e))
-}
-
-fn read_tensor(file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
-    let tensor = file
-        .tensor(name)
-        .map_err(|_| UserError::at(name, "The file does not hold this tensor.").hint("Its weights belong to another model."))?;
-    if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-        let message = format!(
-            "The file holds a {:?} tensor of shape {:?} here; the model needs F32 {shape:?}.",
-            tensor.dtype(),
-            tensor.shape()
-        );
-        return Err(UserError::at(name, message).hint("Its weights belong to another model."));
-    }
-    // The bytes may lie at any address, so they are not cast in place.
-    Ok(tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-}
-
 fn broken(error: &dyn std::error::Error) -> UserError {
-    UserError::new(format!("The file could not be read as safetensors: {error}."))
+    UserError::new(format!("The snapshot could not be read: {error}."))
 }

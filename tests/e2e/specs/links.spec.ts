@@ -30,6 +30,25 @@ test("a link opens the experiment it holds", async ({ page }) => {
   expect((await lab.state()).experiment).toMatchObject({ data: { moons: {} } });
 });
 
+test("a link to a table that is not here is answered with a sentence, and the first example runs", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link({ ...good, data: { csv: { file: "mine.csv", target: "y" } } }));
+  await expect(page.getByRole("alert").first()).toContainText("mine.csv");
+});
+
+test("data that cannot be fetched leaves the run as it is, and other data can be chosen", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link(good));
+  await page.route("**/data/**", (route) => route.abort());
+  await page.evaluate((text) => window.downhill!.load(text), JSON.stringify({ ...good, data: "digits" }));
+  await expect(page.getByRole("alert").first()).toContainText("could not be fetched");
+  const { step, run } = await lab.state();
+  await page.waitForFunction((before) => window.downhill!.state().step > before, step);
+  expect((await lab.state()).run).toBe(run);
+  await page.evaluate((text) => window.downhill!.load(text), JSON.stringify({ ...good, data: "circles" }));
+  await lab.reach((state) => "circles" in (state.experiment.data as object) && state.step > 0);
+});
+
 test("a learning rate that makes the loss run away stops the run and names what went first", async ({ page }) => {
   const lab = new Lab(page);
   const experiment = { ...good, loss: "mse", data: "sine", model: [{ linear: { out: 8 } }, "relu", { linear: { out: 1 } }], optimizer: { sgd: { lr: 1000 } }, view: { pace: "max" } };

@@ -52,6 +52,14 @@ pub fn BringYourOwn() -> impl IntoView {
             read(file);
         }
     };
+    // A text field takes minutes for what a file brings in a moment.
+    let pasted = move |ev: web_sys::ClipboardEvent| {
+        let new = ev.clipboard_data().and_then(|data| data.get_data("text").ok()).filter(|new| new.len() > INLINE);
+        if let Some(new) = new {
+            ev.prevent_default();
+            look(new, String::new());
+        }
+    };
     let picked = move |ev: leptos::ev::Event| {
         let input: web_sys::HtmlInputElement = event_target(&ev);
         if let Some(file) = input.files().and_then(|f| f.get(0)) {
@@ -60,7 +68,7 @@ pub fn BringYourOwn() -> impl IntoView {
     };
     view! {
         <div class="own" on:dragover=|ev| ev.prevent_default() on:drop=dropped>
-            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a CSV file" on:input=entered(move |ev| look(event_target_value(&ev), String::new()))></textarea>
+            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a CSV file" on:paste=pasted on:input=entered(move |ev| look(event_target_value(&ev), String::new()))></textarea>
             <label class="file">"Choose a file "<input type="file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
             {move || found.get().map(|f| match f {
                 Err(error) => view! { <p class="trouble" role="alert">{error}</p> }.into_any(),

@@ -1,0 +1,161 @@
+//! Safetensors files: the length of a JSON header, the header, and the numbers it points at. The format is a page long, and reading it
+//! with the header as a plain JSON value takes a fifth of the library's code, all of which a visitor of the page would download.
+
+use downhill_tensor::UserError;
+use serde_json::{Map, Value, json};
+
+/// Key of the metadata in a header.
+const METADATA: &str = "__metadata__";
+/// Key of our text in the metadata.
+const KEY: &str = "downhill";
+/// What the format wants the numbers to be aligned to.
+const ALIGNMENT: usize = 8;
+
+/// A tensor to be written to a file.
+#[derive(Clone, Debug)]
+pub struct Array<'a> {
+    /// Name in the file.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Elements, row-major.
+    pub values: Values<'a>,
+}
+
+/// Elements of an [`Array`].
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'a> {
+    /// 32-bit floats.
+    F32(&'a [f32]),
+    /// Whole numbers below 2³¹, written as signed ones, which every reader knows.
+    I32(&'a [u32]),
+}
+
+/// A safetensors file, with the text under the metadata key `downhill` where there is one.
+///
+/// # Errors
+/// When a tensor's elements do not fill its shape.
+pub fn write_arrays(arrays: &[Array<'_>], text: Option<String>) -> Result<Vec<u8>, UserError> {
+    let mut header = Map::new();
+    if let Some(text) = text {
+        header.insert(METADATA.to_string(), json!({ KEY: text }));
+    }
+    let mut data = Vec::new();
+    for array in arrays {
+        let (dtype, bytes): (&str, &[u8]) = match array.values {
+            Values::F32(values) => ("F32", bytemuck::cast_slice(values)),
+            Values::I32(values) => ("I32", bytemuck::cast_slice(values)),
+        };
+        if bytes.len() != size_of::<f32>() * array.shape.iter().product::<usize>() {
+            return Err(UserError::at(array.name.as_str(), "The elements of this tensor do not fill its shape."));
+        }
+        let offsets = [data.len(), data.len() + bytes.len()];
+        data.extend_from_slice(bytes);
+        header.insert(array.name.clone(), json!({ "dtype": dtype, "shape": array.shape, "data_offsets": offsets }));
+    }
+    let mut header = Value::Object(header).to_string();
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(ALIGNMENT) - header.len()));
+    Ok([&(header.len() as u64).to_le_bytes(), header.as_bytes(), data.as_slice()].concat())
+}
+
+/// A safetensors file that was read.
+#[derive(Debug)]
+pub(crate) struct TensorFile<'a> {
+    header: Value,
+    data: &'a [u8],
+}
+
+impl<'a> TensorFile<'a> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, UserError> {
+        let read = || {
+            let (length, rest) = bytes.split_first_chunk()?;
+            let (header, data) = rest.split_at_checked(u64::from_le_bytes(*length).try_into().ok()?)?;
+            let header: Value = serde_json::from_str(str::from_utf8(header).ok()?).ok()?;
+            header.is_object().then_some(Self { header, data })
+        };
+        read().ok_or_else(|| {
+            UserError::new("The file could not be read as safetensors: its header is damaged.").hint("Choose another file.")
+        })
+    }
+
+    /// The text that was written with the tensors.
+    pub fn text(&self) -> Option<&str> {
+        self.header.get(METADATA)?.get(KEY)?.as_str()
+    }
+
+    /// The elements of a tensor.
+    ///
+    /// # Errors
+    /// When the file does not hold it in this shape.
+    pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
+        let other = |message: String| UserError::at(name, message).hint("Its weights belong to another model.");
+        let entry = self.header.get(name).ok_or_else(|| other("The file does not hold this tensor.".to_string()))?;
+        let (dtype, found) = (entry["dtype"].as_str().unwrap_or("nameless"), &entry["shape"]);
+        if dtype != "F32" || *found != json!(shape) {
+            return Err(other(format!(
+                "The file holds a {dtype} tensor of shape {found} here; the model needs F32 {shape:?}."
+            )));
+        }
+        let offset = |i: usize| usize::try_from(entry["data_offsets"][i].as_u64()?).ok();
+        let bytes = offset(0).zip(offset(1)).and_then(|(from, to)| self.data.get(from..to));
+        let bytes = bytes.filter(|bytes| bytes.len() == size_of::<f32>() * shape.iter().product::<usize>());
+        let bytes = bytes
+            .ok_or_else(|| UserError::at(name, "The elements of this tensor are missing.").hint("Choose another file."))?;
+        // They may lie at any address, so they are not cast in place.
+        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::SafeTensors;
+
+    fn file() -> Vec<u8> {
+        let arrays = [
+            Array { name: "0.weight".to_string(), shape: vec![2, 3], values: Values::F32(&[1.0, -2.5, 3.0, 0.0, 1e-30, 7.0]) },
+            Array { name: "indices".to_string(), shape: vec![2], values: Values::I32(&[5, 6]) },
+        ];
+        write_arrays(&arrays, Some("a \"text\"".to_string())).expect("the elements fill the shapes")
+    }
+
+    #[test]
+    fn the_library_reads_what_is_written() {
+        let bytes = file();
+        let read = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+        let weight = read.tensor("0.weight").expect("there is one");
+        assert_eq!((weight.shape(), weight.data().len()), (&[2, 3][..], 24));
+        assert_eq!(read.tensor("indices").expect("there is one").data(), &[5, 0, 0, 0, 6, 0, 0, 0]);
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("a header");
+        assert_eq!(header.metadata().as_ref().and_then(|m| m.get(KEY)).map(String::as_str), Some("a \"text\""));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let bytes = file();
+        let read = TensorFile::read(&bytes).expect("a safetensors file");
+        assert_eq!(read.text(), Some("a \"text\""));
+        assert_eq!(read.floats("0.weight", &[2, 3]).expect("there is one"), [1.0, -2.5, 3.0, 0.0, 1e-30, 7.0]);
+    }
+
+    #[test]
+    fn damage_and_other_tensors_are_told() {
+        let bytes = file();
+        for cut in 0..bytes.len() {
+            let part = TensorFile::read(&bytes[..cut]);
+            // The integers are last.
+            let whole = part.and_then(|file| file.floats("0.weight", &[2, 3]));
+            assert_eq!(whole.is_ok(), cut >= bytes.len() - 8, "{cut} bytes");
+        }
+        let read = TensorFile::read(&bytes).expect("a safetensors file");
+        for (name, shape) in [("1.weight", &[2, 3][..]), ("0.weight", &[3, 2]), ("indices", &[2])] {
+            assert!(read.floats(name, shape).is_err(), "{name} {shape:?}");
+        }
+        assert!(TensorFile::read(&[255; 16]).is_err());
+        assert!(write_arrays(&[Array { name: String::new(), shape: vec![3], values: Values::F32(&[1.0]) }], None).is_err());
+    }
+}
