@@ -23,8 +23,11 @@ pub enum Next {
 
 /// Longest time between two looks at the metrics ring.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
-/// On a device everything that is to be read is asked for together, this often: each answer costs a way there and back.
-const BEAT: Duration = Duration::from_millis(50);
+/// On a device everything that is to be read is asked for together, this often: each answer costs a way there and back. Three answers a
+/// beat, since inputs that panels upload come in between, and those of evaluations stay below sixty a second.
+const BEAT: Duration = Duration::from_millis(70);
+/// Time between two evaluations of a run that is watched on a device.
+const EVALUATE_EVERY: Duration = Duration::from_millis(250);
 /// Batches of steps that a device is given ahead: it works on one while the next is made ready.
 const AHEAD: usize = 2;
 /// Time that such a batch should take.
@@ -85,7 +88,8 @@ impl Session {
     /// Queues what is due; says what comes next where nothing is. `busy` says that something is under way.
     fn queue_more(&mut self, now: Instant, deadline: Instant, busy: bool) -> Result<Option<Next>, UserError> {
         self.rate.mark(now, self.done);
-        if self.evaluation_due() {
+        if self.evaluation_due(now) {
+            self.evaluate_from = now + EVALUATE_EVERY;
             self.queue_evaluation()?;
             return Ok(None);
         }
@@ -129,9 +133,11 @@ impl Session {
         Ok(Some(wake.map_or(Next::Rest, Next::At)))
     }
 
-    /// Evaluations come every `eval_every` steps exactly, before the first step, and where the run rests.
-    fn evaluation_due(&self) -> bool {
-        let on_the_beat = self.queued.is_multiple_of(self.experiment.training.eval_every.max(1));
+    /// Evaluations come every `eval_every` steps exactly, before the first step, and where the run rests. A run that is watched on a
+    /// device leaves out those that nobody could tell apart: a fast one would read back hundreds a second.
+    fn evaluation_due(&self, now: Instant) -> bool {
+        let seen = !self.paced || self.engine.backend() == Backend::Cpu || now >= self.evaluate_from;
+        let on_the_beat = seen && self.queued.is_multiple_of(self.experiment.training.eval_every.max(1));
         (on_the_beat || !self.running) && self.diverged_at.is_none() && self.evaluation_wanted()
     }
 

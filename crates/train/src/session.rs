@@ -83,6 +83,8 @@ pub struct Session {
     /// Before this no panel is read from a device; and whether one has been since then.
     pub(crate) beat: Instant,
     pub(crate) on_beat: bool,
+    /// Before this a watched run on a device is not evaluated again.
+    pub(crate) evaluate_from: Instant,
     pub(crate) indices: Vec<u32>,
     pub(crate) scalars: Vec<StepScalars>,
     pub(crate) seconds_per_step: f64,
@@ -153,6 +155,7 @@ impl Session {
             drained: Instant::now(),
             beat: Instant::now(),
             on_beat: false,
+            evaluate_from: Instant::now(),
             indices: Vec::new(),
             scalars: Vec::new(),
             seconds_per_step: 0.0,
