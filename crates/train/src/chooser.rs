@@ -1,8 +1,10 @@
 //! What trains: opens the GPU beside the run, tests it, measures both backends on the program of now, and moves the run to the better one.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use downhill_compile::{Plan, ProgramId, Progress, StateLayout};
@@ -42,6 +44,8 @@ pub struct Chooser {
     backends: Backends,
     device: Option<GpuDevice>,
     trial: Option<Trial>,
+    /// Whether the trial measures the device: what else the thread does would be taken for the device's own slowness.
+    quiet: Rc<Cell<bool>>,
     /// When the next trial begins.
     due: Option<Instant>,
     /// Build of the session that was tried.
@@ -57,6 +61,7 @@ impl Chooser {
             backends: Backends::default(),
             device: None,
             trial: None,
+            quiet: Rc::default(),
             due: Some(Instant::now() + PATIENCE),
             tried: None,
             changed: true,
@@ -79,6 +84,11 @@ impl Chooser {
     /// Whether a trial is under way or due, so that somebody has to look after it.
     pub fn is_busy(&self) -> bool {
         self.trial.is_some() || self.due.is_some()
+    }
+
+    /// Whether the run has to rest for a moment, so that the device is measured fairly.
+    pub fn wants_quiet(&self) -> bool {
+        self.trial.is_some() && self.quiet.get()
     }
 
     /// The backends, if anything about them has changed since the last call.
@@ -110,7 +120,7 @@ impl Chooser {
             self.note_refusal(&UserError::new(format!("The GPU was lost ({why}).")));
         }
         self.begin_trial(session);
-        if let Some(tried) = self.poll_trial() {
+        if let Some(tried) = self.poll_trial().await {
             self.note_tried(tried);
         }
         let device = match self.wanted() {
@@ -162,16 +172,17 @@ impl Chooser {
         self.tried = Some(session.build);
         let by_hand = self.backends.choice != Choice::Auto;
         let subject = Subject::of(session);
-        self.trial = Some(Box::pin(try_out(self.device.clone(), self.options.clone(), subject, by_hand)));
+        self.trial = Some(Box::pin(try_out(self.device.clone(), self.options.clone(), subject, by_hand, self.quiet.clone())));
         if self.device.is_none() {
             self.backends.gpu = GpuState::Preparing;
         }
         self.changed = true;
     }
 
-    fn poll_trial(&mut self) -> Option<Tried> {
-        // Nobody is woken by it: whoever advances the session looks again soon.
-        let polled = self.trial.as_mut()?.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    /// Lets the trial go on as far as it can; it wakes whoever advances the session.
+    async fn poll_trial(&mut self) -> Option<Tried> {
+        let trial = self.trial.as_mut()?;
+        let polled = poll_fn(|cx| Poll::Ready(trial.as_mut().poll(cx))).await;
         let Poll::Ready(tried) = polled else { return None };
         self.trial = None;
         Some(tried)
@@ -260,24 +271,41 @@ impl Subject {
         Self { layout: session.engine.layout().clone(), plans }
     }
 
-    async fn rate(&self, device: Option<&GpuDevice>) -> Result<f64, UserError> {
-        rate(self.layout.clone(), self.plans.first().cloned(), device).await
+    /// Steps per second of the training program; `quiet` is set while a device is measured.
+    async fn rate(&self, device: Option<&GpuDevice>, quiet: &Cell<bool>) -> Result<f64, UserError> {
+        let plan = self.plans.first().ok_or_else(|| UserError::new("Nothing is compiled yet."))?;
+        if let Some(device) = device {
+            device.warm(plan).await.map_err(|e| UserError::new(format!("The GPU cannot run this network: {e}.")))?;
+        }
+        let engine = Engine::with_plans(self.layout.clone(), vec![plan.clone()], device)?;
+        quiet.set(device.is_some());
+        rate(engine).await
     }
 }
 
 /// Opens a device if there is none yet, and measures both backends; a software adapter only where it was asked for `by_hand`. What the
 /// session needs to move there without a pause is then ready.
-async fn try_out(device: Option<GpuDevice>, options: DeviceOptions, subject: Subject, by_hand: bool) -> Tried {
-    let cpu = subject.rate(None).await.ok();
+async fn try_out(
+    device: Option<GpuDevice>,
+    options: DeviceOptions,
+    subject: Subject,
+    by_hand: bool,
+    quiet: Rc<Cell<bool>>,
+) -> Tried {
+    let cpu = subject.rate(None, &quiet).await.ok();
     let opened = match device {
         Some(device) => Ok(device),
         None => open(&options).await,
     };
     let (device, gpu) = match opened {
-        Ok(device) if by_hand || !device.adapter().software => match subject.rate(Some(&device)).await {
-            Ok(gpu) => (Ok(device), Some(gpu)),
-            Err(error) => (Err(error), None),
-        },
+        Ok(device) if by_hand || !device.adapter().software => {
+            let gpu = subject.rate(Some(&device), &quiet).await;
+            quiet.set(false);
+            match gpu {
+                Ok(gpu) => (Ok(device), Some(gpu)),
+                Err(error) => (Err(error), None),
+            }
+        }
         opened => (opened, None),
     };
     if let (Ok(device), Some(gpu)) = (&device, gpu)
@@ -297,16 +325,11 @@ impl Session {
     /// # Errors
     /// When it does not run there.
     pub async fn rate_on(&self, device: Option<&GpuDevice>) -> Result<f64, UserError> {
-        Subject::of(self).rate(device).await
+        Subject::of(self).rate(device, &Cell::new(false)).await
     }
 }
 
-async fn rate(layout: StateLayout, plan: Option<Plan>, device: Option<&GpuDevice>) -> Result<f64, UserError> {
-    let Some(plan) = plan else { return Err(UserError::new("Nothing is compiled yet.")) };
-    if let Some(device) = device {
-        device.warm(&plan).await.map_err(|e| UserError::new(format!("The GPU cannot run this network: {e}.")))?;
-    }
-    let mut engine = Engine::with_plans(layout, vec![plan], device)?;
+async fn rate(mut engine: Engine) -> Result<f64, UserError> {
     let program = ProgramId(0);
     let ring = engine.layout().ring.max(1) as usize;
     // The first step shows what is compiled or allocated late.

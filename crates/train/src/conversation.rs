@@ -96,6 +96,9 @@ impl Conversation {
         if let Some(chooser) = &mut self.chooser {
             chooser.advance(session).await;
             look = chooser.is_busy().then(|| Instant::now() + LOOK_EVERY);
+            if let (Some(look), true) = (look, chooser.wants_quiet()) {
+                return Next::At(look);
+            }
         }
         let next = match session.advance(deadline).await {
             Ok(next) => next,

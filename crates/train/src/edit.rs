@@ -75,7 +75,7 @@ impl Session {
         match on_device {
             Err(error) if self.engine.device().is_some() => {
                 let built = Built::new(experiment, data, None)?;
-                self.lost = Some(format!("This network does not fit the GPU: {}", error.message));
+                self.lost = Some(error.message);
                 Ok(built)
             }
             outcome => outcome,

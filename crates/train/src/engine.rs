@@ -46,6 +46,18 @@ impl Runner {
         }
     }
 
+    fn backend(&self) -> Backend {
+        match self {
+            Self::Cpu(_) => Backend::Cpu,
+            Self::Gpu(_) => Backend::Gpu,
+        }
+    }
+
+    fn load(&mut self, plan: &Plan) -> Result<ProgramId, UserError> {
+        let backend = self.backend();
+        self.executor().load(plan).map_err(|e| failed(backend, &e))
+    }
+
     fn executor(&mut self) -> &mut dyn Executor {
         match self {
             Self::Cpu(cpu) => cpu,
@@ -91,17 +103,14 @@ impl Engine {
     pub fn with_plans(layout: StateLayout, plans: Vec<Plan>, device: Option<&GpuDevice>) -> Result<Self, UserError> {
         let mut runner = Runner::new(device);
         for plan in &plans {
-            runner.executor().load(plan).map_err(|e| failed(&e))?;
+            runner.load(plan)?;
         }
         Ok(Self { runner, layout, plans, completed: Vec::new() })
     }
 
     /// What runs the programs.
     pub fn backend(&self) -> Backend {
-        match self.runner {
-            Runner::Cpu(_) => Backend::Cpu,
-            Runner::Gpu(_) => Backend::Gpu,
-        }
+        self.runner.backend()
     }
 
     /// The device that runs the programs, if it is not the CPU.
@@ -144,7 +153,7 @@ impl Engine {
     pub fn load(&mut self, graph: &Graph, name: &str) -> Result<(Program, Plan), UserError> {
         let layout = self.layout_for(graph);
         let plan = compile(graph, name, &layout, &Options::default()).map_err(|e| too_large(&e))?;
-        let id = self.runner.executor().load(&plan).map_err(|e| failed(&e))?;
+        let id = self.runner.load(&plan)?;
         self.plans.push(plan.clone());
         let program = Program { id, outputs: plan.outputs.clone(), kernels: plan.steps.len(), flops: plan.flops() };
         Ok((program, plan))
@@ -168,7 +177,7 @@ impl Engine {
     /// When the words reach beyond the feed's place.
     pub fn feed(&mut self, name: &str, row: u32, words: &[u32]) -> Result<(), UserError> {
         let Some((at, stride)) = self.layout.feed(name) else { return Ok(()) };
-        self.runner.executor().upload(Space::Data, at + row * stride, words).map_err(|e| failed(&e))
+        self.runner.executor().upload(Space::Data, at + row * stride, words).map_err(|e| failed(self.backend(), &e))
     }
 
     /// Queues a write to the arena.
@@ -176,7 +185,7 @@ impl Engine {
     /// # Errors
     /// When the words reach beyond the arena.
     pub fn write(&mut self, at: u32, words: &[u32]) -> Result<(), UserError> {
-        self.runner.executor().upload(Space::Arena, at, words).map_err(|e| failed(&e))
+        self.runner.executor().upload(Space::Arena, at, words).map_err(|e| failed(self.backend(), &e))
     }
 
     /// Queues runs of a program.
@@ -184,7 +193,7 @@ impl Engine {
     /// # Errors
     /// When the device is lost.
     pub fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, UserError> {
-        self.runner.executor().submit(program, steps).map_err(|e| failed(&e))
+        self.runner.executor().submit(program, steps).map_err(|e| failed(self.backend(), &e))
     }
 
     /// Queues a read.
@@ -192,7 +201,7 @@ impl Engine {
     /// # Errors
     /// When a region lies outside its buffer.
     pub fn read(&mut self, regions: &[Region]) -> Result<ReadId, UserError> {
-        self.runner.executor().request_read(regions).map_err(|e| failed(&e))
+        self.runner.executor().request_read(regions).map_err(|e| failed(self.backend(), &e))
     }
 
     /// Works until the deadline, or until nothing is queued.
@@ -213,11 +222,11 @@ impl Engine {
     pub async fn profile(&mut self, program: ProgramId, step: &StepScalars) -> Result<(Vec<f64>, &'static str), UserError> {
         match &mut self.runner {
             Runner::Cpu(cpu) => {
-                let times = cpu.profile(program, step).map_err(|e| failed(&e))?;
+                let times = cpu.profile(program, step).map_err(|e| failed(Backend::Cpu, &e))?;
                 Ok((times.into_iter().map(|(_, nanoseconds)| nanoseconds).collect(), "clock"))
             }
             Runner::Gpu(gpu) => {
-                let profile = gpu.profile(program, step).await.map_err(|e| failed(&e))?;
+                let profile = gpu.profile(program, step).await.map_err(|e| failed(Backend::Gpu, &e))?;
                 let clock = match profile.clock {
                     Clock::Timestamps => "timestamps",
                     Clock::Replay => "replay",
@@ -266,10 +275,14 @@ fn too_large(error: &dyn std::error::Error) -> UserError {
         .hint("Make layers smaller, use fewer of them, or lower the batch size.")
 }
 
-fn failed(error: &ExecError) -> UserError {
+fn failed(backend: Backend, error: &ExecError) -> UserError {
+    let place = match backend {
+        Backend::Cpu => "CPU",
+        Backend::Gpu => "GPU",
+    };
     match error {
         ExecError::DeviceLost(why) => UserError::new(format!("The GPU was lost: {why}.")),
-        _ => UserError::new(format!("This network cannot run here: {error}."))
+        _ => UserError::new(format!("This network cannot run on the {place}: {error}."))
             .hint("Make layers smaller, use fewer of them, or lower the batch size."),
     }
 }

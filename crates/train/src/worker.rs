@@ -112,11 +112,12 @@ impl Doorbell {
         self.inbox.borrow_mut().pop_front()
     }
 
-    /// Gives the thread back until the bell rings, or until something else has come.
+    /// Gives the thread back until the bell rings, or until something else that the loop is interested in has come.
     async fn rest(&self, other: impl Future<Output = ()>) {
         let mut other = pin!(other);
+        let mut woken = false;
         poll_fn(|cx| {
-            if self.rung.take() || other.as_mut().poll(cx).is_ready() {
+            if self.rung.take() || std::mem::replace(&mut woken, true) || other.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
             self.waker.replace(Some(cx.waker().clone()));
