@@ -5,45 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
 
-use downhill_data::Bundled;
-use downhill_model::{Experiment, presets};
+mod shared;
+
+use downhill_model::presets;
 use downhill_protocol::Backend;
-use downhill_train::{DeviceOptions, GpuDevice, Session, open};
+use shared::{SPIRALS, assert_curves_agree, device, losses, session};
 
 #[cfg(target_arch = "wasm32")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
-
-const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
-    "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }],
-    "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16, "eval_every": 100, "steps": 300 } }"#;
-
-async fn device() -> Option<GpuDevice> {
-    match open(&DeviceOptions::default()).await {
-        Ok(device) => Some(device),
-        Err(error) if cfg!(target_arch = "wasm32") || std::env::var_os("DOWNHILL_REQUIRE_GPU").is_some() => panic!("{error}"),
-        Err(_) => None,
-    }
-}
-
-fn session(document: &str) -> Session {
-    Session::new(Experiment::parse(document).unwrap().experiment, &Bundled).unwrap()
-}
-
-async fn losses(session: &mut Session, steps: u64) -> Vec<(u64, f32)> {
-    session.keep_losses();
-    session.step(steps);
-    session.run_until_rest().await.unwrap();
-    session.take_losses()
-}
-
-/// Both sum in f32, in different orders, and fifty steps let that grow.
-fn assert_curves_agree(what: &str, cpu: &[(u64, f32)], gpu: &[(u64, f32)]) {
-    assert_eq!(cpu.len(), gpu.len(), "{what}");
-    for ((step, a), (other, b)) in cpu.iter().zip(gpu) {
-        assert_eq!(step, other, "{what}");
-        assert!((a - b).abs() <= 1e-3 * a.abs() + 1e-5, "{what} step {step}: {a} on the CPU, {b} on the GPU");
-    }
-}
 
 async fn presets_agree() {
     let Some(device) = device().await else { return };

@@ -5,46 +5,20 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
 
+mod shared;
+
 use std::time::{Duration, Instant};
 
-use downhill_data::Bundled;
-use downhill_model::Experiment;
 use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, GpuState, Message, Request};
-use downhill_train::{Conversation, DeviceOptions, GpuDevice, Next, Session, open, ready};
-
-const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
-    "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }],
-    "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16, "eval_every": 100, "steps": 300 } }"#;
+use downhill_train::{Conversation, DeviceOptions, GpuDevice, Next, Session, ready};
+use shared::{SPIRALS, assert_curves_agree, session};
 
 fn device() -> Option<GpuDevice> {
-    match ready(open(&DeviceOptions::default())) {
-        Ok(device) => Some(device),
-        Err(error) if std::env::var_os("DOWNHILL_REQUIRE_GPU").is_some() => panic!("{error}"),
-        Err(error) => {
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
-
-fn session(document: &str) -> Session {
-    Session::new(Experiment::parse(document).unwrap().experiment, &Bundled).unwrap()
+    ready(shared::device())
 }
 
 fn losses(session: &mut Session, steps: u64) -> Vec<(u64, f32)> {
-    session.keep_losses();
-    session.step(steps);
-    ready(session.run_until_rest()).unwrap();
-    session.take_losses()
-}
-
-/// Both sum in f32, in different orders, and fifty steps let that grow: chaotic presets need the room.
-fn assert_curves_agree(what: &str, cpu: &[(u64, f32)], gpu: &[(u64, f32)]) {
-    assert_eq!(cpu.len(), gpu.len(), "{what}");
-    for ((step, a), (other, b)) in cpu.iter().zip(gpu) {
-        assert_eq!(step, other, "{what}");
-        assert!((a - b).abs() <= 1e-3 * a.abs() + 1e-5, "{what} step {step}: {a} on the CPU, {b} on the GPU");
-    }
+    ready(shared::losses(session, steps))
 }
 
 #[test]
