@@ -4,6 +4,7 @@ use downhill_protocol::{Backend, BenchRequest, BenchResult, Command, Comparison,
 use downhill_tensor::UserError;
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use leptos::prelude::*;
+use serde::Serialize;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -65,18 +66,33 @@ pub fn install(lab: Lab) {
     put(&js_sys::global().unchecked_into(), "downhill", api);
 }
 
+/// What the header shows, as a script reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Readings {
+    step: f64,
+    epoch: f64,
+    loss: f64,
+    steps_per_second: f64,
+    running: bool,
+    run: u32,
+    lr: f64,
+}
+
 /// The run in numbers. Reads what the worker said last, so it is current even where no frame is painted.
 fn state(lab: Lab) -> JsValue {
     let newest: Option<Status> = lab.inbox.with_value(|inbox| inbox.status.clone());
     let status = newest.unwrap_or_else(|| lab.status.get_untracked());
-    let object = Object::new();
-    put(&object, "step", status.step as f64);
-    put(&object, "epoch", status.epoch);
-    put(&object, "loss", status.loss);
-    put(&object, "stepsPerSecond", status.steps_per_second);
-    put(&object, "running", status.running);
-    put(&object, "run", status.run);
-    put(&object, "lr", status.lr);
+    let readings = Readings {
+        step: status.step as f64,
+        epoch: status.epoch,
+        loss: status.loss,
+        steps_per_second: status.steps_per_second,
+        running: status.running,
+        run: status.run,
+        lr: status.lr,
+    };
+    let object: Object = serde_wasm_bindgen::to_value(&readings).map(JsCast::unchecked_into).unwrap_or_default();
     put(&object, "backend", lab.backends.with_untracked(|b| b.active.name()));
     put(&object, "backends", backends(lab));
     put(&object, "simd", lab.simd.get_untracked());

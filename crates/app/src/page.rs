@@ -13,7 +13,10 @@ use crate::{api, opening, theme};
 
 /// Starts the page in the shell's `#app`.
 pub fn start() {
-    std::panic::set_hook(Box::new(|info| api::crash(&info.to_string())));
+    std::panic::set_hook(Box::new(|info| {
+        console_error_panic_hook::hook(info);
+        api::crash(&info.to_string());
+    }));
     let Some(host) = document().get_element_by_id("app").and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return };
     if let Some(poster) = document().get_element_by_id("poster") {
         poster.remove();
