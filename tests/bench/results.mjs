@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { launch } from "./host.mjs";
-import { ratio } from "./measure.mjs";
+import { ratio, ROUNDS } from "./measure.mjs";
 import { TABLES } from "./tables.mjs";
 
 const here = import.meta.dirname;
@@ -109,8 +109,8 @@ function peers() {
 const HEADER = `# Training in the browser, beside its peers
 
 Written by \`cargo xtask bench --rust-peers\`; do not edit. Full training steps (forward, loss, backward, Adam) in f32 on one thread, as steps per
-second, and matrix products as GFLOP/s. Each page has a browser of its own for each workload. All pages of a table are measured in turn, five times,
-every other time in reverse, ${TABLES.map(({ seconds }) => seconds).join(" or ")} s in all after a warm-up; a rate is the median of the five, a ratio the median of the five ratios, so that a
+second, and matrix products as GFLOP/s. Each page has a browser of its own for each workload. All pages of a table are measured in turn, ${ROUNDS} times,
+every other time in reverse, ${TABLES.map(({ seconds }) => seconds).join(" or ")} s in all after a warm-up; a rate is the median of its rounds, a ratio the median of their ratios, so that a
 machine that gets slower or faster meanwhile does so for both sides. \`nt\` and \`tn\` are the transposed products of a linear layer's gradients.
 \`limits\` is a packed matrix product of our own and nothing around it; on WebGPU it is the best of some hand-tuned shapes.`;
 
