@@ -274,7 +274,7 @@ impl Session {
     }
 
     fn queue_save_when_due(&mut self, now: Instant) -> Result<(), UserError> {
-        let wanted = self.running || self.checkpoint.as_ref().is_some_and(|c| c.shows != self.shown_state());
+        let wanted = self.running || self.checkpoint.as_ref().is_some_and(|c| c.kept.shows != self.shown_state());
         if !wanted || self.save_due.is_none_or(|due| now < due) {
             return Ok(());
         }

@@ -28,8 +28,7 @@ pub(crate) struct Kept {
 pub(crate) struct Checkpoint {
     state: State,
     step: u64,
-    kept: Kept,
-    pub shows: (u64, u64),
+    pub kept: Kept,
 }
 
 impl Session {
@@ -71,7 +70,7 @@ impl Session {
     /// Keeps a copy of the state as it was at a step.
     pub(crate) fn remember_as(&mut self, state: State, step: u64, kept: Kept) {
         let at_risk = self.engine.backend() == Backend::Gpu;
-        self.checkpoint = at_risk.then_some(Checkpoint { state, step, kept, shows: kept.shows });
+        self.checkpoint = at_risk.then_some(Checkpoint { state, step, kept });
     }
 
     /// The device is gone: goes on on the CPU from the last copy of the state.
@@ -84,7 +83,7 @@ impl Session {
         self.forget_what_was_under_way();
         place_data(&mut self.engine, &self.data, &self.experiment, &self.signature)?;
         let Some(checkpoint) = self.checkpoint.take() else { return self.begin() };
-        let Checkpoint { state, step, kept, .. } = checkpoint;
+        let Checkpoint { state, step, kept } = checkpoint;
         self.write_state(&state)?;
         self.sampler.restore(kept.position)?;
         (self.done, self.queued, self.slots_since) = (step, step, kept.slots_since);
