@@ -15,8 +15,9 @@ use crate::simd::gemm::{self, Block, Small, Start};
 use crate::simd::pack::{Pack, pack};
 use crate::vm::{Machine, MapOp, Target, Walk};
 
-/// Depth of a block: a panel of `b` of this depth stays in the first-level cache.
-const KC: usize = 256;
+/// Greatest depth of a block: a panel of `b` of this depth stays in the first-level cache. A little more than a power of two, so that a
+/// product which is a little deeper than some blocks is not cut into one more.
+const KC: usize = 272;
 /// Rows of a block, rounded up to whole tiles: a block of `a` takes a quarter of a megabyte, within the second-level cache. With fewer,
 /// panels of `b` are fetched more often.
 const MC: usize = 256;
@@ -88,9 +89,9 @@ impl Panels {
         let k = op.k;
         let columns = op.n.next_multiple_of(nr);
         if !op.small {
-            self.a.grow(MC.min(op.m).next_multiple_of(mr) * KC.min(k))?;
+            self.a.grow(MC.min(op.m).next_multiple_of(mr) * op.kc())?;
         }
-        self.b.grow(columns.saturating_mul(if op.small || op.keeps_b() { k } else { KC.min(k) }))?;
+        self.b.grow(columns.saturating_mul(if op.small || op.keeps_b() { k } else { op.kc() }))?;
         if op.out.is_none() {
             self.rows.grow(op.unfinished() * op.n)?;
         }
@@ -208,7 +209,7 @@ impl MatMulOp {
             }
             let cost = self.block(cursor, panels, memory);
             let Cursor { batch, row, depth, column } = *cursor;
-            if depth + KC >= self.k && column + NC >= self.n {
+            if depth + self.kc() >= self.k && column + NC >= self.n {
                 self.finish_rows(batch, (row, self.mc().min(self.m - row)), panels, machine, memory, step);
             }
             self.move_on(cursor);
@@ -232,7 +233,7 @@ impl MatMulOp {
             return;
         }
         cursor.row = 0;
-        cursor.depth += KC;
+        cursor.depth += self.kc();
         if cursor.depth < self.k {
             return;
         }
@@ -248,6 +249,11 @@ impl MatMulOp {
     /// Rows that are unfinished at a time, where the product goes through scratch.
     fn unfinished(&self) -> usize {
         if self.small || self.k > KC { self.m } else { self.mc().min(self.m) }
+    }
+
+    /// Depth of a block: blocks are as equal as can be, since a shallow one costs as many passes over the product as a deep one.
+    fn kc(&self) -> usize {
+        self.k.div_ceil(self.k.div_ceil(KC).max(1))
     }
 
     fn mc(&self) -> usize {
@@ -308,7 +314,7 @@ impl MatMulOp {
     fn block(&self, cursor: &Cursor, panels: &mut Panels, memory: &Memory<'_>) -> f64 {
         let (_, nr) = gemm::tile();
         let Cursor { batch, row, depth, column } = *cursor;
-        let k = KC.min(self.k - depth);
+        let k = self.kc().min(self.k - depth);
         let rows = self.mc().min(self.m - row);
         let columns = NC.min(self.n - column);
         let kept = if self.keeps_b() { depth * self.n.next_multiple_of(nr) } else { 0 };

@@ -44,23 +44,27 @@ macro_rules! fold {
     }};
 }
 
-/// Folds into four vectors in turn, so that one need not wait for the other.
+/// Folds rows of one length into four vectors in turn, so that one need not wait for the other; lanes beyond the end are `$fill`.
 macro_rules! fold4 {
-    ($n:expr, $start:expr, |$at:ident, $acc:ident| $value:expr) => {{
-        let (mut lanes, mut $at) = ([$start; 4], 0);
-        while $at + 4 * L::N <= $n {
+    ($fill:expr, |$acc:ident, $($x:ident in $row:ident),+| $value:expr) => {{
+        let (mut lanes, mut at) = ([L::splat($fill); 4], 0);
+        let n = usize::MAX$(.min($row.len()))+;
+        while n - at >= 4 * L::N {
             let mut i = 0;
             while i < 4 {
+                // SAFETY: no row ends before `n`.
+                $(let $x = unsafe { L::load($row.as_ptr().add(at + i * L::N).cast()) };)+
                 let $acc = lanes[i];
                 lanes[i] = $value;
-                $at += L::N;
                 i += 1;
             }
+            at += 4 * L::N;
         }
-        while $at < $n {
+        while at < n {
+            $(let $x: L = get($row, at, $fill);)+
             let $acc = lanes[0];
             lanes[0] = $value;
-            $at += L::N;
+            at = n.min(at + L::N);
         }
         lanes
     }};
@@ -130,27 +134,24 @@ rows! {
 #[inline(always)]
 fn max_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
     let low = f32::NEG_INFINITY;
-    let [a, b, c, d] = fold4!(row.len(), L::splat(low), |at, acc| math::max(acc, get(row, at, low)));
+    let [a, b, c, d] = fold4!(low, |acc, x in row| math::max(acc, x));
     let lanes = math::max(math::max(a, b), math::max(c, d)).to_array();
     lanes[..L::N].iter().fold(low, |m, &x| if m.is_nan() || m > x { m } else { x })
 }
 
 #[inline(always)]
 fn sum_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
-    total(fold4!(row.len(), L::splat(0.0), |at, acc| acc.add(get(row, at, 0.0))))
+    total(fold4!(0.0, |acc, x in row| acc.add(x)))
 }
 
 #[inline(always)]
 fn sum_squares_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
-    total(fold4!(row.len(), L::splat(0.0), |at, acc| {
-        let x: L = get(row, at, 0.0);
-        x.fma(x, acc)
-    }))
+    total(fold4!(0.0, |acc, x in row| x.fma(x, acc)))
 }
 
 #[inline(always)]
 fn dot_lanes<L: Lanes>(a: &[Cell<f32>], b: &[Cell<f32>]) -> f32 {
-    total(fold4!(a.len(), L::splat(0.0), |at, acc| get::<L>(a, at, 0.0).fma(get(b, at, 0.0), acc)))
+    total(fold4!(0.0, |acc, x in a, y in b| x.fma(y, acc)))
 }
 
 #[inline(always)]
@@ -241,8 +242,7 @@ fn clear_from<L: Lanes>(v: L, n: usize) -> L {
 #[inline(always)]
 fn all_finite_lanes<L: Lanes>(row: &[Cell<f32>]) -> bool {
     let exponent = L::bits(0x7f80_0000);
-    let [a, b, c, d] =
-        fold4!(row.len(), L::splat(0.0), |at, acc| acc.or(get::<L>(row, at, 0.0).and(exponent).int_eq(exponent)));
+    let [a, b, c, d] = fold4!(0.0, |acc, x in row| acc.or(x.and(exponent).int_eq(exponent)));
     !a.or(b).or(c.or(d)).any()
 }
 

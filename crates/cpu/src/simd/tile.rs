@@ -2,7 +2,7 @@
 
 use downhill_graph::{BinaryOp, UnaryOp};
 
-use super::{Lanes, math, versions};
+use super::{Lanes, adam, math, versions};
 
 /// Most elements that one instruction handles: with a handful of operands a tile stays in the first-level cache.
 pub(crate) const TILE: usize = 256;
@@ -38,6 +38,8 @@ pub(crate) enum TileOp {
     MulSub,
     /// c − a·b
     SubMul,
+    /// Adam's step over the [`adam::PLACES`] slots from a on, see [`adam::step`].
+    Adam,
 }
 
 /// One instruction.
@@ -124,10 +126,7 @@ pub(super) unsafe fn run_lanes<L: Lanes>(code: &[Ins], places: &[Place], n: usiz
             let (d, a) = (at(ins.dst), at(ins.a));
             match ins.op {
                 TileOp::Copy => each!(n, d; x: a => x),
-                TileOp::Flush => {
-                    let (mask, smallest) = (L::bits(0x7fff_ffff), L::bits(0x0080_0000));
-                    each!(n, d; x: a => x.and(mask).lt(smallest).select(L::splat(0.0), x));
-                }
+                TileOp::Flush => each!(n, d; x: a => adam::flushed(x)),
                 TileOp::Random(stream) => random::<L>(n, d, stream, counter),
                 TileOp::Unary(op) => unary::<L>(n, d, a, op),
                 TileOp::Binary(op) => binary::<L>(n, d, a, at(ins.b), op),
@@ -137,6 +136,7 @@ pub(super) unsafe fn run_lanes<L: Lanes>(code: &[Ins], places: &[Place], n: usiz
                 TileOp::MulAdd => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.fma(y, z)),
                 TileOp::MulSub => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.fma(y, z.neg())),
                 TileOp::SubMul => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.neg().fma(y, z)),
+                TileOp::Adam => adam::step::<L>(places.get_unchecked(usize::from(ins.a)..usize::from(ins.a) + adam::PLACES), n),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The tile machine: an expression becomes a short list of vector instructions over tiles that stay in the first-level cache.
 
+mod adam;
 mod code;
 mod machine;
 mod walk;
