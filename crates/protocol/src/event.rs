@@ -177,7 +177,7 @@ pub struct Status {
     pub lr: f64,
     /// Steps per second over the last second.
     pub steps_per_second: f64,
-    /// Whether it trains.
+    /// Whether it trains: until the last step that was begun has run.
     pub running: bool,
     /// Last evaluation: name and value (`train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`).
     pub metrics: Vec<(String, f64)>,

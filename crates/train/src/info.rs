@@ -47,7 +47,7 @@ impl Session {
             loss: self.loss,
             lr: self.experiment.lr_at(self.done.saturating_sub(1)),
             steps_per_second: if self.running { self.rate.rate() } else { 0.0 },
-            running: self.running,
+            running: self.running || self.done < self.queued,
             metrics: self.metrics().to_vec(),
         }
     }
