@@ -1,6 +1,6 @@
 //! Small help for painting: contexts, pixels, sizes.
 
-use crate::reactive::effect;
+use crate::reactive::{RwSignal, effect};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};

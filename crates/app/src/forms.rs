@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::document;
 use crate::fields::{self, Field, Kind, Range, TRAVEL};
 use crate::icons::Icon;
-use crate::reactive::{clicked, entered, memo};
+use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 
 /// Fields that few people touch: they stand behind a fold.
@@ -127,7 +127,7 @@ fn Control(field: Field, path: String, id: String, value: Memo<Value>) -> AnyVie
         .into_any(),
         Kind::Number(range) => view! { <NumberControl range optional=field.optional id value write title=field.title/> }.into_any(),
         Kind::Size(range, words) => view! { <SizeControl range words id value write title=field.title/> }.into_any(),
-        Kind::Words(words) => view! { <Select id words value=Signal::derive(move || word_of(&value.get())) write=Callback::new(move |w: String| write.run(json!(w)))/> }.into_any(),
+        Kind::Words(words) => view! { <Select id words value=memo(move || value.with(word_of)) write=Callback::new(move |w: String| write.run(json!(w)))/> }.into_any(),
         Kind::WordSet(words) => view! { <Chips words value write/> }.into_any(),
         Kind::Choice(members) => view! { <ChoiceControl members path id value write/> }.into_any(),
         Kind::Text => view! {
@@ -222,13 +222,12 @@ pub fn Select(
     /// Values and labels.
     words: Vec<(String, String)>,
     /// The value.
-    #[prop(into)]
-    value: Signal<String>,
+    value: Memo<String>,
     /// What to do with another one.
     write: Callback<String>,
 ) -> impl IntoView {
     view! {
-        <select id=id class="sel" prop:value=value on:change=entered(move |ev| write.run(event_target_value(&ev)))>
+        <select id=id class="sel" prop:value=move || value.get() on:change=entered(move |ev| write.run(event_target_value(&ev)))>
             {words.into_iter().map(|(word, label)| {
                 let mine = word.clone();
                 view! { <option value=word selected=move || value.with(|v| *v == mine)>{label}</option> }

@@ -8,6 +8,7 @@ use crate::panels::{
     data::DataPanel, drawer::Drawer, header::Header, help::Help, network::Network, notices::Notices, output::Output,
     training::Training,
 };
+use crate::reactive::RwSignal;
 use crate::state::Lab;
 use crate::{api, opening, theme};
 

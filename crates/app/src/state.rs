@@ -16,6 +16,7 @@ use crate::address::remember;
 use crate::document;
 use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::{Curve, Curves};
+use crate::reactive::RwSignal;
 use crate::worker::Link;
 
 /// A frame as a panel gets it.

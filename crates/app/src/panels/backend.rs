@@ -7,7 +7,7 @@ use web_sys::HtmlElement;
 
 use super::compare::Compare;
 use crate::machine::{COMPARED_STEPS, choice_name, per_second, rate_of};
-use crate::reactive::{clicked, entered, memo};
+use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 
 const BOTH: [Backend; 2] = [Backend::Cpu, Backend::Gpu];

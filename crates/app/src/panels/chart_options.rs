@@ -3,7 +3,7 @@
 use downhill_tensor::parse_number;
 use leptos::prelude::*;
 
-use crate::reactive::{clicked, entered};
+use crate::reactive::{RwSignal, clicked, entered};
 
 /// How curves are drawn.
 #[derive(Clone, Copy)]

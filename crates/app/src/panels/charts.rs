@@ -10,7 +10,7 @@ use web_sys::HtmlElement;
 use super::chart_options::ChartOptions;
 use crate::document::number;
 use crate::plot::series::Curve;
-use crate::reactive::{effect, memo};
+use crate::reactive::{RwSignal, effect, memo};
 use crate::state::{Lab, Mark};
 
 #[wasm_bindgen(raw_module = "./charts.js")]

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use crate::forms::sentence;
 use crate::opening::open_text;
 use crate::plot::place;
-use crate::reactive::{clicked, entered, memo};
+use crate::reactive::{RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 
 /// What was typed and not applied yet; outlives the tab.
@@ -71,7 +71,7 @@ pub fn Code() -> impl IntoView {
     let unchanged = move || typed.with(Option::is_none);
     view! {
         <div class="code">
-            <textarea node_ref=area class="num" spellcheck="false" aria-label="The experiment as JSON" data-testid="code" prop:value=text
+            <textarea node_ref=area class="num" spellcheck="false" aria-label="The experiment as JSON" data-testid="code" prop:value=move || text.get()
                 aria-invalid=move || wrong.with(Option::is_some).to_string() on:input=entered(move |ev| typed.set(Some(event_target_value(&ev)))) on:keydown=keys></textarea>
             <div class="side-note">
                 {move || match wrong.get() {

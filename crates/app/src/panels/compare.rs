@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::dialog::Dialog;
 use crate::document::number;
 use crate::machine::{COMPARED_STEPS, agrees, close, judgement};
+use crate::reactive::RwSignal;
 use crate::state::Lab;
 
 /// The dialog.

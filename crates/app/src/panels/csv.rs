@@ -7,7 +7,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::document::{self, grouped};
 use crate::forms::Select;
-use crate::reactive::entered;
+use crate::reactive::{RwSignal, entered, memo};
 use crate::state::Lab;
 
 /// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
@@ -134,7 +134,7 @@ fn Found(inspection: Inspection, text: RwSignal<String>, name: RwSignal<String>)
     });
     view! {
         <p class="hint">{format!("{} rows, {} columns{}", grouped(inspection.rows as u64), inspection.columns.len(), if inspection.header { "" } else { ", no header" })}</p>
-        <div class="field"><label for="csv-target">"Predict"</label><Select id="csv-target".to_string() words value=target write=Callback::new(choose)/></div>
+        <div class="field"><label for="csv-target">"Predict"</label><Select id="csv-target".to_string() words value=memo(move || target.get()) write=Callback::new(choose)/></div>
         <div class="scroll" tabindex="0" role="region" aria-label="Columns"><table class="num columns" data-testid="csv-columns"><tbody>{rows.collect_view()}</tbody></table></div>
         {trouble}
     }

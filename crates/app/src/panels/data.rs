@@ -11,7 +11,7 @@ use crate::catalog;
 use crate::document;
 use crate::forms::{Form, Trouble};
 use crate::plot::colour::css;
-use crate::reactive::{clicked, memo};
+use crate::reactive::{Memo, RwSignal, clicked, memo};
 use crate::state::Lab;
 
 /// Samples of a thumbnail.

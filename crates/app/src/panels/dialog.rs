@@ -3,7 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use crate::reactive::{clicked, effect};
+use crate::reactive::{RwSignal, clicked, effect};
 
 /// The window. What it shows is made when it opens and gone when it closes.
 #[component]

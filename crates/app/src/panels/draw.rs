@@ -9,7 +9,7 @@ use super::predictions::{self, Rows};
 use crate::canvas::{painted, position, put_pixels};
 use crate::plot::colour::{Palette, mix};
 use crate::plot::pad::{Bitmap, CELLS};
-use crate::reactive::{clicked, effect, memo};
+use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
 use crate::state::Lab;
 
 /// What a pixel of the set holds at most.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::chart_options::{ChartBar, ChartOptions};
-use crate::reactive::clicked;
+use crate::reactive::{RwSignal, clicked};
 use crate::state::Lab;
 
 /// The tabs in order.

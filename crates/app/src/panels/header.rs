@@ -9,7 +9,7 @@ use super::backend::BackendChip;
 use crate::document::{self, grouped};
 use crate::icons::{Icon, Mark};
 use crate::opening::open_preset;
-use crate::reactive::{clicked, effect, entered, memo};
+use crate::reactive::{Memo, RwSignal, clicked, effect, entered, memo};
 use crate::state::Lab;
 use crate::theme;
 
@@ -45,7 +45,7 @@ fn Name() -> impl IntoView {
     effect(move || document().set_title(&format!("{} · Downhill", name.get())));
     view! {
         <div class="name">
-            <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=name
+            <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=move || name.get()
                 size=move || name.get().chars().count().clamp(6, 28).to_string()
                 on:change=entered(move |ev| lab.set("name", "Name", json!(event_target_value(&ev))))/>
             <button type="button" class="quiet" popovertarget="gallery" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
@@ -117,7 +117,7 @@ fn Readings() -> impl IntoView {
     });
     let rate =
         memo(move || lab.status.with(|s| if s.running { grouped(s.steps_per_second.round() as u64) } else { "–".into() }));
-    let reading = |name: &'static str, value: Memo<String>| view! { <div data-reading=name><small>{name}</small><span class="num">{value}</span></div> };
+    let reading = |name: &'static str, value: Memo<String>| view! { <div data-reading=name><small>{name}</small><span class="num">{move || value.get()}</span></div> };
     view! {
         <div class="read" role="group" aria-label="Readings">
             {reading("step", step)}{reading("epoch", epoch)}{reading("loss", loss)}{reading("steps/s", rate)}
@@ -154,8 +154,8 @@ fn Share() -> impl IntoView {
         <button type="button" class="ghost wide-only" data-testid="share" popovertarget="share" on:click=make><Icon name="share"/>"Share"</button>
         <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment">
             <b>"Share this experiment"</b>
-            <input type="text" class="text num" readonly aria-label="Link" data-testid="link" prop:value=link/>
-            <p role="status">{said}</p>
+            <input type="text" class="text num" readonly aria-label="Link" data-testid="link" prop:value=move || link.get()/>
+            <p role="status">{move || said.get()}</p>
         </div>
     }
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::dialog::Dialog;
+use crate::reactive::RwSignal;
 
 const KEYS: &[(&str, &str)] = &[
     ("Space", "Play or pause"),

@@ -9,7 +9,7 @@ use crate::document;
 use crate::forms::{Form, Select, Trouble};
 use crate::icons::Icon;
 use crate::plot::network::Column;
-use crate::reactive::{clicked, memo};
+use crate::reactive::{RwSignal, clicked, memo};
 use crate::state::Lab;
 
 /// Activations in the order of the list.
@@ -119,7 +119,7 @@ fn LayerName(index: usize, label: String) -> impl IntoView {
     let toggle =
         move |_| editing.update(|e| *e = if *e == Some(Editing::Layer(index)) { None } else { Some(Editing::Layer(index)) });
     view! {
-        <button type="button" class="layer" class:bad=bad draggable="true" data-layer=index.to_string() aria-expanded=move || open().to_string() title="Edit this layer; drag to move it" on:dragstart=grab on:click=toggle>{label}</button>
+        <button type="button" class="layer" class:bad=move || bad.get() draggable="true" data-layer=index.to_string() aria-expanded=move || open().to_string() title="Edit this layer; drag to move it" on:dragstart=grab on:click=toggle>{label}</button>
     }
 }
 
@@ -166,7 +166,7 @@ pub fn LayerEditor() -> impl IntoView {
         view! {
             <div class="pop card-editor" style=place role="dialog" aria-label="Layer" data-testid="layer-editor" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
                 <div class="row">
-                    <Select id="layer-kind".to_string() words value=Signal::stored(kind) write=Callback::new(change)/>
+                    <Select id="layer-kind".to_string() words value=memo(move || kind.clone()) write=Callback::new(change)/>
                     <span class="grow"></span>
                     <button type="button" class="quiet" aria-label="Move towards the input" title="Towards the input" disabled=index == 0 on:click=clicked(move |_| to(index - 1))><Icon name="left"/></button>
                     <button type="button" class="quiet" aria-label="Move towards the output" title="Towards the output" disabled=move || { index + 1 >= count() } on:click=clicked(move |_| to(index + 1))><Icon name="right"/></button>

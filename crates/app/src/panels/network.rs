@@ -17,7 +17,7 @@ use crate::document::{self, grouped, scaled};
 use crate::plot::colour::{Palette, css};
 use crate::plot::network::{Column, columns, shown};
 use crate::plot::{curve, heatmap, wires};
-use crate::reactive::{effect, memo};
+use crate::reactive::{Memo, RwSignal, effect, memo};
 use crate::state::{Lab, Shown};
 
 /// Points per side of a unit's map.
@@ -134,7 +134,7 @@ fn Cost() -> impl IntoView {
             })
         })
     });
-    view! { <span class="num">{text}</span> }
+    view! { <span class="num">{move || text.get()}</span> }
 }
 
 /// Why the experiment on screen does not run, with the way back.

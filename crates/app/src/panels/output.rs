@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::draw::DrawPanel;
 use crate::panels::stage::{Boundary, CurvePicture};
 use crate::plot::health::{Level, Signs, Verdict, judge};
-use crate::reactive::{clicked, memo};
+use crate::reactive::{Memo, RwSignal, clicked, memo};
 use crate::state::Lab;
 
 /// What kind of picture fits the data.

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::document::number;
 use crate::plot::colour;
-use crate::reactive::{clicked, effect, memo};
+use crate::reactive::{Memo, clicked, effect, memo};
 use crate::state::Lab;
 
 const LIMIT: u32 = 24;

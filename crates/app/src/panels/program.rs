@@ -29,7 +29,7 @@ pub fn Program() -> impl IntoView {
         match lab.profiled.get() {
         Some(report) => profile(lab, &report),
         None => view! {
-            <p class="hint">{summary}</p>
+            <p class="hint">{move || summary.get()}</p>
             <ol class="num" aria-label="Kernels of a training step">{move || lines.get().into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ol>
         }
         .into_any(),

@@ -13,7 +13,7 @@ use crate::document::{self, number};
 use crate::icons::Icon;
 use crate::plot::colour::{Palette, Rgb, css};
 use crate::plot::{curve, heatmap};
-use crate::reactive::{clicked, effect, memo};
+use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
 use crate::state::{Lab, Shown};
 
 /// Points per side of the boundary.

@@ -77,7 +77,7 @@ fn Seed() -> impl IntoView {
     view! {
         <div class="field" title="Other seeds give other data, other initial weights and another order of the samples.">
             <label for="seed">"Seed"</label>
-            <input type="text" inputmode="numeric" id="seed" class="entry num" prop:value=seed on:change=entered(move |ev| write(event_target_value(&ev)))/>
+            <input type="text" inputmode="numeric" id="seed" class="entry num" prop:value=move || seed.get() on:change=entered(move |ev| write(event_target_value(&ev)))/>
             <Trouble path="seed".to_string()/>
         </div>
     }

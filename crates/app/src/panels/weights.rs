@@ -149,7 +149,7 @@ pub fn WeightEditor() -> impl IntoView {
     let form = move || {
         view! {
             <div class="tip edit" role="dialog" aria-label="Change a number" style=place on:keydown=move |ev| if ev.key() == "Escape" { map.chosen.set(None) }>
-                <b>{title}</b>
+                <b>{move || title.get()}</b>
                 <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| map.chosen.set(None))><Icon name="close"/></button>
                 <Show when=move || found.with(Option::is_some) fallback=|| view! { <p class="hint">"Nothing to change here: it has no parameter of its own."</p> }>
                     <label>{move || found.get().map(|f| f.0)}
