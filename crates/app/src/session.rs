@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, Message, PROTOCOL, RunInfo};
+use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, Frame, Message, PROTOCOL, RunInfo};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use crate::plot::series::GRADIENT;
 use crate::state::{Lab, Mark, Shown};
 use crate::worker::Link;
 
@@ -50,6 +51,9 @@ impl Lab {
                 }
             }
             Event::Frame { run, step, panel, frame } => {
+                if let Frame::Stats { rows } = &frame {
+                    self.note_gradients(run, step, rows);
+                }
                 let shown = Shown { run, step, message: Message { header: frame, arrays, blobs } };
                 self.inbox.update_value(|inbox| {
                     inbox.frames.insert(panel, Arc::new(shown));
@@ -83,6 +87,21 @@ impl Lab {
             }
             Event::Crashed { message } => self.crashed(&message),
         }
+    }
+
+    /// Keeps the norms of the layers' gradients as curves, on screen or not.
+    fn note_gradients(self, run: u32, step: u64, rows: &[(String, Vec<(String, f64)>)]) {
+        if self.info.with_untracked(|i| i.as_ref().is_none_or(|i| i.run != run)) {
+            return;
+        }
+        self.curves.update_value(|curves| {
+            for (name, values) in rows.iter().filter(|r| r.0.ends_with("weight")) {
+                if let Some((_, norm)) = values.iter().find(|v| v.0 == "grad_norm") {
+                    curves.note(format!("{GRADIENT}{name}"), step as f64, *norm);
+                }
+            }
+        });
+        self.inbox.update_value(|inbox| inbox.curves = true);
     }
 
     fn ready(self, protocol: u32, simd: String) {

@@ -1,6 +1,6 @@
 //! Curves over steps: loss, accuracy, gradient norm, learning rate. uPlot draws them; what they show is decided here.
 
-use downhill_protocol::{Frame, MapSource, Watch};
+use downhill_protocol::{MapSource, Watch};
 use js_sys::{Array, Float64Array, Object, Reflect};
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -9,7 +9,7 @@ use web_sys::HtmlElement;
 
 use super::chart_options::ChartOptions;
 use crate::document::number;
-use crate::plot::series::Curve;
+use crate::plot::series::{Curve, GRADIENT};
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::{Lab, Mark};
 
@@ -30,8 +30,6 @@ const POINTS: usize = 900;
 /// Milliseconds between two drawings of a chart.
 const EVERY: f64 = 120.0;
 
-/// What the names of the gradients' curves begin with.
-const GRADIENT: &str = "grad:";
 /// Colours of layers in the style sheet.
 const LAYER_INKS: [&str; 6] = ["--teal", "--violet", "--rose", "--ochre", "--pos", "--neg"];
 
@@ -68,7 +66,8 @@ enum Kind {
 pub fn Charts() -> impl IntoView {
     let lab = Lab::here();
     let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
-    watch_gradients(lab);
+    // The norms of the layers' gradients.
+    lab.watch(Watch { panel: "stats".into(), source: MapSource::Stats, every_ms: 250.0 });
     view! {
         <div class="charts">
             <Chart kind=Kind::Loss title="Loss" at=0.0/>
@@ -77,26 +76,6 @@ pub fn Charts() -> impl IntoView {
             <Chart kind=Kind::Rate title="Learning rate" at=90.0/>
         </div>
     }
-}
-
-/// Keeps the norms of the layers' gradients, a few times a second, as curves.
-fn watch_gradients(lab: Lab) {
-    lab.watch(Watch { panel: "stats".into(), source: MapSource::Stats, every_ms: 250.0 });
-    let last = StoredValue::new(None::<(u32, u64)>);
-    effect(move || {
-        lab.frames.stats.with(|shown| {
-            let Some(shown) = shown.as_ref().filter(|s| last.get_value() != Some((s.run, s.step))) else { return };
-            let Frame::Stats { rows } = &shown.message.header else { return };
-            last.set_value(Some((shown.run, shown.step)));
-            lab.curves.update_value(|curves| {
-                for (name, values) in rows.iter().filter(|r| r.0.ends_with("weight")) {
-                    if let Some((_, norm)) = values.iter().find(|v| v.0 == "grad_norm") {
-                        curves.append(&format!("{GRADIENT}{name}"), &[shown.step as f32], &[*norm as f32], false);
-                    }
-                }
-            });
-        });
-    });
 }
 
 #[component]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// What the names of the gradients' curves begin with.
+pub const GRADIENT: &str = "grad:";
+
 /// One curve: steps and the mean of the values that fell into each point.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
@@ -26,6 +29,17 @@ impl Curves {
         for (step, point) in steps.iter().zip(values.chunks(width)) {
             curve.steps.push(f64::from(*step));
             curve.values.push(f64::from(point[0]));
+        }
+    }
+
+    /// Takes up a point, unless the last one is nearer than a chart could tell: a curve of any length has some thousand points.
+    pub fn note(&mut self, name: String, step: f64, value: f64) {
+        const APART: f64 = 1.0 / 2000.0;
+        let curve = self.0.entry(name).or_default();
+        let near = |first: f64, last: f64| step <= last || step - last < (step - first) * APART;
+        if !curve.steps.first().zip(curve.steps.last()).is_some_and(|(&first, &last)| near(first, last)) {
+            curve.steps.push(step);
+            curve.values.push(value);
         }
     }
 
@@ -104,6 +118,15 @@ mod tests {
         curves.append("loss", &[4.0], &[7.0], true);
         assert_eq!(curves.get("loss").unwrap().steps, [4.0]);
         assert!(curves.get("lr").is_none());
+    }
+
+    #[test]
+    fn a_curve_that_is_noted_point_by_point_has_every_early_one_and_never_too_many() {
+        let mut curves = Curves::default();
+        (0..1_000_000).for_each(|i| curves.note("norm".into(), f64::from(i), 1.0));
+        curves.note("norm".into(), 7.0, 0.0);
+        let steps = &curves.get("norm").unwrap().steps;
+        assert!(steps.len() < 20_000 && steps[1999] == 1999.0 && steps[steps.len() - 1] > 999_000.0);
     }
 
     #[test]
