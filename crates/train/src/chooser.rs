@@ -380,3 +380,58 @@ async fn give_way() {
     let mut waited = false;
     poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+#[allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+mod tests {
+    use downhill_data::Bundled;
+    use downhill_model::Experiment;
+
+    use super::*;
+    use crate::ready;
+
+    const RUN: &str = r#"{ "version": 1, "data": { "spirals": { "samples": 100 } }, "model": [{ "linear": { "out": "classes" } }],
+        "training": { "batch_size": 10 }, "view": { "pace": "max" } }"#;
+
+    /// A chooser that has measured both, on a device of this kind.
+    fn measured(cpu: f64, gpu: f64, software: bool) -> Chooser {
+        let mut chooser = Chooser::new(DeviceOptions::default());
+        let info = GpuInfo { adapter: "a card".into(), api: "WebGPU".into(), software, rate: Some(gpu) };
+        (chooser.backends.gpu, chooser.backends.cpu_rate) = (GpuState::Ready(info), Some(cpu));
+        (chooser.due, chooser.tried) = (None, Some(1));
+        chooser
+    }
+
+    #[test]
+    fn auto_takes_the_gpu_where_it_is_clearly_faster_and_no_program_that_computes_on_the_cpu() {
+        assert_eq!(measured(100.0, 200.0, false).wanted(), Some(Backend::Gpu));
+        assert_eq!(measured(100.0, 110.0, false).wanted(), Some(Backend::Cpu));
+        assert_eq!(measured(100_000.0, 2_000.0, false).wanted(), Some(Backend::Cpu));
+        assert_eq!(measured(100.0, 200.0, true).wanted(), Some(Backend::Cpu));
+        let mut unmeasured = measured(100.0, 200.0, false);
+        unmeasured.backends.cpu_rate = None;
+        assert_eq!(unmeasured.wanted(), None);
+    }
+
+    #[test]
+    fn a_run_moves_to_the_faster_backend_in_the_middle_and_says_so() {
+        let device = match ready(GpuDevice::request(&DeviceOptions::default())) {
+            Ok(device) => device,
+            Err(error) if std::env::var_os("DOWNHILL_REQUIRE_GPU").is_some() => panic!("{error}"),
+            Err(_) => return,
+        };
+        let mut session = Session::new(Experiment::parse(RUN).unwrap().experiment, &Bundled).unwrap();
+        session.step(7);
+        ready(session.run_until_rest()).unwrap();
+        for (cpu, gpu, backend, told) in [
+            (100.0, 250.0, Backend::Gpu, "The GPU took over at step 7: it is 2.5× as fast for this network."),
+            (250.0, 100.0, Backend::Cpu, "The CPU trains since step 7."),
+        ] {
+            let mut chooser = measured(cpu, gpu, false);
+            (chooser.device, chooser.tried) = (Some(device.clone()), Some(session.build));
+            ready(chooser.advance(&mut session));
+            assert_eq!((session.backend(), session.step_count()), (backend, 7));
+            assert_eq!(chooser.backends.note, told);
+        }
+    }
+}
