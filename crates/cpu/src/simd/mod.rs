@@ -3,7 +3,6 @@
 //! Operands arrive as raw pointers, because a kernel may write where it reads. `unsafe` is found here, in `arena.rs`, and where `matmul.rs` and
 //! `vm/machine.rs` hand checked operands over; nowhere else.
 
-pub(crate) mod adam;
 pub(crate) mod gemm;
 mod lanes;
 mod math;

@@ -2,7 +2,7 @@
 
 use downhill_graph::{BinaryOp, UnaryOp};
 
-use super::{Lanes, adam, math, versions};
+use super::{Lanes, math, versions};
 
 /// Most elements that one instruction handles: with a handful of operands a tile stays in the first-level cache.
 pub(crate) const TILE: usize = 256;
@@ -16,6 +16,9 @@ pub(crate) struct Place {
 
 /// Index into the places of a kernel.
 pub(crate) type Slot = u8;
+
+/// Operands of [`TileOp::Adam`]: six scalars, four reads, three outputs.
+const ADAM_PLACES: usize = 13;
 
 /// What an instruction does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +41,7 @@ pub(crate) enum TileOp {
     MulSub,
     /// c − a·b
     SubMul,
-    /// Adam's step over the [`adam::PLACES`] slots from a on, see [`adam::step`].
+    /// Adam's step over the [`ADAM_PLACES`] slots from a on.
     Adam,
 }
 
@@ -126,7 +129,7 @@ pub(super) unsafe fn run_lanes<L: Lanes>(code: &[Ins], places: &[Place], n: usiz
             let (d, a) = (at(ins.dst), at(ins.a));
             match ins.op {
                 TileOp::Copy => each!(n, d; x: a => x),
-                TileOp::Flush => each!(n, d; x: a => adam::flushed(x)),
+                TileOp::Flush => each!(n, d; x: a => x.flushed()),
                 TileOp::Random(stream) => random::<L>(n, d, stream, counter),
                 TileOp::Unary(op) => unary::<L>(n, d, a, op),
                 TileOp::Binary(op) => binary::<L>(n, d, a, at(ins.b), op),
@@ -136,8 +139,46 @@ pub(super) unsafe fn run_lanes<L: Lanes>(code: &[Ins], places: &[Place], n: usiz
                 TileOp::MulAdd => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.fma(y, z)),
                 TileOp::MulSub => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.fma(y, z.neg())),
                 TileOp::SubMul => each!(n, d; x: a, y: at(ins.b), z: at(ins.c) => x.neg().fma(y, z)),
-                TileOp::Adam => adam::step::<L>(places.get_unchecked(usize::from(ins.a)..usize::from(ins.a) + adam::PLACES), n),
+                TileOp::Adam => {
+                    let first = usize::from(ins.a);
+                    adam::<L>(places.get_unchecked(first..first + ADAM_PLACES), n);
+                }
             }
+        }
+    }
+}
+
+/// `m ← keep·m + take·g`, `v ← keep₂·v + take₂·g²`, `w ← from − lr·m/(√v + eps)`, the averages without their subnormals. Every vector
+/// is read before anything of it is written, so outputs may lie where reads lie.
+///
+/// # Safety
+/// Places are those of scalars (`lr`, `eps`, `keep`, `take`, `keep₂`, `take₂`), of `from`, `g`, `m`, `v`, and of the new `w`, `m`, `v`; destinations hold `n`
+/// elements, and every operand can be read [`super::OVERREAD`] elements beyond `n`.
+#[inline(always)]
+unsafe fn adam<L: Lanes>(places: &[Place], n: usize) {
+    let &[lr, eps, keep, take, keep_square, take_square, from, g, m, v, to_w, to_m, to_v] = places else { return };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (lr, eps) = (L::load(lr.ptr).neg(), L::load(eps.ptr));
+        let (keep, take) = (L::load(keep.ptr), L::load(take.ptr));
+        let (keep_square, take_square) = (L::load(keep_square.ptr), L::load(take_square.ptr));
+        let mut at = 0;
+        while at < n {
+            let g = L::load(g.ptr.add(at));
+            let m = keep.fma(L::load(m.ptr.add(at)), take.mul(g));
+            let v = keep_square.fma(L::load(v.ptr.add(at)), take_square.mul(g.mul(g)));
+            let w = lr.fma(m.div(v.sqrt().add(eps)), L::load(from.ptr.add(at)));
+            let (m, v) = (m.flushed(), v.flushed());
+            let (to_w, to_m, to_v, left) = (to_w.ptr.add(at), to_m.ptr.add(at), to_v.ptr.add(at), n - at);
+            if left < L::N {
+                w.store_part(to_w, left);
+                m.store_part(to_m, left);
+                return v.store_part(to_v, left);
+            }
+            w.store(to_w);
+            m.store(to_m);
+            v.store(to_v);
+            at += L::N;
         }
     }
 }

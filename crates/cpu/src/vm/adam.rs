@@ -1,6 +1,6 @@
 use downhill_graph::{BinaryOp, UnaryOp};
 
-use super::code::{Source, Value};
+use super::value::{Source, Value};
 use crate::simd::tile::TileOp;
 
 /// The averages of Adam and the step along them, found in an expression whose outputs they are: one instruction in place of a dozen, most of

@@ -1,25 +1,11 @@
 use downhill_compile::ExecError;
-use downhill_graph::{BinaryOp, Expr, ExprOp, ScalarId, UnaryOp};
-use downhill_tensor::{rng::Stream, sort_short_by_key};
+use downhill_graph::Expr;
+use downhill_tensor::sort_short_by_key;
 use smallvec::SmallVec;
 
 use super::adam;
+use super::value::{Source, Value, contract, read, uses};
 use crate::simd::tile::{Ins, Slot, TileOp};
-
-/// What a slot of a [`Code`] stands for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Source {
-    /// A constant, repeated.
-    Const(f32),
-    /// A step scalar, repeated.
-    Scalar(ScalarId),
-    /// A read of the kernel.
-    Read(u8),
-    /// An output of the kernel.
-    Out(u8),
-    /// A tile of the machine, for intermediates.
-    Tile(u8),
-}
 
 /// An expression in instructions of the tile machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,22 +14,6 @@ pub(crate) struct Code {
     pub slots: Vec<Source>,
     /// Tiles that intermediates need.
     pub tiles: usize,
-}
-
-/// A value while the code is made.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Value {
-    Leaf(Source),
-    Op(TileOp, [usize; 3], usize),
-}
-
-impl Value {
-    fn args(&self) -> SmallVec<[usize; 3]> {
-        match self {
-            Value::Leaf(_) => SmallVec::new(),
-            Value::Op(_, args, n) => SmallVec::from_slice(&args[..*n]),
-        }
-    }
 }
 
 impl Code {
@@ -75,65 +45,6 @@ impl Code {
         contract(&mut values, &outputs);
         let needed = outputs.clone();
         Allocator::new(values, outputs, &needed).run(clobbers)
-    }
-}
-
-/// Values and which of them are outputs.
-fn read(expr: &Expr) -> (Vec<Value>, SmallVec<[usize; 4]>) {
-    (expr.ops.iter().map(value).collect(), expr.outputs.iter().map(|&r| usize::from(r)).collect())
-}
-
-fn value(op: &ExprOp) -> Value {
-    let (unary, binary) = (
-        |op, a: &u16| Value::Op(op, [usize::from(*a), 0, 0], 1),
-        |op, a: &u16, b: &u16| Value::Op(op, [usize::from(*a), usize::from(*b), 0], 2),
-    );
-    match op {
-        ExprOp::Read(n) => Value::Leaf(Source::Read(*n)),
-        ExprOp::Scalar(id) => Value::Leaf(Source::Scalar(*id)),
-        ExprOp::Const(c) => Value::Leaf(Source::Const(*c)),
-        ExprOp::Random { salt } => Value::Op(TileOp::Random(Stream::Dropout as u32 | salt << 8), [0; 3], 0),
-        ExprOp::Unary(op, a) => unary(TileOp::Unary(*op), a),
-        ExprOp::Binary(op, a, b) => binary(TileOp::Binary(*op), a, b),
-        ExprOp::Select(c, a, b) => Value::Op(TileOp::Select, [usize::from(*c), usize::from(*a), usize::from(*b)], 3),
-    }
-}
-
-fn uses(values: &[Value], outputs: &[usize]) -> Vec<usize> {
-    let mut uses = vec![0; values.len()];
-    for &out in outputs {
-        uses[out] += 1;
-    }
-    // Backwards, so that what only dead values use is dead too.
-    for i in (0..values.len()).rev() {
-        if uses[i] > 0 {
-            for arg in values[i].args() {
-                uses[arg] += 1;
-            }
-        }
-    }
-    uses
-}
-
-/// Joins a product with the sum or difference that is its only reader: one instruction less over the tile.
-fn contract(values: &mut [Value], outputs: &[usize]) {
-    let mut uses = uses(values, outputs);
-    for i in 0..values.len() {
-        let Value::Op(TileOp::Binary(op @ (BinaryOp::Add | BinaryOp::Sub)), [x, y, _], _) = values[i] else { continue };
-        let factors = |v: usize, uses: &[usize]| match values[v] {
-            Value::Op(TileOp::Binary(BinaryOp::Mul), [a, b, _], _) if uses[v] == 1 => Some([a, b]),
-            Value::Op(TileOp::Unary(UnaryOp::Square), [a, ..], _) if uses[v] == 1 => Some([a, a]),
-            _ => None,
-        };
-        let (joined, product) = match (op, factors(x, &uses), factors(y, &uses)) {
-            (BinaryOp::Add, Some([a, b]), _) => ((TileOp::MulAdd, [a, b, y]), x),
-            (BinaryOp::Add, None, Some([a, b])) => ((TileOp::MulAdd, [a, b, x]), y),
-            (BinaryOp::Sub, Some([a, b]), _) => ((TileOp::MulSub, [a, b, y]), x),
-            (BinaryOp::Sub, None, Some([a, b])) => ((TileOp::SubMul, [a, b, x]), y),
-            _ => continue,
-        };
-        values[i] = Value::Op(joined.0, joined.1, 3);
-        uses[product] = 0;
     }
 }
 
@@ -250,6 +161,8 @@ impl Allocator {
 
 #[cfg(test)]
 mod tests {
+    use downhill_graph::{BinaryOp, ScalarId, UnaryOp};
+
     use super::*;
     use crate::simd::OVERREAD;
     use crate::simd::tile::{self, Counter, Place, TILE};

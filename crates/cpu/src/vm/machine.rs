@@ -2,7 +2,7 @@ use downhill_compile::ExecError;
 use downhill_graph::{Expr, StepScalars};
 use smallvec::SmallVec;
 
-use super::code::Source;
+use super::value::Source;
 use super::walk::Access;
 use super::{Code, Walk};
 use crate::arena::{Buffer, Memory, Operand};

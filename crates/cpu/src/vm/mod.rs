@@ -3,6 +3,7 @@
 mod adam;
 mod code;
 mod machine;
+mod value;
 mod walk;
 
 pub(crate) use code::Code;
