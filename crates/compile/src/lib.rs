@@ -15,6 +15,7 @@ mod iterate;
 mod layout;
 mod lower;
 mod memory;
+mod operands;
 mod plan;
 mod program;
 #[cfg(any(test, feature = "reference"))]

@@ -7,6 +7,9 @@ use downhill_graph::{FeedId, NodeId, Origin, ParamId};
 use downhill_tensor::{Shape, sort_short};
 use smallvec::SmallVec;
 
+use crate::CompileError;
+use crate::operands::check_operands;
+
 /// A piece of memory that holds one value for as long as it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct BufferId(pub u32);
@@ -193,8 +196,8 @@ impl Program {
 
     /// Checks that everything is written before it is read, by one task or by several partial ones, and that operands are inside
     /// their buffers.
-    pub fn verify(&self, pass: &'static str) -> Result<(), crate::CompileError> {
-        let broken = |message: String| Err(crate::CompileError::Broken { pass, message });
+    pub fn verify(&self, pass: &'static str) -> Result<(), CompileError> {
+        let broken = |message: String| Err(CompileError::Broken { pass, message });
         let mut written = vec![false; self.buffers.len()];
         let mut read = vec![false; self.buffers.len()];
         for (i, task) in self.tasks.iter().enumerate() {
@@ -214,7 +217,7 @@ impl Program {
             let len = |b: BufferId| self.buffer(b).len;
             let reads: Vec<(usize, usize)> = task.reads.iter().map(|r| (r.start, len(r.buffer))).collect();
             let writes: Vec<usize> = task.writes.iter().map(|w| len(*w)).collect();
-            if let Err(message) = crate::verify::check_operands(&task.kernel, &reads, &writes) {
+            if let Err(message) = check_operands(&task.kernel, &reads, &writes) {
                 return broken(format!("task {i} ({}): {message}", task.kernel));
             }
         }
