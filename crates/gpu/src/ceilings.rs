@@ -3,7 +3,7 @@
 use downhill_compile::ExecError;
 use wgpu::{BufferUsages, CommandEncoder, ComputePass};
 
-use crate::device::GpuDevice;
+use crate::device::{Ceilings, GpuDevice};
 use crate::kernels::Style;
 use crate::shader::GROUP;
 use crate::stopwatch::Stopwatch;
@@ -20,15 +20,6 @@ const SOFTWARE_BYTES: u64 = 8 << 20;
 const MOST_COPIES: u32 = 64;
 /// Measurements of which the best counts: others use the machine too.
 const TRIES: u32 = 2;
-
-/// What a device can do at most.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ceilings {
-    /// Bytes read or written per second.
-    pub bytes_per_second: f64,
-    /// Floating-point operations per second, in f32.
-    pub flops_per_second: f64,
-}
 
 impl GpuDevice {
     /// Measures the device once, for some milliseconds.

@@ -7,16 +7,14 @@ use std::task::Poll;
 #[cfg(not(target_arch = "wasm32"))]
 use std::task::{Context, Waker};
 
-use downhill_compile::{ExecError, Plan};
+use downhill_compile::ExecError;
 use downhill_tensor::UserError;
 use web_time::Instant;
 use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, DeviceType, ErrorFilter, Features, Limits};
 
-use crate::ceilings::Ceilings;
 use crate::fault::{Faults, first_line};
 use crate::flight::Signal;
 use crate::kernels::Style;
-use crate::program;
 use crate::shader::{Dispatch, GROUP, PARAM_WORDS};
 
 /// Pipelines that are kept for programs to come, however often a network is edited.
@@ -48,6 +46,15 @@ pub struct Adapter {
     pub api: &'static str,
     /// Whether it is a program that runs on the CPU: correct, and slower than the CPU backend.
     pub software: bool,
+}
+
+/// What a device can do at most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ceilings {
+    /// Bytes read or written per second.
+    pub bytes_per_second: f64,
+    /// Floating-point operations per second, in f32.
+    pub flops_per_second: f64,
 }
 
 /// Objects created on a device since it was opened.
@@ -211,19 +218,11 @@ impl GpuDevice {
         self.inner.pipelines.borrow().len()
     }
 
-    /// Compiles the pipelines of a plan one after the other, so that loading it is quick. In a browser this is how shader errors
-    /// are found before a plan runs.
+    /// Compiles the pipeline of a dispatch if it is new, and waits for what the shader compiler says.
     ///
     /// # Errors
-    /// When a kernel is not supported or its shader does not compile.
-    pub async fn warm(&self, plan: &Plan) -> Result<(), ExecError> {
-        for dispatch in program::dispatches(self.style(), plan)?.iter().flat_map(|step| &step.dispatches) {
-            self.warm_one(dispatch).await?;
-        }
-        Ok(())
-    }
-
-    async fn warm_one(&self, dispatch: &Dispatch) -> Result<(), ExecError> {
+    /// When the shader does not compile.
+    pub(crate) async fn warm_pipeline(&self, dispatch: &Dispatch) -> Result<(), ExecError> {
         if self.inner.pipelines.borrow().contains_key(&dispatch.source) {
             return Ok(());
         }
@@ -438,7 +437,7 @@ mod tests {
             return;
         };
         let broken = Dispatch { name: "matmul_tile", source: "fn main() { nonsense }".into(), params: Vec::new(), groups: 1 };
-        let mut warm = std::pin::pin!(device.warm_one(&broken));
+        let mut warm = std::pin::pin!(device.warm_pipeline(&broken));
         let outcome = warm.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Err(ExecError::Shader { name, message })) = outcome else { panic!("{outcome:?}") };
         assert_eq!(name, "matmul_tile");

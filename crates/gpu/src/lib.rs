@@ -24,10 +24,9 @@ mod shader;
 mod staging;
 mod stopwatch;
 
-pub use ceilings::Ceilings;
 #[cfg(not(target_arch = "wasm32"))]
 pub use device::Live;
-pub use device::{Adapter, Created, DeviceOptions, GpuDevice};
+pub use device::{Adapter, Ceilings, Created, DeviceOptions, GpuDevice};
 pub use encode::Encoding;
 pub use executor::GpuExecutor;
 pub use profile::Profile;

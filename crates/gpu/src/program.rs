@@ -46,6 +46,20 @@ pub fn counts(plan: &Plan) -> Result<Counts, ExecError> {
     Ok(Counts { dispatches: all.len(), pipelines: sources.len() })
 }
 
+impl GpuDevice {
+    /// Compiles the pipelines of a plan one after the other, so that loading it is quick. In a browser this is how shader errors
+    /// are found before a plan runs.
+    ///
+    /// # Errors
+    /// When a kernel is not supported or its shader does not compile.
+    pub async fn warm(&self, plan: &Plan) -> Result<(), ExecError> {
+        for dispatch in dispatches(self.style(), plan)?.iter().flat_map(|step| &step.dispatches) {
+            self.warm_pipeline(dispatch).await?;
+        }
+        Ok(())
+    }
+}
+
 /// A dispatch that is ready to be encoded.
 pub(crate) struct Loaded {
     pub pipeline: wgpu::ComputePipeline,
