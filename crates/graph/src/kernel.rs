@@ -97,6 +97,19 @@ pub enum LossKind {
     },
 }
 
+impl LossKind {
+    /// Its name in `torch.nn.functional`.
+    pub fn name(self) -> &'static str {
+        match self {
+            LossKind::Mse => "mse_loss",
+            LossKind::L1 => "l1_loss",
+            LossKind::Huber(_) => "huber_loss",
+            LossKind::BceWithLogits => "binary_cross_entropy_with_logits",
+            LossKind::CrossEntropy { .. } => "cross_entropy",
+        }
+    }
+}
+
 /// A computation along the last axis of `[rows, cols]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RowsKind {
@@ -124,6 +137,20 @@ pub enum RowsKind {
         /// Whether weights are read.
         weighted: bool,
     },
+}
+
+impl RowsKind {
+    /// Its name, as `torch.nn.functional` has it where it has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            RowsKind::Softmax => "softmax",
+            RowsKind::LogSoftmax => "log_softmax",
+            RowsKind::SoftmaxGrad => "softmax_grad",
+            RowsKind::LogSoftmaxGrad => "log_softmax_grad",
+            RowsKind::Loss { kind, .. } => kind.name(),
+            RowsKind::Accuracy { .. } => "accuracy",
+        }
+    }
 }
 
 /// One range of parameters that shares its rate and decay.
@@ -257,7 +284,7 @@ impl fmt::Display for Kernel {
                 }
                 if s.row_sum { f.write_str(" + row sums") } else { Ok(()) }
             }
-            Kernel::Rows { kind, rows, cols } => write!(f, "rows {kind:?} {rows}×{cols}"),
+            Kernel::Rows { kind, rows, cols } => write!(f, "{} {rows}×{cols}", kind.name()),
             Kernel::Gather { rows, width, entries } | Kernel::ScatterAdd { rows, width, entries } => {
                 write!(f, "{} {rows}×{width} of {entries}", self.family())
             }

@@ -83,35 +83,23 @@ fn row_loss(kind: LossKind, p: &[f64], target: &[f64]) -> Option<(f64, Vec<f64>)
     Some((loss, elements.into_iter().map(|(_, d)| d / cols).collect()))
 }
 
-impl Loss {
-    fn name(&self) -> &'static str {
-        match self.kind {
-            LossKind::Mse => "mse_loss",
-            LossKind::L1 => "l1_loss",
-            LossKind::Huber(_) => "huber_loss",
-            LossKind::BceWithLogits => "binary_cross_entropy_with_logits",
-            LossKind::CrossEntropy { .. } => "cross_entropy",
-        }
-    }
-}
-
 impl OpDef for Loss {
     const NAME: &'static str = "loss";
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
-        check_weights(self.name(), inputs)?;
+        check_weights(self.kind.name(), inputs)?;
         let prediction = inputs[0];
         match self.kind {
             LossKind::CrossEntropy { label_smoothing } => {
                 if !(0.0..=1.0).contains(&label_smoothing) {
-                    return Err(OpError::new(self.name(), format!("label smoothing is a share, not {label_smoothing}")));
+                    return Err(OpError::new(self.kind.name(), format!("label smoothing is a share, not {label_smoothing}")));
                 }
-                check_target(self.name(), inputs[1], &TensorTy::u32(leading(&prediction.shape)))?;
+                check_target(self.kind.name(), inputs[1], &TensorTy::u32(leading(&prediction.shape)))?;
             }
             LossKind::Huber(delta) if delta.is_nan() || delta <= 0.0 => {
-                return Err(OpError::new(self.name(), format!("delta is positive, not {delta}")));
+                return Err(OpError::new(self.kind.name(), format!("delta is positive, not {delta}")));
             }
-            _ => check_target(self.name(), inputs[1], prediction)?,
+            _ => check_target(self.kind.name(), inputs[1], prediction)?,
         }
         Ok(smallvec![TensorTy::f32(Shape::scalar()), prediction.clone()])
     }
@@ -155,7 +143,7 @@ impl OpDef for Loss {
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())?;
+        f.write_str(self.kind.name())?;
         match self.kind {
             LossKind::Huber(delta) => write!(f, "<{delta}>"),
             LossKind::CrossEntropy { label_smoothing } if label_smoothing > 0.0 => write!(f, "<{label_smoothing}>"),
