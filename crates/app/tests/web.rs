@@ -9,7 +9,7 @@ use leptos::prelude::*;
 use leptos::task::tick;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_test::*;
-use web_sys::{Element, Event, HtmlElement, HtmlInputElement, HtmlTextAreaElement};
+use web_sys::{Element, Event, HtmlElement, HtmlInputElement, HtmlSelectElement, HtmlTextAreaElement};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
@@ -102,4 +102,26 @@ async fn another_source_keeps_the_rest_and_makes_the_end_fit() {
     let doc = json(&host).await;
     assert!(doc["data"] == "sine" || doc["data"]["sine"].is_object(), "{doc}");
     assert_eq!(doc["loss"], "mse");
+}
+
+#[wasm_bindgen_test]
+async fn forms_that_come_and_go_leave_memory_as_it_was() {
+    let host = open().await;
+    let choose = async |name: &str| {
+        let list: HtmlSelectElement = find(&host, "#choose-optimizer");
+        list.set_value(name);
+        list.dispatch_event(&Event::new("change").unwrap()).unwrap();
+        settle().await;
+    };
+    let again = async |times: u32| {
+        for _ in 0..times {
+            choose("sgd").await;
+            choose("adam").await;
+        }
+        core::arch::wasm32::memory_size(0)
+    };
+    let before = again(50).await;
+    let pages = again(300).await - before;
+    // A signal that remembers the readers of forms that are gone takes more than twenty.
+    assert!(pages <= 8, "{pages} pages of 64 KiB");
 }
