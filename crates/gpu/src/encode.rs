@@ -5,11 +5,9 @@ use downhill_graph::StepScalars;
 use web_time::Instant;
 use wgpu::{CommandEncoder, MapMode};
 
-use crate::executor::{GpuExecutor, Item, scalar_slot};
+use crate::executor::{GpuExecutor, Item, MAX_STEPS, scalar_slot};
 use crate::flight::{Flight, Result as Outcome, Signal, Staged};
 
-/// Steps of one submit at most.
-pub(crate) const MAX_STEPS: usize = 256;
 /// Submits under way: one runs, one waits behind it.
 const IN_FLIGHT: usize = 2;
 /// Nanoseconds of work that a submit aims at: the browser draws with the same device.
@@ -31,15 +29,6 @@ struct Draft {
     ran: Option<(ProgramId, u32)>,
     programs: usize,
     dispatches: u64,
-}
-
-/// What encoding has cost so far, submits not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Encoding {
-    /// Dispatches encoded.
-    pub dispatches: u64,
-    /// Nanoseconds spent on them.
-    pub nanos: u64,
 }
 
 impl GpuExecutor {
@@ -78,7 +67,7 @@ impl GpuExecutor {
         self.device.queue().write_buffer(&self.scalars, 0, &self.slots[..draft.steps * slot]);
         #[cfg_attr(target_arch = "wasm32", expect(unused_variables, reason = "nothing can wait for it there"))]
         let submission = self.device.queue().submit([commands]);
-        self.note_submit();
+        self.submits += 1;
         let done = Signal::default();
         let signal = done.clone();
         self.device.queue().on_submitted_work_done(move || signal.set(true));

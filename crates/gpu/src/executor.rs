@@ -3,18 +3,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use downhill_compile::{Completed, ExecError, Executor, Plan, ProgramId, Progress, ReadId, Region, Space, Ticket};
+use downhill_compile::{Completed, ExecError, Plan, ProgramId, ReadId, Region, Space, Ticket};
 use downhill_graph::StepScalars;
 use web_time::Instant;
 use wgpu::{BufferUsages, ErrorFilter};
 
 use crate::device::GpuDevice;
-use crate::encode::{Encoding, MAX_STEPS};
 use crate::fault::first_line;
 use crate::flight::Flight;
 use crate::program::{self, Lowered, Needs, Program};
 use crate::shader::PARAM_WORDS;
 use crate::staging::Staging;
+
+/// Steps of one submit at most.
+pub(crate) const MAX_STEPS: usize = 256;
 
 /// Something that waits to be submitted.
 pub(crate) enum Item {
@@ -23,10 +25,19 @@ pub(crate) enum Item {
     Read { id: ReadId, regions: Vec<Region> },
 }
 
+/// What encoding has cost so far, submits not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encoding {
+    /// Dispatches encoded.
+    pub dispatches: u64,
+    /// Nanoseconds spent on them.
+    pub nanos: u64,
+}
+
 /// An error scope that has not answered yet.
 type Scope = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
 
-/// Runs plans on a device. What is queued is submitted by [`Executor::pump`], at most two submits ahead.
+/// Runs plans on a device. What is queued is submitted by [`downhill_compile::Executor::pump`], at most two submits ahead.
 pub struct GpuExecutor {
     pub(crate) device: GpuDevice,
     pub(crate) arena: wgpu::Buffer,
@@ -44,10 +55,10 @@ pub struct GpuExecutor {
     /// When the submit before last had run.
     pub(crate) landed: Option<Instant>,
     scopes: Vec<(String, Scope)>,
-    submits: u64,
+    pub(crate) submits: u64,
     pub(crate) readbacks: u64,
     asked: u64,
-    told: bool,
+    pub(crate) told: bool,
 }
 
 impl GpuExecutor {
@@ -103,30 +114,6 @@ impl GpuExecutor {
         self.readbacks
     }
 
-    /// Runs everything queued. Where the device's callbacks need this thread, as in a browser, it gives the thread back meanwhile.
-    pub async fn finish(&mut self) {
-        loop {
-            let soon = Instant::now() + std::time::Duration::from_millis(50);
-            if self.pump(soon) == Progress::Idle {
-                return;
-            }
-            let waiting = if cfg!(target_arch = "wasm32") { self.flights.front().and_then(Flight::missing) } else { None };
-            if let Some(signal) = waiting {
-                self.device.arrival(&signal).await;
-            }
-        }
-    }
-
-    /// Waits until the oldest submit has run; at once where nothing is under way. Only where callbacks come by themselves: in a browser.
-    pub fn landing(&self) -> impl Future<Output = ()> + use<> {
-        let (device, missing) = (self.device.clone(), self.flights.front().and_then(Flight::missing));
-        async move {
-            if let Some(signal) = missing {
-                device.arrival(&signal).await;
-            }
-        }
-    }
-
     pub(crate) fn program(&self, id: ProgramId) -> Option<&Program> {
         self.programs.get(id.0 as usize)?.as_ref()
     }
@@ -138,11 +125,7 @@ impl GpuExecutor {
         }
     }
 
-    pub(crate) fn note_submit(&mut self) {
-        self.submits += 1;
-    }
-
-    fn check(&self, region: &Region) -> Result<(), ExecError> {
+    pub(crate) fn check(&self, region: &Region) -> Result<(), ExecError> {
         let end = u64::from(region.offset) + u64::from(region.len);
         if 4 * end <= self.buffer(region.space).size() {
             Ok(())
@@ -167,7 +150,7 @@ impl GpuExecutor {
         }
     }
 
-    fn next_id(&mut self) -> u64 {
+    pub(crate) fn next_id(&mut self) -> u64 {
         self.asked += 1;
         self.asked
     }
@@ -185,7 +168,7 @@ impl GpuExecutor {
     }
 
     /// Looks at the scopes that had not answered.
-    fn settle_scopes(&mut self) {
+    pub(crate) fn settle_scopes(&mut self) {
         let device = &self.device;
         self.scopes.retain_mut(|(what, scope)| match scope.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => true,
@@ -198,7 +181,7 @@ impl GpuExecutor {
     }
 
     /// Makes both buffers as large as needed, keeping what lies in them.
-    fn grow(&mut self, needs: &Needs) -> Result<(), ExecError> {
+    pub(crate) fn grow(&mut self, needs: &Needs) -> Result<(), ExecError> {
         let needed = 4 * (needs.arena + needs.data);
         let (arena, data) = (4 * needs.arena > self.arena.size(), 4 * needs.data > self.data.size());
         if 4 * needs.arena.max(needs.data) > self.device.max_buffer() {
@@ -250,7 +233,7 @@ impl GpuExecutor {
     }
 
     /// Builds a program; a shader that does not compile is named.
-    fn build(&mut self, plan: &Plan, lowered: &[Lowered]) -> Result<Program, ExecError> {
+    pub(crate) fn build(&mut self, plan: &Plan, lowered: &[Lowered]) -> Result<Program, ExecError> {
         for dispatch in lowered.iter().flat_map(|l| &l.dispatches) {
             let scope = self.device.device().push_error_scope(ErrorFilter::Validation);
             self.device.pipeline(dispatch);
@@ -263,39 +246,6 @@ impl GpuExecutor {
         let mut program = program::build(&self.device, plan, lowered)?;
         program.bind_group = Some(self.bind(&program.params));
         Ok(program)
-    }
-
-    /// Moves what has landed to the completed, and says so once when the device is gone.
-    pub(crate) fn collect(&mut self) {
-        self.settle_scopes();
-        while self.flights.front().is_some_and(Flight::landed) {
-            if let Some(flight) = self.flights.pop_front() {
-                self.land(flight);
-            }
-        }
-        if let (false, Some(why)) = (self.told, self.device.fault()) {
-            self.told = true;
-            self.queue.clear();
-            self.steps.clear();
-            self.flights.clear();
-            self.completed.push(Completed::DeviceLost(why));
-        }
-    }
-
-    /// Waits natively for the oldest submit, until the deadline at most; in a browser callbacks come by themselves.
-    fn wait(&self, deadline: Instant) {
-        #[cfg(not(target_arch = "wasm32"))]
-        {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let oldest = self.flights.front().map(|f| f.submission.clone());
-            // What a failed poll means arrives through the callbacks of the device.
-            let _ = self.device.device().poll(match oldest {
-                Some(index) if !left.is_zero() => wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(left) },
-                _ => wgpu::PollType::Poll,
-            });
-        }
-        #[cfg(target_arch = "wasm32")]
-        let _ = deadline;
     }
 }
 
@@ -314,80 +264,4 @@ pub(crate) fn scalar_slot(device: &GpuDevice) -> u32 {
 
 fn storage(device: &GpuDevice, label: &str, words: u64) -> wgpu::Buffer {
     device.buffer(label, 4 * words, BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST)
-}
-
-impl Executor for GpuExecutor {
-    fn load(&mut self, plan: &Plan) -> Result<ProgramId, ExecError> {
-        self.alive()?;
-        let lowered = program::dispatches(self.device.style(), plan)?;
-        self.grow(&Needs::of(plan, &lowered))?;
-        let program = self.build(plan, &lowered)?;
-        let id = ProgramId(self.programs.len() as u32);
-        self.programs.push(Some(program));
-        Ok(id)
-    }
-
-    fn unload(&mut self, program: ProgramId) {
-        if let Some(slot) = self.programs.get_mut(program.0 as usize) {
-            *slot = None;
-        }
-    }
-
-    fn upload(&mut self, space: Space, at: u32, words: &[u32]) -> Result<(), ExecError> {
-        let len = u32::try_from(words.len()).unwrap_or(u32::MAX);
-        self.check(&Region { space, offset: at, len })?;
-        self.alive()?;
-        if self.queue.is_empty() {
-            // The device runs this behind what has been submitted and before what will be.
-            self.device.queue().write_buffer(self.buffer(space), 4 * u64::from(at), bytemuck::cast_slice(words));
-        } else {
-            self.queue.push_back(Item::Upload { space, at, words: words.to_vec() });
-        }
-        Ok(())
-    }
-
-    fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, ExecError> {
-        self.runnable(program, steps)?;
-        let ticket = Ticket(self.next_id());
-        self.steps.extend(steps);
-        self.queue.push_back(Item::Steps { ticket, program, left: steps.len() });
-        Ok(ticket)
-    }
-
-    fn pump(&mut self, deadline: Instant) -> Progress {
-        loop {
-            self.issue();
-            self.wait(Instant::now());
-            self.collect();
-            if self.queue.is_empty() && self.flights.is_empty() {
-                return Progress::Idle;
-            }
-            if cfg!(target_arch = "wasm32") || Instant::now() >= deadline {
-                // What has landed made room.
-                self.issue();
-                return Progress::Busy;
-            }
-            let under_way = self.flights.len();
-            self.wait(deadline);
-            self.collect();
-            if self.flights.len() < under_way && !(self.queue.is_empty() && self.flights.is_empty()) {
-                // There is room for more: whoever pumps may have it.
-                self.issue();
-                return Progress::Busy;
-            }
-        }
-    }
-
-    fn request_read(&mut self, regions: &[Region]) -> Result<ReadId, ExecError> {
-        regions.iter().try_for_each(|r| self.check(r))?;
-        self.alive()?;
-        let id = ReadId(self.next_id());
-        self.queue.push_back(Item::Read { id, regions: regions.to_vec() });
-        Ok(id)
-    }
-
-    fn take_completed(&mut self, out: &mut Vec<Completed>) {
-        self.collect();
-        out.append(&mut self.completed);
-    }
 }

@@ -19,6 +19,7 @@ mod flight;
 mod kernels;
 mod profile;
 mod program;
+mod run;
 mod self_test;
 mod shader;
 mod staging;
@@ -27,8 +28,7 @@ mod stopwatch;
 #[cfg(not(target_arch = "wasm32"))]
 pub use device::Live;
 pub use device::{Adapter, Ceilings, Created, DeviceOptions, GpuDevice};
-pub use encode::Encoding;
-pub use executor::GpuExecutor;
+pub use executor::{Encoding, GpuExecutor};
 pub use profile::Profile;
 pub use program::{Counts, counts};
 pub use self_test::{SelfTestError, self_test};
