@@ -81,6 +81,15 @@ impl Params {
         "p.zero"
     }
 
+    /// A sum of indices times strides, each with its stride's name. Strides 0 and 1 are part of the text, for they decide how it is loaded.
+    pub fn offset(&mut self, terms: impl Iterator<Item = (String, u32, String)>) -> String {
+        let terms: Vec<String> = terms
+            .filter(|(_, stride, _)| *stride != 0)
+            .map(|(index, stride, name)| if stride == 1 { index } else { format!("{index} * {}", self.add(name, stride)) })
+            .collect();
+        if terms.is_empty() { "0u".to_string() } else { terms.join(" + ") }
+    }
+
     fn declaration(&self) -> String {
         let fields: String = self.names.iter().map(|n| format!("    {n}: u32,\n")).collect();
         format!("struct Params {{\n{fields}}}\n")

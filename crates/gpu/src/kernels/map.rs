@@ -63,7 +63,8 @@ pub(super) fn coordinates(map: &MapSpec, params: &mut Params) -> String {
 pub(super) fn loads(map: &MapSpec, reads: &[Operand], width: Width, params: &mut Params) -> String {
     let mut text = String::new();
     for (i, (read, strides)) in reads.iter().zip(&map.read_strides).enumerate() {
-        let offset = walk(i, strides, params);
+        let terms = strides.iter().enumerate().map(|(d, &stride)| (format!("c{d}"), stride, format!("r{i}_s{d}")));
+        let offset = params.offset(terms);
         let value = match strides.last() {
             Some(1) => read.floats(width, &offset),
             _ => format!("T({})", read.float(width, &offset)),
@@ -71,15 +72,4 @@ pub(super) fn loads(map: &MapSpec, reads: &[Operand], width: Width, params: &mut
         text.push_str(&format!("    let r{i} = {value};\n"));
     }
     text
-}
-
-/// The offset of read `i` at the coordinates. Strides 0 and 1 are part of the text, for they decide how it is loaded.
-fn walk(i: usize, strides: &[u32], params: &mut Params) -> String {
-    let terms: Vec<String> = strides
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| **s != 0)
-        .map(|(d, &s)| if s == 1 { format!("c{d}") } else { format!("c{d} * {}", params.add(format!("r{i}_s{d}"), s)) })
-        .collect();
-    if terms.is_empty() { "0u".to_string() } else { terms.join(" + ") }
 }

@@ -6,6 +6,7 @@ mod loss;
 mod map;
 mod matmul;
 mod norm;
+mod product;
 mod record;
 mod reduce;
 mod rows;

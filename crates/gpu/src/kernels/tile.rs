@@ -11,7 +11,7 @@ use downhill_compile::{Arg, ExecError, Space};
 use downhill_graph::kernel::{MatLayout, MatMulSpec};
 
 use super::Lower;
-use super::matmul::{offset, row_sums, tail};
+use super::product::{offset, row_sums, tail};
 use crate::shader::{Operand, Params, Width, assemble};
 
 const TILE: &str = include_str!("../wgsl/tile.wgsl");
