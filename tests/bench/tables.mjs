@@ -8,7 +8,7 @@ const GEMM_AIM = "≥ 95 % of limits";
  */
 const CPU = {
   title: "On the CPU",
-  seconds: 2.5,
+  seconds: 4,
   flags: [],
   pages: {
     downhill: { query: "page=downhill&build=plain", role: "ours", limit: "limits" },
@@ -39,7 +39,7 @@ const WEBGPU = {
   title: "On WebGPU",
   onAdapter: true,
   // One step of the larger network takes a software adapter a fifth of a second.
-  seconds: 4,
+  seconds: 9,
   // Without it headless Chromium has no WebGPU where there is no graphics card.
   flags: ["--enable-unsafe-webgpu"],
   pages: {
