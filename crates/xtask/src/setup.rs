@@ -102,15 +102,22 @@ pub fn apt_install(packages: &[&str]) -> Result<bool> {
     Ok(true)
 }
 
-/// A Vulkan driver for the native GPU tests: Mesa's software one where nothing is there. Without it those tests skip and say so.
-pub fn vulkan() -> Result<()> {
-    let drivers = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-    if drivers.iter().any(|folder| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some())) {
-        say("Vulkan driver: there");
+/// A Vulkan driver for the native GPU tests: Mesa's software one where nothing is there. Says whether that one is there, which works on every
+/// machine; where only others are, or none, the tests skip what they find no adapter for.
+pub fn vulkan() -> Result<bool> {
+    let drivers = vulkan_drivers();
+    if !drivers.is_empty() {
+        say(&format!("Vulkan driver: {}", drivers.join(", ")));
     } else if !cfg!(target_os = "linux") || !apt_install(&["libvulkan1", "mesa-vulkan-drivers"])? {
         say("Vulkan driver: none known; on Debian or Ubuntu: sudo apt-get install libvulkan1 mesa-vulkan-drivers");
     }
-    Ok(())
+    Ok(vulkan_drivers().iter().any(|name| name.starts_with("lvp_icd")))
+}
+
+fn vulkan_drivers() -> Vec<String> {
+    let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let files = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// The version of `package` in the text of a `Cargo.lock`.
