@@ -30,7 +30,7 @@ pub enum SelfTestError {
     /// A kernel computes something else than the reference.
     #[error("the kernel {kernel} gives {got} where {want} is right")]
     Kernel {
-        /// Its family.
+        /// The kernel as a plan prints it.
         kernel: String,
         /// What the device gives.
         got: String,
@@ -137,7 +137,7 @@ fn compare(plan: &Plan, want: &[u32], got: &[u32]) -> Result<(), SelfTestError> 
             };
             if let Some(i) = differs(want, got) {
                 let text = |word: u32| f32::from_bits(word).to_string();
-                let kernel = step.kernel.family().to_string();
+                let kernel = step.kernel.to_string();
                 return Err(SelfTestError::Kernel { kernel, got: text(got[i]), want: text(want[i]) });
             }
         }

@@ -251,7 +251,9 @@ impl Chooser {
 pub async fn open(options: &DeviceOptions) -> Result<GpuDevice, UserError> {
     let device = GpuDevice::request(options).await?;
     self_test(&device, &mut CpuExecutor::new()).await.map_err(|e| {
-        UserError::new(format!("The GPU {} is not used, because it failed its test: {e}.", device.adapter().name))
+        // Browsers end their sentences themselves.
+        let (name, why) = (&device.adapter().name, e.to_string());
+        UserError::new(format!("The GPU {name} is not used, because it failed its test: {}.", why.trim_end_matches('.')))
             .hint("Training goes on on the CPU.")
     })?;
     Ok(device)

@@ -219,6 +219,31 @@ for (const [what, patch] of without) {
   });
 }
 
+const broken = [
+  ["computes wrongly", "the kernel softmax", `code.replace("expf(x) / sum", "expf(x) / (sum + 1.0)")`],
+  ["does not take a shader", "shader softmax failed", `code.replace("expf(x) / sum", "expf(x) /// sum")`],
+] as const;
+for (const [what, kernel, patch] of broken) {
+  test(`a device that ${what} is not used, and the page names the kernel`, async ({ page }) => {
+    await inWorker(
+      page,
+      `const original = GPUDevice.prototype.createShaderModule;
+      GPUDevice.prototype.createShaderModule = function ({ code, ...rest }) {
+        return original.call(this, { ...rest, code: ${patch} });
+      };`,
+    );
+    const lab = new Lab(page);
+    await lab.open(small);
+    await page.evaluate(() => window.downhill!.choose("gpu"));
+    const state = await lab.reach((state) => state.backends.gpu.state === "unusable", SLOW);
+    expect(state.backend).toBe("cpu");
+    expect(state.backends.gpu.why).toContain(`is not used, because it failed its test: ${kernel}`);
+    await page.getByTestId("backend").click();
+    await expect(page.getByRole("dialog", { name: "What trains" })).toContainText("it failed its test");
+    await goesOn(lab, state);
+  });
+}
+
 test("a model that is too large for the adapter's limits trains on the CPU, with a sentence", async ({ page }) => {
   await inWorker(
     page,

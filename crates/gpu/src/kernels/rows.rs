@@ -24,7 +24,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) ->
         RowsKind::Loss { .. } | RowsKind::Accuracy { .. } => return Err(cx.fail("it has a kernel of its own")),
     };
     text.push_str(&format!("const LOG: bool = {log};\n"));
-    cx.out.push(assemble("rows", Width::One, params, &text, template, rows.div_ceil(GROUP / lanes))?);
+    cx.out.push(assemble(kind.name(), Width::One, params, &text, template, rows.div_ceil(GROUP / lanes))?);
     Ok(())
 }
 
