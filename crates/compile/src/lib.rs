@@ -7,6 +7,8 @@
 mod access;
 mod canonicalise;
 mod compile;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod cost;
 mod error;
 mod executor;
@@ -18,8 +20,8 @@ mod memory;
 mod operands;
 mod plan;
 mod program;
-#[cfg(any(test, feature = "reference"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 mod schedule;
 mod simplify;
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
+use downhill_compile::conformance::{net, step};
 use downhill_compile::{Executor, Progress};
-use shared::net::{net, step};
+use shared::Cpu;
 use web_time::Instant;
 
 mod shared;
@@ -39,7 +40,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn steps_allocate_nothing_once_the_queue_has_its_size() {
     for (widths, batch) in [(&[7, 33, 12, 3][..], 20), (&[90, 80, 70, 60][..], 100)] {
-        let mut bench = net(widths, batch);
+        let mut bench = net(&Cpu, widths, batch);
         let steps: Vec<_> = (0..32).map(|i| step(i, 0.01)).collect();
         let mut done = Vec::with_capacity(64);
         let mut run = || {

@@ -2,14 +2,20 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
-use downhill_graph::arbitrary::{programs, training_programs};
+use downhill_compile::conformance::{all_cases_agree, block_on, check};
+use downhill_graph::arbitrary::{Program, programs, training_programs};
 use proptest::prelude::{ProptestConfig, TestCaseError, proptest};
+use shared::Cpu;
 
 mod shared;
 
+fn agrees(name: &str, program: &Program) -> Result<(), TestCaseError> {
+    block_on(check(&Cpu, name, &program.graph, &program.env, 2e-4)).map_err(TestCaseError::fail)
+}
+
 #[test]
 fn every_case_of_every_op_gives_what_the_interpreter_gives() {
-    shared::all_cases_agree();
+    block_on(all_cases_agree(&Cpu));
 }
 
 proptest! {
@@ -17,11 +23,11 @@ proptest! {
 
     #[test]
     fn random_programs_give_what_the_interpreter_gives(program in programs()) {
-        shared::check("program", &program.graph, &program.env, 2e-4).map_err(TestCaseError::fail)?;
+        agrees("program", &program)?;
     }
 
     #[test]
     fn random_gradients_are_those_of_the_interpreter(program in training_programs()) {
-        shared::check("training program", &program.graph, &program.env, 2e-4).map_err(TestCaseError::fail)?;
+        agrees("training program", &program)?;
     }
 }

@@ -2,6 +2,8 @@
 
 #![cfg(target_arch = "wasm32")]
 
+use downhill_compile::conformance::all_cases_agree;
+use shared::Cpu;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 mod shared;
@@ -9,6 +11,6 @@ mod shared;
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 #[wasm_bindgen_test]
-fn every_case_of_every_op_gives_what_the_interpreter_gives() {
-    shared::all_cases_agree();
+async fn every_case_of_every_op_gives_what_the_interpreter_gives() {
+    all_cases_agree(&Cpu).await;
 }

@@ -5,52 +5,41 @@
 
 use std::time::Duration;
 
-use downhill_compile::{Arg, Completed, ExecError, Executor, Plan, Progress, Region, Space, Step};
+use downhill_compile::conformance::promises::{self, WIDTHS};
+use downhill_compile::conformance::{Backend, block_on, net, step};
+use downhill_compile::{Arg, ExecError, Executor, Plan, Progress, Region, Space, Step};
 use downhill_cpu::CpuExecutor;
 use downhill_graph::kernel::{Epilogue, Kernel, MatLayout, MatMulSpec};
 use downhill_graph::{BinaryOp, Expr, Origin, StepScalars};
-use shared::net::{net, poison, step};
+use shared::Cpu;
 use web_time::Instant;
 
 mod shared;
 
-const WIDTHS: [usize; 4] = [7, 33, 12, 3];
-
-fn pump_all(executor: &mut CpuExecutor) -> Vec<Completed> {
-    while executor.pump(Instant::now() + Duration::from_secs(10)) == Progress::Busy {}
-    let mut done = Vec::new();
-    executor.take_completed(&mut done);
-    done
+#[test]
+fn two_runs_give_the_same_bits_and_lower_the_loss() {
+    block_on(promises::two_runs_give_the_same_bits_and_lower_the_loss(&Cpu));
 }
 
 #[test]
-fn two_runs_give_the_same_bits() {
-    let run = || {
-        let mut bench = net(&WIDTHS, 20);
-        let steps: Vec<StepScalars> = (0..50).map(|i| step(i, 0.05)).collect();
-        bench.executor.submit(bench.program, &steps).unwrap();
-        pump_all(&mut bench.executor);
-        bench.executor.arena().to_vec()
-    };
-    assert_eq!(run(), run());
+fn uploads_and_reads_take_effect_between_the_steps_they_stand_between() {
+    block_on(promises::uploads_and_reads_take_effect_between_the_steps_they_stand_between(&Cpu));
 }
 
 #[test]
-fn training_lowers_the_loss_and_records_it() {
-    let mut bench = net(&WIDTHS, 20);
-    let loss = |bench: &shared::Bench| bench.floats(bench.layout.offsets.ring + 2, 1)[0];
-    bench.step(&step(0, 0.05));
-    let first = loss(&bench);
-    for i in 1..=200 {
-        bench.step(&step(i, 0.05));
-    }
-    assert!(loss(&bench) < 0.5 * first, "{first} to {}", loss(&bench));
+fn a_gradient_that_is_not_finite_names_its_step_and_freezes_the_weights() {
+    block_on(promises::a_gradient_that_is_not_finite_names_its_step_and_freezes_the_weights(&Cpu));
+}
+
+#[test]
+fn a_program_that_needs_more_memory_keeps_what_is_there() {
+    block_on(promises::a_program_that_needs_more_memory_keeps_what_is_there(&Cpu));
 }
 
 #[test]
 fn a_run_that_is_interrupted_everywhere_ends_with_the_same_bits() {
     let run = |hurried: bool| {
-        let mut bench = net(&[300, 280, 270, 260], 256);
+        let mut bench = net(&Cpu, &[300, 280, 270, 260], 256);
         let steps: Vec<StepScalars> = (0..4).map(|i| step(i, 0.01)).collect();
         bench.executor.submit(bench.program, &steps).unwrap();
         let mut pumps = 0;
@@ -67,78 +56,24 @@ fn a_run_that_is_interrupted_everywhere_ends_with_the_same_bits() {
 }
 
 #[test]
-fn uploads_and_reads_take_effect_between_the_steps_they_stand_between() {
-    let mut bench = net(&WIDTHS, 20);
-    let o = bench.layout.offsets;
-    let weights = Region { space: Space::Arena, offset: o.parameters, len: o.parameter_len };
-    let (executor, program) = (&mut bench.executor, bench.program);
-    let before = executor.request_read(&[weights]).unwrap();
-    let first = executor.submit(program, &[step(0, 0.1)]).unwrap();
-    let between = executor.request_read(&[weights]).unwrap();
-    executor.upload(Space::Arena, o.parameters, &vec![0; o.parameter_len as usize]).unwrap();
-    let zeros = executor.request_read(&[weights]).unwrap();
-    let second = executor.submit(program, &[step(1, 0.1)]).unwrap();
-    let done = pump_all(executor);
-    let [
-        Completed::Read(a, was),
-        Completed::Steps(b),
-        Completed::Read(c, is),
-        Completed::Read(d, cleared),
-        Completed::Steps(e),
-    ] = done.as_slice()
-    else {
-        panic!("five things were asked for: {done:?}")
-    };
-    assert_eq!((*a, *b, *c, *d, *e), (before, first, between, zeros, second));
-    assert_ne!(was, is, "the step changed the weights");
-    assert!(cleared.iter().all(|&w| w == 0));
-    let after = &bench.executor.arena()[o.parameters as usize..(o.parameters + o.parameter_len) as usize];
-    assert!(after.iter().any(|&w| w != 0), "the second step started from zero and moved");
-}
-
-#[test]
-fn a_gradient_that_is_not_finite_names_its_step_and_freezes_the_weights() {
-    let mut bench = net(&WIDTHS, 20);
-    let o = bench.layout.offsets;
-    bench.step(&step(0, 0.1));
-    let good = bench.floats(o.parameters, o.parameter_len * 2);
-    poison(&mut bench, f32::NAN.to_bits());
-    bench.step(&step(1, 0.1));
-    assert_eq!(bench.executor.arena()[o.flag as usize], 2);
-    poison(&mut bench, 0);
-    bench.step(&step(2, 0.1));
-    let now: Vec<f32> = bench.floats(o.parameters, o.parameter_len);
-    assert_eq!(now, good[..now.len()], "also after the cause is gone");
-    assert_eq!(bench.executor.arena()[(o.ring + 1) as usize], 2, "the record carries the flag");
-}
-
-#[test]
 fn profiling_names_every_step_and_changes_nothing() {
-    let mut bench = net(&WIDTHS, 20);
+    let mut bench = net(&Cpu, &WIDTHS, 20);
     bench.step(&step(0, 0.1));
-    let before = bench.executor.arena().to_vec();
+    let before = block_on(bench.arena());
     let times = bench.executor.profile(bench.program, &step(1, 0.1)).unwrap();
     assert!(times.iter().map(|t| t.0).eq(0..bench.plan.steps.len()));
     assert!(times.iter().all(|t| t.1 > 0.0 && t.1 < 1e6), "{times:?}");
-    assert_eq!(bench.executor.arena(), before);
+    assert_eq!(block_on(bench.arena()), before);
 }
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let mut bench = net(&WIDTHS, 20);
-    let end = bench.plan.arena_len;
-    let refused = |r: Result<(), ExecError>| matches!(r, Err(ExecError::Unsupported(_)));
-    assert!(refused(bench.executor.upload(Space::Arena, end - 1, &[0, 0])));
-    let beyond = Region { space: Space::Data, offset: u32::MAX, len: 1 };
-    assert!(refused(bench.executor.request_read(&[beyond]).map(|_| ())));
-    let no_such_batch = StepScalars { batch: 2, ..step(0, 0.1) };
-    assert!(refused(bench.executor.submit(bench.program, &[no_such_batch]).map(|_| ())));
-
+    promises::what_does_not_fit_is_refused(&Cpu);
+    let mut bench = net(&Cpu, &WIDTHS, 20);
     let mut plan: Plan = bench.plan.clone();
     plan.steps[0].writes[0].region.len -= 1;
-    assert!(refused(bench.executor.load(&plan).map(|_| ())), "an operand that leaves its region");
-    bench.executor.unload(bench.program);
-    assert!(refused(bench.executor.submit(bench.program, &[step(0, 0.1)]).map(|_| ())));
+    let refused = bench.executor.load(&plan);
+    assert!(matches!(refused, Err(ExecError::Unsupported(_))), "an operand that leaves its region");
 }
 
 /// `c = (a·b) ∘ c` of whole small numbers, which no order of summation rounds.
@@ -183,7 +118,7 @@ fn a_product_may_be_written_over_a_factor_that_its_epilogue_reads() {
     let words: Vec<u32> = values.iter().map(|v| v.to_bits()).collect();
     executor.upload(Space::Arena, 0, &words).unwrap();
     executor.submit(program, &[StepScalars::default()]).unwrap();
-    pump_all(&mut executor);
+    block_on(Cpu::finish(&mut executor));
     let (a, rest) = values.split_at(m * k);
     let (b, factors) = rest.split_at(k * n);
     for (i, factor) in factors.iter().enumerate() {

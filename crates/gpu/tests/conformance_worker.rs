@@ -2,9 +2,11 @@
 
 #![cfg(target_arch = "wasm32")]
 
-use downhill_compile::{Completed, Executor};
+use downhill_compile::Completed;
+use downhill_compile::conformance::{all_cases_agree, net, step};
 use downhill_cpu::CpuExecutor;
 use downhill_gpu::{Clock, DeviceOptions, GpuDevice, self_test};
+use shared::{Gpu, products};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 mod shared;
@@ -23,10 +25,10 @@ async fn a_profile_and_the_ceilings_come_with_timestamps_and_without() {
     for no_timestamps in [false, true] {
         let options = DeviceOptions { no_timestamps, ..DeviceOptions::default() };
         let device = GpuDevice::request(&options).await.expect("Chromium has a software adapter");
-        let mut bench = shared::net::net(&device, &[7, 33, 12, 3], 20);
-        bench.step(&shared::net::step(0, 0.1));
+        let mut bench = net(&Gpu(&device), &[7, 33, 12, 3], 20);
+        bench.step(&step(0, 0.1));
         let before = bench.arena().await;
-        let profile = bench.executor.profile(bench.program, &shared::net::step(1, 0.1)).await.expect("it answers");
+        let profile = bench.executor.profile(bench.program, &step(1, 0.1)).await.expect("it answers");
         assert!(profile.clock == Clock::Replay || !no_timestamps);
         assert_eq!(profile.nanos.len(), bench.plan.steps.len());
         assert!(profile.nanos.iter().any(|nanos| *nanos > 0.0), "{profile:?}");
@@ -39,25 +41,23 @@ async fn a_profile_and_the_ceilings_come_with_timestamps_and_without() {
 #[wasm_bindgen_test]
 async fn every_case_of_every_op_gives_what_the_interpreter_gives() {
     let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
-    shared::all_cases_agree(&device).await;
+    all_cases_agree(&Gpu(&device)).await;
 }
 
 #[wasm_bindgen_test]
 async fn large_products_give_what_the_interpreter_gives() {
     let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
-    shared::products::agree(&device).await;
+    products::agree(&device).await;
 }
 
 #[wasm_bindgen_test]
 async fn a_lost_device_is_told_and_ends_the_wait() {
     let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
-    let mut bench = shared::net::net(&device, &[7, 33, 12, 3], 20);
-    bench.step(&shared::net::step(0, 0.1));
+    let mut bench = net(&Gpu(&device), &[7, 33, 12, 3], 20);
+    bench.step(&step(0, 0.1));
     bench.executor.finish().await;
-    bench.step(&shared::net::step(1, 0.1));
+    bench.step(&step(1, 0.1));
     device.destroy();
-    bench.executor.finish().await;
-    let mut done = Vec::new();
-    bench.executor.take_completed(&mut done);
+    let done = bench.completed().await;
     assert!(matches!(done.last(), Some(Completed::DeviceLost(_))), "{done:?}");
 }

@@ -3,10 +3,11 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used)]
 
+use downhill_compile::conformance::{block_on, net, step};
 use downhill_compile::{ExecError, Executor, Region, Space};
 use downhill_gpu::{Clock, DeviceOptions, GpuDevice};
-use shared::native::{block_on, open};
-use shared::net::{net, step};
+use shared::Gpu;
+use shared::native::open;
 use web_time::Instant;
 
 mod shared;
@@ -22,7 +23,7 @@ fn with_both_clocks(check: impl Fn(&GpuDevice, Clock)) {
 fn a_profile_has_every_step_and_changes_not_a_bit() {
     with_both_clocks(|device, clock| {
         // Wide enough that gradients are checked in a dispatch of their own: a step of two dispatches.
-        let mut bench = net(device, &[64, 96, 64, 3], 20);
+        let mut bench = net(&Gpu(device), &[64, 96, 64, 3], 20);
         bench.step(&step(0, 0.1));
         let before = block_on(bench.arena());
         let profile = block_on(bench.executor.profile(bench.program, &step(1, 0.1))).unwrap();
@@ -40,14 +41,14 @@ fn a_profile_has_every_step_and_changes_not_a_bit() {
 fn training_goes_on_as_if_nobody_had_looked() {
     let Some(device) = open(&DeviceOptions::default()) else { return };
     let run = |look: bool| {
-        let mut bench = net(&device, &[7, 33, 12, 3], 20);
+        let mut bench = net(&Gpu(&device), &[7, 33, 12, 3], 20);
         bench.step(&step(0, 0.1));
         if look {
             block_on(bench.executor.profile(bench.program, &step(5, 0.1))).unwrap();
         }
         bench.step(&step(1, 0.1));
         let o = bench.layout.offsets;
-        block_on(shared::read(&mut bench.executor, &[Region { space: Space::Arena, offset: 0, len: o.ring }]))
+        block_on(bench.read(Region { space: Space::Arena, offset: 0, len: o.ring }))
     };
     assert_eq!(run(true), run(false));
 }
@@ -55,7 +56,7 @@ fn training_goes_on_as_if_nobody_had_looked() {
 #[test]
 fn a_profile_of_what_is_not_there_is_refused() {
     let Some(device) = open(&DeviceOptions::default()) else { return };
-    let mut bench = net(&device, &[7, 33, 12, 3], 20);
+    let mut bench = net(&Gpu(&device), &[7, 33, 12, 3], 20);
     let no_such_batch = downhill_graph::StepScalars { batch: 2, ..step(0, 0.1) };
     let refused = block_on(bench.executor.profile(bench.program, &no_such_batch));
     assert!(matches!(refused, Err(ExecError::Unsupported(_))), "{refused:?}");

@@ -5,16 +5,15 @@
 
 use std::time::Duration;
 
+use downhill_compile::conformance::promises::WIDTHS;
+use downhill_compile::conformance::{Bench, block_on, net, step};
 use downhill_compile::{Completed, ExecError, Executor, Progress, Region, Space};
 use downhill_gpu::{DeviceOptions, GpuDevice, GpuExecutor};
-use shared::Bench;
-use shared::native::{block_on, device, open};
-use shared::net::{net, step};
+use shared::Gpu;
+use shared::native::{device, open};
 use web_time::Instant;
 
 mod shared;
-
-const WIDTHS: [usize; 4] = [7, 33, 12, 3];
 
 /// Pumps until nothing is left, which has to be soon.
 fn pump_all(executor: &mut GpuExecutor) -> Vec<Completed> {
@@ -27,7 +26,7 @@ fn pump_all(executor: &mut GpuExecutor) -> Vec<Completed> {
     done
 }
 
-fn weights(bench: &Bench) -> Region {
+fn weights(bench: &Bench<Gpu>) -> Region {
     let o = bench.layout.offsets;
     Region { space: Space::Arena, offset: o.parameters, len: o.slots + o.slot_count * o.parameter_len - o.parameters }
 }
@@ -35,7 +34,7 @@ fn weights(bench: &Bench) -> Region {
 #[test]
 fn a_lost_device_is_told_once_and_refuses_what_follows() {
     let Some(device) = device() else { return };
-    let mut bench = net(&device, &WIDTHS, 20);
+    let mut bench = net(&Gpu(&device), &WIDTHS, 20);
     bench.step(&step(0, 0.1));
     device.destroy();
     let done = pump_all(&mut bench.executor);
@@ -48,7 +47,7 @@ fn a_lost_device_is_told_once_and_refuses_what_follows() {
 #[test]
 fn a_device_lost_at_step_ten_ends_the_training_loop() {
     let Some(device) = device() else { return };
-    let mut bench = net(&device, &WIDTHS, 20);
+    let mut bench = net(&Gpu(&device), &WIDTHS, 20);
     let mut lost = Vec::new();
     for number in 0..100 {
         if number == 10 {
@@ -69,18 +68,18 @@ fn a_device_lost_at_step_ten_ends_the_training_loop() {
 #[test]
 fn a_device_lost_every_second_step_is_replaced_and_training_comes_to_the_same_end() {
     let Some(steady) = device() else { return };
-    let state = |bench: &mut Bench| {
+    let state = |bench: &mut Bench<Gpu>| {
         let all = weights(bench);
-        block_on(shared::read(&mut bench.executor, &[all]))
+        block_on(bench.read(all))
     };
-    let mut whole = net(&steady, &WIDTHS, 20);
+    let mut whole = net(&Gpu(&steady), &WIDTHS, 20);
     (0..12).for_each(|number| whole.step(&step(number, 0.1)));
     let expected = state(&mut whole);
 
     let mut saved: Option<Vec<u32>> = None;
     for pair in 0..6 {
         let fleeting = device().unwrap();
-        let mut bench = net(&fleeting, &WIDTHS, 20);
+        let mut bench = net(&Gpu(&fleeting), &WIDTHS, 20);
         if let Some(words) = &saved {
             bench.executor.upload(Space::Arena, weights(&bench).offset, words).unwrap();
         }
@@ -98,7 +97,7 @@ fn a_device_lost_every_second_step_is_replaced_and_training_comes_to_the_same_en
 #[test]
 fn loss_of_the_device_ends_every_wait() {
     let Some(device) = device() else { return };
-    let mut bench = net(&device, &WIDTHS, 20);
+    let mut bench = net(&Gpu(&device), &WIDTHS, 20);
     (0..50).for_each(|number| bench.step(&step(number, 0.1)));
     bench.executor.request_read(&[weights(&bench)]).unwrap();
     bench.executor.pump(Instant::now());
@@ -119,7 +118,7 @@ fn a_device_with_small_buffers_says_what_to_lower() {
     }
     let tiny = GpuDevice::open(&DeviceOptions { max_buffer: Some(1 << 16), ..DeviceOptions::default() }).unwrap();
     assert_eq!(tiny.max_buffer(), 1 << 16);
-    let mut bench = net(&tiny, &WIDTHS, 20);
+    let mut bench = net(&Gpu(&tiny), &WIDTHS, 20);
     let mut plan = bench.plan.clone();
     plan.arena_len = 1 << 20;
     let refused = bench.executor.load(&plan).unwrap_err();
@@ -133,7 +132,7 @@ fn a_device_with_small_buffers_says_what_to_lower() {
 #[test]
 fn a_device_of_few_workgroups_says_what_to_lower() {
     let Some(tiny) = open(&DeviceOptions { max_workgroups: Some(2), ..DeviceOptions::default() }) else { return };
-    let plan = net(&device().unwrap(), &[64, 96, 64, 3], 20).plan;
+    let plan = net(&Gpu(&device().unwrap()), &[64, 96, 64, 3], 20).plan;
     let refused = GpuExecutor::new(&tiny).load(&plan).unwrap_err();
     let text = refused.to_string();
     assert!(matches!(refused, ExecError::Unsupported(_)), "{text}");

@@ -5,30 +5,16 @@ mod mlp;
 mod random;
 
 use downhill_graph::interp::{Env, Run, Tensor, run};
-use downhill_graph::ops::{Op, OpCase, all_cases};
-use downhill_graph::{Graph, ScalarId, StepScalars};
+use downhill_graph::ops::{Op, all_cases};
+use downhill_graph::{Graph, StepScalars};
 use downhill_tensor::Dtype;
 
+use crate::conformance::{OPTIONS, cases, layout};
 use crate::reference::{Machine, word};
-use crate::{LayoutSpec, Options, Plan, StateLayout, compile};
+use crate::{Options, Plan, StateLayout, compile};
 
 /// f64 on both sides; what differs is the order of sums and how log-sum-exp is written.
 const TOLERANCE: f64 = 1e-9;
-
-const OPTIONS: [Options; 4] = [
-    Options { fuse: false, alias: false },
-    Options { fuse: false, alias: true },
-    Options { fuse: true, alias: false },
-    Options { fuse: true, alias: true },
-];
-
-pub(crate) fn layout(graph: &Graph, slots: usize) -> StateLayout {
-    let mut spec = LayoutSpec { slots, ring: 2, metrics: 8, ..LayoutSpec::default() };
-    spec.include(graph);
-    let groups = graph.parameters().iter().map(|p| p.group as usize + 1).max().unwrap_or(0);
-    spec.groups = vec![(ScalarId::LR, ScalarId::DECAY); groups];
-    StateLayout::new(&spec).unwrap()
-}
 
 /// Puts the environment into the buffers.
 fn load(plan: &Plan, graph: &Graph, layout: &StateLayout, env: &Env) -> Machine {
@@ -104,15 +90,9 @@ fn base_padding(layout: &StateLayout, p: usize) -> impl Iterator<Item = u32> + u
     entry.offset + entry.len..entry.offset + entry.len.div_ceil(4) * 4
 }
 
-fn is_case(case: &OpCase) -> bool {
-    !case.inputs.iter().any(|t| t.ty.shape.numel() == 0)
-}
-
 #[test]
 fn every_case_of_every_op_gives_what_the_interpreter_gives() {
-    let cases = all_cases();
-    assert!(cases.len() > 100);
-    for case in cases.iter().filter(|c| is_case(c)) {
+    for case in cases() {
         let (graph, env) = case.graph();
         check(&case.name, &graph, &env);
     }
@@ -120,7 +100,7 @@ fn every_case_of_every_op_gives_what_the_interpreter_gives() {
 
 #[test]
 fn every_gradient_gives_what_the_interpreter_gives() {
-    for case in all_cases().iter().filter(|c| is_case(c)) {
+    for case in cases() {
         if let Some((graph, env)) = case.gradient_graph() {
             check(&format!("gradient of {}", case.name), &graph, &env);
         }

@@ -1,10 +1,13 @@
 //! Products large enough for tiles, in every layout, with what is fused into them.
 
+use downhill_compile::conformance::check;
 use downhill_gpu::GpuDevice;
 use downhill_graph::interp::{Env, Tensor};
 use downhill_graph::{FeedKind, Graph, UnaryOp, Value, autodiff};
 use downhill_tensor::TensorTy;
 use downhill_tensor::rng::{Rng, Stream};
+
+use super::Gpu;
 
 /// Rows, columns and the summed dimension: vectors and not, one tile and several, full and ragged, a k that is no multiple of four.
 const SIZES: [[usize; 3]; 7] =
@@ -44,10 +47,11 @@ fn layer([m, n, k]: [usize; 3], batch: usize) -> (Graph, Env) {
 
 /// Runs them all. The tolerance is that of sums of some hundred products in f32, in any order, twice.
 pub async fn agree(device: &GpuDevice) {
+    let gpu = Gpu(device);
     for (size, batch) in SIZES.into_iter().map(|s| (s, 1)).chain([([33, 40, 12], 3)]) {
         let (graph, env) = layer(size, batch);
         let name = format!("layer {size:?} × {batch}");
-        if let Err(why) = super::check(device, &name, &graph, &env, 2e-5).await {
+        if let Err(why) = check(&gpu, &name, &graph, &env, 2e-5).await {
             panic!("{why}");
         }
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use downhill_compile::{Executor, Options, Space};
 use downhill_graph::interp::{Env, Tensor};
 use downhill_graph::kernel::{LossKind, UpdateRule};
 use downhill_graph::ops::Updated;
@@ -10,9 +9,8 @@ use downhill_graph::{BinaryOp, Expr, FeedKind, Graph, Parameter, ScalarId, StepS
 use downhill_tensor::TensorTy;
 use downhill_tensor::rng::{Rng, Stream};
 
-use downhill_gpu::GpuDevice;
-
-use super::Bench;
+use super::{Backend, Bench};
+use crate::{Executor, Options, Space};
 
 /// SGD with momentum 0.9.
 fn rule() -> UpdateRule {
@@ -34,7 +32,7 @@ fn normal(shape: [usize; 2], scale: f64, seed: u32) -> Tensor {
 }
 
 /// A perceptron of these widths with tanh and dropout between the layers, mean squared error, momentum, and one batch of data.
-pub fn net(device: &GpuDevice, widths: &[usize], batch: usize) -> Bench {
+pub fn net<B: Backend>(backend: &B, widths: &[usize], batch: usize) -> Bench<B> {
     let mut graph = Graph::new();
     let mut env = Env::default();
     let feed = |graph: &mut Graph, env: &mut Env, name: &str, width: usize| {
@@ -65,7 +63,7 @@ pub fn net(device: &GpuDevice, widths: &[usize], batch: usize) -> Bench {
     graph.flat_update(Arc::new(rule()), updates, loss, None, &grads).expect("all parameters");
     graph.record(&[loss]).expect("a scalar");
     graph.output("loss", loss);
-    Bench::new(device, &graph, &env, &Options::default())
+    Bench::new(backend, &graph, &env, &Options::default())
 }
 
 /// A step of [`net`].
@@ -75,8 +73,10 @@ pub fn step(number: u32, lr: f32) -> StepScalars {
     step
 }
 
-/// Overwrites one word of the inputs of batch row 0.
-pub fn poison(bench: &mut Bench, bits: u32) {
-    let (at, _) = bench.layout.feed("x").expect("it has inputs");
-    bench.executor.upload(Space::Data, at, &[bits]).expect("it fits");
+impl<B: Backend> Bench<B> {
+    /// Overwrites one word of the inputs of batch row 0 of a [`net`].
+    pub fn poison(&mut self, bits: u32) {
+        let (at, _) = self.layout.feed("x").expect("it has inputs");
+        self.executor.upload(Space::Data, at, &[bits]).expect("it fits");
+    }
 }
