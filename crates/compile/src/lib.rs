@@ -20,8 +20,6 @@ mod memory;
 mod operands;
 mod plan;
 mod program;
-#[cfg(test)]
-mod reference;
 mod schedule;
 mod simplify;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod fuse;
 mod mlp;
 mod random;
+mod reference;
 
 use downhill_graph::interp::{Env, Run, Tensor, run};
 use downhill_graph::ops::{Op, all_cases};
@@ -10,8 +11,8 @@ use downhill_graph::{Graph, StepScalars};
 use downhill_tensor::Dtype;
 
 use crate::conformance::{OPTIONS, cases, layout};
-use crate::reference::{Machine, word};
 use crate::{Options, Plan, StateLayout, compile};
+use reference::{Machine, word};
 
 /// f64 on both sides; what differs is the order of sums and how log-sum-exp is written.
 const TOLERANCE: f64 = 1e-9;

@@ -1,5 +1,5 @@
-//! A plan interpreter in f64: kernels as their documentation says, slow and obviously right. Backends are compared with it, and it
-//! is how this crate checks its own plans without a backend.
+//! A plan interpreter in f64: kernels as their documentation says, slow and obviously right. With it this crate checks its plans
+//! without a backend.
 
 use downhill_graph::kernel::{Kernel, LossKind, MapSpec, MatLayout, MatMulSpec, ReduceKind, RowsKind, UpdateGroup, UpdateRule};
 use downhill_graph::{Expr, ScalarId, StepScalars};
