@@ -2,7 +2,7 @@ use downhill_compile::{Arg, ExecError, Region, Space};
 use downhill_graph::kernel::LossKind;
 
 use super::Lower;
-use super::rows::{load, spread, store};
+use super::rows::{load, sizes, store};
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
 const CROSS_ENTROPY: &str = include_str!("../wgsl/cross_entropy.wgsl");
@@ -24,7 +24,8 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u3
     let gradient = Operand::new(&mut params, "gradient", cx.write(1)?);
     let mut text = load("x", &x) + &store("gradient", &gradient);
     let template = if let LossKind::CrossEntropy { label_smoothing } = kind {
-        spread(cx.style, &mut params, rows, cols);
+        let lanes = sizes(cx.style, &mut params, rows, cols);
+        params.add("lanes", lanes);
         text.push_str(&format!("const SMOOTHING: f32 = {label_smoothing:?}f;\n\n"));
         text.push_str(&label(&target));
         CROSS_ENTROPY

@@ -3,7 +3,7 @@ use downhill_graph::kernel::{MatLayout, MatMulSpec};
 
 use super::product::{offset, row_sums, tail};
 use super::{Lower, reduce, tile};
-use crate::shader::{GROUP, Operand, Params, Width, assemble};
+use crate::shader::{Operand, Params, Width};
 
 const DOT: &str = include_str!("../wgsl/dot.wgsl");
 /// Rows and columns from which tiles pay: below, most of a tile would be empty.
@@ -36,9 +36,8 @@ fn dot(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
     params.add("columns", columns);
     params.add("outputs", outputs);
     let lanes = reduce::lanes(cx.style, s.k.div_ceil(8), outputs);
-    reduce::spread(&mut params, lanes, s.b.row_stride == 1);
-    cx.out.push(assemble("matmul_dot", Width::One, params, &text, DOT, outputs.div_ceil(GROUP / lanes))?);
-    Ok(())
+    text.push_str(DOT);
+    cx.outputs("matmul_dot", params, &text, outputs, lanes, s.b.row_stride == 1)
 }
 
 /// `fn <name>_at(batch, row, column) -> f32`

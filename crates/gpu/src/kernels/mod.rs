@@ -21,6 +21,7 @@ use downhill_graph::kernel::{Kernel, RowsKind};
 use crate::shader::{Dispatch, GROUP, Params, Width, assemble};
 
 const EACH: &str = include_str!("../wgsl/each.wgsl");
+const OUTPUTS: &str = include_str!("../wgsl/outputs.wgsl");
 
 /// What a kind of device likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,25 @@ impl Lower<'_> {
     ) -> Result<(), ExecError> {
         params.add("items", items);
         self.out.push(assemble(name, width, params, functions, EACH, items.div_ceil(GROUP))?);
+        Ok(())
+    }
+
+    /// Adds a dispatch of so many lanes per output, all of which call the function `output`. Neighbours are lanes where lanes read
+    /// neighbouring elements.
+    fn outputs(
+        &mut self,
+        name: &'static str,
+        mut params: Params,
+        functions: &str,
+        outputs: u32,
+        lanes: u32,
+        lanes_are_neighbours: bool,
+    ) -> Result<(), ExecError> {
+        let (lane_step, slot_step) = if lanes_are_neighbours { (1, lanes) } else { (GROUP / lanes, 1) };
+        params.add("lanes", lanes);
+        params.add("lane_step", lane_step);
+        params.add("slot_step", slot_step);
+        self.out.push(assemble(name, Width::One, params, functions, OUTPUTS, outputs.div_ceil(GROUP / lanes))?);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@ use downhill_graph::kernel::{MapSpec, ReduceKind};
 
 use super::{Lower, Style, map};
 use crate::expr;
-use crate::shader::{GROUP, Operand, Params, Width, assemble};
+use crate::shader::{GROUP, Operand, Params, Width};
 
 const REDUCE: &str = include_str!("../wgsl/reduce.wgsl");
 /// Elements that one lane adds up at least, before more lanes pay.
@@ -18,9 +18,6 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &MapSpec, kind: ReduceKind) -> Res
     params.add("outputs", outputs);
     params.add("reduced", reduced);
     params.add("inner", inner);
-    let lanes = lanes(cx.style, reduced.div_ceil(PER_LANE), outputs);
-    spread(&mut params, lanes, inner == 1);
-
     let reads = map::operands(cx, spec, &mut params)?;
     let mut text = String::from("fn element(c0: u32, c1: u32, c2: u32, e: u32) -> f32 {\n");
     text.push_str(&map::loads(spec, &reads, Width::One, &mut params));
@@ -40,10 +37,10 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &MapSpec, kind: ReduceKind) -> Res
     text.push_str(&format!("fn join(a: f32, b: f32) -> f32 {{\n    return {join};\n}}\n\n"));
     text.push_str(&format!("fn finish(at: u32, lane: u32, a: f32) -> f32 {{\n    return {last};\n}}\n\n"));
     let out = Operand::new(&mut params, "out", cx.write(0)?);
-    text.push_str(&format!("fn store(o: u32, value: f32) {{\n    {}\n}}\n", out.store(Width::One, "o", "value")));
-    let groups = outputs.div_ceil(GROUP / lanes);
-    cx.out.push(assemble("reduce", Width::One, params, &text, REDUCE, groups)?);
-    Ok(())
+    text.push_str(&format!("fn store(o: u32, value: f32) {{\n    {}\n}}\n\n", out.store(Width::One, "o", "value")));
+    text.push_str(REDUCE);
+    let lanes = lanes(cx.style, reduced.div_ceil(PER_LANE), outputs);
+    cx.outputs("reduce", params, &text, outputs, lanes, inner == 1)
 }
 
 /// How many invocations share one result: as many as have work, fewer where there are results enough to fill a device.
@@ -54,12 +51,4 @@ pub(super) fn lanes(style: Style, useful: u32, outputs: u32) -> u32 {
     }
     let wanted = (ENOUGH / outputs.max(1)).max(1);
     useful.clamp(1, GROUP).next_power_of_two().min(wanted.next_power_of_two()).min(GROUP)
-}
-
-/// Declares how a workgroup splits into results and lanes. Neighbours are lanes where lanes read neighbouring elements.
-pub(super) fn spread(params: &mut Params, lanes: u32, lanes_are_neighbours: bool) {
-    let (lane_step, slot_step) = if lanes_are_neighbours { (1, lanes) } else { (GROUP / lanes, 1) };
-    params.add("lanes", lanes);
-    params.add("lane_step", lane_step);
-    params.add("slot_step", slot_step);
 }

@@ -1,8 +1,8 @@
 use downhill_compile::ExecError;
 use downhill_graph::kernel::RowsKind;
 
-use super::{Lower, Style};
-use crate::shader::{GROUP, Operand, Params, Width, assemble};
+use super::{Lower, Style, reduce};
+use crate::shader::{Operand, Params, Width};
 
 const SOFTMAX: &str = include_str!("../wgsl/softmax.wgsl");
 const SOFTMAX_GRAD: &str = include_str!("../wgsl/softmax_grad.wgsl");
@@ -10,7 +10,7 @@ const SOFTMAX_GRAD: &str = include_str!("../wgsl/softmax_grad.wgsl");
 /// Softmax, its logarithm, and their gradients: lanes share a row, a workgroup holds as many rows as fit.
 pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) -> Result<(), ExecError> {
     let mut params = Params::default();
-    let lanes = spread(cx.style, &mut params, rows, cols);
+    let lanes = sizes(cx.style, &mut params, rows, cols);
     let x = Operand::new(&mut params, "x", cx.read(0)?);
     let out = Operand::new(&mut params, "out", cx.write(0)?);
     let mut text = load("x", &x) + &store("out", &out);
@@ -23,18 +23,15 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) ->
         }
         RowsKind::Loss { .. } | RowsKind::Accuracy { .. } => return Err(cx.fail("it has a kernel of its own")),
     };
-    text.push_str(&format!("const LOG: bool = {log};\n"));
-    cx.out.push(assemble(kind.name(), Width::One, params, &text, template, rows.div_ceil(GROUP / lanes))?);
-    Ok(())
+    text.push_str(&format!("const LOG: bool = {log};\n\n{template}"));
+    cx.outputs(kind.name(), params, &text, rows, lanes, true)
 }
 
-/// Declares the sizes of `[rows, cols]` and how many lanes share a row; returns that.
-pub(super) fn spread(style: Style, params: &mut Params, rows: u32, cols: u32) -> u32 {
-    let lanes = super::reduce::lanes(style, cols.div_ceil(8), rows);
+/// Declares the sizes of `[rows, cols]`; returns how many lanes share a row.
+pub(super) fn sizes(style: Style, params: &mut Params, rows: u32, cols: u32) -> u32 {
     params.add("rows", rows);
     params.add("cols", cols);
-    params.add("lanes", lanes);
-    lanes
+    reduce::lanes(style, cols.div_ceil(8), rows)
 }
 
 /// `fn load_<name>(i: u32) -> f32`

@@ -23,10 +23,8 @@ pub(super) fn lower(cx: &mut Lower<'_>, rule: &UpdateRule, groups: &[UpdateGroup
     let by_all = state.parameter_len <= CHECKED_BY_ALL;
     if !by_all {
         let mut params = Params::default();
-        let text = sound(cx, &mut params)?;
-        let items = state.parameter_len / 4;
-        params.add("items", items);
-        cx.out.push(assemble("check", Width::Four, params, &text, CHECK, items.div_ceil(GROUP))?);
+        let text = sound(cx, &mut params)? + CHECK;
+        cx.each("check", Width::Four, params, &text, state.parameter_len / 4)?;
     }
     let mut params = Params::default();
     let (name, template, mut text) = if by_all {

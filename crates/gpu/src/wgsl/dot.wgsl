@@ -1,5 +1,5 @@
-// A matrix product, one result per slot of a workgroup, whose lanes share the sum over k. Column n, where there is one, holds the sums of
-// the rows of a over all of the batch. `a_at`, `b_at`, `store` and `store_row_sum` are generated.
+// A matrix product, whose lanes share the sum over k. Column n, where there is one, holds the sums of the rows of a over all of the
+// batch. `a_at`, `b_at`, `store` and `store_row_sum` are generated.
 
 fn dot_product(batch: u32, row: u32, col: u32, lane: u32) -> f32 {
     var sum = 0.0;
@@ -19,20 +19,11 @@ fn row_sum(row: u32, lane: u32) -> f32 {
     return sum;
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let slots = 64u / p.lanes;
-    let lane = (local / p.lane_step) % p.lanes;
-    let slot = (local / p.slot_step) % slots;
-    let output = (group.y * groups.x + group.x) * slots + slot;
-    let col = output % p.columns;
-    let row = (output / p.columns) % p.m;
-    let batch = output / (p.columns * p.m);
-    let live = output < p.outputs;
+fn output(o: u32, at: u32, lane: u32) {
+    let col = o % p.columns;
+    let row = (o / p.columns) % p.m;
+    let batch = o / (p.columns * p.m);
+    let live = o < p.outputs;
     let extra = col == p.n;
     var sum = 0.0;
     if (live && !extra) {
@@ -41,7 +32,7 @@ fn main(
     if (live && extra && batch == 0u) {
         sum = row_sum(row, lane);
     }
-    sum = lanes_sum(slot * p.lanes + lane, lane, sum);
+    sum = lanes_sum(at, lane, sum);
     if (live && lane == 0u) {
         if (!extra) {
             store(batch, row, col, sum);

@@ -1,15 +1,6 @@
 // Reduces the middle of [outer, reduced, inner]. `element`, `first`, `join`, `finish` and `store` are generated.
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let slots = 64u / p.lanes;
-    let lane = (local / p.lane_step) % p.lanes;
-    let slot = (local / p.slot_step) % slots;
-    let o = (group.y * groups.x + group.x) * slots + slot;
+fn output(o: u32, at: u32, lane: u32) {
     let row = o / p.inner;
     let column = o % p.inner;
     var a = first();
@@ -18,7 +9,7 @@ fn main(
             a = join(a, element(row, r, column, (row * p.reduced + r) * p.inner + column));
         }
     }
-    a = finish(slot * p.lanes + lane, lane, a);
+    a = finish(at, lane, a);
     if (lane == 0u && o < p.outputs) {
         store(o, a);
     }

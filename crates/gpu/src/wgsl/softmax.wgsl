@@ -1,13 +1,6 @@
 // Softmax, or its logarithm, of each row.
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let lane = local % p.lanes;
-    let row = (group.y * groups.x + group.x) * (64u / p.lanes) + local / p.lanes;
+fn output(row: u32, at: u32, lane: u32) {
     let first = row * p.cols;
     let live = row < p.rows;
     var largest = 0.0;
@@ -17,14 +10,14 @@ fn main(
             largest = maxf(largest, load_x(first + c));
         }
     }
-    largest = lanes_max(local, lane, largest);
+    largest = lanes_max(at, lane, largest);
     var sum = 0.0;
     if (live) {
         for (var c = lane; c < p.cols; c += p.lanes) {
             sum += expf(load_x(first + c) - largest);
         }
     }
-    sum = lanes_sum(local, lane, sum);
+    sum = lanes_sum(at, lane, sum);
     if (live) {
         let log_sum = logf(sum);
         for (var c = lane; c < p.cols; c += p.lanes) {

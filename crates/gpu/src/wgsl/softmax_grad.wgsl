@@ -1,13 +1,6 @@
 // dx of softmax, y·(dy − Σ y·dy), or of its logarithm, dy − eʸ·Σ dy; x is y.
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let lane = local % p.lanes;
-    let row = (group.y * groups.x + group.x) * (64u / p.lanes) + local / p.lanes;
+fn output(row: u32, at: u32, lane: u32) {
     let first = row * p.cols;
     let live = row < p.rows;
     var sum = 0.0;
@@ -21,7 +14,7 @@ fn main(
             }
         }
     }
-    sum = lanes_sum(local, lane, sum);
+    sum = lanes_sum(at, lane, sum);
     if (live) {
         for (var c = lane; c < p.cols; c += p.lanes) {
             let y = load_x(first + c);
