@@ -8,8 +8,8 @@ use crate::kernels::Style;
 use crate::shader::GROUP;
 use crate::stopwatch::Stopwatch;
 
-pub(crate) const COPY: &str = include_str!("wgsl/ceiling_copy.wgsl");
-pub(crate) const FMA: &str = include_str!("wgsl/ceiling_fma.wgsl");
+pub(crate) const COPY: &str = wgsl!("ceiling_copy.wgsl");
+pub(crate) const FMA: &str = wgsl!("ceiling_fma.wgsl");
 /// Floating-point operations of one invocation of [`FMA`].
 const FLOPS: f64 = 64.0 * 128.0 * 2.0;
 /// Workgroups of one repetition of it: a repetition is more of the same dispatch, so that large devices are filled.

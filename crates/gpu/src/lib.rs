@@ -7,6 +7,9 @@
 //!
 //! It knows nothing of graphs, of other backends, or of what to do when the device is gone.
 
+#[macro_use]
+mod wgsl;
+
 #[cfg(target_arch = "wasm32")]
 mod browser;
 mod ceilings;

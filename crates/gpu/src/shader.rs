@@ -7,11 +7,11 @@ pub(crate) const GROUP: u32 = 64;
 /// Words of parameters that one dispatch can have.
 pub(crate) const PARAM_WORDS: usize = 256;
 
-const BINDINGS: &str = include_str!("wgsl/bindings.wgsl");
-const MATH: &str = include_str!("wgsl/math.wgsl");
-const LANES: &str = include_str!("wgsl/lanes.wgsl");
+const BINDINGS: &str = wgsl!("bindings.wgsl");
+const MATH: &str = wgsl!("math.wgsl");
+const LANES: &str = wgsl!("lanes.wgsl");
 /// The same for a lane that is alone: a shader with a barrier in it, even one that is never reached, is slow on software adapters.
-const ONE_LANE: &str = include_str!("wgsl/one_lane.wgsl");
+const ONE_LANE: &str = wgsl!("one_lane.wgsl");
 
 /// Elements that one invocation handles at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

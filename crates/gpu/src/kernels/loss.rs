@@ -5,10 +5,10 @@ use super::Lower;
 use super::rows::{load, sizes, store};
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
-const CROSS_ENTROPY: &str = include_str!("../wgsl/cross_entropy.wgsl");
-const ELEMENTWISE_LOSS: &str = include_str!("../wgsl/elementwise_loss.wgsl");
-const ACCURACY: &str = include_str!("../wgsl/accuracy.wgsl");
-const JOIN: &str = include_str!("../wgsl/join.wgsl");
+const CROSS_ENTROPY: &str = wgsl!("cross_entropy.wgsl");
+const ELEMENTWISE_LOSS: &str = wgsl!("elementwise_loss.wgsl");
+const ACCURACY: &str = wgsl!("accuracy.wgsl");
+const JOIN: &str = wgsl!("join.wgsl");
 /// Elements from which several workgroups share the work and another dispatch joins their sums.
 const ONE_GROUP: u32 = 1 << 14;
 /// Elements up to which a lane alone is quicker than 64 that wait for each other, where waiting is dear.

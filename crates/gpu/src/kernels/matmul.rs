@@ -5,7 +5,7 @@ use super::product::{offset, row_sums, tail};
 use super::{Lower, reduce, tile};
 use crate::shader::{Operand, Params, Width};
 
-const DOT: &str = include_str!("../wgsl/dot.wgsl");
+const DOT: &str = wgsl!("dot.wgsl");
 /// Rows and columns from which tiles pay: below, most of a tile would be empty.
 const TILED: u32 = 24;
 /// Results from which blocks pay that load for themselves.

@@ -20,8 +20,8 @@ use downhill_graph::kernel::{Kernel, RowsKind};
 
 use crate::shader::{Dispatch, GROUP, Params, Width, assemble};
 
-const EACH: &str = include_str!("../wgsl/each.wgsl");
-const OUTPUTS: &str = include_str!("../wgsl/outputs.wgsl");
+const EACH: &str = wgsl!("each.wgsl");
+const OUTPUTS: &str = wgsl!("outputs.wgsl");
 
 /// What a kind of device likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use downhill_compile::{Arg, ExecError, Region, Space};
 use super::Lower;
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
-const NORM: &str = include_str!("../wgsl/norm.wgsl");
+const NORM: &str = wgsl!("norm.wgsl");
 /// Elements from which several workgroups share the work and another dispatch joins their sums.
 const ONE_GROUP: u32 = 1 << 14;
 const MAX_GROUPS: u32 = 256;

@@ -5,7 +5,7 @@ use super::{Lower, Style, map};
 use crate::expr;
 use crate::shader::{GROUP, Operand, Params, Width};
 
-const REDUCE: &str = include_str!("../wgsl/reduce.wgsl");
+const REDUCE: &str = wgsl!("reduce.wgsl");
 /// Elements that one lane adds up at least, before more lanes pay.
 const PER_LANE: u32 = 4;
 

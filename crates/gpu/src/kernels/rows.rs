@@ -4,8 +4,8 @@ use downhill_graph::kernel::RowsKind;
 use super::{Lower, Style, reduce};
 use crate::shader::{Operand, Params, Width};
 
-const SOFTMAX: &str = include_str!("../wgsl/softmax.wgsl");
-const SOFTMAX_GRAD: &str = include_str!("../wgsl/softmax_grad.wgsl");
+const SOFTMAX: &str = wgsl!("softmax.wgsl");
+const SOFTMAX_GRAD: &str = wgsl!("softmax_grad.wgsl");
 
 /// Softmax, its logarithm, and their gradients: lanes share a row, a workgroup holds as many rows as fit.
 pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) -> Result<(), ExecError> {

@@ -14,8 +14,8 @@ use super::Lower;
 use super::product::{offset, row_sums, tail};
 use crate::shader::{Operand, Params, Width, assemble};
 
-const TILE: &str = include_str!("../wgsl/tile.wgsl");
-const BLOCK: &str = include_str!("../wgsl/block.wgsl");
+const TILE: &str = wgsl!("tile.wgsl");
+const BLOCK: &str = wgsl!("block.wgsl");
 const PARTS: [&str; 4] = ["x", "y", "z", "w"];
 /// Workgroups from which a device is full: only then do larger blocks pay, which need fewer loads.
 const FULL: u32 = 64;

@@ -8,9 +8,9 @@ use super::Lower;
 use crate::expr;
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
-const UPDATE: &str = include_str!("../wgsl/update.wgsl");
-const CHECKED_UPDATE: &str = include_str!("../wgsl/checked_update.wgsl");
-const CHECK: &str = include_str!("../wgsl/check.wgsl");
+const UPDATE: &str = wgsl!("update.wgsl");
+const CHECKED_UPDATE: &str = wgsl!("checked_update.wgsl");
+const CHECK: &str = wgsl!("check.wgsl");
 /// Parameters up to which every workgroup checks all gradients itself, which saves a dispatch.
 const CHECKED_BY_ALL: u32 = 1 << 12;
 
