@@ -43,7 +43,10 @@ pub fn LabPage() -> impl IntoView {
         match complaint {
             // A broken link in a running page changes nothing but says so.
             Some(text) => lab.tell(true, text.replace(", so here is the first example", "")),
-            None => lab.open(doc),
+            None => {
+                lab.wanted.set(true);
+                lab.open(doc);
+            }
         }
     });
     on_cleanup(move || links.remove());

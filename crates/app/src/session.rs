@@ -188,6 +188,12 @@ impl Lab {
             self.begin(same);
             self.inbox.update_value(|inbox| inbox.edit = None);
         }
+        if before.as_ref().is_some_and(|b| b.data.features != info.data.features) {
+            // What is on show, or about to be, was made of other inputs.
+            self.inbox.update_value(|inbox| inbox.frames.clear());
+            self.frames.clear();
+            self.sample.set(None);
+        }
         if before.is_none_or(|b| b.program != info.program) {
             self.profiled.set(None);
         }

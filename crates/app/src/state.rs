@@ -72,7 +72,8 @@ impl Frames {
         })
     }
 
-    fn clear(&self) {
+    /// Takes everything off the screen.
+    pub fn clear(&self) {
         for latest in [self.maps, self.boundary, self.curve, self.weights, self.stats, self.validation, self.draft] {
             latest.set(None);
         }
@@ -287,6 +288,17 @@ impl Lab {
         self.draft.update(change);
         self.inbox.update_value(|inbox| inbox.edit = Some(what.to_string()));
         self.submit(false);
+    }
+
+    /// Changes the data. A run at its end begins anew, for nothing it shows would say anything about other data.
+    pub fn edit_data(&self, what: &str, change: impl FnOnce(&mut Value)) {
+        if !self.finished.get_untracked() && self.diverged.with_untracked(Option::is_none) {
+            return self.edit(what, change);
+        }
+        self.draft.update(change);
+        self.diverged.set(None);
+        self.wanted.set(true);
+        self.submit(true);
     }
 
     /// Writes one field.
