@@ -10,7 +10,7 @@ pub fn title_of(group: &str, name: &str) -> String {
     title.unwrap_or_else(|| name.replace('_', " "))
 }
 
-/// A sentence about a member.
+/// A sentence about a member, as a page shows it: without the marks that set formulas apart in documentation.
 pub fn help_of(group: &str, name: &str) -> String {
-    forms::help_of(group, name)
+    forms::help_of(group, name).replace('`', "")
 }

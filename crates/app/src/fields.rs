@@ -160,7 +160,7 @@ pub fn of(schema: &Value, hidden: &[&str]) -> Vec<Field> {
             Some(Field {
                 name: name.clone(),
                 title: text("title").unwrap_or_else(|| name.replace('_', " ")),
-                help: text("description").unwrap_or_default(),
+                help: text("description").unwrap_or_default().replace('`', ""),
                 default: schema["default"].clone(),
                 optional,
                 kind: schema_kind,

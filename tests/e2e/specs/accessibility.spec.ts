@@ -18,4 +18,8 @@ test("nothing scrolls sideways at 360 px", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 780 });
   await new Lab(page).open();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  for (const id of ["gallery", "backend", "share", "theme", "reset", "play", "step"]) {
+    const place = await page.getByTestId(id).boundingBox();
+    expect(place && place.x >= 0 && place.x + place.width <= 360, id).toBe(true);
+  }
 });

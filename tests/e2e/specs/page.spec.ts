@@ -1,5 +1,5 @@
 import { expect, test } from "@playwright/test";
-import { Lab } from "../lab";
+import { Lab, link } from "../lab";
 
 test("pause holds the run, step takes one step, reset starts over with the same weights", async ({ page }) => {
   const lab = new Lab(page);
@@ -53,6 +53,34 @@ test("a hidden layer is added, edited in place and removed", async ({ page }) =>
   await expect.poll(async () => JSON.stringify((await lab.state()).experiment)).toContain('"out":128');
   await page.getByTestId("remove-layer").click();
   await expect.poll(layers).toBe(before + 1);
+});
+
+test("Escape closes a card that the mouse opened", async ({ page }) => {
+  await new Lab(page).open();
+  await page.locator("[data-layer='0']").click();
+  await expect(page.getByTestId("layer-editor")).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(page.getByTestId("layer-editor")).toBeHidden();
+});
+
+test("a network that is wider than its panel scrolls together with its lines", async ({ page }) => {
+  const hidden = Array.from({ length: 11 }, () => [{ linear: { out: 4 } }, "tanh"]).flat();
+  await new Lab(page).open(link({ version: 1, data: "spirals", model: [...hidden, { linear: { out: "classes" } }] }));
+  await expect(page.locator(".col")).toHaveCount(13);
+  const wide = await page.locator(".cols").evaluate((cols) => cols.clientWidth);
+  expect(wide).toBeGreaterThan(await page.locator(".pan").evaluate((pan) => pan.clientWidth));
+  expect(await page.locator("canvas.wires").evaluate((wires) => wires.clientWidth)).toBe(wide);
+});
+
+test("other data after the last step is learned from at once, and runs through the network", async ({ page }) => {
+  const lab = new Lab(page);
+  const model = [{ linear: { out: 8 } }, "relu", { linear: { out: "classes" } }];
+  await lab.open(link({ version: 1, data: "iris", model, training: { steps: 400 }, view: { pace: "max" } }));
+  await lab.reach((state) => state.step === 400 && !state.running);
+  await page.locator("[data-source=wine]").click();
+  await lab.reach((state) => "wine" in (state.experiment.data as object) && state.step === 400 && state.metrics.train_accuracy! > 0.9);
+  const painted = () => page.locator(".cell canvas").first().evaluate((cell) => (cell as HTMLCanvasElement).getContext("2d")!.getImageData(0, 0, 1, 1).data[3]);
+  await expect.poll(painted).toBe(255);
 });
 
 test("a link that is shared opens the same experiment", async ({ page }) => {

@@ -151,7 +151,7 @@ fn Share() -> impl IntoView {
         });
     };
     view! {
-        <button type="button" class="ghost wide-only" data-testid="share" popovertarget="share" on:click=make><Icon name="share"/>"Share"</button>
+        <button type="button" class="ghost" data-testid="share" popovertarget="share" on:click=make><Icon name="share"/>"Share"</button>
         <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment">
             <b>"Share this experiment"</b>
             <input type="text" class="text num" readonly aria-label="Link" data-testid="link" prop:value=move || link.get()/>
@@ -174,5 +174,5 @@ fn ThemeButton() -> impl IntoView {
         chosen.set(theme::chosen());
     };
     let label = move || format!("Theme: {}", chosen.get());
-    view! { <button type="button" class="quiet wide-only" data-testid="theme" aria-label=label title="Theme: system, dark or light (T)" on:click=toggle>{icon}</button> }
+    view! { <button type="button" class="quiet" data-testid="theme" aria-label=label title="Theme: system, dark or light (T)" on:click=toggle>{icon}</button> }
 }

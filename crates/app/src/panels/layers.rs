@@ -164,7 +164,7 @@ pub fn LayerEditor() -> impl IntoView {
         let kind = name.clone();
         let place = move || map.columns.with(|columns| below(columns, index, false));
         view! {
-            <div class="pop card-editor" style=place role="dialog" aria-label="Layer" data-testid="layer-editor" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
+            <div class="pop card-editor" style=place role="dialog" aria-label="Layer" data-testid="layer-editor">
                 <div class="row">
                     <Select id="layer-kind".to_string() words value=memo(move || kind.clone()) write=Callback::new(change)/>
                     <span class="grow"></span>
@@ -220,7 +220,7 @@ pub fn AddLayer() -> impl IntoView {
             view! { <button type="button" class="option" title=catalog::help_of("model", name) on:click=clicked(move |_| add(at, vec![json!(name)]))>{catalog::title_of("model", name)}</button> }
         });
         view! {
-            <div class="pop card-editor" style=place role="dialog" aria-label="Insert a layer" data-testid="layer-list" on:keydown=move |ev| if ev.key() == "Escape" { editing.set(None) }>
+            <div class="pop card-editor" style=place role="dialog" aria-label="Insert a layer" data-testid="layer-list">
                 <div class="row"><b>"Insert a layer"</b><span class="grow"></span>
                     <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| editing.set(None))><Icon name="close"/></button></div>
                 <button type="button" class="option main" data-testid="add-hidden" on:click=clicked(move |_| add(at, hidden.clone()))>{label}</button>

@@ -85,23 +85,40 @@ pub fn Network() -> impl IntoView {
         size.get().map(|s| s.get());
         net.get().map_or(9, |net| (((f64::from(net.client_height()) - ABOVE) / CELL) as usize).clamp(3, 16))
     });
+    // Everything in the network scrolls with it, so it is as wide as its columns need.
+    let width = move || format!("--columns:{}", columns.with(Vec::len));
+    let named = move || columns.with(|c| c.iter().any(|c| c.names.iter().any(|name| name.len() > 8)));
+    close_with_escape(map, editing);
     place_cells(lab, map, net, room, size);
     paint_cells(lab, map);
     view! {
         <section class="network" aria-label="Network">
             <h2>"Network"<Cost/></h2>
             <Refused/>
-            <div class="net" node_ref=net>
-                <Wires map/>
-                <div class="cols">{move || columns.get().into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column room/> }.into_any()).collect_view()}</div>
-                <Tip/>
-                <WeightEditor/>
+            <div class="pan">
+                <div class="net" node_ref=net class:named=named style=width>
+                    <Wires map/>
+                    <div class="cols">{move || columns.get().into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column room/> }.into_any()).collect_view()}</div>
+                    <Tip/>
+                    <WeightEditor/>
+                </div>
             </div>
             <LayerEditor/>
             <AddLayer/>
             <Legend/>
         </section>
     }
+}
+
+/// Wherever the keys are: a card that was opened with the mouse has no focus.
+fn close_with_escape(map: Map, editing: RwSignal<Option<Editing>>) {
+    let keys = window_event_listener(leptos::ev::keydown, move |ev| {
+        if ev.key() == "Escape" {
+            editing.set(None);
+            map.chosen.set(None);
+        }
+    });
+    on_cleanup(move || keys.remove());
 }
 
 /// Weights for the lines, and maps where the input is a plane.

@@ -148,7 +148,7 @@ pub fn WeightEditor() -> impl IntoView {
     let place = move || map.chosen.get().map(|(_, x, y)| beside((x, y))).unwrap_or_default();
     let form = move || {
         view! {
-            <div class="tip edit" role="dialog" aria-label="Change a number" style=place on:keydown=move |ev| if ev.key() == "Escape" { map.chosen.set(None) }>
+            <div class="tip edit" role="dialog" aria-label="Change a number" style=place>
                 <b>{move || title.get()}</b>
                 <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| map.chosen.set(None))><Icon name="close"/></button>
                 <Show when=move || found.with(Option::is_some) fallback=|| view! { <p class="hint">"Nothing to change here: it has no parameter of its own."</p> }>
