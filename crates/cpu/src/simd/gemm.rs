@@ -329,12 +329,12 @@ mod tests {
             let (a, b, bias) = (numbers(m * k, 1), numbers(k * n, 2), numbers(n, 3));
             for a_strides in [(k, 1), (1, m)] {
                 let want = expected(m, n, k, (&a, a_strides), (&b, (n, 1)), &bias);
-                let (best, portable) = (vec![7.0; m * n + 8], vec![7.0; m * n + 8]);
-                for (name, mut c, run) in [
-                    ("best", best, small as unsafe fn(&Small)),
+                for (name, run) in [
+                    ("best", small as unsafe fn(&Small)),
                     #[cfg(not(target_arch = "wasm32"))]
-                    ("portable", portable, small_lanes::<crate::simd::portable::F4, 4, 2>),
+                    ("portable", small_lanes::<crate::simd::portable::F4, 4, 2>),
                 ] {
+                    let mut c = vec![7.0; m * n + 8];
                     let start = Start::Bias(bias.as_ptr());
                     let p = Small { m, n, k, a: a.as_ptr(), a_strides, b: b.as_ptr(), b_row: n, c: c.as_mut_ptr(), start };
                     // SAFETY: all operands have the room that their sizes say and what may be read beyond.
