@@ -1,6 +1,7 @@
 //! Where the samples come from: thumbnails of the sources, their fields, own data.
 
 use downhill_model::data::Source;
+use downhill_model::presets;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use serde_json::json;
@@ -104,6 +105,11 @@ fn glyph(source: &str) -> AnyView {
     }
 }
 
+/// Whether the page gave this name to an experiment with this source, and not a person.
+fn is_ours(name: &str, source: &str) -> bool {
+    source == "csv" || name == catalog::title_of("data", source) || presets::all().iter().any(|p| p.title == name)
+}
+
 /// Changes the source; features and validation go along where the new one has them, and the rest of the experiment is made to fit.
 fn choose(lab: Lab, source: &'static str) {
     if lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals")) == source {
@@ -118,6 +124,9 @@ fn choose(lab: Lab, source: &'static str) {
         fields.extend(features.map(|v| ("features".to_string(), v)));
         fields.extend(validation.map(|v| ("validation".to_string(), v)));
         doc["data"] = json!({ source: fields });
+        if document::get(doc, "name").and_then(|n| n.as_str()).is_some_and(|name| is_ours(name, &old)) {
+            doc["name"] = json!(catalog::title_of("data", source));
+        }
         document::fit_end(doc, matches!(source, "sine" | "steps"));
     });
 }

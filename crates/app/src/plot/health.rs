@@ -77,7 +77,7 @@ pub fn judge(signs: &Signs) -> Verdict {
     }
     if loss > 0.97 * signs.baseline && signs.trend > -0.02 {
         let text = format!(
-            "After {} steps the loss {loss:.3} is no better than guessing ({:.3}). Raise the learning rate, or give the network more units or features.",
+            "After {} steps the loss {loss:.3} is no better than guessing ({:.3}). Try another learning rate, or give the network more units or features.",
             signs.step, signs.baseline
         );
         return verdict(Level::Warn, "Not learning.", text);
@@ -95,11 +95,11 @@ pub fn judge(signs: &Signs) -> Verdict {
     let held_out = signs.validation_accuracy.map(|a| format!(" {} of the points it never learned from are right.", percent(a)));
     let held_out = held_out.unwrap_or_default();
     if signs.trend > -0.03 {
-        let advice = match signs.train_accuracy {
-            Some(a) if a < 0.9 => " More units, more features or a lower learning rate may take it further.",
-            _ => "",
+        let (level, advice) = match signs.train_accuracy {
+            Some(a) if a < 0.9 => (Level::Quiet, " More units, more features or a lower learning rate may take it further."),
+            _ => (Level::Good, ""),
         };
-        return verdict(Level::Good, "Settled.", format!("The loss hardly moves any more.{held_out}{advice}"));
+        return verdict(level, "Settled.", format!("The loss hardly moves any more.{held_out}{advice}"));
     }
     verdict(Level::Good, "Healthy.", format!("The loss is still falling.{held_out}"))
 }
@@ -156,6 +156,12 @@ mod tests {
         assert_eq!(title(|s| (s.validation_loss, s.validation_accuracy) = (Some(0.5), Some(0.8))), "Overfitting.");
         assert_eq!(title(|s| s.trend = 0.5), "Unsteady.");
         assert_eq!(title(|s| s.diverged = Some("x".into())), "Diverged.");
+    }
+
+    #[test]
+    fn a_run_that_settles_early_is_no_good_news() {
+        let settled = |accuracy| judge(&Signs { trend: 0.0, train_accuracy: Some(accuracy), ..signs() }).level;
+        assert_eq!((settled(0.55), settled(0.99)), (Level::Quiet, Level::Good));
     }
 
     #[test]
