@@ -11,7 +11,7 @@ const SLOW = 60_000;
 
 const KIB = 1024;
 // What a collected heap differs by from one look to the next: compiled code, the newest frame of each panel, the inspector's own notes.
-const HEAP = 1024 * KIB;
+const HEAP = 2048 * KIB;
 // Curves grow until they hold 20,000 points of 48 bytes: here some 10,000 more in each of four, in vectors that double.
 const CURVES = 4096 * KIB;
 // wasm takes memory in steps of up to 128 KiB; three kilobytes lost with every edit would be more than this.
