@@ -70,7 +70,7 @@ pub fn Head(column: Column) -> impl IntoView {
     let shape = column.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let first = column.layers.first().and_then(|l| l.0);
     let layers = column.layers.into_iter().enumerate().map(|(i, (index, label))| {
-        let separator = (i > 0).then_some(" · ");
+        let separator = (i > 0).then(|| view! { <span class="between">" · "</span> });
         let part = match index {
             None => view! { <b>{label}</b> }.into_any(),
             Some(index) => view! { <LayerName index label/> }.into_any(),
