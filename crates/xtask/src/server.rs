@@ -22,11 +22,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `folder` on `port`, where 0 takes a free one.
-    pub fn start(folder: &Path, port: u16) -> Result<Self> {
+    /// Opens `port`, where 0 takes a free one, before anything else takes its time; browsers that come early wait.
+    pub fn listen(port: u16) -> Result<TcpListener> {
+        TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("port {port} cannot be opened; stop what uses it or choose another with --port"))
+    }
+
+    /// Serves `folder` to whoever comes to `listener`.
+    pub fn start(folder: &Path, listener: TcpListener) -> Result<Self> {
         let site = Arc::new(Site::load(folder)?);
-        let listener = TcpListener::bind(("127.0.0.1", port))
-            .with_context(|| format!("port {port} cannot be opened; stop what uses it or choose another with --port"))?;
         let port = listener.local_addr()?.port();
         let thread = thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -249,7 +253,8 @@ mod tests {
     fn connections_that_are_kept_open_do_not_hold_up_a_new_one() {
         let folder = std::env::temp_dir().join(format!("downhill-server-{}", std::process::id()));
         fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("a.txt"), "hello")).expect("a writable folder");
-        let server = Server::start(&folder, 0).expect("there is a free port");
+        let listener = Server::listen(0).expect("there is a free port");
+        let server = Server::start(&folder, listener).expect("the folder can be read");
         let mut open = Vec::new();
         for _ in 0..20 {
             let mut stream = TcpStream::connect(("127.0.0.1", server.port())).expect("the server listens");

@@ -34,8 +34,9 @@ pub fn serve_command(args: &[String]) -> Result<()> {
         Some(text) => text.parse().with_context(|| format!("--port {text} is not a port; it is a number up to 65535"))?,
         None => DEFAULT_PORT,
     };
+    let listener = Server::listen(port)?;
     let dist = build()?;
-    let server = Server::start(&dist, port)?;
+    let server = Server::start(&dist, listener)?;
     say(&format!("serving {} on http://127.0.0.1:{}/ (Ctrl-C stops it)", dist.display(), server.port()));
     server.wait();
     Ok(())

@@ -14,7 +14,7 @@ pub fn run() -> Result<Tally> {
     let folder = root().join("tests/e2e");
     let types = cmd::run(command("npx", &["--no-install", "tsc"]).current_dir(&folder));
     let browser = browser::find_or_install()?;
-    let server = Server::start(&dist, 0)?;
+    let server = Server::start(&dist, Server::listen(0)?)?;
     let report = folder.join("results/report.json");
     // A report of an earlier run must not be counted if this run writes none.
     let _ = fs::remove_file(&report);
