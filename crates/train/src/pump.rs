@@ -24,10 +24,10 @@ pub enum Next {
 /// Longest time between two looks at the metrics ring.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
 /// On a device everything that is to be read is asked for together, this often: each answer costs a way there and back. Three answers a
-/// beat, since inputs that panels upload come in between, and those of evaluations stay below sixty a second.
-const BEAT: Duration = Duration::from_millis(70);
+/// beat, since inputs that panels upload come in between, and some four of each evaluation stay well below sixty a second.
+const BEAT: Duration = Duration::from_millis(80);
 /// Time between two evaluations of a run that is watched on a device.
-const EVALUATE_EVERY: Duration = Duration::from_millis(250);
+const EVALUATE_EVERY: Duration = Duration::from_millis(320);
 /// Batches of steps that a device is given ahead: it works on one while the next is made ready.
 const AHEAD: usize = 2;
 /// Time that such a batch should take.

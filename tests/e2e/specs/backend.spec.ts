@@ -167,6 +167,30 @@ test("a device that is lost at its tenth submit after every return never stops t
   await expect(page.locator("#crash")).toBeHidden();
 });
 
+const faults = [
+  ["runs out of memory", `new GPUOutOfMemoryError("There is no room.")`, "out of memory"],
+  ["finds a command invalid", `new GPUValidationError("A buffer is too small.")`, "A buffer is too small"],
+  ["fails inside", `new GPUInternalError("The compiler gave up.")`, "The compiler gave up"],
+] as const;
+for (const [what, error, told] of faults) {
+  test(`a device that ${what} leaves the run on the CPU, and the page says why`, async ({ page }) => {
+    await inWorker(
+      page,
+      `const { requestDevice } = GPUAdapter.prototype;
+      GPUAdapter.prototype.requestDevice = async function (...wanted) {
+        return (self.device = await requestDevice.apply(this, wanted));
+      };`,
+    );
+    const lab = await openOnGpu(page);
+    await page.workers()[0]!.evaluate(`void device.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error: ${error} }))`);
+    const after = await lab.reach((state) => state.backend === "cpu" && state.backends.mayReturn, SLOW);
+    expect(after.backends.note).toContain(told);
+    await goesOn(lab, after);
+    await expect(page.getByTestId("notices")).toContainText(told);
+    await expect(page.locator("#crash")).toBeHidden();
+  });
+}
+
 test("a GPU process that is killed leaves the run on the CPU", async ({ page, browser }) => {
   const lab = await openOnGpu(page);
   const session = await browser.newBrowserCDPSession();
