@@ -2,7 +2,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 #[cfg(not(target_arch = "wasm32"))]
 use std::task::{Context, Waker};
@@ -129,7 +128,10 @@ impl GpuDevice {
         device.set_device_lost_callback(move |_, message| {
             lost.report(if message.is_empty() { "the device was closed".to_string() } else { message });
         });
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| errors.report(first_line(&error))));
+        #[cfg(target_arch = "wasm32")]
+        crate::browser::on_uncaptured_error(&device, move |what| errors.report(what));
+        #[cfg(not(target_arch = "wasm32"))]
+        device.on_uncaptured_error(std::sync::Arc::new(move |error: wgpu::Error| errors.report(first_line(&error))));
         let bindings = bindings(&device);
         let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("kernels"),

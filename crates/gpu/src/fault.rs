@@ -46,12 +46,19 @@ impl Faults {
     }
 }
 
-/// An error as one line: browsers and validators write pages.
+/// An error as one line.
 pub(crate) fn first_line(error: &wgpu::Error) -> String {
-    let text = match error {
-        wgpu::Error::OutOfMemory { .. } => "out of memory".to_string(),
-        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => description.clone(),
-    };
+    match error {
+        wgpu::Error::OutOfMemory { .. } => OUT_OF_MEMORY.to_string(),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => one_line(description),
+    }
+}
+
+/// What is said where memory has run out.
+pub(crate) const OUT_OF_MEMORY: &str = "out of memory";
+
+/// The beginning of a text as one line: browsers and validators write pages.
+pub(crate) fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(6).collect();
     lines.join(" ")
 }
