@@ -3,39 +3,15 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use downhill_compile::conformance::{net, step};
 use downhill_compile::{Executor, Progress};
 use shared::Cpu;
 use web_time::Instant;
 
 mod shared;
-
-struct Counting;
-
-thread_local! {
-    /// Allocations of this thread: the one that started the test is still busy with its own.
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is handed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn steps_allocate_nothing_once_the_queue_has_its_size() {
@@ -49,11 +25,7 @@ fn steps_allocate_nothing_once_the_queue_has_its_size() {
             bench.executor.take_completed(&mut done);
             done.clear();
         };
-        run();
-        let before = COUNT.get();
-        assert!(before > 0, "building a network is counted");
-        run();
-        run();
-        assert_eq!(COUNT.get() - before, 0, "{widths:?}");
+        assert!(measure(&mut run).count_total > 0, "the queue grows to its size");
+        assert_eq!(measure(|| (0..2).for_each(|_| run())).count_total, 0, "{widths:?}");
     }
 }

@@ -6,7 +6,7 @@ use downhill_compile::Completed;
 use downhill_compile::conformance::{all_cases_agree, net, step};
 use downhill_cpu::CpuExecutor;
 use downhill_gpu::{Clock, DeviceOptions, GpuDevice, self_test};
-use shared::{Gpu, products};
+use shared::{Gpu, allocations, products};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 mod shared;
@@ -48,6 +48,14 @@ async fn every_case_of_every_op_gives_what_the_interpreter_gives() {
 async fn large_products_give_what_the_interpreter_gives() {
     let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
     products::agree(&device).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_step_beyond_the_first_of_a_submit_allocates_nothing() {
+    let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
+    let (submit, _) = allocations::of_the_executor(&device).await;
+    wasm_bindgen_test::console_log!("{submit:?}");
+    assert_eq!(submit.several, submit.one);
 }
 
 #[wasm_bindgen_test]

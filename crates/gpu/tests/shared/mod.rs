@@ -3,6 +3,7 @@
 use downhill_compile::conformance::Backend;
 use downhill_gpu::{GpuDevice, GpuExecutor};
 
+pub mod allocations;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 #[cfg(not(target_arch = "wasm32"))]
