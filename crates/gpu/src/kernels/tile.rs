@@ -143,13 +143,13 @@ impl Side {
     }
 
     /// `load_<name>(batch, row, k) -> mat4x4<f32>`: column j holds rows `row` to `row + 3` at `k + j`; zero outside the matrix.
+    /// Chosen, not branched to, for what lies outside of a buffer loads as anything: over dozens of branches SwiftShader's
+    /// compiler takes more memory than a machine has.
     fn guarded(&self) -> String {
         let Self { name, rows, offset, k_part, .. } = self;
         let at = format!("{offset} + {k_part}").replace("ROW", "row").replace('K', "k");
         let element = self.operand.float(self.width, &at);
-        let guard = |ty: &str, value: &str| {
-            format!("    if (row < {rows} && k < p.k) {{\n        return {value};\n    }}\n    return {ty}(0.0);\n}}\n\n")
-        };
+        let guard = |ty: &str, value: &str| format!("    return select({ty}(0.0), {value}, row < {rows} && k < p.k);\n}}\n\n");
         let head = |what: &str, ty: &str| format!("fn {name}_{what}(batch: u32, row: u32, k: u32) -> {ty} {{\n");
         let mut text = head("at", "f32") + &guard("f32", &element);
         text.push_str(&head("vector", "vec4<f32>"));
