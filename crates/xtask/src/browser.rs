@@ -33,6 +33,14 @@ pub fn find_or_install() -> Result<Browser> {
     find().context("apt has installed chromium and chromium-driver, but they are not on the PATH")
 }
 
+/// The description of the Vulkan driver, SwiftShader, that lies beside the browser's libraries.
+pub fn vulkan_driver(browser: &Browser) -> Option<PathBuf> {
+    // Debian's command is a script that starts the browser from there.
+    let debian = PathBuf::from("/usr/lib/chromium");
+    let own = browser.chromium.canonicalize().ok()?.parent()?.to_path_buf();
+    [own, debian].map(|folder| folder.join("vk_swiftshader_icd.json")).into_iter().find(|file| file.is_file())
+}
+
 fn find() -> Option<Browser> {
     Some(Browser { chromium: locate("CHROMIUM", &CHROMIUM_NAMES)?, driver: locate("CHROMEDRIVER", &DRIVER_NAMES)? })
 }
