@@ -51,6 +51,14 @@ async fn large_products_give_what_the_interpreter_gives() {
 }
 
 #[wasm_bindgen_test]
+async fn the_kernels_of_gpus_do_so_on_a_software_adapter_too() {
+    let options = DeviceOptions { as_hardware: true, ..DeviceOptions::default() };
+    let device = GpuDevice::request(&options).await.expect("Chromium has a software adapter");
+    all_cases_agree(&Gpu(&device)).await;
+    products::agree(&device).await;
+}
+
+#[wasm_bindgen_test]
 async fn a_step_beyond_the_first_of_a_submit_allocates_nothing() {
     let device = GpuDevice::request(&DeviceOptions::default()).await.expect("Chromium has a software adapter");
     let (submit, _) = allocations::of_the_executor(&device).await;
