@@ -184,6 +184,8 @@ pub struct Lab {
     pub predicted: RwSignal<Option<Prediction>>,
     /// The input the network is shown where its input is no plane: raw values.
     pub sample: RwSignal<Option<Vec<f32>>>,
+    /// Counts up when another document takes the place of the one on screen.
+    pub opened: RwSignal<u32>,
     pub(crate) inbox: StoredValue<Inbox, LocalStorage>,
     pub(crate) link: StoredValue<Option<Link>, LocalStorage>,
 }
@@ -217,6 +219,7 @@ impl Lab {
             ramp: RwSignal::new(Arc::default()),
             predicted: RwSignal::new(None),
             sample: RwSignal::new(None),
+            opened: RwSignal::new(0),
             inbox: StoredValue::new_local(Inbox::default()),
             link: StoredValue::new_local(None),
         }
@@ -317,6 +320,7 @@ impl Lab {
         self.draft.set(doc);
         self.diverged.set(None);
         self.sample.set(None);
+        self.opened.update(|n| *n += 1);
         self.submit(true);
     }
 

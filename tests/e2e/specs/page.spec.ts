@@ -55,12 +55,27 @@ test("a hidden layer is added, edited in place and removed", async ({ page }) =>
   await expect.poll(layers).toBe(before + 1);
 });
 
-test("Escape closes a card that the mouse opened", async ({ page }) => {
+test("Escape closes a card that the mouse opened, and so does another example", async ({ page }) => {
   await new Lab(page).open();
+  const card = page.getByTestId("layer-editor");
   await page.locator("[data-layer='0']").click();
-  await expect(page.getByTestId("layer-editor")).toBeVisible();
+  await expect(card).toBeVisible();
   await page.keyboard.press("Escape");
-  await expect(page.getByTestId("layer-editor")).toBeHidden();
+  await expect(card).toBeHidden();
+  await page.locator("[data-layer='0']").click();
+  await expect(card).toBeVisible();
+  await page.getByTestId("gallery").click();
+  await page.locator("[data-preset]").nth(1).click();
+  await expect(card).toBeHidden();
+});
+
+test("the pace is set on a phone too", async ({ page }) => {
+  await page.setViewportSize({ width: 360, height: 780 });
+  const lab = new Lab(page);
+  await lab.open();
+  await page.getByTestId("pace").focus();
+  await page.getByTestId("pace").press("Home");
+  await expect.poll(async () => ((await lab.state()).experiment as { view?: { pace?: number } }).view?.pace).toBe(1);
 });
 
 test("a network that is wider than its panel scrolls together with its lines", async ({ page }) => {

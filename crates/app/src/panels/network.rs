@@ -88,7 +88,7 @@ pub fn Network() -> impl IntoView {
     // Everything in the network scrolls with it, so it is as wide as its columns need.
     let width = move || format!("--columns:{}", columns.with(Vec::len));
     let named = move || columns.with(|c| c.iter().any(|c| c.names.iter().any(|name| name.len() > 8)));
-    close_with_escape(map, editing);
+    close_cards(lab, map, editing);
     place_cells(lab, map, net, room, size);
     paint_cells(lab, map);
     view! {
@@ -110,15 +110,22 @@ pub fn Network() -> impl IntoView {
     }
 }
 
-/// Wherever the keys are: a card that was opened with the mouse has no focus.
-fn close_with_escape(map: Map, editing: RwSignal<Option<Editing>>) {
+/// With Escape, wherever the keys are, for a card that was opened with the mouse has no focus; and with the network they speak of.
+fn close_cards(lab: Lab, map: Map, editing: RwSignal<Option<Editing>>) {
+    let close = move || {
+        editing.set(None);
+        map.chosen.set(None);
+    };
     let keys = window_event_listener(leptos::ev::keydown, move |ev| {
         if ev.key() == "Escape" {
-            editing.set(None);
-            map.chosen.set(None);
+            close();
         }
     });
     on_cleanup(move || keys.remove());
+    effect(move || {
+        lab.opened.track();
+        close();
+    });
 }
 
 /// Weights for the lines, and maps where the input is a plane.
