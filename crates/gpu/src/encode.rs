@@ -14,6 +14,9 @@ const IN_FLIGHT: usize = 2;
 const SUBMIT_NANOS: f64 = 8e6;
 /// Steps of a program's first submits, until their time is known.
 const FIRST_STEPS: usize = 4;
+/// Steps of a command buffer whose encoding is timed, and how many such buffers.
+const TIMED_STEPS: u32 = 16;
+const TIMED_BUFFERS: u32 = 20;
 
 /// A submit being put together.
 struct Draft {
@@ -28,7 +31,6 @@ struct Draft {
     /// What ran, `None` once it is more than one program.
     ran: Option<(ProgramId, u32)>,
     programs: usize,
-    dispatches: u64,
 }
 
 impl GpuExecutor {
@@ -44,12 +46,10 @@ impl GpuExecutor {
             self.write(*space, *at, words);
             self.queue.pop_front();
         }
-        let start = Instant::now();
         let encoder = self.device.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let staging = self.room_for_reads();
         let results = Vec::new();
-        let mut draft =
-            Draft { encoder, results, staging, read: 0, steps: 0, nanos: 0.0, ran: None, programs: 0, dispatches: 0 };
+        let mut draft = Draft { encoder, results, staging, read: 0, steps: 0, nanos: 0.0, ran: None, programs: 0 };
         while let Some(item) = self.queue.pop_front() {
             if let Some(back) = self.add(item, &mut draft) {
                 self.queue.push_front(back);
@@ -61,8 +61,6 @@ impl GpuExecutor {
             return;
         }
         let commands = draft.encoder.finish();
-        self.encoding.dispatches += draft.dispatches;
-        self.encoding.nanos += start.elapsed().as_nanos() as u64;
         let slot = scalar_slot(&self.device) as usize;
         self.device.queue().write_buffer(&self.scalars, 0, &self.slots[..draft.steps * slot]);
         #[cfg_attr(target_arch = "wasm32", expect(unused_variables, reason = "nothing can wait for it there"))]
@@ -82,6 +80,26 @@ impl GpuExecutor {
             results: draft.results,
             staged,
         });
+    }
+
+    /// Nanoseconds that encoding a dispatch of a program takes, of commands that are thrown away: a software adapter that ran them would
+    /// compute on the cores that encode. `None` if the program is not loaded.
+    pub fn encoding_time(&self, program: ProgramId) -> Option<f64> {
+        let program = self.program(program)?;
+        let slot = scalar_slot(&self.device);
+        let encode = || {
+            let mut encoder = self.device.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let mut last = None;
+            (0..TIMED_STEPS).for_each(|step| program.encode(&mut pass, slot * step, &mut last));
+            drop(pass);
+            encoder.finish();
+        };
+        encode();
+        let start = Instant::now();
+        (0..TIMED_BUFFERS).for_each(|_| encode());
+        let dispatches = f64::from(TIMED_BUFFERS * TIMED_STEPS) * program.dispatches.len().max(1) as f64;
+        Some(start.elapsed().as_nanos() as f64 / dispatches)
     }
 
     /// A buffer for all reads that can be in the next submit: up to the next write.
@@ -152,22 +170,14 @@ impl GpuExecutor {
         }
         let slot = scalar_slot(&self.device);
         let mut pass = draft.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        let mut last: Option<&wgpu::ComputePipeline> = None;
+        let mut last = None;
         for scalars in self.steps.drain(..fit) {
             let at = slot * draft.steps as u32;
             self.slots[at as usize..at as usize + size_of::<StepScalars>()].copy_from_slice(&scalar_bytes(&scalars));
             draft.steps += 1;
-            for dispatch in &program.dispatches {
-                if last != Some(&dispatch.pipeline) {
-                    pass.set_pipeline(&dispatch.pipeline);
-                    last = Some(&dispatch.pipeline);
-                }
-                pass.set_bind_group(0, program.bind_group.as_ref(), &[dispatch.params, at]);
-                pass.dispatch_workgroups(dispatch.groups[0], dispatch.groups[1], 1);
-            }
+            program.encode(&mut pass, at, &mut last);
         }
         drop(pass);
-        draft.dispatches += (fit * program.dispatches.len()) as u64;
         draft.nanos += program.nanos.unwrap_or(0.0) * fit as f64;
         draft.programs += usize::from(draft.ran.is_none_or(|(ran, _)| ran != id));
         draft.ran = Some((id, draft.ran.map_or(0, |(_, n)| n) + fit as u32));

@@ -25,15 +25,6 @@ pub(crate) enum Item {
     Read { id: ReadId, regions: Vec<Region> },
 }
 
-/// What encoding has cost so far, submits not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Encoding {
-    /// Dispatches encoded.
-    pub dispatches: u64,
-    /// Nanoseconds spent on them.
-    pub nanos: u64,
-}
-
 /// An error scope that has not answered yet.
 type Scope = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
 
@@ -51,7 +42,6 @@ pub struct GpuExecutor {
     /// Scalars of a submit, one slot per step.
     pub(crate) slots: Vec<u8>,
     pub(crate) completed: Vec<Completed>,
-    pub(crate) encoding: Encoding,
     /// When the submit before last had run.
     pub(crate) landed: Option<Instant>,
     scopes: Vec<(String, Scope)>,
@@ -79,7 +69,6 @@ impl GpuExecutor {
             staging: Staging::default(),
             slots: vec![0; slot as usize * MAX_STEPS],
             completed: Vec::new(),
-            encoding: Encoding::default(),
             landed: None,
             scopes: Vec::new(),
             submits: 0,
@@ -102,11 +91,6 @@ impl GpuExecutor {
     /// Submits made so far.
     pub fn submits(&self) -> u64 {
         self.submits
-    }
-
-    /// What encoding has cost so far.
-    pub fn encoding(&self) -> Encoding {
-        self.encoding
     }
 
     /// Times that something was read back so far: once per submit that holds reads.

@@ -31,7 +31,7 @@ mod stopwatch;
 #[cfg(not(target_arch = "wasm32"))]
 pub use device::Live;
 pub use device::{Adapter, Ceilings, Created, DeviceOptions, GpuDevice};
-pub use executor::{Encoding, GpuExecutor};
+pub use executor::GpuExecutor;
 pub use profile::Profile;
 pub use program::{Counts, counts};
 pub use self_test::{SelfTestError, self_test};

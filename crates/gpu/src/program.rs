@@ -83,6 +83,20 @@ pub(crate) struct Program {
     pub nanos: Option<f64>,
 }
 
+impl Program {
+    /// Encodes one run with the step scalars at a byte offset. `last` is the pipeline that is set.
+    pub fn encode<'p>(&'p self, pass: &mut wgpu::ComputePass<'_>, scalars: u32, last: &mut Option<&'p wgpu::ComputePipeline>) {
+        for dispatch in &self.dispatches {
+            if *last != Some(&dispatch.pipeline) {
+                pass.set_pipeline(&dispatch.pipeline);
+                *last = Some(&dispatch.pipeline);
+            }
+            pass.set_bind_group(0, self.bind_group.as_ref(), &[dispatch.params, scalars]);
+            pass.dispatch_workgroups(dispatch.groups[0], dispatch.groups[1], 1);
+        }
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         self.params.destroy();
