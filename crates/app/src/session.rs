@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, Frame, Message, PROTOCOL, RunInfo};
+use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, Frame, GpuState, Message, PROTOCOL, RunInfo};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
@@ -297,8 +297,8 @@ impl Lab {
         self.measuring.set(None);
         crate::api::abandoned(self, message);
         let choice = match self.backends.get_untracked() {
-            // What trained when it fell is not trusted with the next one.
-            Backends { active: Backend::Gpu, .. } => Choice::Fixed(Backend::Cpu),
+            // What trained or was opened when it fell is not trusted with the next one.
+            Backends { active: Backend::Gpu, .. } | Backends { gpu: GpuState::Preparing, .. } => Choice::Fixed(Backend::Cpu),
             Backends { choice, .. } => choice,
         };
         self.backends.set(Backends::default());

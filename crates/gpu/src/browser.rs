@@ -7,7 +7,8 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::fault::{OUT_OF_MEMORY, one_line};
 
-/// Vendor and architecture of the adapter that a page is given, such as `nvidia ampere`: descriptions are empty for privacy.
+/// Vendor and architecture of the adapter that a page is given, such as `nvidia ampere`: descriptions are empty for privacy, and so may
+/// these be. `None` where the browser has no such information, as Chromium before 127.
 pub(crate) async fn adapter_name() -> Option<String> {
     let navigator = get(&js_sys::global(), "navigator")?;
     let gpu = get(&navigator, "gpu")?;
@@ -17,8 +18,7 @@ pub(crate) async fn adapter_name() -> Option<String> {
     let promise: Promise = request.call1(&gpu, &options).ok()?.dyn_into().ok()?;
     let info = get(&JsFuture::from(promise).await.ok()?, "info")?;
     let words = ["vendor", "architecture"].map(|key| get(&info, key).and_then(|word| word.as_string()).unwrap_or_default());
-    let name = words.join(" ").trim().to_string();
-    (!name.is_empty()).then_some(name)
+    Some(words.join(" ").trim().to_string())
 }
 
 /// Hands on every error of a device that nobody waits for. wgpu knows two of the three kinds, and panics at an internal one.

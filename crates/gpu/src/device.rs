@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::Poll;
 #[cfg(not(target_arch = "wasm32"))]
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use downhill_compile::ExecError;
 use downhill_tensor::UserError;
@@ -18,6 +19,10 @@ use crate::shader::{Dispatch, GROUP, PARAM_WORDS};
 
 /// Pipelines that are kept for programs to come, however often a network is edited.
 const MAX_PIPELINES: usize = 256;
+/// Time that a submit should take where word of its end comes at once.
+const SUBMIT_TIME: Duration = Duration::from_millis(8);
+/// A latency beyond is taken for this: submits twice as long are as much as a person's eye forgives.
+const MAX_LATENCY: Duration = Duration::from_millis(50);
 
 /// Which device is wanted.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +100,7 @@ struct Inner {
     pipelines: RefCell<BTreeMap<String, wgpu::ComputePipeline>>,
     created: Cell<Created>,
     ceilings: Cell<Option<Ceilings>>,
+    latency: Cell<Duration>,
     /// For its report of what is alive.
     #[cfg(not(target_arch = "wasm32"))]
     instance: wgpu::Instance,
@@ -108,6 +114,7 @@ impl GpuDevice {
     pub async fn request(options: &DeviceOptions) -> Result<Self, UserError> {
         let instance = wgpu::Instance::default();
         let adapter = find(&instance, options).await?;
+        let name = name(&adapter).await?;
         let mut limits = Limits::default().or_worse_values_from(&adapter.limits());
         let available = adapter.limits();
         let largest = available.max_storage_buffer_binding_size.min(available.max_buffer_size);
@@ -138,7 +145,7 @@ impl GpuDevice {
             bind_group_layouts: &[Some(&bindings)],
             immediate_size: 0,
         });
-        let adapter = describe(name(&adapter).await, &adapter.get_info());
+        let adapter = describe(name, &adapter.get_info());
         let style = if adapter.software && !options.as_hardware { Style::SOFTWARE } else { Style::HARDWARE };
         let inner = Inner {
             device,
@@ -152,10 +159,46 @@ impl GpuDevice {
             pipelines: RefCell::default(),
             created: Cell::default(),
             ceilings: Cell::default(),
+            latency: Cell::default(),
             #[cfg(not(target_arch = "wasm32"))]
             instance,
         };
-        Ok(Self { inner: Rc::new(inner) })
+        let device = Self { inner: Rc::new(inner) };
+        device.inner.latency.set(device.measure_latency().await);
+        Ok(device)
+    }
+
+    /// The shortest time from a submit without work to word of its end. Zero where the device is lost meanwhile, which is told by its fault.
+    async fn measure_latency(&self) -> Duration {
+        let mut shortest = MAX_LATENCY;
+        for _ in 0..3 {
+            let encoder = self.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            match self.run(encoder.finish()).await {
+                Ok(nanos) => shortest = shortest.min(Duration::from_nanos(nanos as u64)),
+                Err(_) => return Duration::ZERO,
+            }
+        }
+        shortest
+    }
+
+    /// How long word of the end of a submit takes at least: up to 15 ms in browsers, and 100 in some.
+    pub fn latency(&self) -> Duration {
+        self.inner.latency.get()
+    }
+
+    /// How long work took whose end was told at a moment: since the end of the work before it was told, or else since it was submitted,
+    /// less what word of its end takes.
+    pub fn time_of(&self, before: Option<Instant>, submitted: Instant, end: Instant) -> Duration {
+        match before.filter(|before| *before > submitted) {
+            Some(before) => end.saturating_duration_since(before),
+            None => end.saturating_duration_since(submitted).saturating_sub(self.latency()),
+        }
+    }
+
+    /// Time that a submit should take. The browser draws with the same device, so it is short; but two are under way at most, and so it
+    /// is longer than word of its end takes, or the device would idle.
+    pub fn submit_time(&self) -> Duration {
+        SUBMIT_TIME.max(2 * self.latency())
     }
 
     /// The same, waiting for it.
@@ -307,7 +350,7 @@ impl GpuDevice {
         poll_fn(|cx| {
             #[cfg(not(target_arch = "wasm32"))]
             while signal.get().is_none() && self.fault().is_none() {
-                let soon = std::time::Duration::from_millis(100);
+                let soon = Duration::from_millis(100);
                 // What a failed poll means arrives through the callbacks of the device.
                 let _ = self.inner.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(soon) });
             }
@@ -385,13 +428,17 @@ fn check(limits: &Limits) -> Result<(), UserError> {
     Err(UserError::new("The GPU is too limited for the kernels.").hint("Training goes on on the CPU."))
 }
 
-async fn name(adapter: &wgpu::Adapter) -> String {
-    let known = adapter.get_info().name;
+/// The adapter's name. A browser that tells nothing of its adapter is too old: wgpu would throw at it.
+#[cfg_attr(not(target_arch = "wasm32"), expect(clippy::unused_async, reason = "a browser is asked"))]
+async fn name(adapter: &wgpu::Adapter) -> Result<String, UserError> {
     #[cfg(target_arch = "wasm32")]
-    if known.is_empty() {
-        return crate::browser::adapter_name().await.unwrap_or_else(|| "an adapter without a name".to_string());
-    }
-    known
+    let told = crate::browser::adapter_name().await.ok_or_else(|| {
+        UserError::new("This browser's WebGPU is too old.").hint("Update the browser; training goes on on the CPU.")
+    })?;
+    #[cfg(not(target_arch = "wasm32"))]
+    let told = String::new();
+    let known = adapter.get_info().name;
+    Ok([known, told].into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "an adapter without a name".to_string()))
 }
 
 fn describe(name: String, info: &wgpu::AdapterInfo) -> Adapter {
@@ -403,7 +450,7 @@ fn describe(name: String, info: &wgpu::AdapterInfo) -> Adapter {
         wgpu::Backend::Gl => "OpenGL",
         wgpu::Backend::Noop => "nothing",
     };
-    let lower = info.name.to_ascii_lowercase();
+    let lower = name.to_ascii_lowercase();
     let known = ["swiftshader", "llvmpipe", "lavapipe", "software", "basic render", "warp"];
     let software = info.device_type == DeviceType::Cpu || known.iter().any(|name| lower.contains(name));
     Adapter { name, api, software }

@@ -10,8 +10,6 @@ use crate::flight::{Flight, Result as Outcome, Signal, Staged};
 
 /// Submits under way: one runs, one waits behind it.
 const IN_FLIGHT: usize = 2;
-/// Nanoseconds of work that a submit aims at: the browser draws with the same device.
-const SUBMIT_NANOS: f64 = 8e6;
 /// Steps of a program's first submits, until their time is known.
 const FIRST_STEPS: usize = 4;
 /// Steps of a command buffer whose encoding is timed, and how many such buffers.
@@ -160,7 +158,7 @@ impl GpuExecutor {
             return left;
         };
         let fit = match program.nanos {
-            Some(nanos) => ((SUBMIT_NANOS - draft.nanos) / nanos).max(0.0) as usize,
+            Some(nanos) => ((self.device.submit_time().as_nanos() as f64 - draft.nanos) / nanos).max(0.0) as usize,
             None => FIRST_STEPS.saturating_sub(draft.steps),
         };
         // The first step of a submit always fits, however long it takes.
@@ -187,8 +185,8 @@ impl GpuExecutor {
     /// Takes in what a submit brought.
     pub(crate) fn land(&mut self, flight: Flight) {
         if let (Some((id, steps)), Some((end, _))) = (flight.ran, flight.done.get()) {
-            let start = self.landed.map_or(flight.submitted, |before| before.max(flight.submitted));
-            let nanos = end.saturating_duration_since(start).as_nanos() as f64 / f64::from(steps);
+            let time = self.device.time_of(self.landed, flight.submitted, end);
+            let nanos = time.as_nanos() as f64 / f64::from(steps);
             if let Some(Some(program)) = self.programs.get_mut(id.0 as usize) {
                 let nanos = nanos.max(100.0);
                 program.nanos = Some(program.nanos.map_or(nanos, |known| 0.7 * known + 0.3 * nanos));

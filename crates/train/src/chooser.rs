@@ -264,13 +264,15 @@ struct Subject {
     layout: StateLayout,
     /// The training program first.
     plans: Vec<Plan>,
+    /// What the optimizer is given, so that weights and slots stay finite as in the run.
+    scalars: StepScalars,
 }
 
 impl Subject {
     fn of(session: &Session) -> Self {
         let (train, others): (Vec<_>, Vec<_>) = session.engine.plans().partition(|(id, _)| *id == session.train.id);
         let plans = train.into_iter().chain(others).map(|(_, plan)| plan.clone()).collect();
-        Self { layout: session.engine.layout().clone(), plans }
+        Self { layout: session.engine.layout().clone(), plans, scalars: session.experiment.step_scalars(0) }
     }
 
     /// Steps per second of the training program; `quiet` is set while a device is measured.
@@ -281,7 +283,7 @@ impl Subject {
         }
         let engine = Engine::with_plans(self.layout.clone(), vec![plan.clone()], device)?;
         quiet.set(device.is_some());
-        rate(engine).await
+        rate(engine, self.scalars).await
     }
 }
 
@@ -331,14 +333,14 @@ impl Session {
     }
 }
 
-async fn rate(mut engine: Engine) -> Result<f64, UserError> {
+async fn rate(mut engine: Engine, scalars: StepScalars) -> Result<f64, UserError> {
     let program = ProgramId(0);
     let ring = engine.layout().ring.max(1) as usize;
     // The first step shows what is compiled or allocated late.
-    timed(&mut engine, program, 1).await?;
+    timed(&mut engine, program, scalars, 1).await?;
     let mut steps = 1;
     loop {
-        let time = timed(&mut engine, program, steps).await?.as_secs_f64();
+        let time = timed(&mut engine, program, scalars, steps).await?.as_secs_f64();
         if time >= ENOUGH.as_secs_f64() || steps >= 64 * ring {
             return Ok(steps as f64 / time.max(1e-9));
         }
@@ -348,9 +350,9 @@ async fn rate(mut engine: Engine) -> Result<f64, UserError> {
 }
 
 /// Time that some steps take. The CPU is timed while it works and gives the thread back in between; a device works meanwhile.
-async fn timed(engine: &mut Engine, program: ProgramId, steps: usize) -> Result<Duration, UserError> {
+async fn timed(engine: &mut Engine, program: ProgramId, scalars: StepScalars, steps: usize) -> Result<Duration, UserError> {
     let ring = engine.layout().ring.max(1) as usize;
-    let scalars = vec![StepScalars::default(); steps.min(ring)];
+    let scalars = vec![scalars; steps.min(ring)];
     let mut left = steps;
     let start = Instant::now();
     while left > 0 {

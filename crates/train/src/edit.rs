@@ -70,7 +70,14 @@ impl Session {
     }
 
     /// Compiles for what trains now; what does not fit a device goes to the CPU.
-    fn built(&mut self, experiment: &Experiment, data: &Dataset) -> Result<Built, UserError> {
+    async fn built(&mut self, experiment: &Experiment, data: &Dataset) -> Result<Built, UserError> {
+        if let Some(device) = self.engine.device() {
+            // A browser that compiled all shaders at once would not draw meanwhile.
+            for plan in Built::new(experiment, data, None)?.engine.plans().map(|(_, plan)| plan) {
+                // What does not compile is told when it is loaded.
+                let _ = device.warm(plan).await;
+            }
+        }
         let on_device = Built::new(experiment, data, self.engine.device());
         match on_device {
             Err(error) if self.engine.device().is_some() => {
@@ -83,7 +90,7 @@ impl Session {
     }
 
     async fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
-        let built = self.built(&experiment, &data)?;
+        let built = self.built(&experiment, &data).await?;
         let old = self.state().await?;
         let carried = if fresh {
             Vec::new()

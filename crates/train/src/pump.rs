@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use downhill_compile::{Completed, Progress};
+use downhill_gpu::GpuDevice;
 use downhill_protocol::{Backend, Event, Message};
 use downhill_tensor::UserError;
 use web_time::Instant;
@@ -30,8 +31,6 @@ const BEAT: Duration = Duration::from_millis(80);
 const EVALUATE_EVERY: Duration = Duration::from_millis(320);
 /// Batches of steps that a device is given ahead: it works on one while the next is made ready.
 const AHEAD: usize = 2;
-/// Time that such a batch should take.
-const BATCH_SECONDS: f64 = 8e-3;
 /// Time between two automatic snapshots.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
@@ -133,25 +132,38 @@ impl Session {
         Ok(Some(wake.map_or(Next::Rest, Next::At)))
     }
 
+    fn leaves_out_evaluations(&self, now: Instant) -> bool {
+        self.paced && self.engine.backend() == Backend::Gpu && now < self.evaluate_from
+    }
+
     /// Evaluations come every `eval_every` steps exactly, before the first step, and where the run rests. A run that is watched on a
     /// device leaves out those that nobody could tell apart: a fast one would read back hundreds a second.
     fn evaluation_due(&self, now: Instant) -> bool {
-        let seen = !self.paced || self.engine.backend() == Backend::Cpu || now >= self.evaluate_from;
-        let on_the_beat = seen && self.queued.is_multiple_of(self.experiment.training.eval_every.max(1));
+        let on_the_beat =
+            !self.leaves_out_evaluations(now) && self.queued.is_multiple_of(self.experiment.training.eval_every.max(1));
         (on_the_beat || !self.running) && self.diverged_at.is_none() && self.evaluation_wanted()
+    }
+
+    /// The step before which steps end that are queued together: where the next evaluation may be due.
+    fn next_evaluation(&self, now: Instant) -> u64 {
+        if self.leaves_out_evaluations(now) {
+            return u64::MAX;
+        }
+        let every = self.experiment.training.eval_every.max(1);
+        (self.queued / every + 1).saturating_mul(every)
     }
 
     /// Queues steps and works on them until the deadline, the next evaluation, or the goal. The loop that everything hangs on: no
     /// allocation, no lookup by name.
     fn train_slice(&mut self, mut allowed: u64, deadline: Instant) -> Result<(), UserError> {
-        let every = self.experiment.training.eval_every.max(1);
-        let stop = (self.queued / every + 1).saturating_mul(every).min(self.goal.unwrap_or(u64::MAX));
+        let stop = self.next_evaluation(Instant::now()).min(self.goal.unwrap_or(u64::MAX));
         self.diverged_at = None;
         let gpu = self.engine.backend() == Backend::Gpu;
         loop {
             let start = Instant::now();
-            let left = if gpu { BATCH_SECONDS } else { deadline.saturating_duration_since(start).as_secs_f64() };
-            let fit = if self.seconds_per_step > 0.0 { (left / self.seconds_per_step).max(1.0) as u64 } else { 1 };
+            let left = self.engine.device().map_or_else(|| deadline.saturating_duration_since(start), GpuDevice::submit_time);
+            let fit =
+                if self.seconds_per_step > 0.0 { (left.as_secs_f64() / self.seconds_per_step).max(1.0) as u64 } else { 1 };
             let steps = fit.min(allowed).min(stop - self.queued).min(u64::from(self.engine.layout().ring / 2)) as u32;
             let steps = self.queue_steps(steps)?;
             allowed -= u64::from(steps);
@@ -245,9 +257,9 @@ impl Session {
     /// Steps have run. What a batch took on a device is the time since the one before was done.
     fn note_batch(&mut self, batch: &Batch) {
         let now = Instant::now();
-        let start = self.landed.max(batch.submitted);
-        if self.engine.backend() == Backend::Gpu {
-            self.note_pace(now.duration_since(start), batch.end.saturating_sub(self.done));
+        if let Some(device) = self.engine.device() {
+            let time = device.time_of(Some(self.landed), batch.submitted, now);
+            self.note_pace(time, batch.end.saturating_sub(self.done));
         }
         (self.done, self.landed) = (batch.end, now);
     }

@@ -37,6 +37,7 @@ pub fn start() -> bool {
     let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return false };
     let for_panic = scope.clone();
     std::panic::set_hook(Box::new(move |panic| post(&for_panic, &Message::new(Event::Crashed { message: panic.to_string() }))));
+    tell_exceptions(&scope);
     let Ok(channel) = MessageChannel::new() else { return true };
     let bell = Rc::new(Doorbell {
         scope: scope.clone(),
@@ -62,6 +63,24 @@ pub fn start() -> bool {
     let build = env!("CARGO_PKG_VERSION").to_string();
     post(&scope, &Message::new(Event::Ready { protocol: PROTOCOL, build, simd: simd.to_string() }));
     true
+}
+
+/// An exception of the browser that passes through the loop ends it without a panic. What promises of the GPU are rejected with that nobody
+/// waits for any more is no such exception.
+fn tell_exceptions(scope: &DedicatedWorkerGlobalScope) {
+    let for_exception = scope.clone();
+    let tell = Closure::<dyn FnMut(JsValue)>::new(move |event: JsValue| {
+        let part = |name: &str| Reflect::get(&event, &name.into()).ok()?.dyn_into::<js_sys::Error>().ok();
+        let Some(error) = part("error").or_else(|| part("reason")) else { return };
+        if ["Error", "RangeError", "ReferenceError", "RuntimeError", "TypeError"].iter().any(|name| error.name() == *name) {
+            post(&for_exception, &Message::new(Event::Crashed { message: String::from(error.to_string()) }));
+        }
+    });
+    // Where it is not heard, a crash is as silent as before.
+    let tell = tell.into_js_value();
+    for event in ["error", "unhandledrejection"] {
+        let _ = scope.add_event_listener_with_callback(event, tell.unchecked_ref());
+    }
 }
 
 async fn serve(bell: Rc<Doorbell>) {

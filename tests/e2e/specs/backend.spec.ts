@@ -224,6 +224,7 @@ for (const theme of ["light", "dark"] as const) {
 const without = [
   ["without WebGPU", `Object.defineProperty(navigator, "gpu", { value: undefined });`],
   ["whose adapter is null", `GPU.prototype.requestAdapter = async () => null;`],
+  ["whose adapter tells nothing of itself", `Object.defineProperty(GPUAdapter.prototype, "info", { value: undefined });`],
   ["whose adapter gives no device", `GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("No.", "OperationError"); };`],
 ] as const;
 for (const [what, patch] of without) {
@@ -242,6 +243,30 @@ for (const [what, patch] of without) {
     expect(lab.errors).toEqual([]);
   });
 }
+
+test("an exception of the browser while it opens the GPU leaves the run on the CPU", async ({ page }) => {
+  await inWorker(page, `Object.defineProperty(GPUAdapter.prototype, "features", { get() { throw new TypeError("No."); } });`);
+  const lab = new Lab(page);
+  await lab.open(small);
+  const state = await lab.reach((state) => state.backends.choice === "cpu" && state.stepsPerSecond > 0, SLOW);
+  await goesOn(lab, state);
+});
+
+test("a browser that tells late what the GPU has done does not hold it up", async ({ page }) => {
+  await inWorker(
+    page,
+    `for (const [of, name] of [[GPUQueue, "onSubmittedWorkDone"], [GPUBuffer, "mapAsync"]]) {
+      const original = of.prototype[name];
+      of.prototype[name] = function (...all) {
+        return original.apply(this, all).then(() => new Promise((late) => setTimeout(late, 20)));
+      };
+    }`,
+  );
+  const lab = await openOnGpu(page);
+  await page.getByTestId("pace").press("End");
+  // Two submits under way of one step each would make a hundred steps a second.
+  await lab.reach((state) => state.stepsPerSecond > 250, SLOW);
+});
 
 const broken = [
   ["computes wrongly", "the kernel softmax", `code.replace("expf(x) / sum", "expf(x) / (sum + 1.0)")`],

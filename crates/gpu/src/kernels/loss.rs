@@ -9,15 +9,14 @@ const CROSS_ENTROPY: &str = wgsl!("cross_entropy.wgsl");
 const ELEMENTWISE_LOSS: &str = wgsl!("elementwise_loss.wgsl");
 const ACCURACY: &str = wgsl!("accuracy.wgsl");
 const JOIN: &str = wgsl!("join.wgsl");
-/// Elements from which several workgroups share the work and another dispatch joins their sums.
-const ONE_GROUP: u32 = 1 << 14;
 /// Elements up to which a lane alone is quicker than 64 that wait for each other, where waiting is dear.
 const ONE_LANE: u32 = 256;
 const MAX_GROUPS: u32 = 256;
 
 /// The loss and its gradient in one go.
 pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u32, cols: u32) -> Result<(), ExecError> {
-    let groups = if rows * cols <= ONE_GROUP { 1 } else { (rows * cols).div_ceil(ONE_GROUP / 4).min(MAX_GROUPS) };
+    let one_group = cx.style.one_group();
+    let groups = if rows * cols <= one_group { 1 } else { (rows * cols).div_ceil(one_group / 4).min(MAX_GROUPS) };
     let mut params = Params::default();
     let x = Operand::new(&mut params, "x", cx.read(0)?);
     let target = Operand::new(&mut params, "target", cx.read(1)?);

@@ -35,6 +35,12 @@ impl Style {
     pub const HARDWARE: Self = Self { workgroup_memory: true };
     /// Adapters that are programs on the CPU.
     pub const SOFTWARE: Self = Self { workgroup_memory: false };
+
+    /// Elements up to which one workgroup reduces them all; beyond, several do, a quarter of that each, and another dispatch joins their
+    /// sums. A GPU has many more workgroups under way than a software adapter.
+    fn one_group(self) -> u32 {
+        if self.workgroup_memory { 1 << 11 } else { 1 << 14 }
+    }
 }
 
 /// A step being turned into dispatches.

@@ -4,15 +4,14 @@ use super::Lower;
 use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
 const NORM: &str = wgsl!("norm.wgsl");
-/// Elements from which several workgroups share the work and another dispatch joins their sums.
-const ONE_GROUP: u32 = 1 << 14;
 const MAX_GROUPS: u32 = 256;
 
 /// The 2-norm of several tensors together.
 pub(super) fn lower(cx: &mut Lower<'_>) -> Result<(), ExecError> {
     let lens: Vec<u32> = cx.step.reads.iter().map(|r| r.region.len.saturating_sub(r.start)).collect();
     let total: u32 = lens.iter().sum();
-    let groups = if total <= ONE_GROUP { 1 } else { total.div_ceil(ONE_GROUP / 4).min(MAX_GROUPS) };
+    let one_group = cx.style.one_group();
+    let groups = if total <= one_group { 1 } else { total.div_ceil(one_group / 4).min(MAX_GROUPS) };
     let mut params = Params::default();
     params.add("lanes", GROUP);
     params.add("groups", groups);

@@ -1,8 +1,11 @@
 // The 2-norm. Squares of large and small numbers would leave the range of f32, so three sums are kept: of the large numbers scaled down,
-// of those in the middle, and of the small ones scaled up (Blue 1978). `sums` and `finish` are generated.
+// of those in the middle, and of the small ones scaled up (Blue 1978). `sums` and `finish` are generated. The small ones are scaled by
+// less than 2⁶⁴, for a compiler may multiply the factors first, and their product has to be finite.
 
 const DOWN: f32 = 5.421010862427522e-20;
 const UP: f32 = 18446744073709551616.0;
+const SMALL_UP: f32 = 9223372036854775808.0;
+const SMALL_DOWN: f32 = 1.0842021724855044e-19;
 
 fn add(s: vec3<f32>, value: f32) -> vec3<f32> {
     let a = abs(value);
@@ -10,7 +13,7 @@ fn add(s: vec3<f32>, value: f32) -> vec3<f32> {
         return vec3<f32>(s.x + (a * DOWN) * (a * DOWN), s.y, s.z);
     }
     if (a < 1e-15) {
-        return vec3<f32>(s.x, s.y, s.z + (a * UP) * (a * UP));
+        return vec3<f32>(s.x, s.y, s.z + (a * SMALL_UP) * (a * SMALL_UP));
     }
     return vec3<f32>(s.x, s.y + a * a, s.z);
 }
@@ -20,10 +23,10 @@ fn root(s: vec3<f32>) -> f32 {
         return sqrt(s.x + (s.y * DOWN) * DOWN) * UP;
     }
     if (s.y > 0.0) {
-        return sqrt(s.y + (s.z * DOWN) * DOWN);
+        return sqrt(s.y + (s.z * SMALL_DOWN) * SMALL_DOWN);
     }
     // NaN is neither, and ends up here through the middle sum.
-    return sqrt(s.z) * DOWN + s.y;
+    return sqrt(s.z) * SMALL_DOWN + s.y;
 }
 
 @compute @workgroup_size(64)
