@@ -21,6 +21,16 @@ pub(crate) async fn adapter_name() -> Option<String> {
     Some(words.join(" ").trim().to_string())
 }
 
+/// Four milliseconds, as short as browsers' timers are.
+pub(crate) fn moment_from_now() -> JsFuture {
+    JsFuture::from(Promise::new(&mut |resolve, _| {
+        let set_timeout = get(&js_sys::global(), "setTimeout").and_then(|f| f.dyn_into::<Function>().ok());
+        if let Some(set_timeout) = set_timeout {
+            let _ = set_timeout.call2(&JsValue::UNDEFINED, &resolve, &4.into());
+        }
+    }))
+}
+
 /// Hands on every error of a device that nobody waits for. wgpu knows two of the three kinds, and panics at an internal one.
 pub(crate) fn on_uncaptured_error(device: &wgpu::Device, report: impl Fn(String) + 'static) {
     let Some(device) = device.as_webgpu() else { return };

@@ -31,6 +31,8 @@ const BEAT: Duration = Duration::from_millis(80);
 const EVALUATE_EVERY: Duration = Duration::from_millis(320);
 /// Batches of steps that a device is given ahead: it works on one while the next is made ready.
 const AHEAD: usize = 2;
+/// What a step takes at least, in seconds: a coarse clock may see none of it.
+const SHORTEST_STEP: f64 = 1e-7;
 /// Time between two automatic snapshots.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
@@ -188,7 +190,7 @@ impl Session {
 
     /// Learns what a step takes.
     fn note_pace(&mut self, time: Duration, steps: u64) {
-        let each = time.as_secs_f64() / steps.max(1) as f64;
+        let each = (time.as_secs_f64() / steps.max(1) as f64).max(SHORTEST_STEP);
         self.seconds_per_step = if self.seconds_per_step == 0.0 { each } else { 0.8 * self.seconds_per_step + 0.2 * each };
     }
 

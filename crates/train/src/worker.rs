@@ -136,7 +136,9 @@ impl Doorbell {
         let mut other = pin!(other);
         let mut woken = false;
         poll_fn(|cx| {
-            if self.rung.take() || std::mem::replace(&mut woken, true) || other.as_mut().poll(cx).is_ready() {
+            // Polled at every wake: it may have something to do while it waits.
+            let come = other.as_mut().poll(cx).is_ready();
+            if come || self.rung.take() || std::mem::replace(&mut woken, true) {
                 return Poll::Ready(());
             }
             self.waker.replace(Some(cx.waker().clone()));

@@ -268,6 +268,38 @@ test("a browser that tells late what the GPU has done does not hold it up", asyn
   await lab.reach((state) => state.stepsPerSecond > 250, SLOW);
 });
 
+test("a browser that looks for what has ended only when it is given something is given something", async ({ page }) => {
+  // Everything is told with the next submit, or on a tick of 100 ms.
+  await inWorker(
+    page,
+    `self.waits = [];
+    let waiting = [];
+    const tell = () => waiting.splice(0).forEach((told) => told());
+    setInterval(tell, 100);
+    const submit = GPUQueue.prototype.submit;
+    GPUQueue.prototype.submit = function (...all) {
+      tell();
+      return submit.apply(this, all);
+    };
+    const done = GPUQueue.prototype.onSubmittedWorkDone;
+    GPUQueue.prototype.onSubmittedWorkDone = async function () {
+      const start = performance.now();
+      await done.call(this);
+      await new Promise((told) => waiting.push(told));
+      self.waits.push(performance.now() - start);
+    };`,
+  );
+  const lab = await openOnGpu(page);
+  await page.getByTestId("pace").press("End");
+  const from = await lab.state();
+  await page.waitForFunction((step) => window.downhill!.state().step > step + 300, from.step, { timeout: SLOW });
+  const median = await page.workers()[0]!.evaluate(() => {
+    const waits = (self as unknown as { waits: number[] }).waits.slice(-40).sort((a, b) => a - b);
+    return waits[waits.length >> 1]!;
+  });
+  expect(median).toBeLessThan(60);
+});
+
 const broken = [
   ["computes wrongly", "the kernel softmax", `code.replace("expf(x) / sum", "expf(x) / (sum + 1.0)")`],
   ["does not take a shader", "shader softmax failed", `code.replace("expf(x) / sum", "expf(x) /// sum")`],
