@@ -1,8 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-#[cfg(target_arch = "wasm32")]
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 #[cfg(not(target_arch = "wasm32"))]
@@ -14,22 +12,14 @@ use downhill_tensor::UserError;
 use web_time::Instant;
 use wgpu::{BindGroupLayoutEntry, BindingType, BufferBindingType, DeviceType, ErrorFilter, Features, Limits};
 
-#[cfg(target_arch = "wasm32")]
-use crate::browser::moment_from_now;
 use crate::fault::{Faults, first_line};
 use crate::flight::Signal;
 use crate::kernels::Style;
+use crate::latency::Latency;
 use crate::shader::{Dispatch, GROUP, PARAM_WORDS};
 
 /// Pipelines that are kept for programs to come, however often a network is edited.
 const MAX_PIPELINES: usize = 256;
-/// Latency from which on a browser is taken to look for what has ended only now and then, as Firefox does every 100 ms: it is given empty
-/// submits while somebody waits, and looks then.
-const DOZES: Duration = Duration::from_millis(30);
-/// Time that a submit should take where word of its end comes at once.
-const SUBMIT_TIME: Duration = Duration::from_millis(8);
-/// A latency beyond is taken for this: submits twice as long are as much as a person's eye forgives.
-const MAX_LATENCY: Duration = Duration::from_millis(50);
 
 /// Which device is wanted.
 #[derive(Clone, Debug, Default)]
@@ -107,12 +97,7 @@ struct Inner {
     pipelines: RefCell<BTreeMap<String, wgpu::ComputePipeline>>,
     created: Cell<Created>,
     ceilings: Cell<Option<Ceilings>>,
-    latency: Cell<Duration>,
-    /// Whether the browser looks for what has ended only when it is given something to do.
-    dozes: Cell<bool>,
-    /// The next time that it is given an empty submit, one for all who wait: whoever waits is often woken before.
-    #[cfg(target_arch = "wasm32")]
-    moment: RefCell<Option<wasm_bindgen_futures::JsFuture>>,
+    latency: Latency,
     /// For its report of what is alive.
     #[cfg(not(target_arch = "wasm32"))]
     instance: wgpu::Instance,
@@ -171,56 +156,17 @@ impl GpuDevice {
             pipelines: RefCell::default(),
             created: Cell::default(),
             ceilings: Cell::default(),
-            latency: Cell::default(),
-            dozes: Cell::default(),
-            #[cfg(target_arch = "wasm32")]
-            moment: RefCell::default(),
+            latency: Latency::default(),
             #[cfg(not(target_arch = "wasm32"))]
             instance,
         };
         let device = Self { inner: Rc::new(inner) };
-        let mut latency = device.measure_latency().await;
-        if latency > DOZES {
-            device.inner.dozes.set(true);
-            latency = device.measure_latency().await;
-        }
-        device.inner.latency.set(latency);
+        let wait = async || {
+            let encoder = device.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            device.run(encoder.finish()).await.map(|nanos| Duration::from_nanos(nanos as u64))
+        };
+        device.inner.latency.learn(wait).await;
         Ok(device)
-    }
-
-    /// The shortest time from a submit without work to word of its end. Zero where the device is lost meanwhile, which is told by its fault.
-    async fn measure_latency(&self) -> Duration {
-        let mut shortest = MAX_LATENCY;
-        for i in 0..4 {
-            let encoder = self.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            match self.run(encoder.finish()).await {
-                // The first may have met the browser as it looked.
-                Ok(nanos) if i > 0 => shortest = shortest.min(Duration::from_nanos(nanos as u64)),
-                Ok(_) => {}
-                Err(_) => return Duration::ZERO,
-            }
-        }
-        shortest
-    }
-
-    /// How long word of the end of a submit takes at least: up to 15 ms in browsers, and 100 in some.
-    fn latency(&self) -> Duration {
-        self.inner.latency.get()
-    }
-
-    /// How long work took whose end was told at a moment: since the end of the work before it was told, or else since it was submitted,
-    /// less what word of its end takes.
-    pub fn time_of(&self, before: Option<Instant>, submitted: Instant, end: Instant) -> Duration {
-        match before.filter(|before| *before > submitted) {
-            Some(before) => end.saturating_duration_since(before),
-            None => end.saturating_duration_since(submitted).saturating_sub(self.latency()),
-        }
-    }
-
-    /// Time that a submit should take. The browser draws with the same device, so it is short; but two are under way at most, and so it
-    /// is longer than word of its end takes, or the device would idle.
-    pub fn submit_time(&self) -> Duration {
-        SUBMIT_TIME.max(2 * self.latency())
     }
 
     /// The same, waiting for it.
@@ -258,6 +204,16 @@ impl GpuDevice {
             bind_groups: hub.bind_groups.num_allocated,
             commands: hub.command_encoders.num_allocated + hub.command_buffers.num_allocated,
         })
+    }
+
+    /// How long work took whose end was told at a moment, submitted as it was, behind work whose end was told `before`.
+    pub fn time_of(&self, before: Option<Instant>, submitted: Instant, end: Instant) -> Duration {
+        self.inner.latency.time_of(before, submitted, end)
+    }
+
+    /// Time that a submit should take.
+    pub fn submit_time(&self) -> Duration {
+        self.inner.latency.submit_time()
     }
 
     pub(crate) fn style(&self) -> Style {
@@ -371,12 +327,8 @@ impl GpuDevice {
     pub(crate) async fn arrival(&self, signal: &Signal) {
         poll_fn(|cx| {
             #[cfg(target_arch = "wasm32")]
-            if self.inner.dozes.get() {
-                let mut moment = self.inner.moment.borrow_mut();
-                while signal.get().is_none() && Pin::new(moment.get_or_insert_with(moment_from_now)).poll(cx).is_ready() {
-                    self.inner.queue.submit([]);
-                    *moment = None;
-                }
+            if signal.get().is_none() {
+                self.inner.latency.nudge(&self.inner.queue, cx);
             }
             #[cfg(not(target_arch = "wasm32"))]
             while signal.get().is_none() && self.fault().is_none() {

@@ -20,6 +20,7 @@ mod expr;
 mod fault;
 mod flight;
 mod kernels;
+mod latency;
 mod profile;
 mod program;
 mod run;
