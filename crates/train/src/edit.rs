@@ -71,17 +71,10 @@ impl Session {
 
     /// Compiles for what trains now; what does not fit a device goes to the CPU.
     async fn built(&mut self, experiment: &Experiment, data: &Dataset) -> Result<Built, UserError> {
-        if let Some(device) = self.engine.device() {
-            // A browser that compiled all shaders at once would not draw meanwhile.
-            for plan in Built::new(experiment, data, None)?.engine.plans().map(|(_, plan)| plan) {
-                // What does not compile is told when it is loaded.
-                let _ = device.warm(plan).await;
-            }
-        }
-        let on_device = Built::new(experiment, data, self.engine.device());
+        let on_device = Built::new(experiment, data, self.engine.device()).await;
         match on_device {
             Err(error) if self.engine.device().is_some() => {
-                let built = Built::new(experiment, data, None)?;
+                let built = Built::new(experiment, data, None).await?;
                 self.lost = Some(error.message);
                 Ok(built)
             }
@@ -143,13 +136,13 @@ impl Built {
     ///
     /// # Errors
     /// When the experiment cannot be trained on this data.
-    pub fn new(experiment: &Experiment, data: &Dataset, device: Option<&GpuDevice>) -> Result<Self, UserError> {
+    pub async fn new(experiment: &Experiment, data: &Dataset, device: Option<&GpuDevice>) -> Result<Self, UserError> {
         let signature = Signature::from_dataset(data);
         downhill_model::check(experiment, &signature)?;
         let (mut programs, spec, graph) = Programs::plan(experiment, &signature)?;
         let mut engine = Engine::new(&spec, device)?;
         let kind = ProgramKind::Train { batch: experiment.training.batch_size };
-        let (train, plan) = engine.load(&graph, &programs::name(kind))?;
+        let (train, plan) = engine.load_gently(&graph, &programs::name(kind)).await?;
         programs.insert(kind, train.clone(), &plan);
         place_data(&mut engine, data, experiment, &signature)?;
         Ok(Self { signature, engine, programs, train })

@@ -151,13 +151,34 @@ impl Engine {
     /// # Errors
     /// When it needs too much memory or cannot run here.
     pub fn load(&mut self, graph: &Graph, name: &str) -> Result<(Program, Plan), UserError> {
-        let layout = self.layout_for(graph);
-        let plan = compile(graph, name, &layout, &Options::default()).map_err(|e| too_large(&e))?;
+        self.take_up(self.compile(graph, name)?)
+    }
+
+    /// The same where there is time: the shaders of a device are compiled one after the other, for a browser that compiled all of them at
+    /// once would not draw meanwhile.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub async fn load_gently(&mut self, graph: &Graph, name: &str) -> Result<(Program, Plan), UserError> {
+        let plan = self.compile(graph, name)?;
+        if let Some(device) = self.device() {
+            // What does not compile is told when it is loaded.
+            let _ = device.warm(&plan).await;
+        }
+        self.take_up(plan)
+    }
+
+    fn compile(&self, graph: &Graph, name: &str) -> Result<Plan, UserError> {
+        compile(graph, name, &self.layout_for(graph), &Options::default()).map_err(|e| too_large(&e))
+    }
+
+    fn take_up(&mut self, plan: Plan) -> Result<(Program, Plan), UserError> {
         let id = self.runner.load(&plan)?;
         self.plans.push(plan.clone());
         let program = Program { id, outputs: plan.outputs.clone(), kernels: plan.steps.len(), flops: plan.flops() };
         Ok((program, plan))
     }
+
     /// The layout as this graph sees it: a program with fewer rows reads the head of a feed's place.
     fn layout_for(&self, graph: &Graph) -> StateLayout {
         let mut layout = self.layout.clone();

@@ -17,6 +17,7 @@ use crate::pace::{Pace, RateMeter};
 use crate::panels::Panels;
 use crate::programs::Programs;
 use crate::pump::Next;
+use crate::ready::ready;
 use crate::recorder::Recorder;
 use crate::state::State;
 use crate::survive::Checkpoint;
@@ -118,7 +119,7 @@ impl Session {
     /// # Errors
     /// As [`Session::new`].
     pub fn with_data(experiment: Experiment, data: Dataset) -> Result<Self, UserError> {
-        let built = Built::new(&experiment, &data, None)?;
+        let built = ready(Built::new(&experiment, &data, None))?;
         let sampler = Sampler::new(experiment.seed, data.train.len());
         let mut session = Self {
             signature: built.signature,
