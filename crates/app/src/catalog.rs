@@ -2,7 +2,7 @@
 
 use downhill_model::forms;
 
-pub use downhill_model::forms::{fields_of, names_of};
+pub use downhill_model::forms::{activations, fields_of, names_of};
 
 /// What a person calls a member.
 pub fn title_of(group: &str, name: &str) -> String {

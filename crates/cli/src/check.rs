@@ -15,7 +15,8 @@ pub fn run(path: &Path) -> Result<(), UserError> {
     let source = &document.experiment.data;
     let data = source.build(document.experiment.seed, &document).map_err(|e| e.under(source.name()).under("data"))?;
     let signature = Signature::from_dataset(&data);
-    let summary = check(&document.experiment, &signature)?;
+    let checked = check(document.experiment.clone(), signature)?;
+    let (signature, summary) = (&checked.signature, &checked.summary);
     for note in &data.notes {
         eprintln!("note: {note}");
     }

@@ -44,7 +44,7 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     std::fs::create_dir_all(&order.output).map_err(|e| trouble(&order.output, "made", &e))?;
     let steps = order.steps.or(document.experiment.training.steps).unwrap_or(STEPS);
     let files = [
-        ("train.py", export::train_py(session.experiment(), session.signature())?.into_bytes()),
+        ("train.py", export::train_py(session.checked()).into_bytes()),
         ("init.safetensors", weights),
         ("data.safetensors", data(&session, steps)?),
     ];
@@ -68,7 +68,7 @@ fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let mut targets = Vec::new();
     for (split, table) in [("train", &data.train), ("validation", &data.validation)] {
         if !table.is_empty() {
-            targets.push((split, table, encode_targets(experiment, signature, &table.y)?));
+            targets.push((split, table, encode_targets(session.checked(), &table.y)));
         }
     }
     let mut arrays =

@@ -1,16 +1,15 @@
-//! From an experiment to graphs, one per kind of program.
+//! From a checked experiment to graphs, one per kind of program. What layers add to a graph they say themselves (`layers/`).
 
 use std::sync::Arc;
 
 use downhill_graph::kernel::LossKind;
 use downhill_graph::ops::Updated;
-use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, Parameter, ScalarId, UnaryOp, Value, autodiff};
-use downhill_tensor::{Shape, TensorTy, UserError};
+use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, UnaryOp, Value, autodiff};
+use downhill_tensor::{TensorTy, UserError};
 
-use crate::check::{check, resolved};
-use crate::layers::Layer;
+use crate::check::Checked;
+use crate::layers::def::Builder;
 use crate::losses::Targets;
-use crate::resolve::{Resolved, flat};
 use crate::scalars::CLIP_NORM;
 use crate::{Experiment, Signature, Task};
 
@@ -67,9 +66,9 @@ pub enum ProgramKind {
 /// Makes the graph of one program. All programs of an experiment declare the same parameters.
 ///
 /// # Errors
-/// As [`crate::check`], and when a part of the data that the program reads is empty.
-pub fn build(experiment: &Experiment, signature: &Signature, kind: ProgramKind) -> Result<Graph, UserError> {
-    check(experiment, signature)?;
+/// When a part of the data that the program reads is empty.
+pub fn build(checked: &Checked, kind: ProgramKind) -> Result<Graph, UserError> {
+    let Checked { experiment, signature, .. } = checked;
     let samples = match kind {
         ProgramKind::Train { .. } | ProgramKind::Eval { split: Split::Train, .. } => signature.train,
         ProgramKind::Eval { split: Split::Validation, .. } => signature.validation,
@@ -79,11 +78,9 @@ pub fn build(experiment: &Experiment, signature: &Signature, kind: ProgramKind) 
         return Err(UserError::at("data", "There are no samples in this part of the data.")
             .hint("Change `validation`, the share held out."));
     }
-    let model = resolved(experiment, signature)?;
-    let targets = experiment.loss.targets(signature)?;
     let training = matches!(kind, ProgramKind::Train { .. } | ProgramKind::Probe { .. });
-    let mut builder = Builder::new(&model, training);
-    let program = Program { experiment, signature, model: &model, targets, samples };
+    let mut builder = Builder::new(&checked.layers, training);
+    let program = Program { checked, experiment, signature, samples };
     let built = match kind {
         ProgramKind::Train { batch } => program.train(&mut builder, batch),
         ProgramKind::Eval { rows, split } => program.eval(&mut builder, rows, split),
@@ -99,10 +96,9 @@ pub fn build(experiment: &Experiment, signature: &Signature, kind: ProgramKind) 
 }
 
 struct Program<'a> {
+    checked: &'a Checked,
     experiment: &'a Experiment,
     signature: &'a Signature,
-    model: &'a [Resolved],
-    targets: Targets,
     /// Rows of the part of the data that is read.
     samples: usize,
 }
@@ -184,7 +180,7 @@ impl Program<'_> {
     }
 
     fn forward(&self, cx: &mut Builder, x: Value) -> Result<Value, OpError> {
-        cx.list(&self.experiment.model, self.model, x)
+        cx.list(&self.experiment.model, &self.checked.layers, x)
     }
 
     fn loss(&self) -> LossKind {
@@ -207,7 +203,7 @@ impl Program<'_> {
     }
 
     fn target_ty(&self, rows: usize) -> TensorTy {
-        match self.targets {
+        match self.checked.targets {
             Targets::Classes => TensorTy::u32([rows]),
             Targets::Binary { .. } => TensorTy::f32([rows, 1]),
             Targets::Values => TensorTy::f32([rows, self.signature.outputs]),
@@ -230,89 +226,22 @@ fn clip_factor(graph: &mut Graph, norm: Value) -> Result<Value, OpError> {
     graph.binary(BinaryOp::Min, ratio, one)
 }
 
-/// A graph in the making, with what layers need to add themselves.
-pub(crate) struct Builder {
-    pub graph: Graph,
-    training: bool,
-    /// Next number that tells apart the dropouts.
-    salt: u32,
-    /// What every layer gave, by path.
-    activations: Vec<(String, Value)>,
-    /// Parameters in use, by [`ParamId`].
-    values: Vec<Option<Value>>,
-}
-
-impl Builder {
-    fn new(model: &[Resolved], training: bool) -> Self {
-        let mut graph = Graph::new();
-        for parameter in flat(model).iter().flat_map(|layer| &layer.parameters) {
-            let shape = Shape::from(parameter.shape.as_slice());
-            graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group: 0 });
-        }
-        let values = vec![None; graph.parameters().len()];
-        Self { graph, training, salt: 0, activations: Vec::new(), values }
-    }
-
-    /// `x` as `[rows, …shape]`.
-    pub fn reshape(&mut self, x: Value, rows: usize, shape: &[usize]) -> Result<Value, OpError> {
-        let shape: Shape = std::iter::once(rows).chain(shape.iter().copied()).collect();
-        if *self.graph.shape(x) == shape { Ok(x) } else { self.graph.reshape(x, shape) }
-    }
-
-    /// Dropout where the program trains; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in
-    /// all programs.
-    pub fn dropout(&mut self, p: f64, x: Value) -> Result<Value, OpError> {
-        self.salt += 1;
-        if self.training && p > 0.0 { self.graph.dropout(x, p as f32, self.salt) } else { Ok(x) }
-    }
-
-    /// The value of a layer's parameter.
-    pub fn parameter(&mut self, at: &Resolved, name: &str) -> Result<Value, OpError> {
-        let full = format!("{}.{name}", at.scope);
-        let declared = self.graph.parameters().iter().position(|p| p.name == full);
-        self.parameter_at(declared.ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
-    }
-
-    fn parameter_at(&mut self, i: usize) -> Result<Value, OpError> {
-        if let Some(Some(value)) = self.values.get(i) {
-            return Ok(*value);
-        }
-        let value = self.graph.parameter(ParamId(i as u32))?;
-        if let Some(slot) = self.values.get_mut(i) {
-            *slot = Some(value);
-        }
-        Ok(value)
-    }
-
-    fn all_parameters(&mut self) -> Result<Vec<Value>, OpError> {
-        (0..self.values.len()).map(|i| self.parameter_at(i)).collect()
-    }
-
-    /// Adds layers one after the other, each in its scope, and remembers what they give.
-    pub fn list(&mut self, layers: &[Layer], at: &[Resolved], x: Value) -> Result<Value, OpError> {
-        layers.iter().zip(at).try_fold(x, |x, (layer, at)| {
-            let outer = self.graph.enter_scope(&at.scope);
-            let y = layer.def().build(self, at, x)?;
-            self.graph.set_scope(outer);
-            self.activations.push((at.path.clone(), y));
-            Ok(y)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use downhill_graph::verify;
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::check::check;
+    use crate::layers::Layer;
+    use crate::layers::def::flat;
     use crate::presets;
 
-    fn experiment(model: Json) -> (Experiment, Signature) {
+    fn checked(model: Json) -> Checked {
         let document = json!({ "data": "spirals", "model": model, "training": { "clip_norm": 1 } });
         let experiment = Experiment::from_value(&document).unwrap().experiment;
         let signature = Signature::of(&experiment.data).unwrap();
-        (experiment, signature)
+        check(experiment, signature).unwrap()
     }
 
     fn kinds() -> [ProgramKind; 5] {
@@ -335,7 +264,8 @@ mod tests {
         for preset in presets::all() {
             let experiment = Experiment::parse(preset.json).unwrap().experiment;
             let signature = Signature::of(&experiment.data).unwrap();
-            let programs: Vec<Graph> = kinds().into_iter().map(|kind| build(&experiment, &signature, kind).unwrap()).collect();
+            let checked = check(experiment, signature).unwrap();
+            let programs: Vec<Graph> = kinds().into_iter().map(|kind| build(&checked, kind).unwrap()).collect();
             let feeds: Vec<_> = programs.iter().flat_map(Graph::feeds).collect();
             for program in &programs {
                 verify(program).unwrap();
@@ -347,10 +277,8 @@ mod tests {
 
     #[test]
     fn programs_name_what_can_be_read_from_them() {
-        let (experiment, signature) =
-            experiment(json!([{ "residual": [{ "linear": { "out": 2 } }] }, { "linear": { "out": "classes" } }]));
-        let named =
-            |kind| outputs(&build(&experiment, &signature, kind).unwrap()).into_iter().map(String::from).collect::<Vec<_>>();
+        let checked = checked(json!([{ "residual": [{ "linear": { "out": 2 } }] }, { "linear": { "out": "classes" } }]));
+        let named = |kind| outputs(&build(&checked, kind).unwrap()).into_iter().map(String::from).collect::<Vec<_>>();
         assert_eq!(named(kinds()[0]), ["loss", "grad_norm"]);
         assert_eq!(named(kinds()[1]), ["loss", "accuracy"]);
         let layers = ["model[0].residual[0]", "model[0]", "model[1]"];
@@ -359,16 +287,16 @@ mod tests {
         assert_eq!(probe[..4], [&["loss"], &layers[..]].concat());
         assert_eq!(probe[4..7], layers.map(|path| format!("grad:{path}")));
         assert_eq!(probe[7..], ["0.0.weight", "0.0.bias", "1.weight", "1.bias"].map(|name| format!("grad:{name}")));
-        assert_eq!(experiment.metric_names(), ["loss", "grad_norm"]);
+        assert_eq!(checked.experiment.metric_names(), ["loss", "grad_norm"]);
     }
 
     #[test]
     fn dropout_draws_the_same_in_a_probe_as_in_a_training_step_and_nothing_elsewhere() {
-        let (experiment, signature) = experiment(
+        let checked = checked(
             json!(["dropout", { "linear": { "out": 4 } }, { "dropout": { "p": 0.1 } }, { "linear": { "out": "classes" } }]),
         );
         let dropouts = |kind| {
-            let graph = build(&experiment, &signature, kind).unwrap();
+            let graph = build(&checked, kind).unwrap();
             let forward = graph.nodes().filter(|(_, node)| node.origin == Origin::Forward && node.op.name() == "dropout");
             forward.map(|(_, node)| format!("{:?}", node.op)).collect::<Vec<_>>()
         };
@@ -380,28 +308,22 @@ mod tests {
     #[test]
     fn every_layer_builds_what_it_promises() {
         for name in Layer::NAMES {
-            let layer = match *name {
-                "residual" => json!({ "residual": ["tanh"] }),
-                "concat" => json!({ "concat": [["tanh"], []] }),
-                "repeat" => json!({ "repeat": { "body": ["tanh"] } }),
-                plain => json!(plain),
-            };
-            let (experiment, signature) = experiment(json!([layer, { "linear": { "out": "classes" } }]));
-            let model = resolved(&experiment, &signature).unwrap();
-            let graph = build(&experiment, &signature, ProgramKind::Map { rows: 3 }).unwrap();
-            for layer in flat(&model) {
+            let layer = crate::layers::example(name);
+            let checked = checked(json!([layer, { "linear": { "out": "classes" } }]));
+            let graph = build(&checked, ProgramKind::Map { rows: 3 }).unwrap();
+            for layer in flat(&checked.layers) {
                 let (_, value) = graph.outputs().iter().find(|(path, _)| *path == layer.path).unwrap();
-                assert_eq!(graph.shape(*value)[1..], layer.output[..], "{name}");
+                assert_eq!(graph.shape(*value)[1..], layer.output.shape[..], "{name}");
             }
         }
     }
 
     #[test]
     fn a_program_over_no_samples_is_refused() {
-        let (experiment, mut signature) = experiment(json!([{ "linear": { "out": "classes" } }]));
-        signature.validation = 0;
-        let error = build(&experiment, &signature, kinds()[2]).unwrap_err();
+        let mut checked = checked(json!([{ "linear": { "out": "classes" } }]));
+        checked.signature.validation = 0;
+        let error = build(&checked, kinds()[2]).unwrap_err();
         assert_eq!(error.path.as_deref(), Some("data"));
-        assert!(build(&experiment, &signature, kinds()[0]).is_ok());
+        assert!(build(&checked, kinds()[0]).is_ok());
     }
 }

@@ -1,15 +1,17 @@
-//! Whether an experiment can be trained at all, and what it will cost, before anything is allocated.
+//! Whether an experiment can be trained at all, and what it will cost, before anything is allocated. What was found out on the way is kept:
+//! a [`Checked`] experiment is what programs, initial weights and exports are made from.
 
 use downhill_tensor::UserError;
 
-use crate::resolve::{Resolved, elements, flat, resolve, thousands, times};
+use crate::layers::def::{Resolved, elements, flat, resolve, thousands, times};
+use crate::losses::Targets;
 use crate::{Experiment, Signature, Task};
 
 /// Bytes that weights, optimizer slots, activations and data may take together: what a tab can be trusted to have.
 pub const MAX_BYTES: u64 = 1 << 30;
 
 /// A layer as tables and cards show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LayerSummary {
     /// Place in the experiment: `model[2].residual[0]`.
     pub path: String,
@@ -21,12 +23,14 @@ pub struct LayerSummary {
     pub name: &'static str,
     /// Output shape without the batch.
     pub shape: Vec<usize>,
+    /// Smallest and largest number that it gives, whatever its input; nothing where there is no bound.
+    pub range: Option<(f64, f64)>,
     /// Name and shape of its own parameters.
     pub parameters: Vec<(String, Vec<usize>)>,
 }
 
 /// What a model is made of and what it costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// Layers in the order in which they run; a container comes after what it contains.
     pub layers: Vec<LayerSummary>,
@@ -41,75 +45,91 @@ pub struct Summary {
     pub bytes: u64,
 }
 
-/// Checks an experiment against its data and sums it up.
+/// An experiment that was checked against its data: every layer has its shapes, the loss goes with the targets, and it fits into memory.
+/// Everything that is made of an experiment is made of this, so that the model is resolved once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The document.
+    pub experiment: Experiment,
+    /// What the model knows of the data.
+    pub signature: Signature,
+    /// What the model is made of and what it costs.
+    pub summary: Summary,
+    /// The layers with their shapes.
+    pub(crate) layers: Vec<Resolved>,
+    /// How labels become what the loss compares with.
+    pub(crate) targets: Targets,
+}
+
+/// Checks an experiment against its data.
 ///
 /// # Errors
 /// When shapes do not fit, the loss does not go with the data, the schedule has no end, or the model is too large.
-pub fn check(experiment: &Experiment, signature: &Signature) -> Result<Summary, UserError> {
-    let model = resolved(experiment, signature)?;
-    let summary = summarise(experiment, signature, &model);
-    if summary.bytes > MAX_BYTES {
-        let mib = summary.bytes >> 20;
-        let message = format!("Training this needs about {} MiB of memory; a page gets {} MiB.", mib, MAX_BYTES >> 20);
-        let weights = summary.parameters.saturating_mul(16) > summary.bytes / 2;
-        let (path, hint) = if weights {
-            (
-                "model",
-                format!(
-                    "The {} weights take most of it: lower the outputs of the largest layer.",
-                    thousands(summary.parameters)
-                ),
-            )
-        } else {
-            ("training.batch_size", "Lower the batch size, or the outputs of the largest layer.".to_string())
-        };
-        return Err(UserError::at(path, message).hint(hint));
-    }
-    Ok(summary)
-}
-
-/// The layers with their shapes, once everything about them holds.
-pub(crate) fn resolved(experiment: &Experiment, signature: &Signature) -> Result<Vec<Resolved>, UserError> {
+pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, UserError> {
     if experiment.schedule.needs_end() && experiment.training.steps.is_none() {
         let name = experiment.schedule.name();
         return Err(UserError::at(format!("schedule.{name}"), format!("A {name} schedule ends, but training does not."))
             .hint("Give `training.steps`, or use a constant or step schedule."));
     }
+    let targets = experiment.loss.targets(&signature)?;
+    let layers = resolve(&experiment.model, &signature)?;
+    check_model(&experiment, &signature, &layers)?;
+    let summary = summarise(&experiment, &signature, &layers);
+    check_memory(&summary)?;
+    Ok(Checked { experiment, signature, summary, layers, targets })
+}
+
+fn check_memory(summary: &Summary) -> Result<(), UserError> {
+    if summary.bytes <= MAX_BYTES {
+        return Ok(());
+    }
+    let mib = summary.bytes >> 20;
+    let message = format!("Training this needs about {} MiB of memory; a page gets {} MiB.", mib, MAX_BYTES >> 20);
+    let weights = summary.parameters.saturating_mul(16) > summary.bytes / 2;
+    let (path, hint) = if weights {
+        let weights = thousands(summary.parameters);
+        ("model", format!("The {weights} weights take most of it: lower the outputs of the largest layer."))
+    } else {
+        ("training.batch_size", "Lower the batch size, or the outputs of the largest layer.".to_string())
+    };
+    Err(UserError::at(path, message).hint(hint))
+}
+
+/// Whether there is something to train, and the model gives what the loss compares.
+fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved]) -> Result<(), UserError> {
     let columns = experiment.loss.columns(signature)?;
-    let model = resolve(&experiment.model, signature)?;
     let Some(last) = model.last() else {
         return Err(UserError::at("model", "There is no layer, so there is nothing to train.").hint("Add a linear layer."));
     };
-    if flat(&model).iter().all(|layer| layer.parameters.is_empty()) {
+    if flat(model).iter().all(|layer| layer.parameters.is_empty()) {
         return Err(UserError::at("model", "No layer has weights, so there is nothing to train.").hint("Add a linear layer."));
     }
-    if last.output != [columns] {
-        let loss = experiment.loss.name();
-        let per = match signature.task {
-            Task::Classification if columns > 1 => "one per class",
-            Task::Classification => "the log-odds or score of the second class",
-            Task::Regression => "one per number to predict",
-        };
-        let message = format!(
-            "The model gives {}, but `{loss}` on this data needs {columns} ({per}).",
-            if last.output.len() == 1 { format!("{} outputs", times(&last.output)) } else { times(&last.output) }
-        );
-        let wanted = match signature.task {
-            Task::Classification if columns > 1 => "\"classes\"".to_string(),
-            Task::Regression => "\"targets\"".to_string(),
-            Task::Classification => columns.to_string(),
-        };
-        return Err(
-            UserError::at(&last.path, message).hint(format!("End the model with a linear layer whose `out` is {wanted}."))
-        );
+    if last.output.shape == [columns] {
+        return Ok(());
     }
-    Ok(model)
+    let loss = experiment.loss.name();
+    let per = match signature.task {
+        Task::Classification if columns > 1 => "one per class",
+        Task::Classification => "the log-odds or score of the second class",
+        Task::Regression => "one per number to predict",
+    };
+    let shape = &last.output.shape;
+    let message = format!(
+        "The model gives {}, but `{loss}` on this data needs {columns} ({per}).",
+        if shape.len() == 1 { format!("{} outputs", times(shape)) } else { times(shape) }
+    );
+    let wanted = match signature.task {
+        Task::Classification if columns > 1 => "\"classes\"".to_string(),
+        Task::Regression => "\"targets\"".to_string(),
+        Task::Classification => columns.to_string(),
+    };
+    Err(UserError::at(&last.path, message).hint(format!("End the model with a linear layer whose `out` is {wanted}.")))
 }
 
 fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved]) -> Summary {
     let layers = flat(model);
     let parameters = layers.iter().flat_map(|l| &l.parameters).map(|p| elements(&p.shape)).fold(0, u64::saturating_add);
-    let activations = layers.iter().map(|l| elements(&l.output)).fold(signature.features as u64, u64::saturating_add);
+    let activations = layers.iter().map(|l| elements(&l.output.shape)).fold(signature.features as u64, u64::saturating_add);
     let flops = layers.iter().map(|l| l.flops).fold(0, u64::saturating_add);
     let batch = experiment.training.batch_size as u64;
     let slots = experiment.optimizer.rule(&experiment.training).slots.len() as u64;
@@ -133,7 +153,8 @@ fn summary(layer: &Resolved) -> LayerSummary {
         scope: layer.scope.clone(),
         label: layer.label.clone(),
         name: layer.name,
-        shape: layer.output.clone(),
+        shape: layer.output.shape.clone(),
+        range: layer.range,
         parameters: layer.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect(),
     }
 }
@@ -154,12 +175,14 @@ mod tests {
 
     fn summary_of(model: Value) -> Summary {
         let experiment = experiment(json!("spirals"), model, json!({}));
-        check(&experiment, &Signature::of(&experiment.data).unwrap()).unwrap()
+        let signature = Signature::of(&experiment.data).unwrap();
+        check(experiment, signature).unwrap().summary
     }
 
     fn error(data: &str, model: Value, rest: Value) -> String {
         let experiment = experiment(json!(data), model, rest);
-        check(&experiment, &Signature::of(&experiment.data).unwrap()).unwrap_err().to_string()
+        let signature = Signature::of(&experiment.data).unwrap();
+        check(experiment, signature).unwrap_err().to_string()
     }
 
     #[test]
@@ -221,7 +244,7 @@ mod tests {
         let experiment = experiment(json!("spirals"), json!(["relu", { "linear": { "out": "classes" } }]), json!({}));
         let mut signature = Signature::of(&experiment.data).unwrap();
         signature.input_shape = vec![16, 7, 7];
-        let error = check(&experiment, &signature).unwrap_err().to_string();
+        let error = check(experiment, signature).unwrap_err().to_string();
         assert_eq!(error, "model[1]: linear expects a vector, gets 16×7×7. Insert `flatten` before it.");
     }
 

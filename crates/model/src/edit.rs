@@ -1,11 +1,11 @@
 //! What an edit needs: which weights stay, and how much of a run has to be made anew.
 
-use downhill_tensor::UserError;
+use serde_json::Value as Json;
 
-use crate::check::resolved;
-use crate::layers::{Init, Layer, Linear};
-use crate::resolve::{Resolved, flat};
-use crate::{Experiment, Signature};
+use crate::Experiment;
+use crate::check::Checked;
+use crate::layers::def::{Resolved, flat};
+use crate::layers::{Layer, write_list};
 
 /// How much of a run an edit touches, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +27,14 @@ pub enum Effect {
 
 /// What it takes to get from `old` to `new`.
 pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
-    if old.seed != new.seed || initialisers(&old.model) != initialisers(&new.model) && same_but_for_init(&old.model, &new.model)
-    {
+    if old.seed != new.seed {
         return Effect::Fresh;
+    }
+    if old.model != new.model {
+        let ((old_layers, old_init), (new_layers, new_init)) = (split_init(&old.model), split_init(&new.model));
+        if old_layers == new_layers && old_init != new_init {
+            return Effect::Fresh;
+        }
     }
     if old.data != new.data {
         return Effect::Data;
@@ -48,42 +53,29 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
     if live { Effect::Live } else { Effect::Nothing }
 }
 
-fn initialisers(model: &[Layer]) -> Vec<String> {
-    let own = |layer: &Layer| layer.init().map(|init| init.to_value().to_string());
-    model.iter().flat_map(|layer| own(layer).into_iter().chain(layer.branches().into_iter().flat_map(initialisers))).collect()
+/// The model with its initial weights taken out, and these, in the order in which they stand. Fields called `init` mean them in every layer,
+/// so that a new layer, or a new one with layers inside, needs no line here.
+fn split_init(model: &[Layer]) -> (Json, Vec<Json>) {
+    let (mut model, mut taken) = (write_list(model, true), Vec::new());
+    take_init(&mut model, &mut taken);
+    (model, taken)
 }
 
-/// Whether two models differ in their initialisers alone.
-fn same_but_for_init(old: &[Layer], new: &[Layer]) -> bool {
-    let stripped = |model: &[Layer]| {
-        let mut model = model.to_vec();
-        for_each_linear(&mut model, &mut |linear| linear.init = Init::default());
-        model
-    };
-    stripped(old) == stripped(new)
-}
-
-/// Visits all linear layers, those inside others too.
-fn for_each_linear(model: &mut [Layer], visit: &mut impl FnMut(&mut Linear)) {
-    for layer in model {
-        match layer {
-            Layer::Linear(linear) => visit(linear),
-            Layer::Residual(residual) => for_each_linear(&mut residual.body, visit),
-            Layer::Repeat(repeat) => for_each_linear(&mut repeat.body, visit),
-            Layer::Concat(concat) => concat.branches.iter_mut().for_each(|branch| for_each_linear(branch, visit)),
-            _ => {}
+fn take_init(value: &mut Json, taken: &mut Vec<Json>) {
+    match value {
+        Json::Object(fields) => {
+            taken.extend(fields.remove("init"));
+            fields.values_mut().for_each(|field| take_init(field, taken));
         }
+        Json::Array(items) => items.iter_mut().for_each(|item| take_init(item, taken)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
     }
 }
 
 /// For every parameter of `new`, the parameter of `old` whose value it takes over: the longest common subsequence of layers
 /// of the same kind and shapes.
-///
-/// # Errors
-/// As [`crate::check`], of either.
-pub fn carry(old: (&Experiment, &Signature), new: (&Experiment, &Signature)) -> Result<Vec<Option<usize>>, UserError> {
-    let (old, new) = (resolved(old.0, old.1)?, resolved(new.0, new.1)?);
-    let (old, new) = (places(&old), places(&new));
+pub fn carry(old: &Checked, new: &Checked) -> Vec<Option<usize>> {
+    let (old, new) = (places(&old.layers), places(&new.layers));
     let mut carried: Vec<Option<usize>> = vec![None; new.iter().map(|place| place.layer.parameters.len()).sum()];
     for (i, j) in common(&old, &new) {
         if let (Some(from), Some(to)) = (old.get(i), new.get(j)) {
@@ -94,7 +86,7 @@ pub fn carry(old: (&Experiment, &Signature), new: (&Experiment, &Signature)) -> 
             }
         }
     }
-    Ok(carried)
+    carried
 }
 
 /// A layer with the index of its first parameter.
@@ -107,7 +99,7 @@ impl Place<'_> {
     fn matches(&self, other: &Place<'_>) -> bool {
         let shapes = |layer: &Resolved| layer.parameters.iter().map(|p| p.shape.clone()).collect::<Vec<_>>();
         let (a, b) = (self.layer, other.layer);
-        a.name == b.name && a.input == b.input && a.output == b.output && shapes(a) == shapes(b)
+        a.name == b.name && a.inputs == b.inputs && a.output == b.output && shapes(a) == shapes(b)
     }
 }
 
@@ -156,6 +148,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::{Signature, check};
 
     fn experiment(model: Value, rest: Value) -> Experiment {
         let mut document = json!({ "data": "spirals", "model": model });
@@ -196,10 +189,35 @@ mod tests {
     }
 
     #[test]
+    fn other_initial_weights_of_any_layer_start_the_run_over_wherever_it_stands() {
+        let with_init: Vec<&str> =
+            Layer::NAMES.iter().copied().filter(|name| Layer::schema(name)["properties"].get("init").is_some()).collect();
+        assert!(with_init.contains(&"linear"));
+        let places: [fn(Value) -> Value; 4] = [
+            |layer| json!([layer]),
+            |layer| json!([{ "residual": [layer] }]),
+            |layer| json!([{ "concat": [["tanh"], [{ "residual": [layer] }]] }]),
+            |layer| json!([{ "repeat": { "times": 2, "body": [layer] } }]),
+        ];
+        for name in with_init {
+            for place in places {
+                let old = experiment(place(json!(name)), json!({}));
+                let new = experiment(place(json!({ name: { "init": "zeros" } })), json!({}));
+                assert_eq!(effect(&old, &new), Effect::Fresh, "{name}");
+                assert_eq!(effect(&new, &new), Effect::Nothing, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn weights_are_kept_where_layers_did_not_change() {
-        let old = experiment(base(), json!({}));
-        let signature = Signature::of(&old.data).unwrap();
-        let carried = |model: Value| carry((&old, &signature), (&experiment(model, json!({})), &signature)).unwrap();
+        let checked = |model: Value| {
+            let experiment = experiment(model, json!({}));
+            let signature = Signature::of(&experiment.data).unwrap();
+            check(experiment, signature).unwrap()
+        };
+        let old = checked(base());
+        let carried = |model: Value| carry(&old, &checked(model));
         let all = |indices: [i32; 6]| indices.map(|i| usize::try_from(i).ok()).to_vec();
         assert_eq!(carried(base()), all([0, 1, 2, 3, 4, 5]));
         let mut other_activation = base();

@@ -17,6 +17,11 @@ pub fn names_of(group: &str) -> &'static [&'static str] {
     }
 }
 
+/// The names of the layers that are activations.
+pub fn activations() -> Vec<&'static str> {
+    Layer::activations()
+}
+
 /// The JSON Schema of the fields of a group's member, or of `training` and `view`, which have no name: for each field title,
 /// description, default, minimum and maximum or choices; `x-scale` is `log` where a slider should be.
 pub fn fields_of(group: &str, name: &str) -> Option<&'static Value> {

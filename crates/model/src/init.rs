@@ -1,12 +1,10 @@
-//! Initial weights.
+//! Initial weights: the numbers that layers say how to draw, drawn.
 
-use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 
-use crate::check::resolved;
+use crate::check::Checked;
 use crate::layers::Draw;
-use crate::resolve::{elements, flat};
-use crate::{Experiment, Signature};
+use crate::layers::def::{elements, flat};
 
 /// A parameter before training.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,18 +19,14 @@ pub struct InitialParameter {
 
 /// The initial weights of an experiment, in the order in which its programs declare them. A parameter's numbers depend on the
 /// seed, its name and its shape alone, so that a layer added behind it leaves them as they are.
-///
-/// # Errors
-/// As [`crate::check`].
-pub fn init_parameters(experiment: &Experiment, signature: &Signature) -> Result<Vec<InitialParameter>, UserError> {
-    let model = resolved(experiment, signature)?;
-    let parameters = flat(&model).into_iter().flat_map(|layer| layer.parameters.clone());
-    Ok(parameters
+pub fn init_parameters(checked: &Checked) -> Vec<InitialParameter> {
+    let parameters = flat(&checked.layers).into_iter().flat_map(|layer| layer.parameters.clone());
+    parameters
         .map(|p| {
-            let values = draw(experiment.seed, &p.name, elements(&p.shape) as usize, p.draw);
+            let values = draw(checked.experiment.seed, &p.name, elements(&p.shape) as usize, p.draw);
             InitialParameter { name: p.name, shape: p.shape, values }
         })
-        .collect())
+        .collect()
 }
 
 fn draw(seed: u32, name: &str, len: usize, draw: Draw) -> Vec<f32> {
@@ -56,11 +50,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::{Experiment, Signature, check};
 
     fn parameters(model: Value) -> Vec<InitialParameter> {
         let document = json!({ "data": "spirals", "seed": 3, "model": model });
         let experiment = Experiment::from_value(&document).unwrap().experiment;
-        init_parameters(&experiment, &Signature::of(&experiment.data).unwrap()).unwrap()
+        let signature = Signature::of(&experiment.data).unwrap();
+        init_parameters(&check(experiment, signature).unwrap())
     }
 
     fn moments(init: Value) -> (f64, f64) {

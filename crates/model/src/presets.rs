@@ -66,7 +66,7 @@ mod tests {
             assert!(parsed.notes.is_empty());
             assert_eq!(parsed.experiment.name, preset.title);
             let signature = Signature::of(&parsed.experiment.data).unwrap();
-            check(&parsed.experiment, &signature).unwrap_or_else(|e| panic!("{}: {e}", preset.id));
+            check(parsed.experiment, signature).unwrap_or_else(|e| panic!("{}: {e}", preset.id));
             assert!(find(preset.id) == Some(preset) && preset.description.ends_with('.'));
         }
     }

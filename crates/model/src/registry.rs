@@ -184,16 +184,22 @@ macro_rules! registry {
                 $crate::registry::member($place, name)
             }
 
+            /// The member called `name` with its default fields.
+            pub(crate) fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some($enum::$variant($module::$variant::default())),)*
+                    _ => None,
+                }
+            }
+
             /// Reads one; the error's path starts at its name.
             pub(crate) fn read(
                 value: &serde_json::Value,
                 reader: &mut $crate::registry::Reader,
             ) -> Result<Self, downhill_tensor::UserError> {
                 let (name, fields) = $crate::registry::choice(value, $kind, Self::NAMES)?;
-                let mut member = match name {
-                    $($name => $enum::$variant($module::$variant::default()),)*
-                    _ => return Err($crate::registry::unknown($kind, name, Self::NAMES)),
-                };
+                let member = Self::named(name).ok_or_else(|| $crate::registry::unknown($kind, name, Self::NAMES));
+                let mut member = member?;
                 let read = member.fields_mut().read(Self::schema(name), fields, reader);
                 read.and_then(|()| member.def().validate()).map_err(|e| e.under(name))?;
                 Ok(member)

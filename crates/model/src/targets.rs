@@ -1,8 +1,9 @@
-use downhill_data::Labels;
-use downhill_tensor::UserError;
+//! Labels of a data set as the targets that the experiment's loss compares with.
 
+use downhill_data::Labels;
+
+use crate::check::Checked;
 use crate::losses::Targets;
-use crate::{Experiment, Signature};
 
 /// Labels as the `*.y` feeds want them.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,16 +25,13 @@ impl EncodedTargets {
 }
 
 /// Turns labels into what the experiment's loss compares with.
-///
-/// # Errors
-/// When the loss does not go with the task.
-pub fn encode_targets(experiment: &Experiment, signature: &Signature, labels: &Labels) -> Result<EncodedTargets, UserError> {
-    Ok(match (experiment.loss.targets(signature)?, labels) {
+pub fn encode_targets(checked: &Checked, labels: &Labels) -> EncodedTargets {
+    match (checked.targets, labels) {
         (Targets::Binary { first }, Labels::Class(classes)) => {
             let value = |&class: &u32| if class == 0 { f32::from(first) } else { 1.0 };
             EncodedTargets::Values(classes.iter().map(value).collect())
         }
         (_, Labels::Class(classes)) => EncodedTargets::Classes(classes.clone()),
         (_, Labels::Real(values)) => EncodedTargets::Values(values.clone()),
-    })
+    }
 }

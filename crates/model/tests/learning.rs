@@ -8,12 +8,11 @@ use downhill_graph::{Feed, Graph, StepScalars};
 use downhill_model::losses::Mse;
 use downhill_model::optimizers::Adam;
 use downhill_model::{
-    EncodedTargets, Experiment, ProgramKind, Signature, Split, build, encode_targets, init_parameters, presets,
+    Checked, EncodedTargets, Experiment, ProgramKind, Signature, Split, build, check, encode_targets, init_parameters, presets,
 };
 
 struct Trainer {
-    experiment: Experiment,
-    signature: Signature,
+    checked: Checked,
     data: Dataset,
     train: Graph,
     env: Env,
@@ -24,11 +23,11 @@ struct Trainer {
 impl Trainer {
     fn new(experiment: Experiment) -> Self {
         let data = experiment.data.build(experiment.seed, &Bundled).unwrap();
-        let signature = Signature::from_dataset(&data);
+        let checked = check(experiment, Signature::from_dataset(&data)).unwrap();
+        let experiment = &checked.experiment;
         let batch = experiment.training.batch_size;
-        let train = build(&experiment, &signature, ProgramKind::Train { batch }).unwrap();
-        let parameters: Vec<Tensor> = init_parameters(&experiment, &signature)
-            .unwrap()
+        let train = build(&checked, ProgramKind::Train { batch }).unwrap();
+        let parameters: Vec<Tensor> = init_parameters(&checked)
             .into_iter()
             .map(|p| Tensor::f32(p.shape, p.values.into_iter().map(f64::from).collect()))
             .collect();
@@ -36,7 +35,7 @@ impl Trainer {
         let slots = vec![zeros; experiment.slots().len()];
         let sampler = Sampler::new(experiment.seed, data.train.len());
         let env = Env { parameters, slots, ..Env::default() };
-        Self { experiment, signature, data, train, env, sampler, step: 0 }
+        Self { checked, data, train, env, sampler, step: 0 }
     }
 
     fn preset(id: &str) -> Self {
@@ -48,7 +47,7 @@ impl Trainer {
         let table = if part == "validation" { &self.data.validation } else { &self.data.train };
         let data = match what {
             "x" => table.x.iter().map(|&v| f64::from(v)).collect(),
-            "y" => match encode_targets(&self.experiment, &self.signature, &table.y).unwrap() {
+            "y" => match encode_targets(&self.checked, &table.y) {
                 EncodedTargets::Classes(classes) => classes.into_iter().map(f64::from).collect(),
                 EncodedTargets::Values(values) => values.into_iter().map(f64::from).collect(),
             },
@@ -61,14 +60,14 @@ impl Trainer {
 
     /// Trains for some steps and returns the mean loss of the last tenth of them.
     fn train(&mut self, steps: u64) -> f64 {
-        let mut indices = vec![0; self.experiment.training.batch_size];
+        let mut indices = vec![0; self.checked.experiment.training.batch_size];
         self.env.feeds = self.train.feeds().iter().map(|feed| self.feed(feed, &indices, &[])).collect();
         let slot = self.train.feeds().iter().position(|feed| feed.name == "train.indices").unwrap();
         let mut losses = Vec::new();
         for _ in 0..steps {
             self.sampler.next_batch(&mut indices);
             self.env.feeds[slot].data = indices.iter().map(|&i| f64::from(i)).collect();
-            self.env.step = StepScalars { record: 0, ..self.experiment.step_scalars(self.step) };
+            self.env.step = StepScalars { record: 0, ..self.checked.experiment.step_scalars(self.step) };
             run(&self.train, &mut self.env);
             losses.push(self.env.recorded[0]);
             self.step += 1;
@@ -80,7 +79,7 @@ impl Trainer {
     /// Loss and, for classes, accuracy on a part of the data.
     fn evaluate(&mut self, split: Split) -> (f64, Option<f64>) {
         let rows = if split == Split::Train { self.data.train.len() } else { self.data.validation.len() };
-        let graph = build(&self.experiment, &self.signature, ProgramKind::Eval { rows, split }).unwrap();
+        let graph = build(&self.checked, ProgramKind::Eval { rows, split }).unwrap();
         let indices: Vec<u32> = (0..rows as u32).collect();
         self.env.feeds = graph.feeds().iter().map(|feed| self.feed(feed, &indices, &vec![1.0; rows])).collect();
         let result = run(&graph, &mut self.env);
@@ -98,20 +97,20 @@ fn validation_accuracy(id: &str, steps: u64) -> f64 {
 #[test]
 fn the_first_preset_is_learned_within_ten_seconds_of_its_visible_pace() {
     let trainer = Trainer::preset("spirals");
-    let pace = trainer.experiment.view.pace.steps_per_second().unwrap();
+    let pace = trainer.checked.experiment.view.pace.steps_per_second().unwrap();
     assert!(validation_accuracy("spirals", (10.0 * pace) as u64) >= 0.97);
 }
 
 #[test]
 fn digits_are_read_well_within_the_steps_of_their_preset() {
-    let steps = Trainer::preset("digits").experiment.training.steps.unwrap();
+    let steps = Trainer::preset("digits").checked.experiment.training.steps.unwrap();
     assert!(steps >= 600 && validation_accuracy("digits", 600) >= 0.95);
 }
 
 #[test]
 fn one_output_for_two_classes_is_learned_with_log_odds_and_with_differences() {
     assert!(validation_accuracy("xor", 800) >= 0.97);
-    let mut experiment = Trainer::preset("xor").experiment;
+    let mut experiment = Trainer::preset("xor").checked.experiment;
     experiment.loss = Mse::default().into();
     experiment.optimizer = Adam { lr: 0.01, ..Adam::default() }.into();
     let mut trainer = Trainer::new(experiment);

@@ -272,7 +272,7 @@ impl Subject {
     fn of(session: &Session) -> Self {
         let (train, others): (Vec<_>, Vec<_>) = session.engine.plans().partition(|(id, _)| *id == session.train.id);
         let plans = train.into_iter().chain(others).map(|(_, plan)| plan.clone()).collect();
-        Self { layout: session.engine.layout().clone(), plans, scalars: session.experiment.step_scalars(0) }
+        Self { layout: session.engine.layout().clone(), plans, scalars: session.checked.experiment.step_scalars(0) }
     }
 
     /// Steps per second of the training program; `quiet` is set while a device is measured.

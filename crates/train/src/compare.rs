@@ -41,7 +41,7 @@ impl Session {
     /// The next steps of the run, taken by an engine of their own.
     async fn trained(&self, device: Option<&GpuDevice>, words: &[u32], steps: u32) -> Result<Trained, UserError> {
         let mut engine = self.engine.replica(device)?;
-        place_data(&mut engine, &self.data, &self.experiment, &self.signature)?;
+        place_data(&mut engine, &self.data, &self.checked)?;
         engine.write(0, words)?;
         let (indices, scalars) = self.next_batches(steps);
         engine.feed("train.indices", 0, &indices)?;
@@ -63,8 +63,8 @@ impl Session {
         let mut indices = vec![0; steps as usize * self.batch_row()];
         let mut scalars = Vec::with_capacity(steps as usize);
         for (i, row) in (0..steps).zip(indices.chunks_mut(self.batch_row().max(1))) {
-            sampler.next_batch(&mut row[..self.experiment.training.batch_size]);
-            let mut step = self.experiment.step_scalars_since(self.queued + u64::from(i), self.slots_since);
+            sampler.next_batch(&mut row[..self.checked.experiment.training.batch_size]);
+            let mut step = self.checked.experiment.step_scalars_since(self.queued + u64::from(i), self.slots_since);
             step.batch = i;
             step.record = if i + 1 == steps { 0 } else { StepScalars::NO_RECORD };
             scalars.push(step);
@@ -73,7 +73,7 @@ impl Session {
     }
 
     fn differences(&self, cpu: &State, gpu: &State) -> Vec<Difference> {
-        let slots = self.experiment.slots();
+        let slots = self.checked.experiment.slots();
         let mut rows = Vec::new();
         for entry in &cpu.layout.entries {
             let shape: Vec<u32> = entry.shape.iter().map(|&n| n as u32).collect();

@@ -1,5 +1,4 @@
 use downhill_compile::Region;
-use downhill_model::check;
 use downhill_protocol::{Divergence, Event, Message};
 use downhill_tensor::UserError;
 
@@ -38,7 +37,7 @@ impl Session {
                 broken.push(name.as_str());
             }
         }
-        let layers = check(&self.experiment, &self.signature)?.layers;
+        let layers = &self.checked.summary.layers;
         let first = |prefix: &str| layers.iter().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
         let last = |prefix: &str| layers.iter().rev().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
         let owner = layers
@@ -58,18 +57,21 @@ impl Session {
     }
 
     fn explain(&self, step: u64, layer: &str, what: &str) -> String {
-        let lr = self.experiment.lr_at(step);
+        let lr = self.checked.experiment.lr_at(step);
         let grew = match what {
             "activations" => format!("The outputs of {layer} grew beyond what a number can hold"),
             "loss" => format!(
                 "The outputs of {layer} are so large that their {} is beyond what a number can hold",
-                self.experiment.loss.name()
+                self.checked.experiment.loss.name()
             ),
             "gradients" => format!("The loss is finite, but the gradients of {layer} grew beyond what a number can hold"),
             _ => "A weight is no longer a finite number".to_string(),
         };
-        let clip =
-            if self.experiment.training.clip_norm.is_none() { ", or set `training.clip_norm` (1 is a good start)" } else { "" };
+        let clip = if self.checked.experiment.training.clip_norm.is_none() {
+            ", or set `training.clip_norm` (1 is a good start)"
+        } else {
+            ""
+        };
         format!(
             "{grew} at step {step}. That is nearly always a learning rate that is too high: every step overshoots further than the one \
              before. It is {lr} now; divide it by 10{clip}, then reset."

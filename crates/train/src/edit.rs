@@ -1,6 +1,6 @@
 use downhill_data::{Assets, Dataset, Sampler};
 use downhill_gpu::GpuDevice;
-use downhill_model::{Effect, Experiment, ProgramKind, Signature, effect};
+use downhill_model::{Checked, Effect, Experiment, ProgramKind, Signature, carry, check, effect};
 use downhill_tensor::UserError;
 
 use crate::engine::{Engine, Program};
@@ -28,8 +28,8 @@ impl Session {
     /// # Errors
     /// When the new experiment cannot be trained; the old one goes on.
     pub async fn edit(&mut self, experiment: Experiment, assets: &dyn Assets, fresh: bool) -> Result<Edited, UserError> {
-        let effect = effect(&self.experiment, &experiment);
-        let pace = (experiment.view.pace != self.experiment.view.pace).then(|| experiment.view.pace.steps_per_second());
+        let effect = effect(&self.checked.experiment, &experiment);
+        let pace = (experiment.view.pace != self.checked.experiment.view.pace).then(|| experiment.view.pace.steps_per_second());
         let edited = self.take_up(experiment, assets, effect, fresh).await?;
         if let Some(pace) = pace {
             self.set_pace(pace);
@@ -45,11 +45,11 @@ impl Session {
         fresh: bool,
     ) -> Result<Edited, UserError> {
         if !fresh && effect <= Effect::Live {
-            self.experiment = experiment;
+            self.checked = check(experiment, self.checked.signature.clone())?;
             self.regoal();
             return Ok(Edited::Live);
         }
-        let data = if self.experiment.data != experiment.data || self.experiment.seed != experiment.seed {
+        let data = if self.checked.experiment.data != experiment.data || self.checked.experiment.seed != experiment.seed {
             build_data(&experiment, assets)?
         } else {
             self.data.clone()
@@ -65,16 +65,16 @@ impl Session {
     /// A running run rests at the new end of its training.
     fn regoal(&mut self) {
         if self.running && self.paced {
-            self.goal = self.experiment.training.steps.filter(|&end| self.queued < end);
+            self.goal = self.checked.experiment.training.steps.filter(|&end| self.queued < end);
         }
     }
 
     /// Compiles for what trains now; what does not fit a device goes to the CPU.
-    async fn built(&mut self, experiment: &Experiment, data: &Dataset) -> Result<Built, UserError> {
-        let on_device = Built::new(experiment, data, self.engine.device()).await;
+    async fn built(&mut self, checked: &Checked, data: &Dataset) -> Result<Built, UserError> {
+        let on_device = Built::new(checked, data, self.engine.device()).await;
         match on_device {
             Err(error) if self.engine.device().is_some() => {
-                let built = Built::new(experiment, data, None).await?;
+                let built = Built::new(checked, data, None).await?;
                 self.lost = Some(error.message);
                 Ok(built)
             }
@@ -83,18 +83,16 @@ impl Session {
     }
 
     async fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
-        let built = self.built(&experiment, &data).await?;
+        let checked = check(experiment, Signature::from_dataset(&data))?;
+        let experiment = &checked.experiment;
+        let built = self.built(&checked, &data).await?;
         let old = self.state().await?;
-        let carried = if fresh {
-            Vec::new()
-        } else {
-            downhill_model::carry((&self.experiment, &self.signature), (&experiment, &built.signature))?
-        };
-        let same_samples = data.card.hash == self.data.card.hash && experiment.seed == self.experiment.seed;
-        let keep_slots =
-            experiment.optimizer.name() == self.experiment.optimizer.name() && experiment.slots() == self.experiment.slots();
-        (self.signature, self.engine, self.programs, self.train) = (built.signature, built.engine, built.programs, built.train);
-        (self.experiment, self.data) = (experiment, data);
+        let carried = if fresh { Vec::new() } else { carry(&self.checked, &checked) };
+        let same_samples = data.card.hash == self.data.card.hash && experiment.seed == self.checked.experiment.seed;
+        let keep_slots = experiment.optimizer.name() == self.checked.experiment.optimizer.name()
+            && experiment.slots() == self.checked.experiment.slots();
+        (self.engine, self.programs, self.train) = (built.engine, built.programs, built.train);
+        (self.checked, self.data) = (checked, data);
         self.notes = self.data.notes.clone();
         self.settle_in();
         self.panels.forget();
@@ -113,7 +111,7 @@ impl Session {
             self.slots_since = self.queued;
         }
         if !same_samples {
-            self.sampler = Sampler::new(self.experiment.seed, self.data.train.len());
+            self.sampler = Sampler::new(self.checked.experiment.seed, self.data.train.len());
         }
         self.diverged_at = None;
         self.evaluator.forget();
@@ -125,26 +123,23 @@ impl Session {
 
 /// What a rebuild makes before anything of the old run is given up.
 pub(crate) struct Built {
-    pub signature: Signature,
     pub engine: Engine,
     pub programs: Programs,
     pub train: Program,
 }
 
 impl Built {
-    /// Checks, plans and compiles, for a device or the CPU.
+    /// Plans and compiles, for a device or the CPU.
     ///
     /// # Errors
-    /// When the experiment cannot be trained on this data.
-    pub async fn new(experiment: &Experiment, data: &Dataset, device: Option<&GpuDevice>) -> Result<Self, UserError> {
-        let signature = Signature::from_dataset(data);
-        downhill_model::check(experiment, &signature)?;
-        let (mut programs, spec, graph) = Programs::plan(experiment, &signature)?;
+    /// When the programs cannot run there.
+    pub async fn new(checked: &Checked, data: &Dataset, device: Option<&GpuDevice>) -> Result<Self, UserError> {
+        let (mut programs, spec, graph) = Programs::plan(checked)?;
         let mut engine = Engine::new(&spec, device)?;
-        let kind = ProgramKind::Train { batch: experiment.training.batch_size };
+        let kind = ProgramKind::Train { batch: checked.experiment.training.batch_size };
         let (train, plan) = engine.load_gently(&graph, &programs::name(kind)).await?;
         programs.insert(kind, train.clone(), &plan);
-        place_data(&mut engine, data, experiment, &signature)?;
-        Ok(Self { signature, engine, programs, train })
+        place_data(&mut engine, data, checked)?;
+        Ok(Self { engine, programs, train })
     }
 }

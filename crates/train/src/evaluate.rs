@@ -50,7 +50,7 @@ impl Session {
         self.evaluator.last = Some((self.queued, self.edits));
         self.begin_job(JobKind::Evaluate);
         let rows = self.programs.eval_rows;
-        let scalars = StepScalars { seed: self.experiment.seed, ..StepScalars::default() };
+        let scalars = StepScalars { seed: self.checked.experiment.seed, ..StepScalars::default() };
         for (part, split) in SPLITS.into_iter().enumerate() {
             if self.evaluator.samples[part].is_empty() {
                 continue;
@@ -102,7 +102,7 @@ impl Session {
     }
 
     fn evaluation_names(&self, split: Split) -> Vec<String> {
-        let kinds: &[&str] = match self.signature.task {
+        let kinds: &[&str] = match self.checked.signature.task {
             downhill_model::Task::Classification => &["loss", "accuracy"],
             downhill_model::Task::Regression => &["loss"],
         };

@@ -1,6 +1,6 @@
 use downhill_compile::Entry;
 use downhill_data::Labels;
-use downhill_model::{LayerSummary, Task, check};
+use downhill_model::{LayerSummary, Task};
 use downhill_protocol::{Arrays, Event, Frame, LayerMap, MapSource, Prediction, Tensor};
 use downhill_tensor::stats::summarize;
 
@@ -52,7 +52,7 @@ impl Session {
     /// The network's outputs as a person reads them: a probability per class, or values in the units of the data.
     fn answers(&self, outputs: &[f32], rows: usize) -> Vec<f32> {
         let width = outputs.len() / rows.max(1);
-        match self.signature.task {
+        match self.checked.signature.task {
             Task::Regression => {
                 outputs.chunks_exact(width.max(1)).flat_map(|row| self.data.normalisation.target(row)).collect()
             }
@@ -63,7 +63,7 @@ impl Session {
 
     /// Probabilities from the single output of a network that tells two classes apart.
     fn two_classes(&self, score: f32) -> [f32; 2] {
-        let difference = self.experiment.loss.name() != "bce_with_logits";
+        let difference = self.checked.experiment.loss.name() != "bce_with_logits";
         let second = if difference { ((score + 1.0) / 2.0).clamp(0.0, 1.0) } else { score };
         [1.0 - second, second]
     }
@@ -94,7 +94,7 @@ impl Session {
         let shape = |values: &[f32]| vec![values.len() as u32];
         let mut activations = Vec::new();
         let mut prediction = Prediction { labels: labels(&self.data), values: Vec::new() };
-        let input = self.signature.input_shape.iter().map(|&n| n as u32).collect();
+        let input = self.checked.signature.input_shape.iter().map(|&n| n as u32).collect();
         activations.push(Tensor { name: "input".to_string(), shape: input, data: arrays.push(job.inputs.clone()) });
         for ((name, _), values) in job.layout.outputs.iter().zip(outputs) {
             if name == "output" {
@@ -119,7 +119,7 @@ impl Session {
         let table = self.shown_table();
         let answers = self.answers(outputs, table.len());
         let width = answers.len() / table.len().max(1);
-        let classes = if self.signature.task == Task::Classification { width } else { 0 };
+        let classes = if self.checked.signature.task == Task::Classification { width } else { 0 };
         let mut confusion = vec![0.0; classes * classes];
         let mut rows: Vec<(f32, [f32; 4])> = Vec::with_capacity(limit.min(table.len()) + 1);
         // The worst first; of equals the earlier.
@@ -148,7 +148,7 @@ impl Session {
                 }
             }
         }
-        let features = self.signature.features;
+        let features = self.checked.signature.features;
         let norm = &self.data.normalisation;
         let raw = |i: f32| {
             let row = table.x.iter().skip(i as usize * features).take(features);
@@ -185,7 +185,7 @@ impl Session {
             }
             rows.push((entry.name.clone(), named(&row)));
         }
-        let layers = check(&self.experiment, &self.signature).map(|s| s.layers).unwrap_or_default();
+        let layers = &self.checked.summary.layers;
         rows.extend(layers.iter().filter_map(|layer| {
             let values = output(&layer.path);
             (!values.is_empty()).then(|| (layer.path.clone(), activation_stats(layer, values)))
@@ -194,15 +194,14 @@ impl Session {
     }
 }
 
-/// Mean, std, share of units that give nothing for any sample, share of values at the flat ends of a squashing function.
+/// Mean, std, share of units that give nothing for any sample, share of values at the flat ends of a function that has ends.
 fn activation_stats(layer: &LayerSummary, values: &[f32]) -> Vec<(String, f64)> {
     let units = layer.shape.iter().product::<usize>().max(1);
     let dead = (0..units).filter(|&u| values.iter().skip(u).step_by(units).all(|v| v.abs() < 1e-6)).count();
-    let saturated = match layer.name {
-        "tanh" => share(values, |v| v.abs() > 1.0 - NEAR),
-        "sigmoid" => share(values, |v| !(NEAR..=1.0 - NEAR).contains(&v)),
-        _ => 0.0,
-    };
+    let saturated = layer.range.map_or(0.0, |(low, high)| {
+        let (low, high) = (low as f32 + NEAR, high as f32 - NEAR);
+        share(values, |v| v < low || v > high)
+    });
     let s = summarize(values);
     named(&[("mean", s.mean), ("std", s.std), ("dead", dead as f64 / units as f64), ("saturated", saturated)])
 }

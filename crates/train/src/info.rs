@@ -1,5 +1,4 @@
 use downhill_data::{Dataset, Labels, Plane, Table, Task};
-use downhill_model::check;
 use downhill_protocol::{ArrayRef, Arrays, DataInfo, Event, LayerStats, Message, RunInfo, Status};
 
 use crate::session::Session;
@@ -16,15 +15,14 @@ impl Session {
     /// What is known about the run, to be told when it begins and after every edit that compiled something.
     pub fn loaded(&self) -> Message<Event> {
         let mut arrays = Arrays::default();
-        let summary = check(&self.experiment, &self.signature).ok();
         let (baseline_loss, baseline_accuracy) = self.baseline();
         let (arena, data) = self.programs.elements;
         let info = RunInfo {
             run: self.run,
             step: self.done,
-            experiment: self.experiment.to_value().to_string(),
+            experiment: self.checked.experiment.to_value().to_string(),
             layers: self.layer_stats(),
-            parameters: summary.as_ref().map_or(0, |s| s.parameters),
+            parameters: self.checked.summary.parameters,
             flops_per_step: self.train.flops,
             bytes: (u64::from(arena) + u64::from(data)) * 4,
             data: self.data_info(&mut arrays),
@@ -45,7 +43,7 @@ impl Session {
             step: self.done,
             epoch: f64::from(before.epoch) + f64::from(before.index) / len,
             loss: self.loss,
-            lr: self.experiment.lr_at(self.done.saturating_sub(1)),
+            lr: self.checked.experiment.lr_at(self.done.saturating_sub(1)),
             steps_per_second: if self.running { self.rate.rate() } else { 0.0 },
             running: self.running || self.done < self.queued,
             metrics: self.metrics().to_vec(),
@@ -57,11 +55,11 @@ impl Session {
         let input = LayerStats {
             path: "input".to_string(),
             label: "input".to_string(),
-            shape: shape(&self.signature.input_shape),
+            shape: shape(&self.checked.signature.input_shape),
             units: self.data.features.clone(),
             ..LayerStats::default()
         };
-        let layers = check(&self.experiment, &self.signature).map(|s| s.layers).unwrap_or_default();
+        let layers = self.checked.summary.layers.clone();
         let last = layers.len().saturating_sub(1);
         let names = labels(&self.data);
         let stats = layers.into_iter().enumerate().map(|(i, layer)| LayerStats {
@@ -101,11 +99,11 @@ impl Session {
         let shown = if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation };
         match (&self.data.train.y, &shown.y) {
             (Labels::Class(train), Labels::Class(shown)) => {
-                let shares = shares(train, self.signature.outputs);
+                let shares = shares(train, self.checked.signature.outputs);
                 let best = shares.iter().enumerate().fold(0, |best, (i, s)| if *s > shares[best] { i } else { best });
                 let n = shown.len().max(1) as f64;
                 let share_of = |class: u32| shares.get(class as usize).copied().unwrap_or(0.0).max(1e-12);
-                let loss = match self.experiment.loss.name() {
+                let loss = match self.checked.experiment.loss.name() {
                     "cross_entropy" | "bce_with_logits" => shown.iter().map(|&c| -libm::log(share_of(c))).sum::<f64>() / n,
                     name => {
                         // Targets are −1 and 1; their mean is the constant that a difference is smallest for.
@@ -116,13 +114,13 @@ impl Session {
                 (loss, Some(shown.iter().filter(|&&c| c as usize == best).count() as f64 / n))
             }
             (Labels::Real(train), Labels::Real(shown)) => {
-                let width = self.signature.outputs.max(1);
+                let width = self.checked.signature.outputs.max(1);
                 let mean = |column: usize| {
                     let values = train.iter().skip(column).step_by(width);
                     values.map(|v| f64::from(*v)).sum::<f64>() / (train.len() / width).max(1) as f64
                 };
                 let means: Vec<f64> = (0..width).map(mean).collect();
-                let name = self.experiment.loss.name();
+                let name = self.checked.experiment.loss.name();
                 let errors = shown.iter().enumerate().map(|(i, v)| difference(name, f64::from(*v) - means[i % width]));
                 (errors.sum::<f64>() / shown.len().max(1) as f64, None)
             }

@@ -204,7 +204,7 @@ impl Session {
 
     /// A raw input as the network wants it: a point of the plane, or one number per feature.
     fn encode(&self, values: &[f32]) -> Result<Vec<f32>, UserError> {
-        let features = self.signature.features;
+        let features = self.checked.signature.features;
         let coordinates = match self.data.plane {
             Some(Plane::Line(_)) => 1,
             Some(_) => 2,
@@ -259,13 +259,13 @@ impl Session {
 
     /// Queues the map program over all rows of `inputs`.
     fn queue_map(&mut self, inputs: &[f32], output_only: bool) -> Result<ReadLayout, UserError> {
-        let features = self.signature.features.max(1);
+        let features = self.checked.signature.features.max(1);
         let rows = inputs.len() / features;
         let chunk = self.programs.map_rows(rows, self.engine.backend());
         let program = self.program(ProgramKind::Map { rows: chunk })?;
         let wanted: Vec<&PlanOutput> = program.outputs.iter().filter(|o| !output_only || o.name == "output").collect();
         let regions: Vec<Region> = wanted.iter().map(|o| o.region).collect();
-        let scalars = StepScalars { seed: self.experiment.seed, ..StepScalars::default() };
+        let scalars = StepScalars { seed: self.checked.experiment.seed, ..StepScalars::default() };
         for words in inputs.chunks(chunk * features) {
             self.engine.feed("map.x", 0, bytemuck::cast_slice(words))?;
             self.engine.submit(program.id, &[scalars])?;
@@ -277,7 +277,7 @@ impl Session {
 
     /// Queues a probe of the next batch, after the parameters. Every output counts as one row.
     fn queue_probe(&mut self) -> Result<ReadLayout, UserError> {
-        self.program(ProgramKind::Probe { rows: self.experiment.training.batch_size })?;
+        self.program(ProgramKind::Probe { rows: self.checked.experiment.training.batch_size })?;
         let [parameters, _] = self.state_regions();
         self.read_for_job(&[parameters])?;
         let step = self.queued;
@@ -304,8 +304,8 @@ impl Session {
 
     /// Queues forward and backward of a step with everything kept, and says where its outputs will lie. Nothing is updated.
     pub(crate) fn probe_step(&mut self, step: u64) -> Result<Vec<(String, Region)>, UserError> {
-        let rows = self.experiment.training.batch_size;
-        let mut sampler = Sampler::new(self.experiment.seed, self.data.train.len());
+        let rows = self.checked.experiment.training.batch_size;
+        let mut sampler = Sampler::new(self.checked.experiment.seed, self.data.train.len());
         sampler.restore(self.position_before(step))?;
         let mut indices = vec![0; rows];
         sampler.next_batch(&mut indices);
@@ -314,12 +314,12 @@ impl Session {
             indices.iter().flat_map(|&i| words.iter().skip(i as usize * width).take(width).copied()).collect()
         };
         let table = &self.data.train;
-        let targets = encode_targets(&self.experiment, &self.signature, &table.y)?.words();
-        let x = pick(bytemuck::cast_slice(&table.x), self.signature.features);
+        let targets = encode_targets(&self.checked, &table.y).words();
+        let x = pick(bytemuck::cast_slice(&table.x), self.checked.signature.features);
         let y = pick(&targets, targets.len() / table.len().max(1));
         self.engine.feed("probe.x", 0, &x)?;
         self.engine.feed("probe.y", 0, &y)?;
-        self.engine.submit(program.id, &[self.experiment.step_scalars_since(step, self.slots_since)])?;
+        self.engine.submit(program.id, &[self.checked.experiment.step_scalars_since(step, self.slots_since)])?;
         Ok(program.outputs.into_iter().map(|o| (o.name, o.region)).collect())
     }
 }

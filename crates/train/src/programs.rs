@@ -1,7 +1,7 @@
 use downhill_compile::{LayoutSpec, Plan};
 use downhill_data::Dataset;
 use downhill_graph::Graph;
-use downhill_model::{Experiment, ProgramKind, Signature, Split, build, encode_targets};
+use downhill_model::{Checked, ProgramKind, Split, build, encode_targets};
 use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 
@@ -36,7 +36,8 @@ impl Programs {
     ///
     /// # Errors
     /// When the experiment cannot be built.
-    pub fn plan(experiment: &Experiment, signature: &Signature) -> Result<(Self, LayoutSpec, Graph), UserError> {
+    pub fn plan(checked: &Checked) -> Result<(Self, LayoutSpec, Graph), UserError> {
+        let Checked { experiment, signature, .. } = checked;
         let batch = experiment.training.batch_size;
         let eval_rows = signature.train.max(signature.validation).clamp(1, ROWS);
         let device_rows = if signature.features <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
@@ -48,7 +49,7 @@ impl Programs {
             metrics: experiment.metric_names().len() as u32,
             ..LayoutSpec::default()
         };
-        let train = build(experiment, signature, ProgramKind::Train { batch })?;
+        let train = build(checked, ProgramKind::Train { batch })?;
         spec.include(&train);
         let mut others = vec![ProgramKind::Eval { rows: eval_rows, split: Split::Train }];
         if signature.validation > 0 {
@@ -56,7 +57,7 @@ impl Programs {
         }
         others.extend([ProgramKind::Map { rows: device_rows }, ProgramKind::Probe { rows: batch }]);
         for kind in others {
-            spec.include(&build(experiment, signature, kind)?);
+            spec.include(&build(checked, kind)?);
         }
         Ok((programs, spec, train))
     }
@@ -83,17 +84,11 @@ impl Programs {
     ///
     /// # Errors
     /// When it cannot be compiled.
-    pub fn get(
-        &mut self,
-        kind: ProgramKind,
-        experiment: &Experiment,
-        signature: &Signature,
-        engine: &mut Engine,
-    ) -> Result<Program, UserError> {
+    pub fn get(&mut self, kind: ProgramKind, checked: &Checked, engine: &mut Engine) -> Result<Program, UserError> {
         if let Some((_, program)) = self.loaded.iter().find(|(k, _)| *k == kind) {
             return Ok(program.clone());
         }
-        let graph = build(experiment, signature, kind)?;
+        let graph = build(checked, kind)?;
         let (program, plan) = engine.load(&graph, &name(kind))?;
         self.insert(kind, program.clone(), &plan);
         Ok(program)
@@ -118,16 +113,11 @@ pub(crate) fn name(kind: ProgramKind) -> String {
 /// Queues a data set for the resident feeds that hold it.
 ///
 /// # Errors
-/// When the loss does not go with the data.
-pub(crate) fn place_data(
-    engine: &mut Engine,
-    data: &Dataset,
-    experiment: &Experiment,
-    signature: &Signature,
-) -> Result<(), UserError> {
+/// When the device is lost.
+pub(crate) fn place_data(engine: &mut Engine, data: &Dataset, checked: &Checked) -> Result<(), UserError> {
     for (split, table) in [(Split::Train, &data.train), (Split::Validation, &data.validation)] {
         if !table.is_empty() {
-            let targets = encode_targets(experiment, signature, &table.y)?;
+            let targets = encode_targets(checked, &table.y);
             engine.feed(&format!("{}.x", split.name()), 0, bytemuck::cast_slice(&table.x))?;
             engine.feed(&format!("{}.y", split.name()), 0, &targets.words())?;
         }

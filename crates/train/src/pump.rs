@@ -106,7 +106,7 @@ impl Session {
         let mut wake = self.panels.next_due(self.shown_state()).map(|due| due.max(self.beat));
         if self.running {
             if self.goal == Some(self.queued) {
-                self.finishing = self.experiment.training.steps == self.goal;
+                self.finishing = self.checked.experiment.training.steps == self.goal;
                 self.running = false;
                 return Ok(None);
             }
@@ -142,7 +142,7 @@ impl Session {
     /// device leaves out those that nobody could tell apart: a fast one would read back hundreds a second.
     fn evaluation_due(&self, now: Instant) -> bool {
         let on_the_beat =
-            !self.leaves_out_evaluations(now) && self.queued.is_multiple_of(self.experiment.training.eval_every.max(1));
+            !self.leaves_out_evaluations(now) && self.queued.is_multiple_of(self.checked.experiment.training.eval_every.max(1));
         (on_the_beat || !self.running) && self.diverged_at.is_none() && self.evaluation_wanted()
     }
 
@@ -151,7 +151,7 @@ impl Session {
         if self.leaves_out_evaluations(now) {
             return u64::MAX;
         }
-        let every = self.experiment.training.eval_every.max(1);
+        let every = self.checked.experiment.training.eval_every.max(1);
         (self.queued / every + 1).saturating_mul(every)
     }
 
@@ -199,13 +199,13 @@ impl Session {
         let ring = self.engine.layout().ring;
         let first_row = (self.queued % u64::from(ring)) as u32;
         let steps = wanted.min(ring - first_row);
-        let (stride, batch) = (self.batch_row(), self.experiment.training.batch_size);
+        let (stride, batch) = (self.batch_row(), self.checked.experiment.training.batch_size);
         self.scalars.clear();
         for i in 0..steps {
             let step = self.queued + u64::from(i);
             let at = i as usize * stride;
             self.sampler.next_batch(&mut self.indices[at..at + batch]);
-            let mut scalars = self.experiment.step_scalars_since(step, self.slots_since);
+            let mut scalars = self.checked.experiment.step_scalars_since(step, self.slots_since);
             scalars.batch = first_row + i;
             if self.losses.is_some() || self.recorder.wants(step) || self.goal == Some(step + 1) {
                 scalars.record = self.recorder.hand_out(step);
@@ -283,7 +283,7 @@ impl Session {
             for (curve, value) in self.metric_curves.iter().zip(row.values) {
                 self.curves.push(*curve, row.step, *value);
             }
-            self.curves.push(self.lr_curve, row.step, self.experiment.lr_at(row.step) as f32);
+            self.curves.push(self.lr_curve, row.step, self.checked.experiment.lr_at(row.step) as f32);
         }
     }
 

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use downhill_compile::{Completed, Region, Space, Ticket};
 use downhill_data::{Assets, Dataset, Sampler, SamplerPosition};
 use downhill_graph::StepScalars;
-use downhill_model::{Experiment, ProgramKind, Signature, Split, init_parameters};
+use downhill_model::{Checked, Experiment, ProgramKind, Signature, Split, check, init_parameters};
 use downhill_protocol::{Event, Message};
 use downhill_tensor::UserError;
 use web_time::Instant;
@@ -36,8 +36,7 @@ pub(crate) struct Batch {
 /// steps. Functions are asynchronous where a device has to answer; on the CPU, and natively, they are ready at once (see
 /// [`crate::ready`]).
 pub struct Session {
-    pub(crate) experiment: Experiment,
-    pub(crate) signature: Signature,
+    pub(crate) checked: Checked,
     pub(crate) data: Dataset,
     pub(crate) engine: Engine,
     pub(crate) programs: Programs,
@@ -119,10 +118,10 @@ impl Session {
     /// # Errors
     /// As [`Session::new`].
     pub fn with_data(experiment: Experiment, data: Dataset) -> Result<Self, UserError> {
-        let built = ready(Built::new(&experiment, &data, None))?;
-        let sampler = Sampler::new(experiment.seed, data.train.len());
+        let checked = check(experiment, Signature::from_dataset(&data))?;
+        let built = ready(Built::new(&checked, &data, None))?;
+        let sampler = Sampler::new(checked.experiment.seed, data.train.len());
         let mut session = Self {
-            signature: built.signature,
             engine: built.engine,
             programs: built.programs,
             train: built.train,
@@ -136,7 +135,7 @@ impl Session {
             running: false,
             goal: None,
             finishing: false,
-            pace: Pace::new(experiment.view.pace.steps_per_second()),
+            pace: Pace::new(checked.experiment.view.pace.steps_per_second()),
             paced: true,
             rate: RateMeter::default(),
             recorder: Recorder::default(),
@@ -167,7 +166,7 @@ impl Session {
             diverged_at: None,
             events: Vec::new(),
             notes: data.notes.clone(),
-            experiment,
+            checked,
             data,
         };
         session.settle_in();
@@ -179,14 +178,14 @@ impl Session {
     pub(crate) fn settle_in(&mut self) {
         self.build += 1;
         let layout = self.engine.layout();
-        let names = self.experiment.metric_names();
+        let names = self.checked.experiment.metric_names();
         self.recorder = Recorder::new(layout, names.len());
         self.metric_curves = names.iter().map(|name| self.curves.index(name)).collect();
         self.lr_curve = self.curves.index("lr");
         let ring = layout.ring as usize;
         self.indices = vec![0; ring * self.batch_row()];
         self.scalars = Vec::with_capacity(ring);
-        self.evaluator = Evaluator::new(&self.signature);
+        self.evaluator = Evaluator::new(&self.checked.signature);
     }
 
     /// Elements from one batch of indices to the next in their ring.
@@ -208,7 +207,7 @@ impl Session {
         let mut state = State::new(self.engine.layout().clone());
         state.parameters = self.initial_weights()?;
         self.write_state(&state)?;
-        self.sampler = Sampler::new(self.experiment.seed, self.data.train.len());
+        self.sampler = Sampler::new(self.checked.experiment.seed, self.data.train.len());
         (self.done, self.queued, self.slots_since) = (0, 0, 0);
         self.run += 1;
         self.loss = f64::NAN;
@@ -224,7 +223,7 @@ impl Session {
     pub(crate) fn initial_weights(&self) -> Result<Vec<f32>, UserError> {
         let layout = self.engine.layout();
         let mut words = vec![0.0; layout.offsets.parameter_len as usize];
-        for parameter in init_parameters(&self.experiment, &self.signature)? {
+        for parameter in init_parameters(&self.checked) {
             if let Some(entry) = layout.entry(&parameter.name) {
                 words[entry.offset as usize..][..entry.len as usize].copy_from_slice(&parameter.values);
             }
@@ -279,12 +278,12 @@ impl Session {
 
     /// A program of this experiment, compiled if need be.
     pub(crate) fn program(&mut self, kind: ProgramKind) -> Result<Program, UserError> {
-        self.programs.get(kind, &self.experiment, &self.signature, &mut self.engine)
+        self.programs.get(kind, &self.checked, &mut self.engine)
     }
 
     /// Trains until the experiment's steps are done; once they are done, on past them.
     pub fn start(&mut self) {
-        self.goal = self.experiment.training.steps.filter(|&end| self.queued < end);
+        self.goal = self.checked.experiment.training.steps.filter(|&end| self.queued < end);
         self.paced = true;
         self.go();
     }
@@ -374,12 +373,17 @@ impl Session {
 
     /// The experiment.
     pub fn experiment(&self) -> &Experiment {
-        &self.experiment
+        &self.checked.experiment
+    }
+
+    /// The experiment with what was found out about it.
+    pub fn checked(&self) -> &Checked {
+        &self.checked
     }
 
     /// What the model knows of the data.
     pub fn signature(&self) -> &Signature {
-        &self.signature
+        &self.checked.signature
     }
 
     /// The data.
@@ -437,7 +441,8 @@ impl Session {
         let len = self.data.train.len().max(1) as u64;
         let position = self.sampler.position();
         let drawn = u64::from(position.epoch) * len + u64::from(position.index);
-        let before = drawn.saturating_sub(self.queued.saturating_sub(step) * self.experiment.training.batch_size as u64);
+        let before =
+            drawn.saturating_sub(self.queued.saturating_sub(step) * self.checked.experiment.training.batch_size as u64);
         SamplerPosition { epoch: (before / len) as u32, index: (before % len) as u32 }
     }
 }

@@ -76,11 +76,11 @@ impl Session {
         sampler: SamplerPosition,
         slots_since: u64,
     ) -> Result<Vec<u8>, UserError> {
-        let experiment = self.experiment.to_value().to_string();
+        let experiment = self.checked.experiment.to_value().to_string();
         let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.data.card.hash.clone() };
         let meta =
             serde_json::to_value(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
-        let slots = self.experiment.slots();
+        let slots = self.checked.experiment.slots();
         let mut arrays = Vec::new();
         for entry in &state.layout.entries {
             let mut push = |name, values| arrays.push(Array { name, shape: entry.shape.to_vec(), values: Values::F32(values) });
@@ -110,7 +110,7 @@ impl Session {
         }
         let experiment = Experiment::parse(&meta.experiment)?.experiment;
         let mut session = Session::new(experiment, assets)?;
-        let slots = session.experiment.slots();
+        let slots = session.checked.experiment.slots();
         let state = session.state_from(&file, &slots)?;
         session.write_state(&state)?;
         if session.data.card.hash == meta.data {

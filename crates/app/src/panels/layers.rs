@@ -12,10 +12,6 @@ use crate::plot::network::Column;
 use crate::reactive::{RwSignal, clicked, memo};
 use crate::state::Lab;
 
-/// Activations in the order of the list.
-const ACTIVATIONS: [&str; 11] =
-    ["relu", "leaky_relu", "elu", "gelu", "silu", "mish", "tanh", "sigmoid", "softplus", "hardtanh", "sin"];
-
 /// What is open below the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Editing {
@@ -210,8 +206,8 @@ pub fn AddLayer() -> impl IntoView {
     };
     let list = move |at: usize| {
         let used = lab.draft.with_untracked(|doc| {
-            let names = model(doc);
-            names.iter().map(document::choice_name).find(|n| ACTIVATIONS.contains(n)).unwrap_or("tanh").to_string()
+            let (names, activations) = (model(doc), catalog::activations());
+            names.iter().map(document::choice_name).find(|n| activations.contains(n)).unwrap_or("tanh").to_string()
         });
         let hidden = vec![json!({ "linear": { "out": 8 } }), json!(used)];
         let label = format!("Hidden layer: linear 8 · {used}");

@@ -3,7 +3,7 @@
 use downhill_compile::{Executor, LayoutSpec, Options, Plan, ProgramId, Region, Space, StateLayout, compile};
 use downhill_gpu::{GpuDevice, GpuExecutor};
 use downhill_graph::{FeedKind, StepScalars};
-use downhill_model::{Experiment, ProgramKind, Signature, Task, build};
+use downhill_model::{Experiment, ProgramKind, Signature, Task, build, check};
 use downhill_tensor::Dtype;
 use downhill_tensor::rng::{Rng, Stream};
 use serde_json::{Value, json};
@@ -27,7 +27,9 @@ impl Network {
         });
         let experiment = Experiment::from_value(&experiment).expect("it is valid").experiment;
         let signature = Signature { features, input_shape: vec![features], task, outputs, train: 8 * batch, validation: 0 };
-        let graph = build(&experiment, &signature, ProgramKind::Train { batch }).expect("shapes fit");
+        let checked = check(experiment, signature).expect("shapes fit");
+        let graph = build(&checked, ProgramKind::Train { batch }).expect("shapes fit");
+        let experiment = checked.experiment;
         let metrics = experiment.metric_names().len() as u32;
         let (groups, slots) = (experiment.groups(), experiment.slots().len());
         let mut spec = LayoutSpec { groups, slots, ring: RING, metrics, ..LayoutSpec::default() };

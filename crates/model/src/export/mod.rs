@@ -2,5 +2,4 @@
 
 mod pytorch;
 
-pub(crate) use pytorch::modules;
 pub use pytorch::train_py;

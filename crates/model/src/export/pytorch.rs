@@ -1,49 +1,27 @@
-//! An experiment as a PyTorch program.
+//! An experiment as a PyTorch program. Layers, losses, optimizers and schedules say themselves what they are there; this puts it together.
 
-use downhill_tensor::UserError;
+use std::collections::BTreeSet;
 
-use crate::check::resolved;
+use crate::check::Checked;
 use crate::layers::Layer;
+use crate::layers::def::Resolved;
 use crate::losses::Targets;
-use crate::resolve::{Resolved, flat};
-use crate::{Experiment, Signature, Task};
+use crate::{Experiment, Task};
 
 /// What is the same in every program.
 const TEMPLATE: &str = include_str!("train.py.txt");
 
-const SIN: &str = "\
-class Sin(nn.Module):
-    def forward(self, x):
-        return torch.sin(x)
-";
-const RESIDUAL: &str = "\
-class Residual(nn.Sequential):
-    def forward(self, x):
-        return x + super().forward(x)
-";
-const CONCAT: &str = "\
-class Concat(nn.ModuleList):
-    def __init__(self, *branches):
-        super().__init__(branches)
-
-    def forward(self, x):
-        return torch.cat([branch(x) for branch in self], dim=-1)
-";
-
 /// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and
 /// `data.safetensors` (`train.x`, `train.y`, `validation.x`, `validation.y` where there is one, and `indices` `[steps,
 /// batch]`), and takes the same steps as this engine.
-///
-/// # Errors
-/// As [`crate::check`].
-pub fn train_py(experiment: &Experiment, signature: &Signature) -> Result<String, UserError> {
-    let model = resolved(experiment, signature)?;
+pub fn train_py(checked: &Checked) -> String {
+    let experiment = &checked.experiment;
     let values = [
         ("@NAME@", comment(&experiment.name)),
-        ("@HELPERS@", helpers(&model)),
-        ("@MODEL@", lines(&experiment.model, &model)),
+        ("@HELPERS@", helpers(&experiment.model)),
+        ("@MODEL@", lines(&experiment.model, &checked.layers)),
         ("@LOSS@", experiment.loss.def().torch()),
-        ("@RIGHT@", right(experiment, signature)?),
+        ("@RIGHT@", right(checked)),
         ("@OPTIMIZER@", optimizer(experiment)),
         ("@SEED@", experiment.seed.to_string()),
         ("@STEPS@", experiment.training.steps.map_or("None".to_string(), |steps| steps.to_string())),
@@ -55,12 +33,7 @@ pub fn train_py(experiment: &Experiment, signature: &Signature) -> Result<String
     // The name comes first and is the only text of the user's own: what it contains is not replaced again.
     let (head, tail) = TEMPLATE.split_once(values[0].0).unwrap_or(("", TEMPLATE));
     let tail = values[1..].iter().fold(tail.to_string(), |text, (mark, value)| text.replace(mark, value));
-    Ok(format!("{head}{}{tail}", values[0].1))
-}
-
-/// The modules of a list of layers, separated by commas.
-pub(crate) fn modules(layers: &[Layer], at: &[Resolved]) -> String {
-    layers.iter().zip(at).map(|(layer, at)| layer.def().torch(at)).collect::<Vec<_>>().join(", ")
+    format!("{head}{}{tail}", values[0].1)
 }
 
 fn lines(layers: &[Layer], at: &[Resolved]) -> String {
@@ -73,20 +46,27 @@ fn comment(name: &str) -> String {
     if plain.trim().is_empty() { "An experiment".to_string() } else { plain }
 }
 
-/// Classes for what `torch.nn` has no module for.
-fn helpers(model: &[Resolved]) -> String {
-    let used = |name: &str| flat(model).iter().any(|layer| layer.name == name);
-    let all = [("sin", SIN), ("residual", RESIDUAL), ("concat", CONCAT)];
-    all.into_iter().filter(|(name, _)| used(name)).map(|(_, class)| format!("\n\n{class}")).collect()
+/// Classes for what `torch.nn` has no module for, each once.
+fn helpers(model: &[Layer]) -> String {
+    let mut classes = BTreeSet::new();
+    collect_helpers(model, &mut classes);
+    classes.into_iter().map(|class| format!("\n\n{class}")).collect()
+}
+
+fn collect_helpers(model: &[Layer], classes: &mut BTreeSet<&'static str>) {
+    for layer in model {
+        classes.extend(layer.def().torch_helper());
+        layer.branches().into_iter().for_each(|branch| collect_helpers(branch, classes));
+    }
 }
 
 /// The rows predicted right, as the accuracy counts them; nothing for numbers.
-fn right(experiment: &Experiment, signature: &Signature) -> Result<String, UserError> {
-    Ok(match (signature.task, experiment.loss.targets(signature)?) {
+fn right(checked: &Checked) -> String {
+    match (checked.signature.task, checked.targets) {
         (Task::Regression, _) => "None".to_string(),
         (Task::Classification, Targets::Classes) => "output.argmax(dim=-1) == y".to_string(),
         (Task::Classification, _) => "(output > 0) == (y > 0.5)".to_string(),
-    })
+    }
 }
 
 fn optimizer(experiment: &Experiment) -> String {
@@ -126,12 +106,84 @@ fn gradients(experiment: &Experiment) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use serde_json::{Value, json};
+
     use super::*;
-    use crate::presets;
+    use crate::{Loss, Optimizer, Schedule, Signature, check, presets};
 
     fn exported(json: &str) -> String {
         let experiment = Experiment::parse(json).unwrap().experiment;
-        train_py(&experiment, &Signature::of(&experiment.data).unwrap()).unwrap()
+        let signature = Signature::of(&experiment.data).unwrap();
+        train_py(&check(experiment, signature).unwrap())
+    }
+
+    /// A program for each layer, loss, optimizer and schedule there is, with what it is.
+    fn programs_of_everything() -> Vec<(String, String)> {
+        let model = |layer: Value| json!([layer, { "linear": { "out": "classes" } }]);
+        let whole = |layer: Value| json!({ "data": "xor", "model": model(layer), "training": { "steps": 9 } });
+        let mut documents: Vec<(String, Value)> = Layer::NAMES
+            .iter()
+            .map(|name| {
+                let layer = crate::layers::example(name);
+                (format!("layer {name}"), whole(layer))
+            })
+            .collect();
+        for (group, names) in [("loss", Loss::NAMES), ("optimizer", Optimizer::NAMES), ("schedule", Schedule::NAMES)] {
+            for name in names {
+                let mut document = whole(json!("tanh"));
+                document[group] = json!(name);
+                if group == "loss" && *name != "cross_entropy" {
+                    document["model"] = json!([{ "linear": { "out": 1 } }]);
+                }
+                documents.push((format!("{group} {name}"), document));
+            }
+        }
+        documents.into_iter().map(|(what, document)| (what, exported(&document.to_string()))).collect()
+    }
+
+    /// The classes that a program makes objects of without a module before them: `Residual(…)` in `[Residual(nn.Linear(2, 2))]`.
+    fn classes_used(text: &str) -> BTreeSet<String> {
+        let mut used = BTreeSet::new();
+        for (at, _) in text.match_indices('(') {
+            let start = text[..at].rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |i| i + 1);
+            let name = &text[start..at];
+            let bare = !text[..start].ends_with(['.', '"']) && !text[..start].ends_with("class ");
+            if bare && name.starts_with(|c: char| c.is_uppercase()) {
+                used.insert(name.to_string());
+            }
+        }
+        used
+    }
+
+    #[test]
+    fn every_class_that_a_program_uses_stands_in_it_whatever_the_layers() {
+        for (what, text) in programs_of_everything() {
+            let imported = ["Path"];
+            for class in classes_used(&text).iter().filter(|class| !imported.contains(&class.as_str())) {
+                assert!(text.contains(&format!("class {class}(")), "{what}: there is no class {class} in\n{text}");
+            }
+            assert!(!text.contains('@'), "{what}");
+        }
+        assert_eq!(classes_used("x = Residual(nn.Linear(2, Sin()))"), ["Residual", "Sin"].map(String::from).into());
+    }
+
+    #[test]
+    fn python_compiles_every_program() {
+        const COMPILE: &str = "import sys\nfor text in sys.stdin.read().split(chr(0)): compile(text, 'train.py', 'exec')";
+        let mut python = Command::new("python3");
+        python.args(["-c", COMPILE]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let Ok(mut child) = python.spawn() else {
+            eprintln!("skipped: there is no python3 here");
+            return;
+        };
+        let programs: Vec<String> = programs_of_everything().into_iter().map(|(_, text)| text).collect();
+        assert!(programs.len() > 20);
+        child.stdin.take().unwrap().write_all(programs.join("\0").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     #[test]

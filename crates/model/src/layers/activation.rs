@@ -1,35 +1,33 @@
-//! Elementwise activations, named as PyTorch's functions.
+//! Elementwise activations, named as PyTorch's functions: each is an op of the graph, its PyTorch module and, where there is one, the range
+//! of its values. What the op computes is the graph's business.
 
 use downhill_graph::{OpError, UnaryOp, Value};
 use downhill_tensor::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LayerDef;
-use crate::build::Builder;
+use super::def::{Builder, Inferred, Port, Resolved, Resolver, SimpleLayer, elements};
 use crate::registry::fields;
-use crate::resolve::{Inferred, Resolved, Resolver};
 
-/// Declares an activation: its fields, the op it is, and its PyTorch module.
+/// Declares an activation: its fields, the op it is, its PyTorch module, and its range and the class behind the module where it has them.
 macro_rules! activation {
     (
         $(#[$meta:meta])*
         $name:ident($label:literal) { $( $(#[$field_meta:meta])* $field:ident: $type:ty = $default:expr, )* }
-        |$self:ident| $op:expr, $torch:expr
+        |$self:ident| $op:expr, $torch:expr $(, range: $range:expr)? $(, helper: $helper:expr)?
     ) => {
         fields! {
             $(#[$meta])*
             $name { $( $(#[$field_meta])* $field: $type = $default, )* }
         }
 
-        impl LayerDef for $name {
+        impl SimpleLayer for $name {
             fn label(&self) -> String {
                 $label.to_string()
             }
 
-            fn infer(&self, _: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
-                let elements = input.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
-                Ok(Inferred::new(input).flops(elements))
+            fn infer(&self, _: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
+                Ok(Inferred::new(input.clone()).flops(elements(&input.shape)))
             }
 
             fn build(&$self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, OpError> {
@@ -39,6 +37,18 @@ macro_rules! activation {
             fn torch(&$self, _: &Resolved) -> String {
                 $torch
             }
+
+            fn is_activation(&self) -> bool {
+                true
+            }
+
+            $(fn range(&$self) -> Option<(f64, f64)> {
+                Some($range)
+            })?
+
+            $(fn torch_helper(&self) -> Option<&'static str> {
+                Some($helper)
+            })?
         }
     };
 }
@@ -118,14 +128,14 @@ activation! {
     /// An S between −1 and 1.
     #[schemars(title = "Tanh")]
     Tanh("tanh") {}
-    |self| UnaryOp::Tanh, "nn.Tanh()".to_string()
+    |self| UnaryOp::Tanh, "nn.Tanh()".to_string(), range: (-1.0, 1.0)
 }
 
 activation! {
     /// An S between 0 and 1.
     #[schemars(title = "Sigmoid")]
     Sigmoid("sigmoid") {}
-    |self| UnaryOp::Sigmoid, "nn.Sigmoid()".to_string()
+    |self| UnaryOp::Sigmoid, "nn.Sigmoid()".to_string(), range: (0.0, 1.0)
 }
 
 activation! {
@@ -146,12 +156,18 @@ activation! {
         #[schemars(title = "Highest", range(min = 0.0, max = 100.0))]
         max_val: f64 = 1.0,
     }
-    |self| UnaryOp::Hardtanh(self.min_val as f32, self.max_val as f32), format!("nn.Hardtanh({}, {})", self.min_val, self.max_val)
+    |self| UnaryOp::Hardtanh(self.min_val as f32, self.max_val as f32), format!("nn.Hardtanh({}, {})", self.min_val, self.max_val), range: (self.min_val, self.max_val)
 }
 
 activation! {
     /// A wave: good at what repeats.
     #[schemars(title = "Sine")]
     Sin("sin") {}
-    |self| UnaryOp::Sin, "Sin()".to_string()
+    |self| UnaryOp::Sin, "Sin()".to_string(), range: (-1.0, 1.0), helper: SIN
 }
+
+const SIN: &str = "\
+class Sin(nn.Module):
+    def forward(self, x):
+        return torch.sin(x)
+";

@@ -1,11 +1,12 @@
+//! The layer `concat`: several lists of layers side by side.
+
 use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
-use super::{Layer, LayerDef, list_schema, read_list, write_list};
-use crate::build::Builder;
+use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, first, torch_list};
+use super::{Layer, list_schema, read_list, write_list};
 use crate::registry::{Described, Fields, Reader};
-use crate::resolve::{Inferred, Resolved, Resolver, times};
 
 /// Sends its input through several branches and puts their outputs side by side.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,38 +60,51 @@ impl LayerDef for Concat {
         format!("concat {}", self.branches.len())
     }
 
-    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
-        let mut inferred = Inferred::new(input);
+    fn infer(&self, cx: &mut Resolver<'_>, inputs: &[Port]) -> Result<Inferred, UserError> {
+        let input = first(inputs);
+        let mut inferred = Inferred::new(input.clone());
         let mut width = 0usize;
         for (i, branch) in self.branches.iter().enumerate() {
             let layers = cx.list(&format!("[{i}]"), Some(i), branch, input)?;
-            let output = layers.last().map_or(input, |layer| layer.output.as_slice());
-            let &[units] = output else {
-                let message = format!("concat puts vectors side by side, but this branch gives {}.", times(output));
+            let output = layers.last().map_or(input, |layer| &layer.output);
+            let &[units] = output.shape.as_slice() else {
+                let message = format!("concat puts vectors side by side, but this branch gives {output}.");
                 return Err(UserError::at(format!("[{i}]"), message).hint("End it with `flatten`."));
             };
             width = width.saturating_add(units);
             inferred = inferred.branch(layers);
         }
-        inferred.output = vec![width];
+        inferred.output = Port::numbers([width]);
         Ok(inferred)
     }
 
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
+    fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         let mut parts = Vec::with_capacity(self.branches.len());
         for (i, branch) in self.branches.iter().enumerate() {
-            parts.push(cx.list(branch, at.branch(i), x)?);
+            parts.push(cx.list(branch, at.branch(i), *first(inputs))?);
         }
         cx.graph.concat(&parts, -1)
     }
 
     fn torch(&self, at: &Resolved) -> String {
-        let branch =
-            |(i, layers): (usize, &Vec<Layer>)| format!("nn.Sequential({})", crate::export::modules(layers, at.branch(i)));
+        let branch = |(i, layers): (usize, &Vec<Layer>)| format!("nn.Sequential({})", torch_list(layers, at.branch(i)));
         format!("Concat({})", self.branches.iter().enumerate().map(branch).collect::<Vec<_>>().join(", "))
+    }
+
+    fn torch_helper(&self) -> Option<&'static str> {
+        Some(CONCAT)
     }
 
     fn branches(&self) -> Vec<&[Layer]> {
         self.branches.iter().map(Vec::as_slice).collect()
     }
 }
+
+const CONCAT: &str = "\
+class Concat(nn.ModuleList):
+    def __init__(self, *branches):
+        super().__init__(branches)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self], dim=-1)
+";

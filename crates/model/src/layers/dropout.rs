@@ -1,10 +1,10 @@
+//! The layer `dropout`, which does something in training steps and probes only.
+
 use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 
-use super::LayerDef;
-use crate::build::Builder;
+use super::def::{Builder, Inferred, Port, Resolved, Resolver, SimpleLayer};
 use crate::registry::fields;
-use crate::resolve::{Inferred, Resolved, Resolver};
 
 fields! {
     /// While training, sets a random part to zero and scales the rest up, so that no unit relies on another.
@@ -16,13 +16,13 @@ fields! {
     }
 }
 
-impl LayerDef for Dropout {
+impl SimpleLayer for Dropout {
     fn label(&self) -> String {
         format!("dropout {}", self.p)
     }
 
-    fn infer(&self, _: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
-        Ok(Inferred::new(input))
+    fn infer(&self, _: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
+        Ok(Inferred::new(input.clone()))
     }
 
     fn build(&self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, OpError> {

@@ -1,10 +1,11 @@
+//! The layer `linear`: a matrix of weights and a bias.
+
 use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 
-use super::{Init, LayerDef, Size};
-use crate::build::Builder;
+use super::def::{Builder, Inferred, Port, Resolved, Resolver, SimpleLayer};
+use super::{Init, Size};
 use crate::registry::fields;
-use crate::resolve::{Inferred, Resolved, Resolver, times};
 
 fields! {
     /// Every output is a weighted sum of all inputs: `y = x Wᵀ + b`.
@@ -22,18 +23,18 @@ fields! {
     }
 }
 
-impl LayerDef for Linear {
+impl SimpleLayer for Linear {
     fn label(&self) -> String {
         format!("linear {}", self.out)
     }
 
-    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
-        let &[fan_in] = input else {
-            let message = format!("linear expects a vector, gets {}.", times(input));
+    fn infer(&self, cx: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
+        let &[fan_in] = input.shape.as_slice() else {
+            let message = format!("linear expects a vector, gets {input}.");
             return Err(UserError::new(message).hint("Insert `flatten` before it."));
         };
         let out = cx.size(self.out).map_err(|e| e.under("out"))?;
-        let mut inferred = Inferred::new([out]).flops((fan_in as u64).saturating_mul(2).saturating_mul(out as u64));
+        let mut inferred = Inferred::numbers([out]).flops((fan_in as u64).saturating_mul(2).saturating_mul(out as u64));
         inferred.parameter("weight", &[out, fan_in], self.init.weight(fan_in, out));
         if self.bias {
             inferred.parameter("bias", &[out], self.init.bias(fan_in));
@@ -49,6 +50,6 @@ impl LayerDef for Linear {
 
     fn torch(&self, at: &Resolved) -> String {
         let bias = if self.bias { "" } else { ", bias=False" };
-        format!("nn.Linear({}, {}{bias})", at.input.first().unwrap_or(&0), at.output.first().unwrap_or(&0))
+        format!("nn.Linear({}, {}{bias})", at.input().shape.first().unwrap_or(&0), at.output.shape.first().unwrap_or(&0))
     }
 }

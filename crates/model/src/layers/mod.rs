@@ -1,8 +1,8 @@
-//! The registry of layers: one line each in the list below. A layer knows its shapes and parameters ([`LayerDef::infer`]),
-//! its graph ([`LayerDef::build`]) and its PyTorch module ([`LayerDef::torch`]).
+//! The registry of layers: one line each in the list below, and how a list of layers is read and written. What a layer is says `def.rs`.
 
 mod activation;
 mod concat;
+pub(crate) mod def;
 mod dropout;
 mod flatten;
 mod init;
@@ -13,12 +13,12 @@ mod residual;
 mod size;
 
 use downhill_data::spec;
-use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
 pub use activation::{Elu, Gelu, GeluApproximation, Hardtanh, LeakyRelu, Mish, Relu, Sigmoid, Silu, Sin, Softplus, Tanh};
 pub use concat::Concat;
+pub use def::Port;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use init::{Draw, Init};
@@ -28,37 +28,8 @@ pub use repeat::Repeat;
 pub use residual::Residual;
 pub use size::{Size, Word};
 
-use crate::build::Builder;
 use crate::registry::{MAX_DEPTH, MAX_LAYERS, Reader, registry};
-use crate::resolve::{Inferred, Resolved, Resolver};
-
-/// What every layer can do.
-pub(crate) trait LayerDef {
-    /// A few words for a card: `linear 8`.
-    fn label(&self) -> String;
-
-    /// What the ranges of the single fields cannot say.
-    fn validate(&self) -> Result<(), UserError> {
-        Ok(())
-    }
-
-    /// Output shape (without the batch), parameters and cost for an input of this shape.
-    ///
-    /// # Errors
-    /// When the layer does not take such an input; the path starts at the layer's fields.
-    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError>;
-
-    /// Adds the layer to a graph. `x` is `[batch, …input shape]`.
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError>;
-
-    /// The expression that makes its PyTorch module.
-    fn torch(&self, at: &Resolved) -> String;
-
-    /// The layers inside, one list per branch.
-    fn branches(&self) -> Vec<&[Layer]> {
-        Vec::new()
-    }
-}
+use def::LayerDef;
 
 registry! {
     /// A part of the model.
@@ -98,9 +69,10 @@ impl Layer {
         self.def().branches()
     }
 
-    /// How its weights are drawn at the start; nothing where it has none of its own.
-    pub(crate) fn init(&self) -> Option<&Init> {
-        if let Layer::Linear(linear) = self { Some(&linear.init) } else { None }
+    /// The names of the layers that are activations: functions of every single number, which follow a layer with weights.
+    pub fn activations() -> Vec<&'static str> {
+        let is_activation = |name: &&'static str| Self::named(name).is_some_and(|layer| layer.def().is_activation());
+        Self::NAMES.iter().copied().filter(is_activation).collect()
     }
 }
 
@@ -147,4 +119,15 @@ pub(crate) fn list_schema(title: &str, help: &str) -> Json {
 /// Writes a list of layers.
 pub(crate) fn write_list(layers: &[Layer], full: bool) -> Json {
     layers.iter().map(|layer| if full { layer.to_full_value() } else { layer.to_value() }).collect()
+}
+
+/// A layer called `name` as a test writes it: what has layers inside gets one.
+#[cfg(test)]
+pub(crate) fn example(name: &str) -> Json {
+    match name {
+        "residual" => json!({ "residual": ["tanh"] }),
+        "concat" => json!({ "concat": [["tanh"], []] }),
+        "repeat" => json!({ "repeat": { "body": ["tanh"] } }),
+        plain => json!(plain),
+    }
 }

@@ -1,12 +1,13 @@
+//! The layer `repeat`: a list of layers several times in a row.
+
 use downhill_data::spec;
 use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Layer, LayerDef, list_schema, read_list, write_list};
-use crate::build::Builder;
+use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, first, torch_list};
+use super::{Layer, list_schema, read_list, write_list};
 use crate::registry::{Described, Fields, Reader, fields};
-use crate::resolve::{Inferred, Resolved, Resolver};
 
 /// The same layers several times in a row, each time with weights of their own.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +87,8 @@ impl LayerDef for Repeat {
         format!("{} times", self.times)
     }
 
-    fn infer(&self, cx: &mut Resolver<'_>, input: &[usize]) -> Result<Inferred, UserError> {
-        let mut inferred = Inferred::new(input);
+    fn infer(&self, cx: &mut Resolver<'_>, inputs: &[Port]) -> Result<Inferred, UserError> {
+        let mut inferred = Inferred::new(first(inputs).clone());
         for i in 0..self.times {
             let layers = cx.list("body", Some(i), &self.body, &inferred.output.clone())?;
             if let Some(last) = layers.last() {
@@ -98,12 +99,12 @@ impl LayerDef for Repeat {
         Ok(inferred)
     }
 
-    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
-        (0..self.times).try_fold(x, |x, i| cx.list(&self.body, at.branch(i), x))
+    fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
+        (0..self.times).try_fold(*first(inputs), |x, i| cx.list(&self.body, at.branch(i), x))
     }
 
     fn torch(&self, at: &Resolved) -> String {
-        let block = |i| format!("nn.Sequential({})", crate::export::modules(&self.body, at.branch(i)));
+        let block = |i| format!("nn.Sequential({})", torch_list(&self.body, at.branch(i)));
         format!("nn.Sequential({})", (0..self.times).map(block).collect::<Vec<_>>().join(", "))
     }
 

@@ -1,0 +1,485 @@
+//! What a layer is: the traits [`LayerDef`] and [`SimpleLayer`], the [`Port`]s between layers, the [`Resolver`] that gives every layer its
+//! place, shapes and parameters before anything is allocated, and the [`Builder`] that layers add themselves to a graph with.
+//!
+//! Which layers there are is the registry's business (`layers/mod.rs`), what a program computes around them that of `build.rs`.
+
+use downhill_graph::{Graph, OpError, ParamId, Parameter, Value};
+use downhill_tensor::{Dtype, Shape, UserError};
+
+use super::Layer;
+use super::init::Draw;
+use super::size::{Size, Word};
+use crate::registry::MAX_LAYERS;
+use crate::signature::{Signature, Task};
+
+/// Parameters of one model.
+const MAX_PARAMETERS: u64 = 50_000_000;
+
+/// What every layer can do. A layer with one input and one output implements [`SimpleLayer`] instead.
+pub(crate) trait LayerDef {
+    /// A few words for a card: `linear 8`.
+    fn label(&self) -> String;
+
+    /// What the ranges of the single fields cannot say.
+    fn validate(&self) -> Result<(), UserError> {
+        Ok(())
+    }
+
+    /// Output port, parameters and cost for these inputs; the first is what comes before the layer.
+    ///
+    /// # Errors
+    /// When the layer does not take such inputs; the path starts at the layer's fields.
+    fn infer(&self, cx: &mut Resolver<'_>, inputs: &[Port]) -> Result<Inferred, UserError>;
+
+    /// Adds the layer to a graph. Every input is `[batch, …shape of its port]`.
+    fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError>;
+
+    /// The expression that makes its PyTorch module.
+    fn torch(&self, at: &Resolved) -> String;
+
+    /// The Python class that [`LayerDef::torch`] calls, where `torch.nn` has no module for the layer.
+    fn torch_helper(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether it takes whole numbers (tokens) as they are.
+    fn takes_tokens(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a function of every single number that follows a layer with weights.
+    fn is_activation(&self) -> bool {
+        false
+    }
+
+    /// Smallest and largest number that it gives, whatever its input; nothing where there is no bound.
+    fn range(&self) -> Option<(f64, f64)> {
+        None
+    }
+
+    /// The layers inside, one list per branch.
+    fn branches(&self) -> Vec<&[Layer]> {
+        Vec::new()
+    }
+}
+
+/// A layer with one input and one output and no layers inside, as most are.
+pub(crate) trait SimpleLayer {
+    /// See [`LayerDef::label`].
+    fn label(&self) -> String;
+
+    /// Output port, parameters and cost for an input like this.
+    ///
+    /// # Errors
+    /// When the layer does not take such an input; the path starts at the layer's fields.
+    fn infer(&self, cx: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError>;
+
+    /// Adds the layer to a graph. `x` is `[batch, …input shape]`.
+    fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError>;
+
+    /// See [`LayerDef::torch`].
+    fn torch(&self, at: &Resolved) -> String;
+
+    /// See [`LayerDef::torch_helper`].
+    fn torch_helper(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// See [`LayerDef::takes_tokens`].
+    fn takes_tokens(&self) -> bool {
+        false
+    }
+
+    /// See [`LayerDef::is_activation`].
+    fn is_activation(&self) -> bool {
+        false
+    }
+
+    /// See [`LayerDef::range`].
+    fn range(&self) -> Option<(f64, f64)> {
+        None
+    }
+}
+
+impl<T: SimpleLayer> LayerDef for T {
+    fn label(&self) -> String {
+        SimpleLayer::label(self)
+    }
+
+    fn infer(&self, cx: &mut Resolver<'_>, inputs: &[Port]) -> Result<Inferred, UserError> {
+        SimpleLayer::infer(self, cx, first(inputs))
+    }
+
+    fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
+        SimpleLayer::build(self, cx, at, *first(inputs))
+    }
+
+    fn torch(&self, at: &Resolved) -> String {
+        SimpleLayer::torch(self, at)
+    }
+
+    fn torch_helper(&self) -> Option<&'static str> {
+        SimpleLayer::torch_helper(self)
+    }
+
+    fn takes_tokens(&self) -> bool {
+        SimpleLayer::takes_tokens(self)
+    }
+
+    fn is_activation(&self) -> bool {
+        SimpleLayer::is_activation(self)
+    }
+
+    fn range(&self) -> Option<(f64, f64)> {
+        SimpleLayer::range(self)
+    }
+}
+
+/// What comes before a layer: its first input.
+pub(crate) fn first<T>(inputs: &[T]) -> &T {
+    inputs.first().expect("every layer has something before it")
+}
+
+/// What stands between two layers: the type of one sample, without the batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Dimensions.
+    pub shape: Vec<usize>,
+    /// Numbers, or whole numbers such as tokens.
+    pub dtype: Dtype,
+    /// Whole numbers are below this.
+    pub vocabulary: Option<usize>,
+    /// The field with the number of steps that count of the first dimension; what follows them is padding.
+    pub lengths: Option<String>,
+}
+
+impl Port {
+    /// Numbers of this shape.
+    pub fn numbers(shape: impl Into<Vec<usize>>) -> Self {
+        Self { shape: shape.into(), dtype: Dtype::F32, vocabulary: None, lengths: None }
+    }
+}
+
+impl std::fmt::Display for Port {
+    /// `16×7×7`, or `24 tokens`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&times(&self.shape))?;
+        if self.dtype == Dtype::F32 { Ok(()) } else { f.write_str(" tokens") }
+    }
+}
+
+/// What a layer says about itself for given inputs.
+#[derive(Debug)]
+pub(crate) struct Inferred {
+    /// What it gives.
+    pub output: Port,
+    /// Name within the layer, shape, initial elements.
+    pub parameters: Vec<(&'static str, Vec<usize>, Draw)>,
+    /// Floating-point operations of the forward pass per sample.
+    pub flops: u64,
+    /// The layers inside.
+    pub branches: Vec<Vec<Resolved>>,
+}
+
+impl Inferred {
+    /// A layer that gives this, without parameters.
+    pub fn new(output: Port) -> Self {
+        Self { output, parameters: Vec::new(), flops: 0, branches: Vec::new() }
+    }
+
+    /// A layer that gives numbers of this shape.
+    pub fn numbers(shape: impl Into<Vec<usize>>) -> Self {
+        Self::new(Port::numbers(shape))
+    }
+
+    /// Sets the cost.
+    pub fn flops(mut self, flops: u64) -> Self {
+        self.flops = flops;
+        self
+    }
+
+    /// Adds a parameter.
+    pub fn parameter(&mut self, name: &'static str, shape: &[usize], draw: Draw) {
+        self.parameters.push((name, shape.to_vec(), draw));
+    }
+
+    /// Adds a branch of layers inside.
+    pub fn branch(mut self, layers: Vec<Resolved>) -> Self {
+        self.branches.push(layers);
+        self
+    }
+}
+
+/// A trainable tensor of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResolvedParameter {
+    /// Key in the `state_dict`.
+    pub name: String,
+    /// Shape, PyTorch's layout.
+    pub shape: Vec<usize>,
+    /// How its elements are drawn at the start.
+    pub draw: Draw,
+}
+
+/// A layer with its place and shapes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// Place in the experiment: `model[2].residual[0]`; the layers of a second repetition are under `body#2`.
+    pub path: String,
+    /// Prefix of its parameters in the `state_dict`: `2.0`.
+    pub scope: String,
+    /// Name in the registry.
+    pub name: &'static str,
+    /// A few words for a card.
+    pub label: String,
+    /// What it takes; the first is what comes before it.
+    pub inputs: Vec<Port>,
+    /// What it gives.
+    pub output: Port,
+    /// Smallest and largest number that it gives, whatever its input.
+    pub range: Option<(f64, f64)>,
+    /// Its own parameters, without those of the layers inside.
+    pub parameters: Vec<ResolvedParameter>,
+    /// Floating-point operations of its own forward pass per sample.
+    pub flops: u64,
+    /// The layers inside, one list per branch or repetition.
+    pub branches: Vec<Vec<Resolved>>,
+}
+
+impl Resolved {
+    /// What comes before it.
+    pub(crate) fn input(&self) -> &Port {
+        first(&self.inputs)
+    }
+
+    /// The layers of a branch.
+    pub(crate) fn branch(&self, i: usize) -> &[Resolved] {
+        self.branches.get(i).map_or(&[], Vec::as_slice)
+    }
+
+    /// Calls `visit` for the layers inside, then for this one.
+    fn visit<'a>(&'a self, visit: &mut impl FnMut(&'a Resolved)) {
+        for inner in self.branches.iter().flatten() {
+            inner.visit(visit);
+        }
+        visit(self);
+    }
+}
+
+/// All layers of a model in the order in which they run, containers after what they contain.
+pub(crate) fn flat(model: &[Resolved]) -> Vec<&Resolved> {
+    let mut layers = Vec::new();
+    model.iter().for_each(|layer| layer.visit(&mut |l| layers.push(l)));
+    layers
+}
+
+/// Gives every layer of a model its shapes.
+///
+/// # Errors
+/// When a layer does not take what comes before it, or the model is too large; names the layer.
+pub(crate) fn resolve(model: &[Layer], signature: &Signature) -> Result<Vec<Resolved>, UserError> {
+    let mut cx = Resolver { signature, path: "model".to_string(), scope: String::new(), layers: 0, parameters: 0 };
+    cx.list("", None, model, &Port::numbers(signature.input_shape.clone())).map_err(|e| e.under("model"))
+}
+
+/// Where the walk through the layers stands.
+pub(crate) struct Resolver<'a> {
+    signature: &'a Signature,
+    path: String,
+    scope: String,
+    layers: usize,
+    parameters: u64,
+}
+
+impl Resolver<'_> {
+    /// The number behind a size.
+    pub fn size(&self, size: Size) -> Result<usize, UserError> {
+        let outputs = self.signature.outputs;
+        match (size, self.signature.task) {
+            (Size::Units(n), _) => Ok(n),
+            (Size::Word(Word::Classes), Task::Classification) | (Size::Word(Word::Targets), Task::Regression) => Ok(outputs),
+            (Size::Word(Word::Classes), Task::Regression) => {
+                Err(UserError::new("The data has no classes but numbers to predict.").hint("Write \"targets\"."))
+            }
+            (Size::Word(Word::Targets), Task::Classification) => {
+                Err(UserError::new("The data has no numbers to predict but classes.").hint("Write \"classes\"."))
+            }
+        }
+    }
+
+    /// Resolves layers inside the present one. `field` is where the list stands in it; `branch` its place among several lists.
+    pub fn list(
+        &mut self,
+        field: &str,
+        branch: Option<usize>,
+        layers: &[Layer],
+        input: &Port,
+    ) -> Result<Vec<Resolved>, UserError> {
+        let (path, scope) = (self.path.clone(), self.scope.clone());
+        let dot = if field.is_empty() || field.starts_with('[') { "" } else { "." };
+        let again = branch.filter(|&i| i > 0 && !dot.is_empty()).map(|i| format!("#{}", i + 1)).unwrap_or_default();
+        let list_path = format!("{path}{dot}{field}{again}");
+        let list_scope = branch.map_or(scope.clone(), |i| join(&scope, i));
+        let mut input = input.clone();
+        let mut resolved = Vec::with_capacity(layers.len());
+        for (i, layer) in layers.iter().enumerate() {
+            self.path = format!("{list_path}[{i}]");
+            self.scope = join(&list_scope, i);
+            let layer = self.layer(layer, input).map_err(|e| e.under(&format!("[{i}]")).under(field))?;
+            input = layer.output.clone();
+            resolved.push(layer);
+        }
+        (self.path, self.scope) = (path, scope);
+        Ok(resolved)
+    }
+
+    fn layer(&mut self, layer: &Layer, input: Port) -> Result<Resolved, UserError> {
+        self.layers += 1;
+        if self.layers > MAX_LAYERS {
+            return Err(UserError::new(format!("With its repetitions this model has more than {MAX_LAYERS} layers."))
+                .hint("Lower `times`, or remove layers."));
+        }
+        let (path, scope) = (self.path.clone(), self.scope.clone());
+        // Inside, places are fields of this layer: `model[2].residual[0]`.
+        self.path = format!("{path}.{}", layer.name());
+        let inputs = vec![input];
+        let inferred = self.inferred(layer, &inputs).map_err(|e| if e.path.is_some() { e.under(layer.name()) } else { e })?;
+        let own = inferred.parameters.iter().map(|(_, shape, _)| elements(shape)).fold(0u64, u64::saturating_add);
+        self.parameters = self.parameters.saturating_add(own);
+        if self.parameters > MAX_PARAMETERS {
+            let message = format!(
+                "Up to here the model has {} weights, more than the {} a page can train.",
+                thousands(self.parameters),
+                thousands(MAX_PARAMETERS)
+            );
+            return Err(UserError::new(message).hint("Lower the outputs of this layer or of the one before it."));
+        }
+        let parameter =
+            |(name, shape, draw): (&str, Vec<usize>, Draw)| ResolvedParameter { name: format!("{scope}.{name}"), shape, draw };
+        Ok(Resolved {
+            name: layer.name(),
+            label: layer.label(),
+            inputs,
+            output: inferred.output,
+            range: layer.def().range(),
+            parameters: inferred.parameters.into_iter().map(parameter).collect(),
+            flops: inferred.flops,
+            branches: inferred.branches,
+            path,
+            scope,
+        })
+    }
+
+    fn inferred(&mut self, layer: &Layer, inputs: &[Port]) -> Result<Inferred, UserError> {
+        if let Some(tokens) = inputs.iter().find(|port| port.dtype == Dtype::U32).filter(|_| !layer.def().takes_tokens()) {
+            let message = format!("{} computes with numbers, but gets {tokens}.", layer.name());
+            return Err(UserError::new(message).hint("Insert `embedding` before it."));
+        }
+        layer.def().infer(self, inputs)
+    }
+}
+
+fn join(scope: &str, i: usize) -> String {
+    if scope.is_empty() { i.to_string() } else { format!("{scope}.{i}") }
+}
+
+/// Number of elements; saturates.
+pub(crate) fn elements(shape: &[usize]) -> u64 {
+    shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64))
+}
+
+/// A shape as a person writes it: `16×7×7`.
+pub(crate) fn times(shape: &[usize]) -> String {
+    if shape.is_empty() {
+        return "a single number".to_string();
+    }
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
+}
+
+/// A large number as a person reads it: `12.3 million`.
+pub(crate) fn thousands(n: u64) -> String {
+    let n = n as f64;
+    match n {
+        n if n >= 1e12 => format!("{:.1} trillion", n / 1e12),
+        n if n >= 1e9 => format!("{:.1} billion", n / 1e9),
+        n if n >= 1e6 => format!("{:.1} million", n / 1e6),
+        n => format!("{n}"),
+    }
+}
+
+/// The PyTorch modules of a list of layers, separated by commas.
+pub(crate) fn torch_list(layers: &[Layer], at: &[Resolved]) -> String {
+    layers.iter().zip(at).map(|(layer, at)| layer.def().torch(at)).collect::<Vec<_>>().join(", ")
+}
+
+/// A graph in the making, with what layers need to add themselves.
+pub(crate) struct Builder {
+    pub graph: Graph,
+    training: bool,
+    /// Next number that tells apart the dropouts.
+    salt: u32,
+    /// What every layer gave, by path.
+    pub activations: Vec<(String, Value)>,
+    /// Parameters in use, by [`ParamId`].
+    values: Vec<Option<Value>>,
+}
+
+impl Builder {
+    /// A graph that declares the parameters of `model`. `training` says whether dropouts drop.
+    pub fn new(model: &[Resolved], training: bool) -> Self {
+        let mut graph = Graph::new();
+        for parameter in flat(model).iter().flat_map(|layer| &layer.parameters) {
+            let shape = Shape::from(parameter.shape.as_slice());
+            graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group: 0 });
+        }
+        let values = vec![None; graph.parameters().len()];
+        Self { graph, training, salt: 0, activations: Vec::new(), values }
+    }
+
+    /// `x` as `[rows, …shape]`.
+    pub fn reshape(&mut self, x: Value, rows: usize, shape: &[usize]) -> Result<Value, OpError> {
+        let shape: Shape = std::iter::once(rows).chain(shape.iter().copied()).collect();
+        if *self.graph.shape(x) == shape { Ok(x) } else { self.graph.reshape(x, shape) }
+    }
+
+    /// Dropout where the program trains; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in
+    /// all programs.
+    pub fn dropout(&mut self, p: f64, x: Value) -> Result<Value, OpError> {
+        self.salt += 1;
+        if self.training && p > 0.0 { self.graph.dropout(x, p as f32, self.salt) } else { Ok(x) }
+    }
+
+    /// The value of a layer's parameter.
+    pub fn parameter(&mut self, at: &Resolved, name: &str) -> Result<Value, OpError> {
+        let full = format!("{}.{name}", at.scope);
+        let declared = self.graph.parameters().iter().position(|p| p.name == full);
+        self.parameter_at(declared.ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
+    }
+
+    fn parameter_at(&mut self, i: usize) -> Result<Value, OpError> {
+        if let Some(Some(value)) = self.values.get(i) {
+            return Ok(*value);
+        }
+        let value = self.graph.parameter(ParamId(i as u32))?;
+        if let Some(slot) = self.values.get_mut(i) {
+            *slot = Some(value);
+        }
+        Ok(value)
+    }
+
+    /// The values of all parameters, in the order in which they were declared.
+    pub fn all_parameters(&mut self) -> Result<Vec<Value>, OpError> {
+        (0..self.values.len()).map(|i| self.parameter_at(i)).collect()
+    }
+
+    /// Adds layers one after the other, each in its scope, and remembers what they give.
+    pub fn list(&mut self, layers: &[Layer], at: &[Resolved], x: Value) -> Result<Value, OpError> {
+        layers.iter().zip(at).try_fold(x, |x, (layer, at)| {
+            let outer = self.graph.enter_scope(&at.scope);
+            let y = layer.def().build(self, at, &[x])?;
+            self.graph.set_scope(outer);
+            self.activations.push((at.path.clone(), y));
+            Ok(y)
+        })
+    }
+}
