@@ -47,10 +47,10 @@ pub(crate) fn flops(kernel: &Kernel, reads: &[Arg], parameters: u32) -> u64 {
         }
         // Largest, exponential, sum, logarithm or quotient, gradient: about five passes of one operation.
         Kernel::Rows { rows, cols, .. } => 5 * u64::from(*rows) * u64::from(*cols),
-        Kernel::ScatterAdd { rows, width, .. } => u64::from(*rows) * u64::from(*width),
+        Kernel::IndexAdd { rows, width, .. } => u64::from(*rows) * u64::from(*width),
         Kernel::Norm => reads.iter().map(|a| 2 * u64::from(a.region.len)).sum(),
         Kernel::FlatUpdate { rule, scaled, .. } => u64::from(parameters) * (operations(&rule.expr) + u64::from(*scaled)),
-        Kernel::Gather { .. } | Kernel::CopyInto { .. } | Kernel::Record => 0,
+        Kernel::IndexSelect(_) | Kernel::CopyInto { .. } | Kernel::Record => 0,
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn flops(kernel: &Kernel, reads: &[Arg], parameters: u32) -> u64 {
 pub(crate) fn bytes(kernel: &Kernel, reads: &[Arg], writes: &[Arg], parameters: u32) -> u64 {
     let all = |args: &[Arg]| args.iter().map(|a| u64::from(a.region.len)).sum::<u64>();
     4 * match kernel {
-        Kernel::Gather { rows, width, .. } => u64::from(*rows) * (2 * u64::from(*width) + 1),
+        Kernel::IndexSelect(s) => u64::from(s.rows) * (s.element.words(s.width as usize) as u64 + u64::from(s.width) + 1),
         Kernel::CopyInto { outer, len, .. } => 2 * u64::from(*outer) * u64::from(*len),
         // Weight, gradient and slots are read; weight and slots are written.
         Kernel::FlatUpdate { rule, .. } => u64::from(parameters) * (3 + 2 * rule.slots.len() as u64),

@@ -18,11 +18,11 @@ pub(crate) fn check_operands(kernel: &Kernel, reads: &[(usize, usize)], writes: 
         }
         Kernel::MatMul(spec) => check_matmul(spec, reads, writes),
         Kernel::Rows { kind, rows, cols } => check_rows(*kind, *rows as usize, *cols as usize, reads, writes),
-        Kernel::Gather { rows, width, entries } => {
-            at_least(reads, &[numel(&[*entries, *width]), *rows as usize])?;
-            exact("writes", writes, &[numel(&[*rows, *width])])
+        Kernel::IndexSelect(spec) => {
+            at_least(reads, &[spec.table_len(), spec.rows as usize])?;
+            exact("writes", writes, &[numel(&[spec.rows, spec.width])])
         }
-        Kernel::ScatterAdd { rows, width, entries } => {
+        Kernel::IndexAdd { rows, width, entries } => {
             at_least(reads, &[numel(&[*rows, *width]), *rows as usize])?;
             exact("writes", writes, &[numel(&[*entries, *width])])
         }
@@ -124,11 +124,14 @@ fn check_rows(kind: RowsKind, rows: usize, cols: usize, reads: &[(usize, usize)]
 
 #[cfg(test)]
 mod tests {
+    use downhill_graph::kernel::{Element, IndexSelectSpec};
+
     use super::*;
 
     #[test]
     fn a_walk_beyond_an_operand_is_refused() {
-        let kernel = Kernel::Gather { rows: 2, width: 3, entries: 4 };
+        let spec = IndexSelectSpec { rows: 2, width: 3, stride: 3, entries: 4, element: Element::Word };
+        let kernel = Kernel::IndexSelect(spec);
         assert_eq!(check_operands(&kernel, &[(0, 12), (0, 2)], &[6]), Ok(()));
         assert!(check_operands(&kernel, &[(1, 12), (0, 2)], &[6]).is_err());
         assert!(check_operands(&kernel, &[(0, 12), (0, 2)], &[5]).is_err());

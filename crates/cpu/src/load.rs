@@ -1,12 +1,14 @@
 //! From the steps of a plan to loaded ops, with every operand checked against its buffer.
 
 use downhill_compile::{Arg, ExecError, Plan, Region, Space, StateOffsets, Step};
-use downhill_graph::kernel::{Kernel, MapSpec, MatLayout, MatMulSpec, ReduceKind, RowsKind, Strides, UpdateGroup, UpdateRule};
+use downhill_graph::kernel::{
+    IndexSelectSpec, Kernel, MapSpec, MatLayout, MatMulSpec, ReduceKind, RowsKind, Strides, UpdateGroup, UpdateRule,
+};
 use downhill_graph::{Expr, ExprOp};
 use smallvec::SmallVec;
 
 use crate::arena::Operand;
-use crate::kernels::{AccuracyOp, CopyOp, GatherOp, LossOp, RecordOp, ReduceOp, RowsOp, ScatterAddOp, UpdateOp};
+use crate::kernels::{AccuracyOp, CopyOp, IndexAddOp, IndexSelectOp, LossOp, RecordOp, ReduceOp, RowsOp, UpdateOp};
 use crate::matmul::MatMulOp;
 use crate::op::{Op, Program};
 use crate::rewrite::{with_scalars, with_scaled_gradient};
@@ -97,13 +99,13 @@ impl Loader<'_> {
             Kernel::Reduce { map, kind } => Op::Reduce(self.reduce(step, map, *kind)?),
             Kernel::MatMul(spec) => Op::MatMul(Box::new(self.matmul(step, spec)?)),
             Kernel::Rows { kind, rows, cols } => self.rows(step, *kind, u64::from(*rows), u64::from(*cols))?,
-            Kernel::Gather { rows, width, entries } => Op::Gather(GatherOp {
-                table: self.read(step, 0, u64::from(*entries) * u64::from(*width))?,
-                indices: self.read(step, 1, u64::from(*rows))?,
-                out: self.write(step, 0, u64::from(*rows) * u64::from(*width))?,
-                width: self.positive(*width)?,
+            Kernel::IndexSelect(spec) => Op::IndexSelect(IndexSelectOp {
+                table: self.read(step, 0, spec.table_len() as u64)?,
+                indices: self.read(step, 1, u64::from(spec.rows))?,
+                out: self.write(step, 0, u64::from(spec.rows) * u64::from(spec.width))?,
+                spec: IndexSelectSpec { width: self.positive(spec.width)? as u32, ..*spec },
             }),
-            Kernel::ScatterAdd { rows, width, entries } => Op::ScatterAdd(ScatterAddOp {
+            Kernel::IndexAdd { rows, width, entries } => Op::IndexAdd(IndexAddOp {
                 values: self.read(step, 0, u64::from(*rows) * u64::from(*width))?,
                 indices: self.read(step, 1, u64::from(*rows))?,
                 out: self.write(step, 0, u64::from(*entries) * u64::from(*width))?,

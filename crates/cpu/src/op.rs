@@ -4,7 +4,7 @@ use downhill_graph::StepScalars;
 
 use crate::arena::{Memory, Operand};
 use crate::budget::Budget;
-use crate::kernels::{AccuracyOp, CopyOp, GatherOp, LossOp, RecordOp, ReduceOp, RowsOp, ScatterAddOp, UpdateOp, norm};
+use crate::kernels::{AccuracyOp, CopyOp, IndexAddOp, IndexSelectOp, LossOp, RecordOp, ReduceOp, RowsOp, UpdateOp, norm};
 use crate::matmul::{Cursor, MatMulOp, Panels};
 use crate::vm::{Machine, MapOp, Target};
 
@@ -17,8 +17,8 @@ pub(crate) enum Op {
     Rows(RowsOp),
     Loss(LossOp),
     Accuracy(AccuracyOp),
-    Gather(GatherOp),
-    ScatterAdd(ScatterAddOp),
+    IndexSelect(IndexSelectOp),
+    IndexAdd(IndexAddOp),
     Copy(CopyOp),
     Norm { reads: Vec<Operand>, out: Operand },
     Update(UpdateOp),
@@ -79,8 +79,8 @@ impl Op {
             Op::Rows(rows) => rows.run(memory),
             Op::Loss(loss) => loss.run(memory),
             Op::Accuracy(accuracy) => accuracy.run(memory),
-            Op::Gather(gather) => gather.run(memory),
-            Op::ScatterAdd(scatter) => scatter.run(memory),
+            Op::IndexSelect(select) => select.run(memory),
+            Op::IndexAdd(add) => add.run(memory),
             Op::Copy(copy) => copy.run(memory),
             Op::Norm { reads, out } => norm(reads, out, memory),
             Op::Update(update) => update.run(machine, memory, step),

@@ -173,7 +173,7 @@ fn network() -> Result<Graph, OpError> {
         let (lr, decay) = if i % 2 == 0 { (ScalarId::LR, ScalarId::DECAY) } else { (ScalarId(2), ScalarId(3)) };
         updates.push(Updated { id, lr, decay });
     }
-    let x = graph.gather(params[0], entries)?;
+    let x = graph.index_select(params[0], entries)?;
     let h = graph.linear(x, params[1], Some(params[2]))?;
     let h = graph.unary(UnaryOp::Gelu, h)?;
     let h = graph.dropout(h, 0.25, 1)?;
@@ -240,7 +240,8 @@ mod tests {
     #[test]
     fn the_self_test_has_every_kernel_family() {
         let families: BTreeSet<&str> = [true, false].iter().flat_map(|f| plan(*f).steps).map(|s| s.kernel.family()).collect();
-        let all = ["copy_into", "flat_update", "gather", "map", "matmul", "norm", "record", "reduce", "rows", "scatter_add"];
+        let all =
+            ["copy_into", "flat_update", "index_add", "index_select", "map", "matmul", "norm", "record", "reduce", "rows"];
         assert_eq!(families.into_iter().collect::<Vec<_>>(), all);
     }
 

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use crate::interp::{Env, Tensor};
 use crate::kernel::{LossKind, ReduceKind};
 use crate::ops::{
-    Binary, Concat, Dropout, Expand, Gather, LogSoftmax, Loss, MatMul, Op, Pad, Permute, Reduce, Reshape, Select, Slice,
+    Binary, Concat, Dropout, Expand, IndexSelect, LogSoftmax, Loss, MatMul, Op, Pad, Permute, Reduce, Reshape, Select, Slice,
     Softmax, Unary,
 };
 use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, StepScalars, UnaryOp, Value, autodiff};
@@ -223,7 +223,7 @@ impl<'a> Builder<'a> {
         if c & 1 == 1 && shape.rank() > 0 {
             let indices: Vec<u32> = (0..1 + b % 5).map(|i| (i * b) as u32 % (shape[0] as u32 + 1)).collect();
             let indices = self.feed(Tensor::u32([indices.len()], &indices));
-            return self.apply(Gather, &[x, indices]);
+            return self.apply(IndexSelect::ROWS, &[x, indices]);
         }
         let last = shape.last().copied().unwrap_or(1);
         let mask = (0..last).map(|i| f64::from(b >> (i % 8) as u32 & 1 == 1)).collect();

@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use crate::kernel::{LossKind, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, Gather, LogSoftmax, Loss, MatMul, Norm, Pad,
-    ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, Softmax, Unary, Updated,
+    Accuracy, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, IndexSelect, LogSoftmax, Loss, MatMul, Norm, Pad,
+    ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, Softmax, Table, Unary, Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, UnaryOp, Value};
 
@@ -198,9 +198,14 @@ impl Graph {
         self.apply(Accuracy, &inputs)
     }
 
-    /// Entries of a table `[entries, …]` by indices u32 of any shape.
-    pub fn gather(&mut self, table: Value, indices: Value) -> Built {
-        self.apply(Gather, &[table, indices])
+    /// Entries of a table `[entries, …]` by indices u32 of any shape: `[indices…, …]`.
+    pub fn index_select(&mut self, table: Value, indices: Value) -> Built {
+        self.apply(IndexSelect::ROWS, &[table, indices])
+    }
+
+    /// Entries by indices u32 out of a table that is laid out otherwise, as windows or as bytes: see [`Table`].
+    pub fn index_select_from(&mut self, layout: Table, table: Value, indices: Value) -> Built {
+        self.apply(IndexSelect { table: layout }, &[table, indices])
     }
 }
 

@@ -192,8 +192,8 @@ impl Program<'_> {
         let name = split.name();
         let table = cx.graph.new_feed(format!("{name}.x"), self.input_ty(self.samples), FeedKind::Resident)?;
         let labels = cx.graph.new_feed(format!("{name}.y"), self.target_ty(self.samples), FeedKind::Resident)?;
-        let x = cx.graph.gather(table, indices)?;
-        let y = cx.graph.gather(labels, indices)?;
+        let x = cx.graph.index_select(table, indices)?;
+        let y = cx.graph.index_select(labels, indices)?;
         let rows = cx.graph.shape(indices).numel();
         Ok((self.shaped(cx, x, rows)?, y))
     }

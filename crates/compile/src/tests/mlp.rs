@@ -57,7 +57,7 @@ impl Mlp {
         let y = g.declare_feed(feed("y", target, FeedKind::Resident));
         let indices = g.declare_feed(feed("indices", TensorTy::u32([self.batch]), FeedKind::PerStep));
         let [x, y, indices] = [x, y, indices].map(|f| g.feed(f).unwrap());
-        let (mut h, target) = (g.gather(x, indices).unwrap(), g.gather(y, indices).unwrap());
+        let (mut h, target) = (g.index_select(x, indices).unwrap(), g.index_select(y, indices).unwrap());
         let mut params = Vec::new();
         for (i, pair) in self.sizes.windows(2).enumerate() {
             g.enter_scope(&format!("{}.linear", 2 * i));

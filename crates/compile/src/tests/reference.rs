@@ -1,7 +1,9 @@
 //! A plan interpreter in f64: kernels as their documentation says, slow and obviously right. With it this crate checks its plans
 //! without a backend.
 
-use downhill_graph::kernel::{Kernel, LossKind, MapSpec, MatLayout, MatMulSpec, ReduceKind, RowsKind, UpdateGroup, UpdateRule};
+use downhill_graph::kernel::{
+    Element, IndexSelectSpec, Kernel, LossKind, MapSpec, MatLayout, MatMulSpec, ReduceKind, RowsKind, UpdateGroup, UpdateRule,
+};
 use downhill_graph::{Expr, ScalarId, StepScalars};
 use downhill_tensor::rng::{Stream, hash, uniform};
 
@@ -52,9 +54,9 @@ impl Machine {
             Kernel::Reduce { map, kind } => vec![reduce(map, *kind, &reads, scalars)],
             Kernel::MatMul(spec) => matmul(spec, &reads, scalars),
             Kernel::Rows { kind, rows, cols } => rows_kernel(*kind, *rows as usize, *cols as usize, &reads),
-            Kernel::Gather { rows, width, entries } => vec![gather(&reads, *rows as usize, *width as usize, *entries as usize)],
-            Kernel::ScatterAdd { rows, width, entries } => {
-                vec![scatter_add(&reads, *rows as usize, *width as usize, *entries as usize)]
+            Kernel::IndexSelect(spec) => vec![index_select(spec, &reads)],
+            Kernel::IndexAdd { rows, width, entries } => {
+                vec![index_add(&reads, *rows as usize, *width as usize, *entries as usize)]
             }
             Kernel::Norm => {
                 let squares: f64 = reads.iter().flat_map(|r| (0..r.arg.region.len as usize).map(|i| r.at(i).powi(2))).sum();
@@ -155,8 +157,13 @@ impl Operand<'_> {
         self.machine.cell(region.space, (region.offset + start + self.batch * per_batch) as usize + i)
     }
 
+    /// The word as it lies there: a way through a float could change the bits of a NaN.
     fn index(&self, i: usize) -> usize {
-        (self.at(i) as f32).to_bits() as usize
+        let Arg { region, start, per_batch } = self.arg;
+        match region.space {
+            Space::Data => self.machine.data[(region.offset + start + self.batch * per_batch) as usize + i] as usize,
+            Space::Arena => (self.at(i) as f32).to_bits() as usize,
+        }
     }
 }
 
@@ -246,16 +253,23 @@ fn matmul(spec: &MatMulSpec, reads: &[Operand<'_>], scalars: &StepScalars) -> Ve
     results
 }
 
-fn gather(reads: &[Operand<'_>], rows: usize, width: usize, entries: usize) -> Vec<f64> {
-    let mut out = Vec::with_capacity(rows * width);
-    for row in 0..rows {
-        let entry = reads[1].index(row);
-        out.extend((0..width).map(|c| if entry < entries { reads[0].at(entry * width + c) } else { 0.0 }));
-    }
-    out
+fn index_select(spec: &IndexSelectSpec, reads: &[Operand<'_>]) -> Vec<f64> {
+    let element = |start: usize, i: usize| match spec.element {
+        Element::Word => reads[0].at(start + i),
+        Element::Byte { scale, shift } => {
+            let byte = reads[0].index(start + i / 4) >> (8 * (i % 4)) & 255;
+            f64::from(scale) * byte as f64 + f64::from(shift)
+        }
+    };
+    let entry = |row: usize| {
+        let index = reads[1].index(row);
+        let fits = index < spec.entries as usize;
+        (0..spec.width as usize).map(move |i| if fits { element(index * spec.stride as usize, i) } else { 0.0 })
+    };
+    (0..spec.rows as usize).flat_map(entry).collect()
 }
 
-fn scatter_add(reads: &[Operand<'_>], rows: usize, width: usize, entries: usize) -> Vec<f64> {
+fn index_add(reads: &[Operand<'_>], rows: usize, width: usize, entries: usize) -> Vec<f64> {
     let mut out = vec![0.0; entries * width];
     for row in 0..rows {
         let entry = reads[1].index(row);

@@ -6,7 +6,7 @@ mod reduce;
 mod rows;
 mod update;
 
-pub(crate) use index::{CopyOp, GatherOp, ScatterAddOp};
+pub(crate) use index::{CopyOp, IndexAddOp, IndexSelectOp};
 pub(crate) use loss::{AccuracyOp, LossOp};
 pub(crate) use reduce::ReduceOp;
 pub(crate) use rows::{RowsOp, norm};

@@ -121,8 +121,8 @@ pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> 
         }
         Kernel::Rows { kind: RowsKind::Accuracy { weighted }, rows, cols } => loss::accuracy(&mut cx, *weighted, *rows, *cols),
         Kernel::Rows { kind, rows, cols } => rows::lower(&mut cx, *kind, *rows, *cols),
-        Kernel::Gather { rows, width, entries } => index::gather(&mut cx, *rows, *width, *entries),
-        Kernel::ScatterAdd { rows, width, entries } => index::scatter_add(&mut cx, *rows, *width, *entries),
+        Kernel::IndexSelect(spec) => index::index_select(&mut cx, spec),
+        Kernel::IndexAdd { rows, width, entries } => index::index_add(&mut cx, *rows, *width, *entries),
         Kernel::CopyInto { outer, len, stride, start } => copy::lower(&mut cx, *outer, *len, *stride, *start),
         Kernel::Norm => norm::lower(&mut cx),
         Kernel::FlatUpdate { rule, groups, scaled } => update::lower(&mut cx, rule, groups, *scaled),

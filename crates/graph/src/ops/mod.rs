@@ -10,6 +10,7 @@ use crate::kernel::Lowered;
 use crate::{Graph, Node, OpError, Value};
 
 pub use case::{OpCase, compare};
+pub use index_select::Table;
 pub use update::Updated;
 pub use vjp::Vjp;
 
@@ -155,10 +156,10 @@ ops! {
     log_softmax::LogSoftmax,
     /// Its gradient.
     log_softmax::LogSoftmaxGrad,
-    /// Rows of a table.
-    gather::Gather,
-    /// Sums of rows into a table.
-    scatter_add::ScatterAdd,
+    /// Entries of a table by index.
+    index_select::IndexSelect,
+    /// Sums of rows into a table by index.
+    index_add::IndexAdd,
     /// A loss and its gradient.
     loss::Loss,
     /// Share of right predictions.
@@ -178,7 +179,8 @@ mod concat;
 mod dropout;
 mod elementwise;
 mod expand;
-mod gather;
+mod index_add;
+mod index_select;
 mod leaf;
 mod log_softmax;
 mod loss;
@@ -187,7 +189,6 @@ mod pad;
 mod permute;
 mod reduce;
 mod reshape;
-mod scatter_add;
 mod slice;
 mod softmax;
 mod update;

@@ -3,10 +3,14 @@
 //! A kernel holds attributes only. Its operands are given beside it, in the order its documentation names, as
 //! `reads` and `writes` (see [`Launch`]). Unless a kernel says otherwise, operands are contiguous and row-major.
 
+mod index_select;
+
 use std::fmt;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+
+pub use index_select::{Element, IndexSelectSpec};
 
 use crate::{Expr, ScalarId};
 
@@ -201,18 +205,10 @@ pub enum Kernel {
         /// Elements per row.
         cols: u32,
     },
-    /// Reads a table `[entries, width]` and indices u32 `[rows]`; writes `[rows, width]`. 32-bit copies, so the table may be u32. An index
-    /// out of range gives zeros.
-    Gather {
-        /// Number of indices.
-        rows: u32,
-        /// Elements per entry.
-        width: u32,
-        /// Entries in the table.
-        entries: u32,
-    },
+    /// See [`IndexSelectSpec`].
+    IndexSelect(IndexSelectSpec),
     /// Reads values `[rows, width]` and indices u32 `[rows]`; writes `[entries, width]`, each entry the sum of its rows in order.
-    ScatterAdd {
+    IndexAdd {
         /// Number of indices.
         rows: u32,
         /// Elements per entry.
@@ -257,8 +253,8 @@ impl Kernel {
             Kernel::Reduce { .. } => "reduce",
             Kernel::MatMul(_) => "matmul",
             Kernel::Rows { .. } => "rows",
-            Kernel::Gather { .. } => "gather",
-            Kernel::ScatterAdd { .. } => "scatter_add",
+            Kernel::IndexSelect(_) => "index_select",
+            Kernel::IndexAdd { .. } => "index_add",
             Kernel::CopyInto { .. } => "copy_into",
             Kernel::Norm => "norm",
             Kernel::FlatUpdate { .. } => "flat_update",
@@ -285,7 +281,8 @@ impl fmt::Display for Kernel {
                 if s.row_sum { f.write_str(" + row sums") } else { Ok(()) }
             }
             Kernel::Rows { kind, rows, cols } => write!(f, "{} {rows}×{cols}", kind.name()),
-            Kernel::Gather { rows, width, entries } | Kernel::ScatterAdd { rows, width, entries } => {
+            Kernel::IndexSelect(spec) => spec.fmt(f),
+            Kernel::IndexAdd { rows, width, entries } => {
                 write!(f, "{} {rows}×{width} of {entries}", self.family())
             }
             Kernel::CopyInto { outer, len, stride, start } => write!(f, "copy_into {outer}×{len} every {stride} from {start}"),

@@ -1,4 +1,4 @@
-//! Sums of rows into a table: the gradient of [`Gather`].
+//! Sums of rows into a table by index: the gradient of [`IndexSelect`].
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::case::normal;
 use super::check::{float, integer, types};
-use super::{Gather, OpCase, OpDef, Vjp};
+use super::{IndexSelect, OpCase, OpDef, Vjp};
 use crate::interp::{Env, Tensor};
 use crate::kernel::{Kernel, Launch, Lowered, Operand};
 use crate::{Graph, Node, OpError, Value};
@@ -15,13 +15,13 @@ use crate::{Graph, Node, OpError, Value};
 /// Inputs: values `indices.shape ++ entry` and indices u32; output `[entries] ++ entry`, zero where no index points. An index out of
 /// range adds nothing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScatterAdd {
+pub struct IndexAdd {
     /// Entries of the table.
     pub entries: usize,
 }
 
-impl OpDef for ScatterAdd {
-    const NAME: &'static str = "scatter_add";
+impl OpDef for IndexAdd {
+    const NAME: &'static str = "index_add";
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [values, indices] = types(Self::NAME, inputs)?;
@@ -38,7 +38,7 @@ impl OpDef for ScatterAdd {
 
     fn vjp(&self, cx: &mut Vjp<'_>) -> SmallVec<[Option<Value>; 4]> {
         let (indices, grad) = (cx.input(1), cx.grad());
-        smallvec![grad.map(|g| cx.apply(Gather, &[g, indices])), None]
+        smallvec![grad.map(|g| cx.apply(IndexSelect::ROWS, &[g, indices])), None]
     }
 
     fn eval(&self, inputs: &[&Tensor], outputs: &[TensorTy], _: &mut Env) -> Vec<Tensor> {
@@ -56,7 +56,7 @@ impl OpDef for ScatterAdd {
     }
 
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
-        let kernel = Kernel::ScatterAdd {
+        let kernel = Kernel::IndexAdd {
             rows: graph.shape(node.inputs[1]).numel() as u32,
             width: node.outputs[0].shape[1..].iter().product::<usize>() as u32,
             entries: self.entries as u32,
@@ -69,12 +69,12 @@ impl OpDef for ScatterAdd {
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "scatter_add<{}>", self.entries)
+        write!(f, "index_add<{}>", self.entries)
     }
 
     fn cases() -> Vec<OpCase> {
         let case = |name: &str, entries, shape: &[usize], indices: Tensor| {
-            OpCase::new(format!("scatter_add {name}"), ScatterAdd { entries }, vec![normal(shape, 1), indices]).gradients(&[0])
+            OpCase::new(format!("index_add {name}"), IndexAdd { entries }, vec![normal(shape, 1), indices]).gradients(&[0])
         };
         vec![
             case("one", 1, &[1, 1], Tensor::u32([1], &[0])),
