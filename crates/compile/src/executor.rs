@@ -70,7 +70,7 @@ pub trait Executor {
     /// When the buffers cannot grow or a kernel is not supported.
     fn load(&mut self, plan: &Plan) -> Result<ProgramId, ExecError>;
 
-    /// Forgets a program.
+    /// Forgets a program that nothing queued refers to; its number is given to a later one.
     fn unload(&mut self, program: ProgramId);
 
     /// Writes words into a buffer, after what was submitted before and before what is submitted later.

@@ -140,9 +140,13 @@ impl Executor for CpuExecutor {
         for op in &program.ops {
             self.scratch.reserve(op).map_err(out_of_memory)?;
         }
-        let id = ProgramId(self.programs.len() as u32);
-        self.programs.push(Some(program));
-        Ok(id)
+        let free = self.programs.iter().position(Option::is_none);
+        let at = free.unwrap_or(self.programs.len());
+        match self.programs.get_mut(at) {
+            Some(slot) => *slot = Some(program),
+            None => self.programs.push(Some(program)),
+        }
+        Ok(ProgramId(at as u32))
     }
 
     fn unload(&mut self, program: ProgramId) {

@@ -1,3 +1,5 @@
+use std::rc::Rc;
+
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 use serde::{Deserialize, Serialize};
@@ -12,11 +14,11 @@ pub struct SamplerPosition {
 }
 
 /// Hands out sample indices: a seeded permutation per epoch, read without gaps, so that a batch may run across the border of
-/// two epochs (or of many, when the set is smaller than the batch).
+/// two epochs (or of many, when the set is smaller than the batch). A clone shares the permutation until one of the two reaches another epoch.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     seed: u32,
-    order: Vec<u32>,
+    order: Rc<Vec<u32>>,
     position: SamplerPosition,
 }
 
@@ -28,7 +30,7 @@ impl Sampler {
     pub fn new(seed: u32, len: usize) -> Self {
         let count = u32::try_from(len).ok().filter(|&n| n > 0);
         let count = count.expect("a sampler needs between 1 and 2^32 - 1 samples");
-        let mut sampler = Self { seed, order: (0..count).collect(), position: SamplerPosition::default() };
+        let mut sampler = Self { seed, order: Rc::new((0..count).collect()), position: SamplerPosition::default() };
         sampler.shuffle();
         sampler
     }
@@ -63,8 +65,11 @@ impl Sampler {
             let message = format!("The saved position {} lies beyond the {} samples.", position.index, self.order.len());
             return Err(UserError::at("sampler", message).hint("The snapshot belongs to another data set."));
         }
+        let same_epoch = self.position.epoch == position.epoch;
         self.position = position;
-        self.shuffle();
+        if !same_epoch {
+            self.shuffle();
+        }
         Ok(())
     }
 
@@ -75,10 +80,11 @@ impl Sampler {
 
     /// Puts `order` into the permutation of the present epoch, whatever it was before.
     fn shuffle(&mut self) {
-        for (value, i) in self.order.iter_mut().zip(0..) {
+        let order = Rc::make_mut(&mut self.order);
+        for (value, i) in order.iter_mut().zip(0..) {
             *value = i;
         }
-        Rng::new(self.seed, Stream::Order, self.position.epoch).shuffle(&mut self.order);
+        Rng::new(self.seed, Stream::Order, self.position.epoch).shuffle(order);
     }
 }
 
@@ -126,6 +132,21 @@ mod tests {
             resumed.restore(whole.position()).unwrap();
             prop_assert_eq!(draw(&mut whole, after), draw(&mut resumed, after));
         }
+    }
+
+    #[test]
+    fn a_clone_shares_the_order_until_an_epoch_ends() {
+        let mut sampler = Sampler::new(1, 10);
+        draw(&mut sampler, 12);
+        let mut ahead = sampler.clone();
+        ahead.restore(SamplerPosition { epoch: 1, index: 1 }).unwrap();
+        assert_eq!(draw(&mut ahead, 2)[1], draw(&mut sampler, 1)[0]);
+        assert!(Rc::ptr_eq(&ahead.order, &sampler.order));
+        draw(&mut ahead, 10);
+        assert!(!Rc::ptr_eq(&ahead.order, &sampler.order));
+        let mut again = Sampler::new(1, 10);
+        draw(&mut again, 13);
+        assert_eq!(draw(&mut sampler, 20), draw(&mut again, 20));
     }
 
     #[test]

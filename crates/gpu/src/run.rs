@@ -75,9 +75,13 @@ impl Executor for GpuExecutor {
         let lowered = program::dispatches(self.device.style(), plan)?;
         self.grow(&Needs::of(plan, &lowered))?;
         let program = self.build(plan, &lowered)?;
-        let id = ProgramId(self.programs.len() as u32);
-        self.programs.push(Some(program));
-        Ok(id)
+        let free = self.programs.iter().position(Option::is_none);
+        let at = free.unwrap_or(self.programs.len());
+        match self.programs.get_mut(at) {
+            Some(slot) => *slot = Some(program),
+            None => self.programs.push(Some(program)),
+        }
+        Ok(ProgramId(at as u32))
     }
 
     fn unload(&mut self, program: ProgramId) {

@@ -8,7 +8,7 @@ use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, Scalar
 use downhill_tensor::{TensorTy, UserError};
 
 use crate::check::Checked;
-use crate::layers::def::Builder;
+use crate::layers::def::{Builder, Resolved, flat};
 use crate::losses::Targets;
 use crate::scalars::CLIP_NORM;
 use crate::{Experiment, Signature, Task};
@@ -32,8 +32,9 @@ impl Split {
     }
 }
 
-/// What a program does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// What a program does. A program computes what it is asked to output and keeps nothing else: memory is reused as soon as nobody
+/// needs what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProgramKind {
     /// One training step: forward, backward, update, record. Output `loss`, and `grad_norm` where gradients are clipped by
     /// norm.
@@ -48,44 +49,71 @@ pub enum ProgramKind {
         /// Which part.
         split: Split,
     },
-    /// Forward only, without dropout, on the feed `map.x` `[rows, features]`. Outputs: every layer's activation under its
-    /// path, and `output`: probabilities, or values.
-    Map {
+    /// The answer to some rows: forward only, without dropout, on the feed `rows.x` `[rows, features]`. Its one output is `output`:
+    /// probabilities, or values.
+    Predict {
         /// Rows.
         rows: usize,
     },
-    /// Forward and backward on the feeds `probe.x` and `probe.y`, with dropout as a training step of the same scalars has it.
-    /// Outputs: `loss`, every layer's activation under its path, its gradient under `grad:<path>`, every parameter's gradient
-    /// under `grad:<name>`.
-    Probe {
+    /// Some of the tensors on the way, each an output under the name it was asked for by.
+    ///
+    /// | name | what |
+    /// |---|---|
+    /// | `input` | the samples as the first layer sees them, `[rows, …]` |
+    /// | `model[2]`, `model[0].residual[1]` | what the layer at this path gives, `[rows, …]` |
+    /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
+    /// | `loss` | the mean loss; only with gradients |
+    /// | `grad:input`, `grad:model[2]`, `grad:0.weight` | the loss's gradient by that tensor or parameter; only with gradients |
+    Inspect {
         /// Rows.
         rows: usize,
+        /// What to output, in this order; a name that comes twice is one output.
+        tensors: Vec<String>,
+        /// Without: forward only, without dropout, on the feed `rows.x`, as [`ProgramKind::Predict`]. With: as a training step of
+        /// the same scalars computes it, dropout included, on the feeds `batch.x` and `batch.y`; backward as far as a `grad:` asks.
+        with_gradients: bool,
     },
 }
+
+impl ProgramKind {
+    /// An inspection of these tensors; with gradients where one of them is a `grad:` or the `loss`.
+    pub fn inspect<S: Into<String>>(rows: usize, tensors: impl IntoIterator<Item = S>) -> Self {
+        let tensors: Vec<String> = tensors.into_iter().map(Into::into).collect();
+        let with_gradients = tensors.iter().any(|name| name == "loss" || name.starts_with(GRADIENT));
+        ProgramKind::Inspect { rows, tensors, with_gradients }
+    }
+}
+
+/// What the name of a gradient begins with.
+const GRADIENT: &str = "grad:";
 
 /// Makes the graph of one program. All programs of an experiment declare the same parameters.
 ///
 /// # Errors
-/// When a part of the data that the program reads is empty.
-pub fn build(checked: &Checked, kind: ProgramKind) -> Result<Graph, UserError> {
+/// When a part of the data that the program reads is empty, and when a tensor that is asked for does not exist; the path is then its name.
+pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> {
     let Checked { experiment, signature, .. } = checked;
     let samples = match kind {
         ProgramKind::Train { .. } | ProgramKind::Eval { split: Split::Train, .. } => signature.train,
         ProgramKind::Eval { split: Split::Validation, .. } => signature.validation,
-        ProgramKind::Map { rows } | ProgramKind::Probe { rows } => rows,
+        ProgramKind::Predict { rows } | ProgramKind::Inspect { rows, .. } => *rows,
     };
     if samples == 0 {
         return Err(UserError::at("data", "There are no samples in this part of the data.")
             .hint("Change `validation`, the share held out."));
     }
-    let training = matches!(kind, ProgramKind::Train { .. } | ProgramKind::Probe { .. });
-    let mut builder = Builder::new(&checked.layers, training);
+    if let ProgramKind::Inspect { tensors, with_gradients, .. } = kind {
+        tensors.iter().try_for_each(|name| known(name, &checked.layers, *with_gradients))?;
+    }
+    let noise = matches!(kind, ProgramKind::Train { .. } | ProgramKind::Inspect { with_gradients: true, .. });
+    let mut builder = Builder::new(&checked.layers, noise);
     let program = Program { checked, experiment, signature, samples };
     let built = match kind {
-        ProgramKind::Train { batch } => program.train(&mut builder, batch),
-        ProgramKind::Eval { rows, split } => program.eval(&mut builder, rows, split),
-        ProgramKind::Map { rows } => program.map(&mut builder, rows),
-        ProgramKind::Probe { rows } => program.probe(&mut builder, rows),
+        ProgramKind::Train { batch } => program.train(&mut builder, *batch),
+        ProgramKind::Eval { rows, split } => program.eval(&mut builder, *rows, *split),
+        ProgramKind::Predict { rows } => program.predict(&mut builder, *rows),
+        ProgramKind::Inspect { rows, tensors, with_gradients: false } => program.inspect(&mut builder, *rows, tensors),
+        ProgramKind::Inspect { rows, tensors, with_gradients: true } => program.inspect_step(&mut builder, *rows, tensors),
     };
     // The shapes were checked, so a refusal is a gap between what a layer promised and what its ops do.
     built.map_err(|e| {
@@ -93,6 +121,19 @@ pub fn build(checked: &Checked, kind: ProgramKind) -> Result<Graph, UserError> {
             .hint("Please report this together with the experiment.")
     })?;
     Ok(builder.graph)
+}
+
+/// Whether an inspection can output a tensor of this name.
+fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), UserError> {
+    let layers = flat(model);
+    let layer = |name: &str| name == "input" || layers.iter().any(|layer| layer.path == name);
+    let parameter = |name: &str| layers.iter().any(|layer| layer.parameters.iter().any(|p| p.name == name));
+    match name.strip_prefix(GRADIENT) {
+        Some(of) if with_gradients && (layer(of) || parameter(of)) => Ok(()),
+        None if layer(name) || name == "output" || (with_gradients && name == "loss") => Ok(()),
+        _ => Err(UserError::at(name, "This network has no tensor of this name to look at.")
+            .hint("There are `input`, `output` and paths like `model[0]`, and with gradients `loss`, `grad:model[0]` and `grad:0.weight`.")),
+    }
 }
 
 struct Program<'a> {
@@ -141,42 +182,74 @@ impl Program<'_> {
         Ok(())
     }
 
-    fn map(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
-        let x = cx.graph.new_feed("map.x", self.input_ty(rows), FeedKind::Resident)?;
-        let x = self.shaped(cx, x, rows)?;
-        let y = self.forward(cx, x)?;
-        let output = match self.loss() {
-            LossKind::CrossEntropy { .. } => cx.graph.softmax(y, -1)?,
-            LossKind::BceWithLogits => cx.graph.unary(UnaryOp::Sigmoid, y)?,
-            LossKind::Mse | LossKind::L1 | LossKind::Huber(_) => y,
-        };
-        for (path, value) in std::mem::take(&mut cx.activations) {
-            cx.graph.output(path, value);
-        }
+    fn predict(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
+        let x = self.given(cx, "rows.x", rows)?;
+        let prediction = self.forward(cx, x)?;
+        let output = self.answer(cx, prediction)?;
         cx.graph.output("output", output);
         Ok(())
     }
 
-    fn probe(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
-        let x = cx.graph.new_feed("probe.x", self.input_ty(rows), FeedKind::Resident)?;
-        let y = cx.graph.new_feed("probe.y", self.target_ty(rows), FeedKind::Resident)?;
-        let x = self.shaped(cx, x, rows)?;
+    fn inspect(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
+        let x = self.given(cx, "rows.x", rows)?;
+        let prediction = self.forward(cx, x)?;
+        let named = self.named(cx, x, prediction, tensors)?;
+        put_out(cx, tensors, &named);
+        Ok(())
+    }
+
+    fn inspect_step(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
+        let x = self.given(cx, "batch.x", rows)?;
+        let y = cx.graph.new_feed("batch.y", self.target_ty(rows), FeedKind::Resident)?;
         let prediction = self.forward(cx, x)?;
         let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
-        cx.graph.output("loss", loss);
-        let parameters = cx.all_parameters()?;
-        let mut named = std::mem::take(&mut cx.activations);
-        for (path, value) in &named {
-            cx.graph.output(path.clone(), *value);
+        let mut named = self.named(cx, x, prediction, tensors)?;
+        let parameters: Vec<String> = cx.graph.parameters().iter().map(|p| p.name.clone()).collect();
+        let mut by = Vec::new();
+        for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {
+            let value = match parameters.iter().position(|name| name == of) {
+                Some(i) => Some(cx.parameter_at(i)?),
+                None => named.iter().find(|(name, _)| name == of).map(|(_, value)| *value),
+            };
+            by.extend(value.map(|value| (of, value)));
         }
-        let names: Vec<String> = cx.graph.parameters().iter().map(|p| p.name.clone()).collect();
-        named.extend(names.into_iter().zip(parameters));
-        let values: Vec<Value> = named.iter().map(|(_, value)| *value).collect();
+        let values: Vec<Value> = by.iter().map(|(_, value)| *value).collect();
         let gradients = autodiff::grad(&mut cx.graph, loss, &values);
-        for ((name, _), gradient) in named.iter().zip(gradients) {
-            cx.graph.output(format!("grad:{name}"), gradient);
-        }
+        named.push(("loss".to_string(), loss));
+        named.extend(by.iter().zip(gradients).map(|((of, _), gradient)| (format!("{GRADIENT}{of}"), gradient)));
+        put_out(cx, tensors, &named);
         Ok(())
+    }
+
+    /// Samples that are handed to the program, as the first layer sees them.
+    fn given(&self, cx: &mut Builder, feed: &str, rows: usize) -> Result<Value, OpError> {
+        let x = cx.graph.new_feed(feed, self.input_ty(rows), FeedKind::Resident)?;
+        self.shaped(cx, x, rows)
+    }
+
+    /// Everything that the forward pass gave, by name; the answer only where it is asked for.
+    fn named(
+        &self,
+        cx: &mut Builder,
+        x: Value,
+        prediction: Value,
+        tensors: &[String],
+    ) -> Result<Vec<(String, Value)>, OpError> {
+        let mut named = std::mem::take(&mut cx.activations);
+        named.push(("input".to_string(), x));
+        if tensors.iter().any(|name| name == "output") {
+            named.push(("output".to_string(), self.answer(cx, prediction)?));
+        }
+        Ok(named)
+    }
+
+    /// Probabilities where the loss works on logits, else the prediction itself.
+    fn answer(&self, cx: &mut Builder, prediction: Value) -> Result<Value, OpError> {
+        match self.loss() {
+            LossKind::CrossEntropy { .. } => cx.graph.softmax(prediction, -1),
+            LossKind::BceWithLogits => cx.graph.unary(UnaryOp::Sigmoid, prediction),
+            LossKind::Mse | LossKind::L1 | LossKind::Huber(_) => Ok(prediction),
+        }
     }
 
     fn forward(&self, cx: &mut Builder, x: Value) -> Result<Value, OpError> {
@@ -216,6 +289,16 @@ impl Program<'_> {
     }
 }
 
+/// Makes outputs of the tensors that are asked for.
+fn put_out(cx: &mut Builder, tensors: &[String], named: &[(String, Value)]) {
+    for (i, name) in tensors.iter().enumerate() {
+        let value = named.iter().find(|(known, _)| known == name);
+        if let (Some((_, value)), false) = (value, tensors[..i].contains(name)) {
+            cx.graph.output(name.clone(), *value);
+        }
+    }
+}
+
 /// `min(1, max / (norm + 1e-6))`, as `torch.nn.utils.clip_grad_norm_`.
 fn clip_factor(graph: &mut Graph, norm: Value) -> Result<Value, OpError> {
     let small = graph.constant(1e-6)?;
@@ -234,7 +317,6 @@ mod tests {
     use super::*;
     use crate::check::check;
     use crate::layers::Layer;
-    use crate::layers::def::flat;
     use crate::presets;
 
     fn checked(model: Json) -> Checked {
@@ -244,14 +326,20 @@ mod tests {
         check(experiment, signature).unwrap()
     }
 
-    fn kinds() -> [ProgramKind; 5] {
+    /// One of each kind; the inspections ask for every layer and, with gradients, for every gradient.
+    fn kinds(checked: &Checked) -> [ProgramKind; 6] {
         let eval = |split| ProgramKind::Eval { rows: 7, split };
+        let layers: Vec<String> = flat(&checked.layers).iter().map(|layer| layer.path.clone()).collect();
+        let parameters = flat(&checked.layers).into_iter().flat_map(|l| &l.parameters).map(|p| p.name.clone());
+        let gradients: Vec<String> = layers.iter().cloned().chain(parameters).map(|name| format!("grad:{name}")).collect();
+        let named = |name: &str| std::iter::once(name.to_string());
         [
             ProgramKind::Train { batch: 5 },
             eval(Split::Train),
             eval(Split::Validation),
-            ProgramKind::Map { rows: 9 },
-            ProgramKind::Probe { rows: 5 },
+            ProgramKind::Predict { rows: 9 },
+            ProgramKind::inspect(9, layers.iter().cloned().chain(named("output"))),
+            ProgramKind::inspect(5, named("loss").chain(layers.clone()).chain(gradients)),
         ]
     }
 
@@ -265,7 +353,7 @@ mod tests {
             let experiment = Experiment::parse(preset.json).unwrap().experiment;
             let signature = Signature::of(&experiment.data).unwrap();
             let checked = check(experiment, signature).unwrap();
-            let programs: Vec<Graph> = kinds().into_iter().map(|kind| build(&checked, kind).unwrap()).collect();
+            let programs: Vec<Graph> = kinds(&checked).iter().map(|kind| build(&checked, kind).unwrap()).collect();
             let feeds: Vec<_> = programs.iter().flat_map(Graph::feeds).collect();
             for program in &programs {
                 verify(program).unwrap();
@@ -278,15 +366,17 @@ mod tests {
     #[test]
     fn programs_name_what_can_be_read_from_them() {
         let checked = checked(json!([{ "residual": [{ "linear": { "out": 2 } }] }, { "linear": { "out": "classes" } }]));
-        let named = |kind| outputs(&build(&checked, kind).unwrap()).into_iter().map(String::from).collect::<Vec<_>>();
-        assert_eq!(named(kinds()[0]), ["loss", "grad_norm"]);
-        assert_eq!(named(kinds()[1]), ["loss", "accuracy"]);
+        let named = kinds(&checked)
+            .map(|kind| outputs(&build(&checked, &kind).unwrap()).into_iter().map(String::from).collect::<Vec<_>>());
+        assert_eq!(named[0], ["loss", "grad_norm"]);
+        assert_eq!(named[1], ["loss", "accuracy"]);
+        assert_eq!(named[3], ["output"]);
         let layers = ["model[0].residual[0]", "model[0]", "model[1]"];
-        assert_eq!(named(kinds()[3]), [&layers[..], &["output"]].concat());
-        let probe = named(kinds()[4]);
-        assert_eq!(probe[..4], [&["loss"], &layers[..]].concat());
-        assert_eq!(probe[4..7], layers.map(|path| format!("grad:{path}")));
-        assert_eq!(probe[7..], ["0.0.weight", "0.0.bias", "1.weight", "1.bias"].map(|name| format!("grad:{name}")));
+        assert_eq!(named[4], [&layers[..], &["output"]].concat());
+        let step = &named[5];
+        assert_eq!(step[..4], [&["loss"], &layers[..]].concat());
+        assert_eq!(step[4..7], layers.map(|path| format!("grad:{path}")));
+        assert_eq!(step[7..], ["0.0.weight", "0.0.bias", "1.weight", "1.bias"].map(|name| format!("grad:{name}")));
         assert_eq!(checked.experiment.metric_names(), ["loss", "grad_norm"]);
     }
 
@@ -295,23 +385,60 @@ mod tests {
         let checked = checked(
             json!(["dropout", { "linear": { "out": 4 } }, { "dropout": { "p": 0.1 } }, { "linear": { "out": "classes" } }]),
         );
-        let dropouts = |kind| {
-            let graph = build(&checked, kind).unwrap();
+        let [train, eval, _, predict, inspect, step] = kinds(&checked).map(|kind| {
+            let graph = build(&checked, &kind).unwrap();
             let forward = graph.nodes().filter(|(_, node)| node.origin == Origin::Forward && node.op.name() == "dropout");
             forward.map(|(_, node)| format!("{:?}", node.op)).collect::<Vec<_>>()
+        });
+        assert!(train.len() == 2 && train[0] != train[1] && step == train);
+        assert!(eval.is_empty() && predict.is_empty() && inspect.is_empty());
+    }
+
+    #[test]
+    fn an_inspection_holds_the_tensors_it_is_asked_for_and_no_others() {
+        let checked = checked(json!([{ "linear": { "out": 4 } }, "tanh", { "linear": { "out": "classes" } }]));
+        let graph = |tensors: &[&str]| build(&checked, &ProgramKind::inspect(3, tensors.iter().copied())).unwrap();
+        assert_eq!(outputs(&graph(&["output", "model[1]", "output", "input"])), ["output", "model[1]", "input"]);
+        let asked = ["grad:input", "grad:0.bias", "model[0]"];
+        let step = graph(&asked);
+        assert_eq!(outputs(&step), asked);
+        let shapes: Vec<Vec<usize>> = step.outputs().iter().map(|(_, value)| step.shape(*value).to_vec()).collect();
+        assert_eq!(shapes, [vec![3, 2], vec![4], vec![3, 4]]);
+        assert!(
+            graph(&["grad:2.bias"]).len() < graph(&["grad:0.bias"]).len(),
+            "backward goes only as far as a gradient is asked"
+        );
+    }
+
+    #[test]
+    fn a_tensor_that_does_not_exist_is_refused_by_name() {
+        let checked = checked(json!([{ "linear": { "out": "classes" } }]));
+        let refused = |name: &str, with_gradients| {
+            let kind = ProgramKind::Inspect { rows: 3, tensors: vec!["output".to_string(), name.to_string()], with_gradients };
+            build(&checked, &kind).unwrap_err().path
         };
-        let [train, eval, _, map, probe] = kinds().map(dropouts);
-        assert!(train.len() == 2 && train[0] != train[1] && probe == train);
-        assert!(eval.is_empty() && map.is_empty());
+        for name in ["model[1]", "grad:output", "grad:1.weight", "0.weight", ""] {
+            assert_eq!(refused(name, true).as_deref(), Some(name));
+        }
+        for name in ["grad:model[0]", "loss"] {
+            assert_eq!(refused(name, false).as_deref(), Some(name));
+        }
     }
 
     #[test]
     fn every_layer_builds_what_it_promises() {
         for name in Layer::NAMES {
-            let layer = crate::layers::example(name);
+            let layer = match *name {
+                "residual" => json!({ "residual": ["tanh"] }),
+                "concat" => json!({ "concat": [["tanh"], []] }),
+                "repeat" => json!({ "repeat": { "body": ["tanh"] } }),
+                plain => json!(plain),
+            };
             let checked = checked(json!([layer, { "linear": { "out": "classes" } }]));
-            let graph = build(&checked, ProgramKind::Map { rows: 3 }).unwrap();
-            for layer in flat(&checked.layers) {
+            let layers = flat(&checked.layers);
+            let kind = ProgramKind::inspect(3, layers.iter().map(|layer| layer.path.as_str()));
+            let graph = build(&checked, &kind).unwrap();
+            for layer in layers {
                 let (_, value) = graph.outputs().iter().find(|(path, _)| *path == layer.path).unwrap();
                 assert_eq!(graph.shape(*value)[1..], layer.output.shape[..], "{name}");
             }
@@ -322,8 +449,9 @@ mod tests {
     fn a_program_over_no_samples_is_refused() {
         let mut checked = checked(json!([{ "linear": { "out": "classes" } }]));
         checked.signature.validation = 0;
-        let error = build(&checked, kinds()[2]).unwrap_err();
+        let kinds = kinds(&checked);
+        let error = build(&checked, &kinds[2]).unwrap_err();
         assert_eq!(error.path.as_deref(), Some("data"));
-        assert!(build(&checked, kinds()[0]).is_ok());
+        assert!(build(&checked, &kinds[0]).is_ok());
     }
 }

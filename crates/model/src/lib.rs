@@ -12,8 +12,8 @@
 //! | `train.y`, `validation.y` | u32 `[samples]` or f32 `[samples, columns]`, resident | targets, from [`encode_targets`] |
 //! | `train.indices` | u32 `[batch]`, per step | samples of a training step |
 //! | `eval.indices`, `eval.weights` | u32 and f32 `[rows]`, per step | samples of an evaluation; padding weighs 0 |
-//! | `map.x` | f32 `[rows, features]`, resident | inputs of a map |
-//! | `probe.x`, `probe.y` | like `train.*`, resident | samples of a probe |
+//! | `rows.x` | f32 `[rows, features]`, resident | inputs that are predicted or looked into |
+//! | `batch.x`, `batch.y` | like `train.*`, resident | samples that are looked into with their gradients |
 //!
 //! Parameters are named as in PyTorch's `state_dict` (`0.weight`, `3.1.0.bias`), linear weights are `[out, in]`. Scopes are
 //! the same prefixes. Outputs of each program are listed at [`ProgramKind`], step scalars in [`scalars`]. A training step

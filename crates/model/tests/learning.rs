@@ -26,7 +26,7 @@ impl Trainer {
         let checked = check(experiment, Signature::from_dataset(&data)).unwrap();
         let experiment = &checked.experiment;
         let batch = experiment.training.batch_size;
-        let train = build(&checked, ProgramKind::Train { batch }).unwrap();
+        let train = build(&checked, &ProgramKind::Train { batch }).unwrap();
         let parameters: Vec<Tensor> = init_parameters(&checked)
             .into_iter()
             .map(|p| Tensor::f32(p.shape, p.values.into_iter().map(f64::from).collect()))
@@ -79,7 +79,7 @@ impl Trainer {
     /// Loss and, for classes, accuracy on a part of the data.
     fn evaluate(&mut self, split: Split) -> (f64, Option<f64>) {
         let rows = if split == Split::Train { self.data.train.len() } else { self.data.validation.len() };
-        let graph = build(&self.checked, ProgramKind::Eval { rows, split }).unwrap();
+        let graph = build(&self.checked, &ProgramKind::Eval { rows, split }).unwrap();
         let indices: Vec<u32> = (0..rows as u32).collect();
         self.env.feeds = graph.feeds().iter().map(|feed| self.feed(feed, &indices, &vec![1.0; rows])).collect();
         let result = run(&graph, &mut self.env);

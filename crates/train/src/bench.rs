@@ -110,7 +110,7 @@ impl Session {
         let mut notes = format!("{}, {} kernels per step", place(device), self.train.kernels);
         let counts = self.engine.plan(self.train.id).and_then(|plan| downhill_gpu::counts(plan).ok());
         if let (Some(gpu), Some(counts)) = (self.engine.gpu(), counts) {
-            let each = gpu.encoding_time(self.train.id).unwrap_or_default() / 1e3;
+            let each = self.engine.encoding_time(self.train.id).unwrap_or_default() / 1e3;
             let together = self.done as f64 / gpu.submits().max(1) as f64;
             let readbacks = gpu.readbacks() as f64 / seconds;
             notes += &format!(

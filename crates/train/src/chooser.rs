@@ -281,7 +281,7 @@ impl Subject {
         if let Some(device) = device {
             device.warm(plan).await.map_err(|e| UserError::new(format!("The GPU cannot run this network: {e}.")))?;
         }
-        let engine = Engine::with_plans(self.layout.clone(), vec![plan.clone()], device)?;
+        let engine = Engine::with_plans(self.layout.clone(), [Some(plan.clone())], device)?;
         quiet.set(device.is_some());
         rate(engine, self.scalars).await
     }

@@ -41,7 +41,7 @@ impl Session {
     /// The next steps of the run, taken by an engine of their own.
     async fn trained(&self, device: Option<&GpuDevice>, words: &[u32], steps: u32) -> Result<Trained, UserError> {
         let mut engine = self.engine.replica(device)?;
-        place_data(&mut engine, &self.data, &self.checked)?;
+        place_data(&mut engine, &self.data, &self.targets)?;
         engine.write(0, words)?;
         let (indices, scalars) = self.next_batches(steps);
         engine.feed("train.indices", 0, &indices)?;

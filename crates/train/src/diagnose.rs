@@ -25,7 +25,7 @@ impl Session {
 
     /// Replays a step with everything kept and names the first layer that is not finite.
     async fn diagnose(&mut self, step: u64) -> Result<Divergence, UserError> {
-        let outputs = self.probe_step(step)?;
+        let outputs = self.inspect_step(step, &self.whole_step())?;
         let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
         let words = self.engine.fetch(&regions).await?;
         let mut rest = words.as_slice();

@@ -4,7 +4,7 @@ use downhill_model::{Checked, Effect, Experiment, ProgramKind, Signature, carry,
 use downhill_tensor::UserError;
 
 use crate::engine::{Engine, Program};
-use crate::programs::{self, Programs, place_data};
+use crate::programs::{self, Programs, Targets, place_data};
 use crate::session::{Session, build_data};
 use crate::state::State;
 
@@ -91,7 +91,7 @@ impl Session {
         let same_samples = data.card.hash == self.data.card.hash && experiment.seed == self.checked.experiment.seed;
         let keep_slots = experiment.optimizer.name() == self.checked.experiment.optimizer.name()
             && experiment.slots() == self.checked.experiment.slots();
-        (self.engine, self.programs, self.train) = (built.engine, built.programs, built.train);
+        (self.engine, self.programs, self.train, self.targets) = (built.engine, built.programs, built.train, built.targets);
         (self.checked, self.data) = (checked, data);
         self.notes = self.data.notes.clone();
         self.settle_in();
@@ -125,6 +125,7 @@ impl Session {
 pub(crate) struct Built {
     pub engine: Engine,
     pub programs: Programs,
+    pub targets: Targets,
     pub train: Program,
 }
 
@@ -137,9 +138,10 @@ impl Built {
         let (mut programs, spec, graph) = Programs::plan(checked)?;
         let mut engine = Engine::new(&spec, device)?;
         let kind = ProgramKind::Train { batch: checked.experiment.training.batch_size };
-        let (train, plan) = engine.load_gently(&graph, &programs::name(kind)).await?;
+        let (train, plan) = engine.load_gently(&graph, &programs::name(&kind)).await?;
         programs.insert(kind, train.clone(), &plan);
-        place_data(&mut engine, data, checked)?;
-        Ok(Self { engine, programs, train })
+        let targets = Targets::new(data, checked);
+        place_data(&mut engine, data, &targets)?;
+        Ok(Self { engine, programs, targets, train })
     }
 }

@@ -66,6 +66,12 @@ impl Runner {
     }
 }
 
+/// A plan and the number under which the executor of now knows it.
+struct Slot {
+    plan: Plan,
+    there: ProgramId,
+}
+
 /// An executor with the layout that all programs of a run share.
 ///
 /// Work takes effect in the order it is queued, so whoever queues a read after a step sees the state behind that step. What waits for the
@@ -73,8 +79,9 @@ impl Runner {
 pub struct Engine {
     runner: Runner,
     layout: StateLayout,
-    /// Everything that was loaded, in the order of its numbers, so that another executor can take over.
-    plans: Vec<Plan>,
+    /// What is loaded, by the number that [`Program::id`] gives it here, so that another executor can take over; a number whose program
+    /// was unloaded is free.
+    slots: Vec<Option<Slot>>,
     completed: Vec<Completed>,
 }
 
@@ -85,7 +92,7 @@ impl Engine {
     /// When the state is larger than an arena can be.
     pub fn new(spec: &LayoutSpec, device: Option<&GpuDevice>) -> Result<Self, UserError> {
         let layout = StateLayout::new(spec).map_err(|e| too_large(&e))?;
-        Ok(Self { runner: Runner::new(device), layout, plans: Vec::new(), completed: Vec::new() })
+        Ok(Self { runner: Runner::new(device), layout, slots: Vec::new(), completed: Vec::new() })
     }
 
     /// Another engine with the same programs under the same numbers, its state and data all zero.
@@ -93,19 +100,27 @@ impl Engine {
     /// # Errors
     /// When a program cannot run there.
     pub fn replica(&self, device: Option<&GpuDevice>) -> Result<Self, UserError> {
-        Self::with_plans(self.layout.clone(), self.plans.clone(), device)
+        Self::with_plans(self.layout.clone(), self.slots.iter().map(|slot| Some(slot.as_ref()?.plan.clone())), device)
     }
 
-    /// An engine with these programs, numbered in their order.
+    /// An engine with these programs, numbered in their order; `None` leaves a number free.
     ///
     /// # Errors
     /// When a program cannot run there.
-    pub fn with_plans(layout: StateLayout, plans: Vec<Plan>, device: Option<&GpuDevice>) -> Result<Self, UserError> {
+    pub fn with_plans(
+        layout: StateLayout,
+        plans: impl IntoIterator<Item = Option<Plan>>,
+        device: Option<&GpuDevice>,
+    ) -> Result<Self, UserError> {
         let mut runner = Runner::new(device);
-        for plan in &plans {
-            runner.load(plan)?;
+        let mut slots = Vec::new();
+        for plan in plans {
+            slots.push(match plan {
+                Some(plan) => Some(Slot { there: runner.load(&plan)?, plan }),
+                None => None,
+            });
         }
-        Ok(Self { runner, layout, plans, completed: Vec::new() })
+        Ok(Self { runner, layout, slots, completed: Vec::new() })
     }
 
     /// What runs the programs.
@@ -138,12 +153,21 @@ impl Engine {
 
     /// The plan of a program.
     pub fn plan(&self, program: ProgramId) -> Option<&Plan> {
-        self.plans.get(program.0 as usize)
+        Some(&self.slot(program)?.plan)
+    }
+
+    fn slot(&self, program: ProgramId) -> Option<&Slot> {
+        self.slots.get(program.0 as usize)?.as_ref()
+    }
+
+    /// The executor's own number of a program.
+    fn there(&self, program: ProgramId) -> Result<ProgramId, UserError> {
+        self.slot(program).map(|slot| slot.there).ok_or_else(|| UserError::new("A program was used after it was unloaded."))
     }
 
     /// All plans with their numbers.
     pub fn plans(&self) -> impl Iterator<Item = (ProgramId, &Plan)> {
-        (0..).map(ProgramId).zip(&self.plans)
+        (0..).map(ProgramId).zip(&self.slots).filter_map(|(id, slot)| Some((id, &slot.as_ref()?.plan)))
     }
 
     /// Compiles a graph and makes it ready.
@@ -173,10 +197,22 @@ impl Engine {
     }
 
     fn take_up(&mut self, plan: Plan) -> Result<(Program, Plan), UserError> {
-        let id = self.runner.load(&plan)?;
-        self.plans.push(plan.clone());
+        let there = self.runner.load(&plan)?;
+        let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+        if free == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[free] = Some(Slot { plan: plan.clone(), there });
+        let id = ProgramId(free as u32);
         let program = Program { id, outputs: plan.outputs.clone(), kernels: plan.steps.len(), flops: plan.flops() };
         Ok((program, plan))
+    }
+
+    /// Forgets a program that nothing queued refers to.
+    pub fn unload(&mut self, program: ProgramId) {
+        if let Some(slot) = self.slots.get_mut(program.0 as usize).and_then(Option::take) {
+            self.runner.executor().unload(slot.there);
+        }
     }
 
     /// The layout as this graph sees it: a program with fewer rows reads the head of a feed's place.
@@ -214,6 +250,7 @@ impl Engine {
     /// # Errors
     /// When the device is lost.
     pub fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, UserError> {
+        let program = self.there(program)?;
         self.runner.executor().submit(program, steps).map_err(|e| failed(self.backend(), &e))
     }
 
@@ -241,6 +278,7 @@ impl Engine {
     /// # Errors
     /// When there is no memory for a copy of the state, or the device is lost.
     pub async fn profile(&mut self, program: ProgramId, step: &StepScalars) -> Result<(Vec<f64>, &'static str), UserError> {
+        let program = self.there(program)?;
         match &mut self.runner {
             Runner::Cpu(cpu) => {
                 let times = cpu.profile(program, step).map_err(|e| failed(Backend::Cpu, &e))?;
@@ -255,6 +293,11 @@ impl Engine {
                 Ok((profile.nanos, clock))
             }
         }
+    }
+
+    /// Nanoseconds that giving a dispatch of a program to a device takes; `None` on the CPU.
+    pub fn encoding_time(&self, program: ProgramId) -> Option<f64> {
+        self.gpu()?.encoding_time(self.slot(program)?.there)
     }
 
     /// Works off everything queued.

@@ -55,7 +55,7 @@ impl Session {
             if self.evaluator.samples[part].is_empty() {
                 continue;
             }
-            let program = self.program(ProgramKind::Eval { rows, split })?;
+            let program = self.program(&ProgramKind::Eval { rows, split })?;
             let regions: Vec<Region> = program.outputs.iter().map(|o| o.region).collect();
             let (mut indices, mut weights) = (vec![0u32; rows], vec![0u32; rows]);
             for start in (0..self.evaluator.samples[part].len()).step_by(rows) {

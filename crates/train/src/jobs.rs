@@ -67,6 +67,9 @@ impl Session {
             return;
         }
         let Some(job) = self.jobs.pop_front() else { return };
+        if self.jobs.is_empty() {
+            self.programs.trim(&mut self.engine);
+        }
         match job.kind {
             JobKind::Evaluate => self.finish_evaluation(job.step, &job.words),
             JobKind::Panel(panel) => self.finish_panel(*panel, job.step, job.words),

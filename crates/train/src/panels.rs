@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use downhill_compile::{PlanOutput, Region};
-use downhill_data::{Plane, Sampler, Table};
+use downhill_compile::Region;
+use downhill_data::{Plane, Table};
 use downhill_graph::StepScalars;
-use downhill_model::{ProgramKind, encode_targets};
+use downhill_model::ProgramKind;
 use downhill_protocol::{Event, MapSource, Message, Watch};
 use downhill_tensor::UserError;
 use web_time::Instant;
@@ -224,13 +224,14 @@ impl Session {
 
     fn queue_panel(&mut self, answer: Answer, source: MapSource, inputs: Vec<f32>) -> Result<(), UserError> {
         let started = Instant::now();
+        let only_answer = matches!(answer, Answer::Request(_));
         let job = PanelJob { answer, source, layout: ReadLayout::default(), inputs: Vec::new(), started, run: self.run };
         self.begin_job(JobKind::Panel(Box::new(job)));
         let source = match self.jobs.back().map(|j| &j.kind) {
             Some(JobKind::Panel(job)) => job.source.clone(),
             _ => return Ok(()),
         };
-        let queued = self.queue_outputs(&source, &inputs);
+        let queued = self.queue_outputs(&source, &inputs, only_answer);
         // Words that are read go to the job in front: one that asked for nothing would take those of the next.
         if queued.is_err() && self.jobs.back().is_some_and(|job| job.reads == 0) {
             self.jobs.pop_back();
@@ -242,50 +243,78 @@ impl Session {
         Ok(())
     }
 
-    /// Queues what a source shows, for the job begun last.
-    fn queue_outputs(&mut self, source: &MapSource, inputs: &[f32]) -> Result<ReadLayout, UserError> {
+    /// Queues what a source shows, for the job begun last; of a drawn input `only_answer` leaves out the layers.
+    fn queue_outputs(&mut self, source: &MapSource, inputs: &[f32], only_answer: bool) -> Result<ReadLayout, UserError> {
         match source {
             MapSource::Weights => {
                 let [parameters, _] = self.state_regions();
                 self.read_for_job(&[parameters])?;
                 Ok(ReadLayout::default())
             }
-            MapSource::Stats => self.queue_probe(),
-            MapSource::Grid { output_only, .. } => self.queue_map(inputs, *output_only),
-            MapSource::Line { .. } | MapSource::Validation { .. } => self.queue_map(inputs, true),
-            MapSource::Draft { .. } => self.queue_map(inputs, false),
+            MapSource::Stats => self.queue_stats(),
+            MapSource::Grid { output_only: false, .. } => self.queue_rows(inputs, true),
+            MapSource::Grid { .. } | MapSource::Line { .. } | MapSource::Validation { .. } => self.queue_rows(inputs, false),
+            MapSource::Draft { .. } => self.queue_rows(inputs, !only_answer),
         }
     }
 
-    /// Queues the map program over all rows of `inputs`.
-    fn queue_map(&mut self, inputs: &[f32], output_only: bool) -> Result<ReadLayout, UserError> {
+    /// Queues the network's answer to all rows of `inputs`, after what every layer gives where that is wanted.
+    fn queue_rows(&mut self, inputs: &[f32], every_layer: bool) -> Result<ReadLayout, UserError> {
         let features = self.checked.signature.features.max(1);
         let rows = inputs.len() / features;
-        let chunk = self.programs.map_rows(rows, self.engine.backend());
-        let program = self.program(ProgramKind::Map { rows: chunk })?;
-        let wanted: Vec<&PlanOutput> = program.outputs.iter().filter(|o| !output_only || o.name == "output").collect();
-        let regions: Vec<Region> = wanted.iter().map(|o| o.region).collect();
+        let chunk = self.programs.panel_rows(rows, every_layer, self.engine.backend());
+        let program = self.program(&if every_layer {
+            ProgramKind::inspect(chunk, self.paths().chain(["output"]))
+        } else {
+            ProgramKind::Predict { rows: chunk }
+        })?;
+        let regions: Vec<Region> = program.outputs.iter().map(|o| o.region).collect();
         let scalars = StepScalars { seed: self.checked.experiment.seed, ..StepScalars::default() };
         for words in inputs.chunks(chunk * features) {
-            self.engine.feed("map.x", 0, bytemuck::cast_slice(words))?;
+            self.engine.feed("rows.x", 0, bytemuck::cast_slice(words))?;
             self.engine.submit(program.id, &[scalars])?;
             self.read_for_job(&regions)?;
         }
-        let outputs = wanted.iter().map(|o| (o.name.clone(), o.region.len as usize / chunk)).collect();
+        let outputs = program.outputs.iter().map(|o| (o.name.clone(), o.region.len as usize / chunk)).collect();
         Ok(ReadLayout { outputs, rows, chunk })
     }
 
-    /// Queues a probe of the next batch, after the parameters. Every output counts as one row.
-    fn queue_probe(&mut self) -> Result<ReadLayout, UserError> {
-        self.program(ProgramKind::Probe { rows: self.checked.experiment.training.batch_size })?;
+    /// Paths of all layers.
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        self.checked.summary.layers.iter().map(|layer| layer.path.as_str())
+    }
+
+    /// Queues what the layers give and what gradients the parameters have in the next step, after the parameters. Every output counts as
+    /// one row.
+    fn queue_stats(&mut self) -> Result<ReadLayout, UserError> {
+        let parameters = self.engine.layout().entries.iter().map(|entry| format!("grad:{}", entry.name));
+        let kind = self.batch_program(self.paths().map(String::from).chain(parameters));
+        self.program(&kind)?;
         let [parameters, _] = self.state_regions();
         self.read_for_job(&[parameters])?;
-        let step = self.queued;
-        let regions = self.probe_step(step)?;
+        let regions = self.inspect_step(self.queued, &kind)?;
         let outputs = regions.iter().map(|(name, region)| (name.clone(), region.len as usize)).collect();
         let regions: Vec<Region> = regions.into_iter().map(|(_, region)| region).collect();
         self.read_for_job(&regions)?;
         Ok(ReadLayout { outputs, rows: 1, chunk: 1 })
+    }
+
+    /// The inspection of a training step's batch that outputs these tensors.
+    fn batch_program(&self, tensors: impl Iterator<Item = String>) -> ProgramKind {
+        ProgramKind::Inspect {
+            rows: self.checked.experiment.training.batch_size,
+            tensors: tensors.collect(),
+            with_gradients: true,
+        }
+    }
+
+    /// The inspection of a training step that leaves nothing out: the loss, every layer's activation under its path, gradients under
+    /// `grad:<path>` and `grad:<parameter>`.
+    pub(crate) fn whole_step(&self) -> ProgramKind {
+        let named: Vec<String> = self.paths().map(String::from).collect();
+        let parameters = self.engine.layout().entries.iter().map(|entry| entry.name.clone());
+        let gradients = named.iter().cloned().chain(parameters).map(|name| format!("grad:{name}"));
+        self.batch_program(["loss".to_string()].into_iter().chain(named.clone()).chain(gradients))
     }
 
     /// Everything that the next step computes, without taking it: the loss, every layer's activation under its path, gradients under
@@ -295,30 +324,28 @@ impl Session {
     /// When the device is lost.
     pub async fn probe(&mut self) -> Result<Vec<(String, Vec<f32>)>, UserError> {
         self.settle().await?;
-        let outputs = self.probe_step(self.queued)?;
+        let outputs = self.inspect_step(self.queued, &self.whole_step())?;
         let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
         let words = self.engine.fetch(&regions).await?;
         let mut rest = words.into_iter().map(f32::from_bits);
         Ok(outputs.into_iter().map(|(name, region)| (name, rest.by_ref().take(region.len as usize).collect())).collect())
     }
 
-    /// Queues forward and backward of a step with everything kept, and says where its outputs will lie. Nothing is updated.
-    pub(crate) fn probe_step(&mut self, step: u64) -> Result<Vec<(String, Region)>, UserError> {
-        let rows = self.checked.experiment.training.batch_size;
-        let mut sampler = Sampler::new(self.checked.experiment.seed, self.data.train.len());
+    /// Queues an inspection of the batch of a step, with that step's scalars, and says where its outputs will lie. Nothing is updated.
+    pub(crate) fn inspect_step(&mut self, step: u64, kind: &ProgramKind) -> Result<Vec<(String, Region)>, UserError> {
+        let program = self.program(kind)?;
+        let mut sampler = self.sampler.clone();
         sampler.restore(self.position_before(step))?;
-        let mut indices = vec![0; rows];
+        let mut indices = vec![0; self.checked.experiment.training.batch_size];
         sampler.next_batch(&mut indices);
-        let program = self.program(ProgramKind::Probe { rows })?;
         let pick = |words: &[u32], width: usize| -> Vec<u32> {
             indices.iter().flat_map(|&i| words.iter().skip(i as usize * width).take(width).copied()).collect()
         };
-        let table = &self.data.train;
-        let targets = encode_targets(&self.checked, &table.y).words();
+        let (table, targets) = (&self.data.train, &self.targets.train);
         let x = pick(bytemuck::cast_slice(&table.x), self.checked.signature.features);
-        let y = pick(&targets, targets.len() / table.len().max(1));
-        self.engine.feed("probe.x", 0, &x)?;
-        self.engine.feed("probe.y", 0, &y)?;
+        let y = pick(targets, targets.len() / table.len().max(1));
+        self.engine.feed("batch.x", 0, &x)?;
+        self.engine.feed("batch.y", 0, &y)?;
         self.engine.submit(program.id, &[self.checked.experiment.step_scalars_since(step, self.slots_since)])?;
         Ok(program.outputs.into_iter().map(|o| (o.name, o.region)).collect())
     }

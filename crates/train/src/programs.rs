@@ -1,5 +1,9 @@
+//! The programs of a run: which there are, how many rows each takes, and which of them stay compiled.
+
+use std::rc::Rc;
+
 use downhill_compile::{LayoutSpec, Plan};
-use downhill_data::Dataset;
+use downhill_data::{Dataset, Table};
 use downhill_graph::Graph;
 use downhill_model::{Checked, ProgramKind, Split, build, encode_targets};
 use downhill_protocol::Backend;
@@ -9,22 +13,29 @@ use crate::engine::{Engine, Program};
 
 /// Rows of the metrics ring and of the rings of per-step feeds: steps that can be queued at a time.
 pub(crate) const RING: u32 = 256;
-/// Rows of an evaluation or map program: a run of a small network takes well under a millisecond.
+/// Rows of a program that evaluates or inspects: a run of a small network takes well under a millisecond.
 const ROWS: usize = 256;
-/// Rows of a map program on a device, where a run costs the same for many rows as for few, and features up to which that is worth its memory.
+/// Rows of a program on the CPU that only predicts. It keeps nothing from layer to layer, so few rows that stay in the nearest cache do as
+/// well as many.
+const ANSWER_ROWS: usize = 128;
+/// Rows of a program for panels on a device, where a run costs the same for many rows as for few, and features up to which that is worth its memory.
 const DEVICE_ROWS: usize = 1 << 14;
 const FEW_FEATURES: usize = 16;
 /// Elements of a ring of per-step feeds; with large batches fewer steps are queued.
 const RING_ELEMENTS: usize = 1 << 20;
 
+/// Programs for panels that stay compiled: more than a page watches at a time, so that only those go that nobody asks for any more.
+const KEPT: usize = 16;
+
 /// The programs of a run, compiled when they are first needed.
 #[derive(Default)]
 pub(crate) struct Programs {
+    /// In the order in which they were last used.
     loaded: Vec<(ProgramKind, Program)>,
     /// Rows of an evaluation.
     pub eval_rows: usize,
-    /// Rows of a map over many points, at most: on the CPU, and on a device.
-    map_rows: (usize, usize),
+    /// Rows of a program for panels on a device, at most.
+    device_rows: usize,
     /// Kernels of the training program, one printed line each.
     pub printed: Vec<String>,
     /// Elements of the largest arena and of the data buffer.
@@ -41,7 +52,7 @@ impl Programs {
         let batch = experiment.training.batch_size;
         let eval_rows = signature.train.max(signature.validation).clamp(1, ROWS);
         let device_rows = if signature.features <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
-        let programs = Self { eval_rows, map_rows: (ROWS, device_rows), ..Self::default() };
+        let programs = Self { eval_rows, device_rows, ..Self::default() };
         let mut spec = LayoutSpec {
             groups: experiment.groups(),
             slots: experiment.slots().len(),
@@ -49,25 +60,27 @@ impl Programs {
             metrics: experiment.metric_names().len() as u32,
             ..LayoutSpec::default()
         };
-        let train = build(checked, ProgramKind::Train { batch })?;
+        let train = build(checked, &ProgramKind::Train { batch })?;
         spec.include(&train);
         let mut others = vec![ProgramKind::Eval { rows: eval_rows, split: Split::Train }];
         if signature.validation > 0 {
             others.push(ProgramKind::Eval { rows: eval_rows, split: Split::Validation });
         }
-        others.extend([ProgramKind::Map { rows: device_rows }, ProgramKind::Probe { rows: batch }]);
+        others.extend([ProgramKind::Predict { rows: device_rows }, ProgramKind::inspect(batch, ["loss"])]);
         for kind in others {
-            spec.include(&build(checked, kind)?);
+            spec.include(&build(checked, &kind)?);
         }
         Ok((programs, spec, train))
     }
 
-    /// Rows of the program that maps so many points on a backend, in one run or in several.
-    pub fn map_rows(&self, points: usize, backend: Backend) -> usize {
-        match (points, backend) {
-            (1, _) => 1,
-            (_, Backend::Cpu) => self.map_rows.0,
-            (_, Backend::Gpu) => points.next_multiple_of(self.map_rows.0.max(1)).min(self.map_rows.1),
+    /// Rows of the program that goes over so many rows for a panel, in one run or in several; `looks_inside` says that it outputs more than
+    /// the answer.
+    pub fn panel_rows(&self, rows: usize, looks_inside: bool, backend: Backend) -> usize {
+        match backend {
+            _ if rows == 1 => 1,
+            Backend::Cpu if looks_inside => ROWS,
+            Backend::Cpu => ANSWER_ROWS,
+            Backend::Gpu => rows.next_multiple_of(ROWS).min(self.device_rows),
         }
     }
 
@@ -84,43 +97,140 @@ impl Programs {
     ///
     /// # Errors
     /// When it cannot be compiled.
-    pub fn get(&mut self, kind: ProgramKind, checked: &Checked, engine: &mut Engine) -> Result<Program, UserError> {
-        if let Some((_, program)) = self.loaded.iter().find(|(k, _)| *k == kind) {
-            return Ok(program.clone());
+    pub fn get(&mut self, kind: &ProgramKind, checked: &Checked, engine: &mut Engine) -> Result<Program, UserError> {
+        if let Some(at) = self.loaded.iter().position(|(k, _)| k == kind) {
+            let found = self.loaded.remove(at);
+            let program = found.1.clone();
+            self.loaded.push(found);
+            return Ok(program);
         }
         let graph = build(checked, kind)?;
         let (program, plan) = engine.load(&graph, &name(kind))?;
-        self.insert(kind, program.clone(), &plan);
+        self.insert(kind.clone(), program.clone(), &plan);
         Ok(program)
     }
 
-    /// Number of programs compiled so far.
+    /// Unloads the programs for panels that were not used for longest, down to [`KEPT`] of them. Nothing queued may refer to one.
+    pub fn trim(&mut self, engine: &mut Engine) {
+        let mut surplus = self.loaded.iter().filter(|(kind, _)| is_for_panels(kind)).count().saturating_sub(KEPT);
+        self.loaded.retain(|(kind, program)| {
+            let goes = surplus > 0 && is_for_panels(kind);
+            if goes {
+                surplus -= 1;
+                engine.unload(program.id);
+            }
+            !goes
+        });
+    }
+
+    /// Number of programs that are compiled.
     pub fn compiled(&self) -> usize {
         self.loaded.len()
     }
 }
 
+/// Whether panels come and go with it.
+fn is_for_panels(kind: &ProgramKind) -> bool {
+    matches!(kind, ProgramKind::Predict { .. } | ProgramKind::Inspect { .. })
+}
+
 /// Name of a program in print.
-pub(crate) fn name(kind: ProgramKind) -> String {
+pub(crate) fn name(kind: &ProgramKind) -> String {
     match kind {
         ProgramKind::Train { batch } => format!("train {batch}"),
         ProgramKind::Eval { rows, split } => format!("eval {} {rows}", split.name()),
-        ProgramKind::Map { rows } => format!("map {rows}"),
-        ProgramKind::Probe { rows } => format!("probe {rows}"),
+        ProgramKind::Predict { rows } => format!("predict {rows}"),
+        ProgramKind::Inspect { rows, tensors, .. } => format!("inspect {rows}: {}", tensors.join(" ")),
+    }
+}
+
+/// The targets of both parts as the loss wants them, in 32-bit words; made once for all that read them.
+#[derive(Clone, Debug)]
+pub(crate) struct Targets {
+    pub train: Rc<[u32]>,
+    pub validation: Rc<[u32]>,
+}
+
+impl Targets {
+    /// Encodes the labels of a data set.
+    pub fn new(data: &Dataset, checked: &Checked) -> Self {
+        let encoded = |table: &Table| encode_targets(checked, &table.y).words().into();
+        Self { train: encoded(&data.train), validation: encoded(&data.validation) }
     }
 }
 
 /// Queues a data set for the resident feeds that hold it.
 ///
 /// # Errors
-/// When the device is lost.
-pub(crate) fn place_data(engine: &mut Engine, data: &Dataset, checked: &Checked) -> Result<(), UserError> {
-    for (split, table) in [(Split::Train, &data.train), (Split::Validation, &data.validation)] {
+/// When the words reach beyond a feed's place.
+pub(crate) fn place_data(engine: &mut Engine, data: &Dataset, targets: &Targets) -> Result<(), UserError> {
+    let parts = [(Split::Train, &data.train, &targets.train), (Split::Validation, &data.validation, &targets.validation)];
+    for (split, table, targets) in parts {
         if !table.is_empty() {
-            let targets = encode_targets(checked, &table.y);
             engine.feed(&format!("{}.x", split.name()), 0, bytemuck::cast_slice(&table.x))?;
-            engine.feed(&format!("{}.y", split.name()), 0, &targets.words())?;
+            engine.feed(&format!("{}.y", split.name()), 0, targets)?;
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+#[allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+mod tests {
+    use downhill_data::Bundled;
+    use downhill_model::{Experiment, Signature, check, presets};
+
+    use super::*;
+    use crate::session::{Session, build_data};
+
+    /// Elements that a program takes beside the state.
+    fn scratch(checked: &Checked, kind: &ProgramKind) -> u32 {
+        let (_, spec, _) = Programs::plan(checked).unwrap();
+        let mut engine = Engine::new(&spec, None).unwrap();
+        let graph = build(checked, kind).unwrap();
+        let (_, plan) = engine.load(&graph, &name(kind)).unwrap();
+        plan.arena_len - engine.layout().state_len
+    }
+
+    /// An answer needs the input and the output of one layer at a time: half of what two layers of the same width keep. That few rows
+    /// suffice for it does the rest.
+    #[test]
+    fn a_prediction_stores_no_activations() {
+        let mut largest = (0, 0, "");
+        for preset in presets::all() {
+            let experiment = Experiment::parse(preset.json).unwrap().experiment;
+            let signature = Signature::from_dataset(&build_data(&experiment, &Bundled).unwrap());
+            let checked = check(experiment, signature).unwrap();
+            let paths = checked.summary.layers.iter().map(|layer| layer.path.clone()).chain(["output".to_string()]);
+            let every = scratch(&checked, &ProgramKind::inspect(ROWS, paths));
+            let same_rows = scratch(&checked, &ProgramKind::Predict { rows: ROWS });
+            let hidden = checked.summary.layers.len() > 1;
+            assert!(if hidden { 2 * same_rows <= every } else { same_rows <= every }, "{}: {same_rows} of {every}", preset.id);
+            let (programs, ..) = Programs::plan(&checked).unwrap();
+            let rows = programs.panel_rows(10_000, false, Backend::Cpu);
+            largest = largest.max((every, scratch(&checked, &ProgramKind::Predict { rows }), preset.id));
+        }
+        let (every, answer, id) = largest;
+        eprintln!("{id}: {} bytes of activations where every layer is watched, {} for the answer alone", 4 * every, 4 * answer);
+        assert!(3 * answer <= every, "{id}: {answer} of {every}");
+    }
+
+    #[test]
+    fn panels_that_come_and_go_leave_no_programs_behind() {
+        let preset = presets::find("spirals").unwrap();
+        let mut session = Session::new(Experiment::parse(preset.json).unwrap().experiment, &Bundled).unwrap();
+        for rows in 1..100 {
+            let program = session.program(&ProgramKind::Predict { rows }).unwrap();
+            assert!(session.engine.plan(program.id).is_some());
+            session.programs.trim(&mut session.engine);
+            assert!(session.engine.plan(session.train.id).is_some());
+        }
+        assert_eq!(session.engine.plans().count(), 1 + KEPT);
+        // The one that was asked for last is still there, the first one is not.
+        let compiled = session.compiled_programs();
+        session.program(&ProgramKind::Predict { rows: 99 }).unwrap();
+        assert_eq!(session.compiled_programs(), compiled);
+        session.program(&ProgramKind::Predict { rows: 1 }).unwrap();
+        assert_eq!(session.compiled_programs(), compiled + 1);
+    }
 }

@@ -15,7 +15,7 @@ use crate::evaluate::Evaluator;
 use crate::jobs::{Job, Reading};
 use crate::pace::{Pace, RateMeter};
 use crate::panels::Panels;
-use crate::programs::Programs;
+use crate::programs::{Programs, Targets};
 use crate::pump::Next;
 use crate::ready::ready;
 use crate::recorder::Recorder;
@@ -38,6 +38,7 @@ pub(crate) struct Batch {
 pub struct Session {
     pub(crate) checked: Checked,
     pub(crate) data: Dataset,
+    pub(crate) targets: Targets,
     pub(crate) engine: Engine,
     pub(crate) programs: Programs,
     pub(crate) train: Program,
@@ -123,6 +124,7 @@ impl Session {
         let sampler = Sampler::new(checked.experiment.seed, data.train.len());
         let mut session = Self {
             engine: built.engine,
+            targets: built.targets,
             programs: built.programs,
             train: built.train,
             sampler,
@@ -277,7 +279,7 @@ impl Session {
     }
 
     /// A program of this experiment, compiled if need be.
-    pub(crate) fn program(&mut self, kind: ProgramKind) -> Result<Program, UserError> {
+    pub(crate) fn program(&mut self, kind: &ProgramKind) -> Result<Program, UserError> {
         self.programs.get(kind, &self.checked, &mut self.engine)
     }
 

@@ -46,7 +46,7 @@ impl Session {
         let whole = Region { space: Space::Arena, offset: 0, len: self.engine.layout().state_len };
         let words = self.engine.fetch(&[whole]).await?;
         let mut engine = self.engine.replica(device)?;
-        place_data(&mut engine, &self.data, &self.checked)?;
+        place_data(&mut engine, &self.data, &self.targets)?;
         engine.write(0, &words)?;
         engine.finish().await;
         if let Some(why) = engine.lost() {
@@ -81,7 +81,7 @@ impl Session {
         self.lost = Some(format!("The GPU was lost ({why})."));
         self.engine = self.engine.replica(None)?;
         self.forget_what_was_under_way();
-        place_data(&mut self.engine, &self.data, &self.checked)?;
+        place_data(&mut self.engine, &self.data, &self.targets)?;
         let Some(checkpoint) = self.checkpoint.take() else { return self.begin() };
         let Checkpoint { state, step, kept } = checkpoint;
         self.write_state(&state)?;

@@ -28,7 +28,7 @@ impl Network {
         let experiment = Experiment::from_value(&experiment).expect("it is valid").experiment;
         let signature = Signature { features, input_shape: vec![features], task, outputs, train: 8 * batch, validation: 0 };
         let checked = check(experiment, signature).expect("shapes fit");
-        let graph = build(&checked, ProgramKind::Train { batch }).expect("shapes fit");
+        let graph = build(&checked, &ProgramKind::Train { batch }).expect("shapes fit");
         let experiment = checked.experiment;
         let metrics = experiment.metric_names().len() as u32;
         let (groups, slots) = (experiment.groups(), experiment.slots().len());

@@ -456,7 +456,8 @@ impl Builder {
         self.parameter_at(declared.ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
     }
 
-    fn parameter_at(&mut self, i: usize) -> Result<Value, OpError> {
+    /// The value of the parameter that was declared as number `i`.
+    pub fn parameter_at(&mut self, i: usize) -> Result<Value, OpError> {
         if let Some(Some(value)) = self.values.get(i) {
             return Ok(*value);
         }
