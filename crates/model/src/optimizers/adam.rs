@@ -1,47 +1,74 @@
+//! Adam, and what AdamW shares with it: the fields, the averages and their numbers.
+
 use downhill_graph::kernel::UpdateRule;
 use downhill_graph::{BinaryOp, Expr, Reg, ScalarId, StepScalars, UnaryOp};
 
 use super::{OptimizerDef, SLOT, WEIGHT, average, descend, gradient};
 use crate::Training;
-use crate::registry::fields;
 use crate::scalars::{EPS, KEEP, SQUARE_KEEP, SQUARE_TAKE, TAKE, set};
 
-fields! {
+/// An optimizer with Adam's fields; of its own it has its name, and what its weight decay is.
+macro_rules! adam_fields {
+    ($(#[$meta:meta])* $name:ident { $(#[$decay:meta])* $default:literal }) => {
+        $crate::registry::fields! {
+            $(#[$meta])*
+            $name {
+                /// Length of a step.
+                #[schemars(title = "Learning rate", range(min = 0.0, max = 1000.0), extend("x-scale" = "log"))]
+                lr: f64 = 0.001,
+                /// How slowly the averages of gradients and of squared gradients move.
+                #[schemars(title = "Betas", inner(range(min = 0.0, max = 0.999999)))]
+                betas: [f64; 2] = [0.9, 0.999],
+                /// Added to the denominator.
+                #[schemars(title = "Epsilon", range(min = 0.0, max = 1.0), extend("x-scale" = "log"))]
+                eps: f64 = 1e-8,
+                $(#[$decay])*
+                #[schemars(title = "Weight decay", range(min = 0.0, max = 10.0), extend("x-scale" = "log"))]
+                weight_decay: f64 = $default,
+            }
+        }
+
+        impl $name {
+            /// The call of the optimizer of this name in `torch.optim`, as [`OptimizerDef::torch`] wants it.
+            fn torch_call(&self, weight_decay: f64) -> String {
+                let ([b1, b2], eps) = (self.betas, self.eps);
+                let name = stringify!($name);
+                format!("torch.optim.{name}(model.parameters(), betas=({b1}, {b2}), eps={eps}, weight_decay={weight_decay}")
+            }
+        }
+    };
+}
+pub(super) use adam_fields;
+
+adam_fields! {
     /// Momentum and a step length of its own for every weight: works nearly everywhere without much tuning.
     #[schemars(title = "Adam")]
     Adam {
-        /// Length of a step.
-        #[schemars(title = "Learning rate", range(min = 0.0, max = 1000.0), extend("x-scale" = "log"))]
-        lr: f64 = 0.001,
-        /// How slowly the averages of gradients and of squared gradients move.
-        #[schemars(title = "Betas", inner(range(min = 0.0, max = 0.999999)))]
-        betas: [f64; 2] = [0.9, 0.999],
-        /// Added to the denominator.
-        #[schemars(title = "Epsilon", range(min = 0.0, max = 1.0), extend("x-scale" = "log"))]
-        eps: f64 = 1e-8,
         /// Pull of every weight towards zero, through the gradient.
-        #[schemars(title = "Weight decay", range(min = 0.0, max = 10.0), extend("x-scale" = "log"))]
-        weight_decay: f64 = 0.0,
+        0.0
     }
 }
 
-/// The averages of Adam and the direction they give: `(m / (√v + eps), m, v)`.
+/// Ends Adam's rule: a step from `from`, along the averages of the gradient `g` and of its square.
 ///
 /// Kingma and Ba (2015), end of section 2: with bias corrections `c₁ = 1 − β₁ᵗ`, `c₂ = 1 − β₂ᵗ` the step `lr · (m/c₁) /
 /// (√(v/c₂) + ε)` equals `(lr·√c₂/c₁) · m / (√v + ε·√c₂)`, so the corrections go into two step scalars and cost nothing per
 /// weight.
-pub(super) fn direction(e: &mut Expr, g: Reg) -> (Reg, Reg, Reg) {
+pub(super) fn rule(name: &'static str, mut e: Expr, from: Reg, g: Reg) -> UpdateRule {
     let (m, v) = (e.read(SLOT), e.read(SLOT + 1));
-    let m = average(e, (KEEP, m), (TAKE, g));
+    let m = average(&mut e, (KEEP, m), (TAKE, g));
     let squared = e.unary(UnaryOp::Square, g);
-    let v = average(e, (SQUARE_KEEP, v), (SQUARE_TAKE, squared));
+    let v = average(&mut e, (SQUARE_KEEP, v), (SQUARE_TAKE, squared));
     let root = e.unary(UnaryOp::Sqrt, v);
     let eps = e.scalar(EPS);
     let denominator = e.binary(BinaryOp::Add, root, eps);
-    (e.binary(BinaryOp::Div, m, denominator), m, v)
+    let direction = e.binary(BinaryOp::Div, m, denominator);
+    let new = descend(&mut e, from, direction);
+    e.outputs.extend([new, m, v]);
+    UpdateRule { name, expr: e, slots: vec!["exp_avg", "exp_avg_sq"] }
 }
 
-/// The scalars that [`direction`] and the step along it read.
+/// The scalars that [`rule`] reads.
 pub(super) fn step_scalars(betas: [f64; 2], eps: f64, lr: f64, age: u64, out: &mut [f32; StepScalars::COUNT]) {
     let [c1, c2] = betas.map(|beta| 1.0 - power(beta, age.saturating_add(1)));
     let root = libm::sqrt(c2);
@@ -75,10 +102,7 @@ impl OptimizerDef for Adam {
         let mut e = Expr::default();
         let w = e.read(WEIGHT);
         let g = gradient(&mut e, training, Some(ScalarId::DECAY));
-        let (direction, m, v) = direction(&mut e, g);
-        let new = descend(&mut e, w, direction);
-        e.outputs.extend([new, m, v]);
-        UpdateRule { name: "adam", expr: e, slots: vec!["exp_avg", "exp_avg_sq"] }
+        rule("adam", e, w, g)
     }
 
     fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {
@@ -87,8 +111,6 @@ impl OptimizerDef for Adam {
     }
 
     fn torch(&self, l2: f64) -> String {
-        let [b1, b2] = self.betas;
-        let decay = self.weight_decay + l2;
-        format!("torch.optim.Adam(model.parameters(), betas=({b1}, {b2}), eps={}, weight_decay={decay}", self.eps)
+        self.torch_call(self.weight_decay + l2)
     }
 }

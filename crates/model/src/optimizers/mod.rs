@@ -102,32 +102,69 @@ fn gradient(e: &mut Expr, training: &Training, coupled: Option<ScalarId>) -> Reg
     }
     let w = e.read(WEIGHT);
     if let Some(id) = coupled {
-        let factor = e.scalar(id);
-        let pull = e.binary(BinaryOp::Mul, factor, w);
+        let pull = scaled(e, id, w);
         g = e.binary(BinaryOp::Add, g, pull);
     }
     if training.l1 > 0.0 {
-        let factor = e.scalar(L1);
         let sign = e.unary(UnaryOp::Sign, w);
-        let pull = e.binary(BinaryOp::Mul, factor, sign);
+        let pull = scaled(e, L1, sign);
         g = e.binary(BinaryOp::Add, g, pull);
     }
     g
 }
 
+/// `factor · x`.
+fn scaled(e: &mut Expr, factor: ScalarId, x: Reg) -> Reg {
+    let factor = e.scalar(factor);
+    e.binary(BinaryOp::Mul, factor, x)
+}
+
 /// `keep · old + take · new`, the running average of a slot.
 fn average(e: &mut Expr, (keep, old): (ScalarId, Reg), (take, new): (ScalarId, Reg)) -> Reg {
-    let (keep, take) = (e.scalar(keep), e.scalar(take));
-    let kept = e.binary(BinaryOp::Mul, keep, old);
-    let taken = e.binary(BinaryOp::Mul, take, new);
+    let kept = scaled(e, keep, old);
+    let taken = scaled(e, take, new);
     e.binary(BinaryOp::Add, kept, taken)
 }
 
 /// `w − LR · direction`.
 fn descend(e: &mut Expr, w: Reg, direction: Reg) -> Reg {
-    let lr = e.scalar(ScalarId::LR);
-    let change = e.binary(BinaryOp::Mul, lr, direction);
+    let change = scaled(e, ScalarId::LR, direction);
     e.binary(BinaryOp::Sub, w, change)
+}
+
+/// How a rule remembers the directions of former steps: in a slot of its own, its last.
+struct Momentum {
+    /// What the slot keeps of itself.
+    keep: ScalarId,
+    /// What it takes of the new direction; nothing where it takes all of it.
+    take: Option<ScalarId>,
+    /// Whether a step goes along the new direction and the slot as it will be then: Nesterov's look ahead.
+    nesterov: bool,
+}
+
+/// Ends a rule whose other slots become `slots`: a step along `direction`, or along its momentum `buffer ← keep · buffer + take ·
+/// direction`; with Nesterov along `direction + keep · buffer`.
+fn step_along(e: &mut Expr, direction: Reg, slots: &[Reg], momentum: Option<Momentum>) {
+    let w = e.read(WEIGHT);
+    let Some(Momentum { keep, take, nesterov }) = momentum else {
+        let new = descend(e, w, direction);
+        e.outputs.push(new);
+        e.outputs.extend(slots.iter().copied());
+        return;
+    };
+    let before = e.read(SLOT + slots.len() as u8);
+    let kept = scaled(e, keep, before);
+    let taken = take.map_or(direction, |take| scaled(e, take, direction));
+    let buffer = e.binary(BinaryOp::Add, kept, taken);
+    let ahead = if nesterov {
+        let more = scaled(e, keep, buffer);
+        e.binary(BinaryOp::Add, direction, more)
+    } else {
+        buffer
+    };
+    let new = descend(e, w, ahead);
+    e.outputs.push(new);
+    e.outputs.extend(slots.iter().copied().chain([buffer]));
 }
 
 #[cfg(test)]

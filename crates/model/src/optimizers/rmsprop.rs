@@ -1,7 +1,9 @@
+//! RMSprop: the gradient divided by the root of a running average of its squares, as in `torch.optim.RMSprop`.
+
 use downhill_graph::kernel::UpdateRule;
 use downhill_graph::{BinaryOp, Expr, ScalarId, StepScalars, UnaryOp};
 
-use super::{OptimizerDef, SLOT, WEIGHT, average, descend, gradient};
+use super::{Momentum, OptimizerDef, SLOT, average, gradient, step_along};
 use crate::Training;
 use crate::registry::fields;
 use crate::scalars::{EPS, MOMENTUM, SQUARE_KEEP, SQUARE_TAKE, set};
@@ -37,7 +39,6 @@ impl OptimizerDef for RmsProp {
     /// · b`.
     fn rule(&self, training: &Training) -> UpdateRule {
         let mut e = Expr::default();
-        let w = e.read(WEIGHT);
         let g = gradient(&mut e, training, Some(ScalarId::DECAY));
         let old = e.read(SLOT);
         let squared = e.unary(UnaryOp::Square, g);
@@ -45,18 +46,12 @@ impl OptimizerDef for RmsProp {
         let root = e.unary(UnaryOp::Sqrt, square);
         let eps = e.scalar(EPS);
         let denominator = e.binary(BinaryOp::Add, root, eps);
-        let scaled = e.binary(BinaryOp::Div, g, denominator);
-        if self.momentum == 0.0 {
-            let new = descend(&mut e, w, scaled);
-            e.outputs.extend([new, square]);
-            return UpdateRule { name: "rmsprop", expr: e, slots: vec!["square_avg"] };
-        }
-        let (momentum, before) = (e.scalar(MOMENTUM), e.read(SLOT + 1));
-        let kept = e.binary(BinaryOp::Mul, momentum, before);
-        let buffer = e.binary(BinaryOp::Add, kept, scaled);
-        let new = descend(&mut e, w, buffer);
-        e.outputs.extend([new, square, buffer]);
-        UpdateRule { name: "rmsprop", expr: e, slots: vec!["square_avg", "momentum_buffer"] }
+        let direction = e.binary(BinaryOp::Div, g, denominator);
+        let heavy = self.momentum > 0.0;
+        let momentum = Momentum { keep: MOMENTUM, take: None, nesterov: false };
+        step_along(&mut e, direction, &[square], heavy.then_some(momentum));
+        let slots = if heavy { vec!["square_avg", "momentum_buffer"] } else { vec!["square_avg"] };
+        UpdateRule { name: "rmsprop", expr: e, slots }
     }
 
     fn scalars(&self, _: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {

@@ -1,8 +1,10 @@
+//! Stochastic gradient descent, with momentum, dampening and Nesterov as in `torch.optim.SGD`.
+
 use downhill_graph::kernel::UpdateRule;
-use downhill_graph::{BinaryOp, Expr, ScalarId, StepScalars};
+use downhill_graph::{Expr, ScalarId, StepScalars};
 use downhill_tensor::UserError;
 
-use super::{OptimizerDef, SLOT, WEIGHT, average, descend, gradient};
+use super::{Momentum, OptimizerDef, gradient, step_along};
 use crate::Training;
 use crate::registry::fields;
 use crate::scalars::{KEEP, TAKE, set};
@@ -46,24 +48,11 @@ impl OptimizerDef for Sgd {
     /// `w ← w − lr · (g + momentum · buffer)`.
     fn rule(&self, training: &Training) -> UpdateRule {
         let mut e = Expr::default();
-        let w = e.read(WEIGHT);
         let g = gradient(&mut e, training, Some(ScalarId::DECAY));
-        if self.momentum == 0.0 {
-            let new = descend(&mut e, w, g);
-            e.outputs.push(new);
-            return UpdateRule { name: "sgd", expr: e, slots: Vec::new() };
-        }
-        let old = e.read(SLOT);
-        let buffer = average(&mut e, (KEEP, old), (TAKE, g));
-        let mut direction = buffer;
-        if self.nesterov {
-            let keep = e.scalar(KEEP);
-            let ahead = e.binary(BinaryOp::Mul, keep, buffer);
-            direction = e.binary(BinaryOp::Add, g, ahead);
-        }
-        let new = descend(&mut e, w, direction);
-        e.outputs.extend([new, buffer]);
-        UpdateRule { name: "sgd", expr: e, slots: vec!["momentum_buffer"] }
+        let heavy = self.momentum > 0.0;
+        let momentum = Momentum { keep: KEEP, take: Some(TAKE), nesterov: self.nesterov };
+        step_along(&mut e, g, &[], heavy.then_some(momentum));
+        UpdateRule { name: "sgd", expr: e, slots: if heavy { vec!["momentum_buffer"] } else { Vec::new() } }
     }
 
     fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {

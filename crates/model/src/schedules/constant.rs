@@ -1,3 +1,5 @@
+//! A rate that stays as it is after the warm-up.
+
 use super::ScheduleDef;
 use crate::registry::fields;
 

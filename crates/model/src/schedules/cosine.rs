@@ -1,3 +1,5 @@
+//! A rate that falls along half a cosine, as in `torch.optim.lr_scheduler.CosineAnnealingLR`.
+
 use std::f64::consts::PI;
 
 use super::ScheduleDef;

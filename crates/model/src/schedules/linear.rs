@@ -1,3 +1,5 @@
+//! A rate that falls in a straight line, as in `torch.optim.lr_scheduler.LinearLR`.
+
 use super::ScheduleDef;
 use crate::registry::fields;
 

@@ -1,3 +1,5 @@
+//! A rate that falls in steps, as in `torch.optim.lr_scheduler.StepLR`.
+
 use super::ScheduleDef;
 use crate::registry::fields;
 
@@ -8,7 +10,7 @@ fields! {
         /// Steps between two falls.
         #[schemars(title = "Every", range(min = 1, max = 1000000000))]
         every: u64 = 1000,
-        /// What a fall leaves of the rate.
+        /// Factor by which every fall multiplies the rate.
         #[schemars(title = "Gamma", range(min = 0.0, max = 1.0))]
         gamma: f64 = 0.1,
         /// Steps in which the rate climbs from nearly zero.
