@@ -1,3 +1,4 @@
+// What all specs share: the page as a person with the console open sees it, and the types of `window.downhill`.
 import { deflateRawSync } from "node:zlib";
 import type { Page } from "@playwright/test";
 

@@ -1,3 +1,4 @@
+// Weighs the memory of page and worker, and keeps count of what the worker asks of WebGPU.
 import type { CDPSession, Page } from "@playwright/test";
 
 /** What one of the two threads holds after its garbage was collected, in bytes. */

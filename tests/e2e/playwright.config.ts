@@ -1,3 +1,4 @@
+// How Playwright runs the specs: one browser, one worker, the server that `cargo xtask test e2e` has started.
 import { defineConfig } from "@playwright/test";
 
 // `cargo xtask test e2e` sets both; the defaults fit a page served by hand with `cargo xtask serve`.

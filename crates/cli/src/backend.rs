@@ -1,3 +1,5 @@
+//! `--backend`: which device a command computes on, and how `auto` chooses one.
+
 use clap::ValueEnum;
 use downhill_tensor::UserError;
 use downhill_train::{DeviceOptions, GpuDevice, Session, open, ready};

@@ -1,3 +1,5 @@
+//! `downhill bench`: measures workloads, or profiles a training step of each. The workloads themselves are in `downhill_train::bench`.
+
 use downhill_protocol::BenchRequest;
 use downhill_tensor::UserError;
 use downhill_train::bench::{self, WORKLOADS};

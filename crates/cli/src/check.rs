@@ -1,3 +1,5 @@
+//! `downhill check`: shapes, parameters, operations and memory of an experiment, without training it.
+
 use std::path::Path;
 
 use downhill_model::{Signature, check};

@@ -1,3 +1,5 @@
+//! Reading an experiment with the files beside it, writing files, and printing lines: what all commands share.
+
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 

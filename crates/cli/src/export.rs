@@ -1,12 +1,24 @@
+//! `downhill export`: an experiment as a PyTorch program with its data, or its weights alone. The program's text comes from
+//! `downhill_model::export`.
+
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use downhill_data::Sampler;
 use downhill_model::{EncodedTargets, Signature, encode_targets, export};
 use downhill_tensor::UserError;
 use downhill_train::{Array, Session, Values, ready, write_arrays};
 
-use crate::Format;
 use crate::document::{Document, read, say, trouble, write};
+
+/// What an export writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// train.py, init.safetensors and data.safetensors.
+    Pytorch,
+    /// The weights.
+    Safetensors,
+}
 
 /// What to export, as what, and where to.
 pub struct Order {

@@ -11,9 +11,10 @@ mod train;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::backend::Backend;
+use crate::export::Format;
 
 /// Trains, checks, exports and measures the experiments of Downhill, a deep learning playground.
 #[derive(Parser)]
@@ -86,14 +87,6 @@ enum Command {
         #[arg(short, long)]
         output: PathBuf,
     },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// train.py, init.safetensors and data.safetensors.
-    Pytorch,
-    /// The weights.
-    Safetensors,
 }
 
 fn main() -> ExitCode {

@@ -1,3 +1,5 @@
+//! `downhill presets`: lists the presets, or prints one.
+
 use downhill_model::presets;
 use downhill_tensor::UserError;
 

@@ -1,3 +1,5 @@
+//! `downhill train`: trains an experiment with a progress bar, and writes metrics and the finished run.
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;

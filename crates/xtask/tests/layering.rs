@@ -1,7 +1,16 @@
-//! The arrows between the crates: what each may depend on, checked against `cargo metadata`.
+//! The arrows between the crates: what each may depend on, checked against `cargo metadata`; and those between the files of a crate,
+//! which must not lead in a circle.
+
+#[path = "layering/circles.rs"]
+mod circles;
+#[path = "layering/modules.rs"]
+mod modules;
+#[path = "layering/tokens.rs"]
+mod tokens;
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Command;
 
 /// Each crate and the crates it may name in its `[dependencies]`; what those name may be reached through them.
@@ -122,4 +131,35 @@ fn the_table_has_no_circle() {
     for name in allowed.keys() {
         assert!(!reachable(&allowed, name).contains(name), "`{name}` may depend on itself");
     }
+}
+
+/// Crates whose files are still tangled; a crate that leaves this list never comes back.
+const TANGLED: [&str; 5] = ["app", "compile", "data", "graph", "train"];
+
+/// The Rust files below a folder, by their path from `src`.
+fn sources(folder: &Path, src: &Path, found: &mut modules::Sources) {
+    for entry in folder.read_dir().expect("a folder of sources can be read") {
+        let path = entry.expect("an entry of a folder can be read").path();
+        if path.is_dir() {
+            sources(&path, src, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(src).expect("it stands below src").to_string_lossy().replace('\\', "/");
+            found.insert(name, std::fs::read_to_string(&path).expect("a source is text"));
+        }
+    }
+}
+
+#[test]
+fn no_two_files_import_each_other_in_a_circle() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut found = Vec::new();
+    for (name, _) in MAY_DEPEND_ON.iter().filter(|(name, _)| !TANGLED.contains(name)) {
+        let src = crates.join(name).join("src");
+        let mut files = modules::Sources::new();
+        sources(&src, &src, &mut files);
+        let root = if files.contains_key("lib.rs") { "lib.rs" } else { "main.rs" };
+        assert!(modules::imports(root, &files).len() > 1 || files.len() < 4, "{name}: the modules are not found");
+        found.extend(circles::circles(name, root, &files));
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
 }

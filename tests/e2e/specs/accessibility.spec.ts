@@ -1,3 +1,4 @@
+// Whether everybody can use the page: axe, and a narrow screen.
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "@playwright/test";
 import { Lab } from "../lab";

@@ -1,3 +1,4 @@
+// Which device trains: the choice, the move, the loss of the device, and what the page says of it.
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test, type Page } from "@playwright/test";
 import config from "../playwright.config";

@@ -1,3 +1,4 @@
+// A crash of the worker: the run goes on from the copy that the page keeps.
 import { expect, test } from "@playwright/test";
 import { Lab } from "../lab";
 

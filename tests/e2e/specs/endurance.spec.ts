@@ -1,3 +1,4 @@
+// Memory after many steps and many edits. What it takes at a time is the business of the benchmark.
 import { expect, test, type Page } from "@playwright/test";
 import config from "../playwright.config";
 import { inWorker, Lab, link, type State } from "../lab";

@@ -1,3 +1,4 @@
+// A tab that nobody looks at trains on, and shows everything when it is seen again.
 import { type Browser, type CDPSession, expect, test } from "@playwright/test";
 import config from "../playwright.config";
 import { link, type State } from "../lab";

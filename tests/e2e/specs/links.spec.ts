@@ -1,3 +1,4 @@
+// Links, good and bad: what is wrong with one is said, and the page goes on.
 import { expect, test } from "@playwright/test";
 import { Lab, link } from "../lab";
 

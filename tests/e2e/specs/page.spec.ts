@@ -1,3 +1,4 @@
+// What a person does on the page, control by control.
 import { expect, test } from "@playwright/test";
 import { Lab, link } from "../lab";
 

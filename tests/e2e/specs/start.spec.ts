@@ -1,3 +1,4 @@
+// The first seconds: which build is loaded, from which hosts, and what is said when that fails.
 import { expect, test } from "@playwright/test";
 import { Lab } from "../lab";
 

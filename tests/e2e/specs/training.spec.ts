@@ -1,3 +1,4 @@
+// Whole runs in the browser: they learn what they are meant to, and the same link gives the same run.
 import { expect, test } from "@playwright/test";
 import { Lab, link } from "../lab";
 
