@@ -1,4 +1,5 @@
-// What a person feels: first motion, frames and long tasks while training runs flat out, bytes of the first visit.
+// What a person feels: first motion, how soon the first example is learned, frames and long tasks while training runs flat out, bytes
+// of the first visit.
 import { existsSync, statSync } from "node:fs";
 import { fileOf, launch } from "./host.mjs";
 
@@ -38,6 +39,13 @@ async function firstMotionMs(page, url) {
   });
 }
 
+/** Milliseconds from navigation to a validation accuracy of 0.97 on the example that the page opens with. */
+async function learnedMs(page, url) {
+  await page.goto(url);
+  await page.waitForFunction(() => (window.downhill?.state().metrics.validation_accuracy ?? 0) >= 0.97, null, { timeout: 120_000, polling: 50 });
+  return page.evaluate(() => Math.round(performance.now()));
+}
+
 /** Frames and long tasks of the page's thread over `ms`. */
 function watchFrames(page, ms) {
   return page.evaluate(async (duration) => {
@@ -73,6 +81,8 @@ export async function measurePage(server, url) {
     await page.goto(url);
     await page.waitForFunction(() => window.downhill?.state().step > 0);
     const motion = await firstMotionMs(page, url);
+    await page.goto("about:blank");
+    const learned = await learnedMs(page, url);
     await page.evaluate(() => {
       const { experiment } = window.downhill.state();
       // Flat out, the example's steps are done within a second; without an end the run goes on.
@@ -80,7 +90,7 @@ export async function measurePage(server, url) {
       window.downhill.load(JSON.stringify(endless));
     });
     await page.waitForTimeout(1000);
-    return { transferKB: bytes, firstMotionMs: motion, ...(await watchFrames(page, FLAT_OUT_MS)) };
+    return { transferKB: bytes, firstMotionMs: motion, learnedMs: learned, ...(await watchFrames(page, FLAT_OUT_MS)) };
   } finally {
     await browser.close();
   }

@@ -42,6 +42,8 @@ export interface State {
   stepsPerSecond: number;
   running: boolean;
   run: number;
+  /** Learning rate of the next step. */
+  lr: number;
   backend: string;
   backends: Backends;
   /** Last evaluation: `train_loss`, `validation_loss`, and for classes `train_accuracy`, `validation_accuracy`. */

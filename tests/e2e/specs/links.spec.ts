@@ -11,7 +11,7 @@ const bad: [string, string, RegExp][] = [
   ["asks for a billion units", link({ ...good, model: [{ linear: { out: 1e9 } }] }), /model\[0\]/],
   ["has an unknown field", link({ ...good, modle: [] }), /model/],
   ["has a wrong type", link({ ...good, seed: "seven" }), /seed/],
-  ["is no experiment at all", link("[1, 2"), /./],
+  ["is no experiment at all", link("[1, 2"), /JSON/],
 ];
 
 for (const [what, fragment, sentence] of bad) {

@@ -10,16 +10,31 @@ test("pause holds the run, step takes one step, reset starts over with the same 
   const { step } = await lab.state();
   await page.getByTestId("step").click();
   await page.waitForFunction((before) => window.downhill!.state().step === before + 1, step);
-  await page.getByTestId("reset").click();
-  await lab.reach((state) => state.step === 0);
+  // The same weights have the same loss on the same held-out samples, to the last bit.
+  const lossOfReset = async (): Promise<number> => {
+    await page.getByTestId("reset").click();
+    await lab.reach((state) => state.step === 0);
+    let loss: number | undefined;
+    await expect.poll(async () => (loss = (await lab.state()).metrics.validation_loss)).toBeGreaterThan(0);
+    return loss!;
+  };
+  const first = await lossOfReset();
+  await page.getByTestId("play").click();
+  await lab.reach((state) => state.step > 200 && state.metrics.validation_loss !== undefined);
+  await page.getByTestId("play").click();
+  const { metrics } = await lab.reach((state) => !state.running);
+  expect(metrics.validation_loss).not.toBe(first);
+  expect(await lossOfReset()).toBe(first);
 });
 
 test("keys do what the buttons do", async ({ page }) => {
   const lab = new Lab(page);
   await lab.open();
   await page.keyboard.press("Space");
-  await lab.reach((state) => !state.running);
+  const { step } = await lab.reach((state) => !state.running);
   await page.keyboard.press("ArrowRight");
+  await page.waitForFunction((before) => window.downhill!.state().step === before + 1, step);
+  expect((await lab.state()).running).toBe(false);
   await page.keyboard.press("?");
   await expect(page.getByRole("dialog")).toContainText("Play or pause");
   await page.keyboard.press("Escape");
@@ -37,7 +52,10 @@ test("another learning rate takes effect without a restart", async ({ page }) =>
     const { optimizer } = window.downhill!.state().experiment as { optimizer?: { adam?: { lr?: number } } };
     return optimizer?.adam?.lr === 0.002;
   });
-  expect((await lab.state()).step).toBeGreaterThanOrEqual(before.step);
+  // The rate is the worker's own word: that of the next step.
+  const after = await lab.reach((state) => state.lr === 0.002);
+  expect(after.run).toBe(before.run);
+  expect(after.step).toBeGreaterThanOrEqual(before.step);
 });
 
 test("a hidden layer is added, edited in place and removed", async ({ page }) => {
@@ -147,16 +165,31 @@ test("a digit that is drawn moves the ten probabilities", async ({ page }) => {
   const lab = new Lab(page);
   await lab.open("#p=digits");
   await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) > 0.8, 30_000);
+  // At rest, only the pen can move them.
+  await page.getByTestId("play").click();
+  await lab.reach((state) => !state.running);
   await page.getByTestId("clear").click();
+  const bars = page.getByTestId("probabilities").locator(".num");
+  // Until somebody draws, the worst mistake is on show.
+  await expect(bars).toHaveText(Array(10).fill(/^\d+\.\d$/));
+  const mistake = await bars.allTextContents();
   const pad = (await page.getByTestId("pad").boundingBox())!;
   const at = (x: number, y: number): [number, number] => [pad.x + x * pad.width, pad.y + y * pad.height];
-  await page.mouse.move(...at(0.5, 0.1));
-  await page.mouse.down();
-  await page.mouse.move(...at(0.5, 0.9), { steps: 12 });
-  await page.mouse.up();
-  const bars = page.getByTestId("probabilities").locator(".num");
-  await expect(bars).toHaveCount(10);
-  await expect.poll(async () => (await bars.allTextContents()).reduce((sum, text) => sum + Number(text), 0)).toBeCloseTo(100, -1);
+  const draw = async (from: [number, number], to: [number, number]): Promise<void> => {
+    await page.mouse.move(...from);
+    await page.mouse.down();
+    await page.mouse.move(...to, { steps: 12 });
+    await page.mouse.up();
+  };
+  const sum = async (): Promise<number> => (await bars.allTextContents()).reduce((sum, text) => sum + Number(text), 0);
+  await draw(at(0.5, 0.1), at(0.5, 0.9));
+  await expect(bars).not.toHaveText(mistake);
+  // Ten numbers with one digit behind the point each.
+  await expect.poll(async () => Math.abs((await sum()) - 100)).toBeLessThan(1);
+  const stroke = await bars.allTextContents();
+  await draw(at(0.2, 0.2), at(0.8, 0.2));
+  await expect(bars).not.toHaveText(stroke);
+  await expect.poll(async () => Math.abs((await sum()) - 100)).toBeLessThan(1);
 });
 
 test("a click on a unit changes its bias", async ({ page }) => {
@@ -164,11 +197,18 @@ test("a click on a unit changes its bias", async ({ page }) => {
   await lab.open();
   await page.getByTestId("play").click();
   await lab.reach((state) => !state.running);
-  await page.locator(".cell[data-column='1']").first().click();
+  const unit = page.locator(".cell[data-column='1']").first();
+  await unit.click();
   const entry = page.getByTestId("weight");
+  const before = Number(await entry.inputValue());
+  expect(before).not.toBe(1.5);
   await entry.fill("1.5");
   await entry.press("Enter");
-  await expect(entry).toHaveValue("1.5");
+  // What stands in the field is what was typed. The tip shows what the engine has sent since then.
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.mouse.move(0, 0);
+  await unit.hover();
+  await expect(page.getByRole("tooltip")).toContainText("+1.5000");
 });
 
 test("the theme button goes round and is remembered", async ({ page }) => {

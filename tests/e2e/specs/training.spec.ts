@@ -2,7 +2,9 @@
 import { expect, test } from "@playwright/test";
 import { Lab, link } from "../lab";
 
-const LIMIT = 30_000;
+// How long it takes on a quiet machine is measured by the benchmark.
+const PATIENCE = 60_000;
+test.setTimeout(2 * PATIENCE);
 
 test("the page opens with two spirals that are already being learned", async ({ page }) => {
   const lab = new Lab(page);
@@ -12,14 +14,14 @@ test("the page opens with two spirals that are already being learned", async ({ 
   expect(lab.errors).toEqual([]);
 });
 
-test("two spirals reach a validation accuracy of 0.97 within 30 s of opening", async ({ page }) => {
+test("two spirals reach a validation accuracy of 0.97", async ({ page }) => {
   const lab = new Lab(page);
   await page.goto("./");
-  const state = await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) >= 0.97, LIMIT);
+  const state = await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) >= 0.97, PATIENCE);
   expect(state.metrics.validation_accuracy).toBeGreaterThanOrEqual(0.97);
 });
 
-test("digits reach a validation accuracy of 0.95 within 30 s of opening", async ({ page }) => {
+test("digits reach a validation accuracy of 0.95", async ({ page }) => {
   const lab = new Lab(page);
   const experiment = {
     version: 1,
@@ -28,7 +30,7 @@ test("digits reach a validation accuracy of 0.95 within 30 s of opening", async 
     optimizer: { adam: { lr: 0.003 } },
   };
   await page.goto(`./${link(experiment)}`);
-  const state = await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) >= 0.95, LIMIT);
+  const state = await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) >= 0.95, PATIENCE);
   expect(state.experiment).toMatchObject({ data: { digits: {} } });
 });
 
