@@ -6,7 +6,7 @@
 //! in `lib.rs` is an import only if `lib.rs` itself uses the name. Code under `#[cfg(test)]` is left out, for a test may use what
 //! stands above its file.
 
-use super::tokens::{Token, tokens};
+use super::tokens::{Token, product_tokens};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of a crate: path below `src`, and text.
@@ -78,7 +78,7 @@ impl Tree {
     fn read_file(&mut self, file: &str, folder: &str, parent: Option<usize>, sources: &Sources) -> usize {
         let at = self.add(file, parent);
         let text = sources.get(file).unwrap_or_else(|| panic!("{file} is declared and not there"));
-        let mut reader = Reader { tokens: tokens(text), at: 0, sources, file };
+        let mut reader = Reader { tokens: product_tokens(text), at: 0, sources, file };
         reader.module(self, at, folder);
         at
     }
@@ -168,10 +168,6 @@ impl Reader<'_> {
                 Token::Sign('{') => depth += 1,
                 Token::Sign('}') if depth == 0 => break,
                 Token::Sign('}') => depth -= 1,
-                Token::Sign('#') if self.is_test_only() => {
-                    self.skip_item();
-                    continue;
-                }
                 Token::Word(word) if word == "mod" && self.word(1).is_some() => {
                     self.child(tree, at, folder);
                     continue;
@@ -300,37 +296,5 @@ impl Reader<'_> {
             return opened.is_some_and(|at| at > 0 && before[at - 1].is_word("pub"));
         }
         before.last().is_some_and(|token| token.is_word("pub"))
-    }
-
-    /// Whether `#[cfg(test)]` or `#[cfg(all(test, …))]` stands here.
-    fn is_test_only(&self) -> bool {
-        let cfg = self.sign(1) == Some('[') && self.word(2) == Some("cfg") && self.sign(3) == Some('(');
-        let condition = if self.word(4) == Some("all") { 6 } else { 4 };
-        cfg && self.word(condition) == Some("test")
-    }
-
-    /// Goes behind the item that follows an attribute: to its semicolon, or the end of its first block.
-    fn skip_item(&mut self) {
-        // An attribute has brackets only, so that no brace or semicolon comes before the item's.
-        let (mut depth, mut in_use) = (0usize, false);
-        while let Some(token) = self.peek(0) {
-            in_use |= token.is_word("use");
-            match token {
-                Token::Sign('{' | '(' | '[') => depth += 1,
-                Token::Sign(close @ ('}' | ')' | ']')) => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 && *close == '}' && !in_use {
-                        self.at += 1;
-                        return;
-                    }
-                }
-                Token::Sign(';') if depth == 0 => {
-                    self.at += 1;
-                    return;
-                }
-                _ => {}
-            }
-            self.at += 1;
-        }
     }
 }

@@ -1,10 +1,13 @@
-//! Rust's text as words and signs: what is left of a source file without comments, strings, numbers and lifetimes.
+//! Rust's text as words, strings and signs: what is left of a source file without comments, numbers and lifetimes, and without what is
+//! compiled for tests only.
 
 /// A word of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
     /// A name or a keyword.
     Word(String),
+    /// What stands in a string, as it is written.
+    Text(String),
     /// `::`
     Path,
     /// Any other sign.
@@ -18,8 +21,48 @@ impl Token {
     }
 }
 
-/// Takes a source file apart.
-pub fn tokens(text: &str) -> Vec<Token> {
+/// Takes a source file apart and leaves out what stands under `#[cfg(test)]` or `#[cfg(all(test, …))]`.
+pub fn product_tokens(text: &str) -> Vec<Token> {
+    let all = tokens(text);
+    let (mut at, mut kept) = (0, Vec::new());
+    while let Some(token) = all.get(at) {
+        if is_test_only(&all[at..]) {
+            at = end_of_item(&all, at);
+        } else {
+            kept.push(token.clone());
+            at += 1;
+        }
+    }
+    kept
+}
+
+fn is_test_only(tokens: &[Token]) -> bool {
+    let word = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.is_word(word));
+    let cfg = tokens.starts_with(&[Token::Sign('#'), Token::Sign('[')]) && word(2, "cfg");
+    cfg && word(if word(4, "all") { 6 } else { 4 }, "test")
+}
+
+/// Behind the item that follows an attribute: its semicolon, or the end of its block.
+fn end_of_item(tokens: &[Token], from: usize) -> usize {
+    let (mut depth, mut is_use) = (0usize, false);
+    for (at, token) in tokens.iter().enumerate().skip(from) {
+        is_use |= token.is_word("use");
+        match token {
+            Token::Sign('{' | '(' | '[') => depth += 1,
+            Token::Sign(close @ ('}' | ')' | ']')) => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && *close == '}' && !is_use {
+                    return at + 1;
+                }
+            }
+            Token::Sign(';') if depth == 0 => return at + 1,
+            _ => {}
+        }
+    }
+    tokens.len()
+}
+
+fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let (mut i, mut out) = (0, Vec::new());
@@ -27,7 +70,11 @@ pub fn tokens(text: &str) -> Vec<Token> {
         match chars[i] {
             '/' if at(i + 1) == '/' => i = end_of_line(&chars, i),
             '/' if at(i + 1) == '*' => i = end_of_comment(&chars, i),
-            '"' => i = end_of_string(&chars, i),
+            '"' => {
+                let end = end_of_string(&chars, i);
+                out.push(Token::Text(chars[i + 1..(end - 1).min(chars.len()).max(i + 1)].iter().collect()));
+                i = end;
+            }
             '\'' => i = end_of_quote(&chars, i),
             ':' if at(i + 1) == ':' => {
                 out.push(Token::Path);
@@ -38,7 +85,9 @@ pub fn tokens(text: &str) -> Vec<Token> {
                 let word: String = chars[i..end].iter().collect();
                 let hashes = (end..chars.len()).take_while(|&k| chars[k] == '#').count();
                 i = if matches!(word.as_str(), "r" | "br") && at(end + hashes) == '"' {
-                    end_of_raw_string(&chars, end + hashes + 1, hashes)
+                    let close = end_of_raw_string(&chars, end + hashes + 1, hashes);
+                    out.push(Token::Text(chars[end + hashes + 1..(close - 1 - hashes).max(end + hashes + 1)].iter().collect()));
+                    close
                 } else if word == "b" && matches!(at(end), '"' | '\'') {
                     end
                 } else {
@@ -104,9 +153,17 @@ fn end_of_quote(chars: &[char], from: usize) -> usize {
 }
 
 #[test]
-fn strings_comments_characters_and_lifetimes_are_no_words() {
+fn comments_numbers_characters_and_lifetimes_are_no_words_and_strings_are_texts() {
     let text = r##"fn a<'b>() { /* c /* d */ */ "e \" f"; r#"g "h"#; 'i'; '\''; b"j"; 12u8; k::l } // m"##;
+    let of = |pick: fn(&Token) -> Option<&String>| tokens(text).iter().filter_map(pick).cloned().collect::<Vec<_>>();
+    assert_eq!(of(|t| if let Token::Word(word) = t { Some(word) } else { None }), ["fn", "a", "k", "l"]);
+    assert_eq!(of(|t| if let Token::Text(text) = t { Some(text) } else { None }), [r#"e \" f"#, r#"g "h"#, "j"]);
+}
+
+#[test]
+fn what_is_compiled_for_tests_only_is_left_out() {
+    let text = "a; #[cfg(test)] use b::{c, d}; #[cfg(all(test, unix))] mod e { fn f() {} } #[cfg(test)] mod g; #[cfg(unix)] h;";
     let words: Vec<String> =
-        tokens(text).into_iter().filter_map(|t| if let Token::Word(word) = t { Some(word) } else { None }).collect();
-    assert_eq!(words, ["fn", "a", "k", "l"]);
+        product_tokens(text).into_iter().filter_map(|t| if let Token::Word(word) = t { Some(word) } else { None }).collect();
+    assert_eq!(words, ["a", "cfg", "unix", "h"]);
 }
