@@ -74,9 +74,6 @@ mod tests {
     use super::*;
     use crate::presets;
 
-    /// Links that were given out; they are understood for ever.
-    const RELEASED: &str = include_str!("../tests/fixtures/links.v1.txt");
-
     fn first() -> Experiment {
         Experiment::parse(presets::all()[0].json).unwrap().experiment
     }
@@ -90,16 +87,6 @@ mod tests {
             for written in [link.clone(), format!("#{link}"), format!("https://example.org/lab/#{link} ")] {
                 assert_eq!(decode(&written).unwrap().experiment, experiment);
             }
-        }
-    }
-
-    #[test]
-    fn released_links_give_the_experiments_they_gave() {
-        let lines: Vec<&str> = RELEASED.lines().collect();
-        assert!(lines.len() >= 8 && lines.len().is_multiple_of(2));
-        for pair in lines.chunks_exact(2) {
-            let full: serde_json::Value = serde_json::from_str(pair[1]).unwrap();
-            assert_eq!(decode(pair[0]).unwrap().experiment, Experiment::from_value(&full).unwrap().experiment);
         }
     }
 

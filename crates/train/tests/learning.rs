@@ -225,3 +225,23 @@ fn weights_of_another_model_are_refused_by_name() {
     let error = ready(large.load_weights(&snapshot)).unwrap_err();
     assert_eq!(error.path.as_deref(), Some("2.weight"));
 }
+
+/// A run of 25 steps that version 1 saved; such files are read for ever.
+const SAVED: &[u8] = include_bytes!("fixtures/run.v1.safetensors");
+
+#[test]
+fn a_run_that_version_1_saved_goes_on_as_if_it_had_never_stopped() {
+    let mut saved = Session::restore(SAVED, &Bundled).unwrap();
+    assert_eq!((saved.step_count(), saved.experiment().name.as_str()), (25, "Saved by version 1"));
+    // The data is that of then, so that the order of samples goes on too.
+    assert!(saved.data().notes.is_empty(), "{:?}", saved.data().notes);
+    let mut whole = session(saved.experiment().clone());
+    steps(&mut whole, 100);
+    steps(&mut saved, 75);
+    let (saved, whole) = (ready(saved.parameters()).unwrap(), ready(whole.parameters()).unwrap());
+    for ((name, _, saved), (_, _, whole)) in saved.iter().zip(&whole) {
+        // Another machine may have rounded the first steps otherwise.
+        let apart = saved.iter().zip(whole).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-4, "{name}: {apart}");
+    }
+}
