@@ -1,4 +1,5 @@
-//! Agreement with PyTorch, as written down in `tests/parity/fixtures` by `cargo xtask fixtures`: natively, and in the browser.
+//! Agreement with PyTorch, as written down in `tests/parity/fixtures` by `cargo xtask fixtures`: natively, and in the browser. What
+//! an experiment can choose is in one of them, or stands in a list with the reason why not.
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
 
@@ -17,18 +18,27 @@ struct Fixture {
     losses: &'static str,
 }
 
-macro_rules! fixture {
-    ($name:literal) => {
-        Fixture {
+macro_rules! fixtures {
+    ($($name:literal),* $(,)?) => {
+        const FIXTURES: &[Fixture] = &[$(Fixture {
             name: $name,
-            experiment: include_str!(concat!("../../../tests/parity/fixtures/", $name, "/experiment.json")),
+            experiment: include_str!(concat!("../../../tests/parity/experiments/", $name, ".json")),
             first: include_bytes!(concat!("../../../tests/parity/fixtures/", $name, "/first.safetensors")),
             losses: include_str!(concat!("../../../tests/parity/fixtures/", $name, "/losses.json")),
-        }
+        }),*];
     };
 }
 
-const FIXTURES: [Fixture; 3] = [fixture!("classification_adam"), fixture!("regression_sgd"), fixture!("adamw_cosine_clip")];
+fixtures![
+    "adamw_cosine_clip",
+    "adamw_penalties",
+    "bce_rmsprop_step",
+    "classification_adam",
+    "huber_sgd_linear",
+    "l1_adam_penalties",
+    "mse_classes_rmsprop_cosine",
+    "regression_sgd",
+];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.
 const LOSS_TOLERANCE: f64 = 5e-5;
@@ -93,4 +103,107 @@ fn logits_loss_and_gradients_of_a_batch_are_those_of_pytorch() {
 #[cfg_attr(not(target_arch = "wasm32"), test)]
 fn a_hundred_losses_are_those_of_pytorch() {
     FIXTURES.iter().for_each(loss_curve_agrees);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+mod coverage {
+    //! What can be chosen in an experiment and is compared with PyTorch.
+
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use downhill_data::spec;
+    use downhill_model::{Layer, Loss, Optimizer, Schedule};
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What no fixture can compare, and why.
+    const NOT_COMPARED: &[(&str, &str)] = &[
+        ("layer.dropout", "PyTorch draws other random numbers"),
+        ("layer.dropout.p", "PyTorch draws other random numbers"),
+        ("training.eval_every", "no step depends on when a run is evaluated"),
+    ];
+
+    /// Everything that can be chosen: `loss.huber`, and every field of it, `loss.huber.delta`.
+    fn choices() -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        let mut add = |kind: &str, names: &[&str], schema: fn(&str) -> &'static Value| {
+            for name in names {
+                all.insert(format!("{kind}.{name}"));
+                let fields = schema(name)["properties"].as_object();
+                all.extend(fields.into_iter().flatten().map(|(field, _)| format!("{kind}.{name}.{field}")));
+            }
+        };
+        add("layer", Layer::NAMES, Layer::schema);
+        add("loss", Loss::NAMES, Loss::schema);
+        add("optimizer", Optimizer::NAMES, Optimizer::schema);
+        add("schedule", Schedule::NAMES, Schedule::schema);
+        let training = spec::document()["properties"]["training"]["properties"].as_object();
+        all.extend(training.unwrap().keys().map(|field| format!("training.{field}")));
+        all
+    }
+
+    /// The choices that a part of a document makes: every name and every field that is written, however deep.
+    fn chosen(kind: &str, part: &Value, found: &mut BTreeSet<String>) {
+        match part {
+            Value::String(name) => {
+                found.insert(format!("{kind}.{name}"));
+            }
+            Value::Array(parts) => parts.iter().for_each(|part| chosen(kind, part, found)),
+            Value::Object(map) => {
+                for (name, fields) in map {
+                    found.insert(format!("{kind}.{name}"));
+                    let written = fields.as_object().into_iter().flatten();
+                    found.extend(written.map(|(field, _)| format!("{kind}.{name}.{field}")));
+                    chosen(kind, fields, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn everything_that_can_be_chosen_is_compared_with_pytorch() {
+        let mut compared = BTreeSet::new();
+        for fixture in FIXTURES {
+            let document: Value = serde_json::from_str(fixture.experiment).unwrap();
+            chosen("layer", &document["model"], &mut compared);
+            // What a document leaves out is the default.
+            let experiment = Experiment::from_value(&document).unwrap().experiment;
+            let names = [
+                ("loss", experiment.loss.name()),
+                ("optimizer", experiment.optimizer.name()),
+                ("schedule", experiment.schedule.name()),
+            ];
+            for (kind, name) in names {
+                compared.insert(format!("{kind}.{name}"));
+                chosen(kind, &document[kind], &mut compared);
+            }
+            compared.extend(document["training"].as_object().unwrap().keys().map(|field| format!("training.{field}")));
+        }
+        let excused: BTreeSet<String> = NOT_COMPARED.iter().map(|(choice, _)| choice.to_string()).collect();
+        let all = choices();
+        assert!(all.len() > 60, "{all:?}");
+        let forgotten: Vec<&String> = all.difference(&compared).filter(|choice| !excused.contains(*choice)).collect();
+        assert!(
+            forgotten.is_empty(),
+            "{forgotten:?}: add them to an experiment in tests/parity/experiments and run `cargo xtask fixtures`, or say in \
+             NOT_COMPARED why they cannot be compared"
+        );
+        let idle: Vec<&String> = excused.iter().filter(|choice| compared.contains(*choice) || !all.contains(*choice)).collect();
+        assert!(idle.is_empty(), "{idle:?}: these excuses are not needed");
+    }
+
+    #[test]
+    fn every_experiment_of_the_folder_is_compared() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/parity/experiments");
+        let mut names: Vec<String> = folder
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, FIXTURES.iter().map(|fixture| fixture.name).collect::<Vec<_>>());
+    }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 const REQUIREMENTS: &str = "tests/parity/requirements.txt";
 
-/// Trains the experiments of `tests/parity` with both and compares the loss curves.
+/// Trains the experiments of `tests/parity` with both, through the programs that Downhill exports, and compares the loss curves.
 pub fn compare(args: &[String]) -> Result<()> {
     with_pytorch(args, &[])
 }
@@ -22,10 +22,13 @@ fn with_pytorch(args: &[String], more: &[&str]) -> Result<()> {
         bail!("`{unknown}` is not understood; this command takes no arguments");
     }
     say("downhill: building the command");
-    run(&mut command("cargo", &["build", "--release", "--package", "downhill-cli"]))?;
+    // As the tests build it: the engine is optimised there too.
+    run(&mut command("cargo", &["build", "--package", "downhill-cli"]))?;
     let python = python()?;
     say("PyTorch: running tests/parity/run.py");
-    run(command(&python.to_string_lossy(), &["tests/parity/run.py"]).args(more))
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let downhill = target.join("debug/downhill").display().to_string();
+    run(command(&python.to_string_lossy(), &["tests/parity/run.py", &downhill]).args(more))
 }
 
 /// A Python with PyTorch: the one `DOWNHILL_PYTHON` names, or that of a virtual environment, made if it is missing.
