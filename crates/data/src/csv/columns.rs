@@ -1,9 +1,11 @@
+//! What the columns of a table hold: numbers, categories, or nothing of use.
+
 use std::collections::HashSet;
 
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
-use super::Goal;
+use super::choices::Goal;
 use super::parse::{Sheet, is_missing};
 
 /// What a column holds.

@@ -1,10 +1,12 @@
+//! Makes samples of a table: the chosen columns, scaled and encoded.
+
 use std::collections::BTreeMap;
 
 use downhill_tensor::UserError;
 
+use super::choices::{Choices, Goal};
 use super::columns::{Column, ColumnKind, classify, no_target, suggest_target};
 use super::parse::{Sheet, Trouble, TroubleLog, is_missing, not_a_number};
-use super::{Choices, Goal};
 use crate::dataset::{Labels, Plane, Samples, Scaling, Task};
 use crate::spec::{nearest, quote};
 

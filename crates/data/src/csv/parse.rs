@@ -1,3 +1,5 @@
+//! Reads the text of a table: encoding, delimiter, header, and the rows that have to be left out.
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -5,7 +7,7 @@ use ::csv::{ReaderBuilder, StringRecord, Trim};
 use downhill_tensor::{UserError, parse_number};
 use serde::{Deserialize, Serialize};
 
-use super::{Delimiter, Header, MAX_BYTES, MAX_COLUMNS, MAX_ROWS};
+use super::choices::{Delimiter, Header, MAX_BYTES, MAX_COLUMNS, MAX_ROWS};
 use crate::spec::quote;
 
 /// A row that is left out, and why.

@@ -1,3 +1,5 @@
+//! Tables of every shape, whole and broken, are read or refused with a sentence.
+
 use proptest::prelude::*;
 use serde_json::json;
 
