@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use downhill_model::Experiment;
+use downhill_model::{Experiment, Pace};
 use downhill_protocol::{
     Backends, Choice, Command, Comparison, DataInfo, Divergence, Frame, Message, Prediction, ProfileReport, RunInfo, Status,
     Watch,
@@ -251,8 +251,9 @@ impl Lab {
         self.send(Command::Reset);
     }
 
-    /// The pace in steps per second; `None` is flat out. Kept in the experiment's view.
+    /// The pace in steps per second; `None` is flat out. Kept in the experiment's view, so it is one that an experiment may ask for.
     pub fn pace(&self, steps_per_second: Option<f64>) {
+        let steps_per_second = Pace::nearest(steps_per_second).steps_per_second();
         let value = steps_per_second.map_or_else(|| Value::from("max"), Value::from);
         self.draft.update(|doc| document::set(doc, "view.pace", value.clone()));
         self.inbox.update_value(|inbox| {

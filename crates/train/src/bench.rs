@@ -35,7 +35,7 @@ const SLICE: Duration = Duration::from_millis(8);
 /// When there is no workload of this name, or it does not run there.
 pub async fn run(request: &BenchRequest, device: Option<&GpuDevice>) -> Result<BenchResult, UserError> {
     let seconds = if request.seconds.is_finite() { request.seconds.clamp(0.1, 600.0) } else { 3.0 };
-    let window = Duration::from_secs_f64(seconds / WINDOWS as f64);
+    let window = downhill_tensor::seconds(seconds / WINDOWS as f64);
     let workload = request.workload.as_str();
     if let Some(gemm) = Gemm::parse(workload) {
         return gemm.run(workload, window, device).await;

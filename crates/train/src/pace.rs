@@ -1,6 +1,9 @@
+//! How fast steps may come, and how fast they do come. Clocks and counts; no engine.
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use downhill_tensor::seconds;
 use web_time::Instant;
 
 /// A pace further behind than this is not caught up with: the machine cannot keep it.
@@ -33,7 +36,7 @@ impl Pace {
             self.since = Some((now, step));
             return Ok(1);
         }
-        if ahead >= 1.0 { Ok(ahead as u64) } else { Err(now + Duration::from_secs_f64((1.0 - ahead) / rate)) }
+        if ahead >= 1.0 { Ok(ahead as u64) } else { Err(now + seconds((1.0 - ahead) / rate)) }
     }
 }
 
@@ -74,6 +77,8 @@ impl RateMeter {
 
 #[cfg(test)]
 mod tests {
+    use downhill_tensor::LONGEST;
+
     use super::*;
 
     #[test]
@@ -104,6 +109,19 @@ mod tests {
             meter.mark(start + Duration::from_millis(i * 100), steps);
         }
         assert!((meter.rate() - 200.0).abs() < 1.0, "{}", meter.rate());
+    }
+
+    #[test]
+    fn the_slowest_pace_there_is_waits_and_does_not_panic() {
+        for rate in [1e-9, 1e-300, f64::MIN_POSITIVE, f64::from_bits(1)] {
+            let start = Instant::now();
+            let mut pace = Pace::new(Some(rate));
+            assert_eq!(pace.due(0, start), Ok(1));
+            assert_eq!(pace.due(1, start), Err(start + LONGEST), "{rate:e}");
+        }
+        let mut fastest = Pace::new(Some(f64::MAX));
+        let start = Instant::now();
+        assert_eq!((fastest.due(0, start), fastest.due(0, start + Duration::from_millis(1))), (Ok(1), Ok(u64::MAX)));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::state::State;
 use crate::survive::Kept;
 use crate::tensors::{Array, TensorFile, Values, write_arrays};
 
+/// Steps that a run can have taken, at most: what a number of JSON holds exactly. Counting on from there never overflows.
+const MOST_STEPS: u64 = 1 << 53;
 /// Version of the snapshot's form.
 const FORMAT: u32 = 1;
 
@@ -108,6 +110,10 @@ impl Session {
             let message = format!("This snapshot is of version {}, newer than this build understands ({FORMAT}).", meta.format);
             return Err(UserError::new(message).hint("Reload the page, or update the program."));
         }
+        if meta.step > MOST_STEPS {
+            let message = format!("The snapshot says that {} steps were taken, more than any run can take.", meta.step);
+            return Err(UserError::new(message).hint("Choose another file."));
+        }
         let experiment = Experiment::parse(&meta.experiment)?.experiment;
         let mut session = Session::new(experiment, assets)?;
         let slots = session.checked.experiment.slots();
@@ -157,4 +163,27 @@ fn slot_name(slot: &str, parameter: &str) -> String {
 
 fn broken(error: &dyn std::error::Error) -> UserError {
     UserError::new(format!("The snapshot could not be read: {error}."))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+mod tests {
+    use downhill_data::NoAssets;
+
+    use super::*;
+    use crate::ready;
+
+    #[test]
+    fn a_snapshot_of_more_steps_than_can_be_counted_is_refused() {
+        let document = r#"{ "version": 1, "data": "spirals", "model": [{ "linear": { "out": "classes" } }] }"#;
+        let mut session = Session::new(Experiment::parse(document).unwrap().experiment, &NoAssets).unwrap();
+        let state = ready(session.state()).unwrap();
+        let of = |step| session.write_snapshot(&state, step, SamplerPosition::default(), 0).unwrap();
+        let mut late = Session::restore(&of(MOST_STEPS), &NoAssets).unwrap();
+        late.step(3);
+        ready(late.run_until_rest()).unwrap();
+        assert_eq!(late.step_count(), MOST_STEPS + 3);
+        let refused = Session::restore(&of(u64::MAX), &NoAssets).map(|_| ()).unwrap_err();
+        assert!(refused.message.contains("more than any run"), "{refused}");
+    }
 }

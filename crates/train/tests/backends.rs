@@ -1,7 +1,7 @@
 //! The same run on both backends, natively and in the browser: loss curves, moves between two steps, comparison.
 //!
-//! Natively these tests pass without a look at anything where there is no adapter (Mesa's lavapipe is one), unless `DOWNHILL_REQUIRE_GPU`
-//! is set. In the browser WebGPU has to be there.
+//! Natively these tests say that they are skipped and why where there is no adapter (Mesa's lavapipe is one), and fail there where
+//! `DOWNHILL_REQUIRE_GPU` is set. In the browser WebGPU has to be there.
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
 

@@ -243,3 +243,22 @@ fn edits_of_the_shape_count_runs_up_and_others_do_not() {
     page.ask(Command::Reset);
     assert_eq!(run(&page), first + 2);
 }
+
+#[test]
+fn any_pace_that_a_script_asks_for_leaves_the_worker_alive() {
+    let mut page = page(SPIRALS);
+    for steps_per_second in [1e-300, f64::NAN, -1.0, f64::INFINITY, f64::MIN_POSITIVE] {
+        page.ask(Command::Reset);
+        page.ask(Command::Pace { steps_per_second: Some(steps_per_second) });
+        page.ask(Command::Start);
+        let start = Instant::now();
+        while page.status().step == 0 {
+            let _ = ready(page.worker.advance(Instant::now() + Duration::from_millis(8)));
+            page.ask(Command::Pause);
+            page.ask(Command::Start);
+            assert!(start.elapsed() < Duration::from_secs(60), "{steps_per_second:e}");
+        }
+        let id = page.ask(Command::Pause);
+        assert!(page.done(id), "{steps_per_second:e}");
+    }
+}

@@ -1,6 +1,6 @@
 //! A session on the GPU: what is left when the device goes, what is measured there, and what a page is told.
 //!
-//! Without an adapter (Mesa's lavapipe is one) these tests pass without a look at anything, unless `DOWNHILL_REQUIRE_GPU` is set.
+//! Without an adapter (Mesa's lavapipe is one) these tests say that they are skipped and why; where `DOWNHILL_REQUIRE_GPU` is set they fail.
 
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]

@@ -11,12 +11,15 @@ pub const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "
     "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }],
     "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16, "eval_every": 100, "steps": 300 } }"#;
 
-/// The GPU; natively none where there is no adapter (Mesa's lavapipe is one), unless `DOWNHILL_REQUIRE_GPU` is set.
+/// The GPU; natively none where there is no adapter (Mesa's lavapipe is one), which is said, unless `DOWNHILL_REQUIRE_GPU` is set.
 pub async fn device() -> Option<GpuDevice> {
     match open(&DeviceOptions::default()).await {
         Ok(device) => Some(device),
         Err(error) if cfg!(target_arch = "wasm32") || std::env::var_os("DOWNHILL_REQUIRE_GPU").is_some() => panic!("{error}"),
-        Err(_) => None,
+        Err(error) => {
+            eprintln!("skipped on the GPU: {error}");
+            None
+        }
     }
 }
 
