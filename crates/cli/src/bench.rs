@@ -1,13 +1,18 @@
-//! `downhill bench`: measures workloads, or profiles a training step of each. The workloads themselves are in `downhill_train::bench`.
+//! `downhill bench`: workloads of the engine, one JSON line each.
+
+use std::time::Duration;
 
 use downhill_protocol::BenchRequest;
 use downhill_tensor::UserError;
 use downhill_train::bench::{self, WORKLOADS};
-use downhill_train::{GpuDevice, ready};
+use downhill_train::{GpuDevice, compile_times, ready};
 use serde_json::json;
 
 use crate::backend::Backend;
 use crate::document::say;
+
+/// Layers of the networks that `downhill bench compile` compiles: what a compiler needs per layer shows in how they compare.
+const COMPILED: [usize; 3] = [191, 400, 800];
 
 /// What to measure, how long, and where.
 pub struct Order {
@@ -25,6 +30,10 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     let device = order.backend.device()?;
     let all = if order.workloads.is_empty() { WORKLOADS.map(str::to_string).to_vec() } else { order.workloads.clone() };
     for workload in all {
+        if workload == "compile" {
+            compile(order.seconds)?;
+            continue;
+        }
         if order.profile {
             // A product is one kernel.
             if !(order.workloads.is_empty() && workload.starts_with("gemm")) {
@@ -43,6 +52,24 @@ pub fn run(order: &Order) -> Result<(), UserError> {
             "lossFirst": result.first_loss,
             "lossLast": result.last_loss,
             "notes": result.notes,
+        });
+        say(&line.to_string());
+    }
+    Ok(())
+}
+
+/// One line per size: milliseconds for all programs, per layer, and for each program.
+fn compile(seconds: f64) -> Result<(), UserError> {
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(3));
+    for times in compile_times(&COMPILED, time)? {
+        let line = json!({
+            "workload": "compile",
+            "layers": times.layers,
+            "kernels": times.kernels,
+            "ms": times.total,
+            "msPerLayer": times.total / times.layers as f64,
+            "msMedian": times.median,
+            "msOf": times.parts.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         });
         say(&line.to_string());
     }

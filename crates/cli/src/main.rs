@@ -58,7 +58,7 @@ enum Command {
     },
     /// Measure workloads; one JSON line each.
     Bench {
-        /// Which ones; all if none is named.
+        /// Which ones; all but `compile` if none is named. `compile` times the compiler on networks of several sizes.
         workloads: Vec<String>,
         /// Seconds to measure each.
         #[arg(long, default_value_t = 3.0)]

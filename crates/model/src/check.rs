@@ -257,7 +257,7 @@ mod tests {
             "{message}"
         );
         let layer = json!({ "repeat": { "times": 100, "body": [{ "repeat": { "times": 100, "body": ["relu"] } }] } });
-        assert!(error("spirals", json!([layer]), json!({})).contains("more than 200 layers"));
+        assert!(error("spirals", json!([layer]), json!({})).contains("more than 1000 layers"));
         let batch = json!([{ "linear": { "out": 16384 } }, "relu", { "linear": { "out": "classes" } }]);
         let message = error("spirals", batch, json!({ "training": { "batch_size": 65536 } }));
         assert!(message.starts_with("training.batch_size: Training this needs about 1638"), "{message}");

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 /// Layers may stand inside layers this deep.
 pub(crate) const MAX_DEPTH: usize = 16;
 /// Layers of one document, written out or repeated.
-pub(crate) const MAX_LAYERS: usize = 200;
+pub(crate) const MAX_LAYERS: usize = 1000;
 
 /// What is known while a document is read.
 #[derive(Debug, Default)]

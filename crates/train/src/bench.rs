@@ -13,6 +13,7 @@ use downhill_tensor::{Shape, TensorTy, UserError, sort_short_by_key};
 use serde_json::json;
 use web_time::Instant;
 
+use crate::compile_bench::{self, compile_times};
 use crate::engine::Engine;
 use crate::pump::Next;
 use crate::session::Session;
@@ -40,6 +41,9 @@ pub async fn run(request: &BenchRequest, device: Option<&GpuDevice>) -> Result<B
     if let Some(gemm) = Gemm::parse(workload) {
         return gemm.run(workload, window, device).await;
     }
+    if let Some(layers) = compile_bench::parse(workload) {
+        return compiled(layers, Duration::from_secs_f64(seconds));
+    }
     let mut session = session(workload)?;
     if device.is_some() {
         session.move_to(device).await?;
@@ -61,6 +65,20 @@ pub async fn run(request: &BenchRequest, device: Option<&GpuDevice>) -> Result<B
         ..rates.result(workload)
     };
     Ok(result)
+}
+
+/// All programs of a network of so many layers, compiled: networks per second, and the milliseconds of each part.
+fn compiled(layers: usize, time: Duration) -> Result<BenchResult, UserError> {
+    let times = compile_times(&[layers], time)?.pop().ok_or_else(|| UserError::new("Nothing was measured."))?;
+    let parts: Vec<String> = times.parts.iter().map(|(name, ms)| format!("{name} {ms:.2}")).collect();
+    Ok(BenchResult {
+        workload: format!("compile-{layers}"),
+        steps_per_second: 1e3 / times.median,
+        min: 1e3 / times.median,
+        max: 1e3 / times.total,
+        notes: format!("{:.2} ms for {} kernels: {}", times.total, times.kernels, parts.join(", ")),
+        ..BenchResult::default()
+    })
 }
 
 /// One training run of a workload, ready to start.

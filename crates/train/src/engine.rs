@@ -192,7 +192,11 @@ impl Engine {
         self.take_up(plan)
     }
 
-    fn compile(&self, graph: &Graph, name: &str) -> Result<Plan, UserError> {
+    /// Compiles a graph for this layout; loads nothing.
+    ///
+    /// # Errors
+    /// When it needs too much memory.
+    pub fn compile(&self, graph: &Graph, name: &str) -> Result<Plan, UserError> {
         compile(graph, name, &self.layout_for(graph), &Options::default()).map_err(|e| too_large(&e))
     }
 

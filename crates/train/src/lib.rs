@@ -5,6 +5,7 @@
 pub mod bench;
 mod chooser;
 mod compare;
+mod compile_bench;
 mod conversation;
 mod curves;
 mod diagnose;
@@ -30,6 +31,7 @@ mod tensors;
 pub mod worker;
 
 pub use chooser::{Chooser, open};
+pub use compile_bench::{CompileTimes, compile_times};
 pub use conversation::Conversation;
 pub use curves::{Curve, Curves, Point};
 pub use downhill_gpu::{DeviceOptions, GpuDevice};

@@ -62,15 +62,22 @@ impl Programs {
         };
         let train = build(checked, &ProgramKind::Train { batch })?;
         spec.include(&train);
-        let mut others = vec![ProgramKind::Eval { rows: eval_rows, split: Split::Train }];
-        if signature.validation > 0 {
-            others.push(ProgramKind::Eval { rows: eval_rows, split: Split::Validation });
-        }
-        others.extend([ProgramKind::Predict { rows: device_rows }, ProgramKind::inspect(batch, ["loss"])]);
-        for kind in others {
+        for kind in programs.others(checked) {
             spec.include(&build(checked, &kind)?);
         }
         Ok((programs, spec, train))
+    }
+
+    /// One program of each kind beside training, as large as it gets: together they read every feed.
+    pub fn others(&self, checked: &Checked) -> Vec<ProgramKind> {
+        let eval = |split| ProgramKind::Eval { rows: self.eval_rows, split };
+        let mut others = vec![eval(Split::Train)];
+        if checked.signature.validation > 0 {
+            others.push(eval(Split::Validation));
+        }
+        let batch = checked.experiment.training.batch_size;
+        others.extend([ProgramKind::Predict { rows: self.device_rows }, ProgramKind::inspect(batch, ["loss"])]);
+        others
     }
 
     /// Rows of the program that goes over so many rows for a panel, in one run or in several; `looks_inside` says that it outputs more than
