@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use downhill_graph::{Graph, NodeId, Op, Value};
+use smallvec::SmallVec;
 
 use crate::CompileError;
 
@@ -18,14 +19,14 @@ pub(crate) struct Canonical {
 const MAX_ROUNDS: usize = 8;
 
 pub(crate) fn canonicalise(graph: &Graph) -> Result<Canonical, CompileError> {
-    let mut canonical = Canonical { graph: graph.clone(), source: graph.nodes().map(|(id, _)| id).collect() };
+    let source: Vec<NodeId> = graph.nodes().map(|(id, _)| id).collect();
+    let (mut canonical, mut decomposed) = rebuild(graph, &source)?;
     for _ in 0..MAX_ROUNDS {
-        let (next, decomposed) = rebuild(&canonical)?;
-        canonical = next;
         if !decomposed {
-            // Decomposing may have left values that nobody reads, and a rebuild copies only what is read.
-            return Ok(rebuild(&canonical)?.0);
+            return Ok(canonical);
         }
+        // Decomposing may have left values that nobody reads, and a rebuild copies only what is read.
+        (canonical, decomposed) = rebuild(&canonical.graph, &canonical.source)?;
     }
     Err(CompileError::Broken { pass: "canonicalise", message: format!("nodes still decompose after {MAX_ROUNDS} rounds") })
 }
@@ -45,22 +46,23 @@ fn needed(graph: &Graph) -> Vec<bool> {
     needed
 }
 
-fn rebuild(from: &Canonical) -> Result<(Canonical, bool), CompileError> {
-    let needed = needed(&from.graph);
-    let mut out = from.graph.same_declarations();
+/// Copies what is needed, and says whether a node was decomposed on the way. `origins` names the original node of each.
+fn rebuild(from: &Graph, origins: &[NodeId]) -> Result<(Canonical, bool), CompileError> {
+    let needed = needed(from);
+    let mut out = from.same_declarations();
     let mut source = Vec::new();
-    let mut place: Vec<Option<Value>> = vec![None; from.graph.len()];
-    let mut seen: BTreeMap<(&'static str, Vec<Value>), Vec<NodeId>> = BTreeMap::new();
+    let mut place: Vec<Option<Value>> = vec![None; from.len()];
+    let mut seen: BTreeMap<Likeness, SmallVec<[NodeId; 1]>> = BTreeMap::new();
     let mut decomposed = false;
-    for (id, node) in from.graph.nodes().filter(|(id, _)| needed[id.index()]) {
-        let inputs: Vec<Value> = node.inputs.iter().map(|v| at(&place, *v)).collect::<Result<_, _>>()?;
+    for (id, node) in from.nodes().filter(|(id, _)| needed[id.index()]) {
+        let inputs: SmallVec<[Value; 4]> = node.inputs.iter().map(|v| at(&place, *v)).collect::<Result<_, _>>()?;
         out.set_scope(node.scope);
         out.set_origin(node.origin);
         place[id.index()] = Some(if let Some(value) = node.op.decompose(&mut out, &inputs) {
             decomposed = true;
             value
         } else {
-            let equals = seen.entry((node.op.name(), inputs.clone())).or_default();
+            let equals = seen.entry((node.op.name(), leaf(&node.op), inputs.clone())).or_default();
             let known = equals.iter().copied().find(|&n| out.node(n).op == node.op && !is_effect(&node.op));
             let node_id = match known {
                 Some(known) => known,
@@ -72,12 +74,25 @@ fn rebuild(from: &Canonical) -> Result<(Canonical, bool), CompileError> {
             };
             Value { node: node_id, slot: 0 }
         });
-        source.resize(out.len(), from.source[id.index()]);
+        source.resize(out.len(), origins[id.index()]);
     }
-    for (name, value) in from.graph.outputs() {
+    for (name, value) in from.outputs() {
         out.output(name.clone(), at(&place, *value)?);
     }
     Ok((Canonical { graph: out, source }, decomposed))
+}
+
+/// What equal nodes have in common: name, number of the leaf, inputs. Few nodes that share it differ.
+type Likeness = (&'static str, u32, SmallVec<[Value; 4]>);
+
+/// What tells apart leaves, of which there may be as many as layers.
+fn leaf(op: &Op) -> u32 {
+    match op {
+        Op::ParameterOp(p) => p.0.0,
+        Op::FeedOp(f) => f.0.0,
+        Op::Constant(c) => c.value.to_bits(),
+        _ => 0,
+    }
 }
 
 fn is_effect(op: &Op) -> bool {

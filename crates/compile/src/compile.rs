@@ -6,7 +6,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::canonicalise::canonicalise;
 use crate::lower::lower;
 use crate::memory::{Placement, plan_memory};
-use crate::program::{BufferId, Home, Program, Task};
+use crate::work::{BufferId, Home, Work, Task};
 use crate::schedule::schedule;
 use crate::verify::{verify_lifetimes, verify_plan};
 use crate::{Arg, CompileError, Plan, PlanOutput, Region, Space, StateLayout, Step, cost, fuse};
@@ -32,27 +32,27 @@ impl Default for Options {
 /// When a node is not supported at its size, the layout is not the graph's, or the program needs too much memory.
 pub fn compile(graph: &Graph, name: &str, layout: &StateLayout, options: &Options) -> Result<Plan, CompileError> {
     check_layout(graph, layout)?;
-    let program = fused_program(graph, layout, options)?;
-    let placement = plan_memory(&program, graph, layout, options.alias)?;
-    let plan = assemble(&program, &placement, name, layout);
+    let work = fused(graph, layout, options)?;
+    let placement = plan_memory(&work, graph, layout, options.alias)?;
+    let plan = assemble(&work, &placement, name, layout);
     let broken = |message| CompileError::Broken { pass: "plan_memory", message };
     verify_plan(&plan).map_err(broken)?;
-    verify_lifetimes(&program, &plan).map_err(broken)?;
+    verify_lifetimes(&work, &plan).map_err(broken)?;
     Ok(plan)
 }
 
-/// All passes up to the scheduled program, with a check after each.
-pub(crate) fn fused_program(graph: &Graph, layout: &StateLayout, options: &Options) -> Result<Program, CompileError> {
+/// All passes up to the scheduled work, with a check after each.
+pub(crate) fn fused(graph: &Graph, layout: &StateLayout, options: &Options) -> Result<Work, CompileError> {
     let canonical = canonicalise(graph)?;
-    let mut program = lower(&canonical, layout)?;
-    program.verify("lower")?;
+    let mut work = lower(&canonical, layout)?;
+    work.verify("lower")?;
     if options.fuse {
-        fuse::fuse(&mut program);
-        program.verify("fuse")?;
+        fuse::fuse(&mut work);
+        work.verify("fuse")?;
     }
-    schedule(&mut program);
-    program.verify("schedule")?;
-    Ok(program)
+    schedule(&mut work);
+    work.verify("schedule")?;
+    Ok(work)
 }
 
 fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError> {
@@ -68,9 +68,9 @@ fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError>
     }
 }
 
-pub(crate) fn assemble(program: &Program, placement: &Placement, name: &str, layout: &StateLayout) -> Plan {
-    let steps = program.tasks.iter().map(|task| step(program, task, placement, layout)).collect();
-    let outputs = program.outputs.iter().map(|out| {
+pub(crate) fn assemble(work: &Work, placement: &Placement, name: &str, layout: &StateLayout) -> Plan {
+    let steps = work.tasks.iter().map(|task| step(work, task, placement, layout)).collect();
+    let outputs = work.outputs.iter().map(|out| {
         let (region, _) = placement.regions[out.buffer.index()];
         let region = Region { offset: region.offset + out.start as u32, len: out.shape.numel() as u32, ..region };
         PlanOutput { name: out.name.clone(), region, shape: out.shape.clone() }
@@ -86,12 +86,12 @@ pub(crate) fn assemble(program: &Program, placement: &Placement, name: &str, lay
     }
 }
 
-fn step(program: &Program, task: &Task, placement: &Placement, layout: &StateLayout) -> Step {
+fn step(work: &Work, task: &Task, placement: &Placement, layout: &StateLayout) -> Step {
     let arg = |buffer: BufferId, start: usize| {
         let (region, per_batch) = placement.regions[buffer.index()];
         Arg { region, start: start as u32, per_batch }
     };
-    let reads: SmallVec<[Arg; 4]> = match all_gradients(program, task, layout) {
+    let reads: SmallVec<[Arg; 4]> = match all_gradients(work, task, layout) {
         Some(region) => smallvec![Arg { region, start: 0, per_batch: 0 }],
         None => task.reads.iter().map(|r| arg(r.buffer, r.start)).collect(),
     };
@@ -110,11 +110,11 @@ fn step(program: &Program, task: &Task, placement: &Placement, layout: &StateLay
 }
 
 /// The gradients region, where a norm reads the gradient of every parameter once: they lie side by side, with zeros between them.
-fn all_gradients(program: &Program, task: &Task, layout: &StateLayout) -> Option<Region> {
+fn all_gradients(work: &Work, task: &Task, layout: &StateLayout) -> Option<Region> {
     if task.kernel != Kernel::Norm {
         return None;
     }
-    let gradient = |b: BufferId| if let Home::Gradient(p) = program.buffer(b).home { Some(p.index()) } else { None };
+    let gradient = |b: BufferId| if let Home::Gradient(p) = work.buffer(b).home { Some(p.index()) } else { None };
     let mut found: Vec<usize> = task.reads.iter().map(|r| gradient(r.buffer)).collect::<Option<_>>()?;
     sort_short(&mut found);
     let all = found.len() == layout.order.len() && found.iter().enumerate().all(|(i, p)| i == *p);

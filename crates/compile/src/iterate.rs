@@ -1,10 +1,13 @@
 //! Builds the iteration space of an elementwise kernel from walks through views, refining dimensions where a view needs it.
 
+use downhill_graph::Expr;
+use downhill_graph::kernel::{MapSpec, Strides};
 use downhill_tensor::Shape;
 use smallvec::SmallVec;
 
 use crate::access::{Dims, Parts, View, collapse, compose, even_stride};
-use crate::program::{BufferId, Read};
+use crate::simplify::compact_reads;
+use crate::work::{BufferId, Read};
 
 /// What a backend's elementwise kernels can walk.
 const MAX_RANK: usize = 4;
@@ -30,6 +33,17 @@ struct Walk {
 pub(crate) struct Walked {
     pub shape: Dims,
     pub reads: Vec<(Read, Dims)>,
+}
+
+impl Walked {
+    /// A map over the walk, with the reads that its expression still has.
+    pub fn kernel(&self, mut expr: Expr) -> (MapSpec, SmallVec<[Read; 4]>) {
+        let used = compact_reads(&mut expr);
+        let narrow = |dims: &[usize]| -> Strides { dims.iter().map(|&n| n as u32).collect() };
+        let read_strides = used.iter().map(|&i| narrow(&self.reads[i].1)).collect();
+        let spec = MapSpec { shape: narrow(&self.shape), read_strides, expr };
+        (spec, used.iter().map(|&i| self.reads[i].0).collect())
+    }
 }
 
 impl Iteration {

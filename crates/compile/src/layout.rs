@@ -1,3 +1,5 @@
+//! Where the state of a run lies: parameters, gradients, optimizer slots, metrics and feeds, at the same place for all of its programs.
+
 use std::fmt;
 
 use downhill_graph::kernel::UpdateGroup;
@@ -73,6 +75,8 @@ pub struct StateLayout {
     pub entries: Vec<Entry>,
     /// Place in `entries` of each parameter, by [`downhill_graph::ParamId`].
     pub order: Vec<u32>,
+    /// Places in `entries`, sorted by name.
+    by_name: Vec<u32>,
     /// Ranges of the update, ascending.
     pub groups: Vec<UpdateGroup>,
     /// Where things start.
@@ -141,6 +145,8 @@ impl StateLayout {
                 _ => layout.groups.push(UpdateGroup { start: start as u32, len: (at - start) as u32, lr, decay }),
             }
         }
+        layout.by_name = (0..layout.entries.len() as u32).collect();
+        sort_short_by_key(&mut layout.by_name, |&i| layout.entries[i as usize].name.as_str());
         layout.place_state(at, spec)?;
         layout.place_feeds(spec)?;
         Ok(layout)
@@ -194,7 +200,9 @@ impl StateLayout {
 
     /// The entry of this name.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|e| e.name == name)
+        let entry = |&i: &u32| &self.entries[i as usize];
+        let at = self.by_name.binary_search_by(|i| entry(i).name.as_str().cmp(name)).ok()?;
+        self.by_name.get(at).map(entry)
     }
 }
 

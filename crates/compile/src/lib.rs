@@ -19,7 +19,7 @@ mod lower;
 mod memory;
 mod operands;
 mod plan;
-mod program;
+mod work;
 mod schedule;
 mod simplify;
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::fmt;
 
 use downhill_graph::Graph;
 use downhill_graph::kernel::Kernel;
-use downhill_tensor::{Shape, sort_short, sort_short_by_key};
+use downhill_tensor::{Shape, sort_short_by_key};
 
 use crate::layout::{MAX_ELEMENTS, padded};
-use crate::program::{BufferId, Home, Program, Task};
+use crate::work::{BufferId, Home, Work, Task};
 use crate::{CompileError, Region, Space, StateLayout};
 
 /// Places of all buffers.
@@ -27,9 +27,9 @@ pub(crate) struct Lifetime {
 }
 
 /// Lifetimes of the buffers that tasks write; outputs live to the end.
-pub(crate) fn lifetimes(program: &Program) -> Vec<Option<Lifetime>> {
-    let mut lives: Vec<Option<Lifetime>> = vec![None; program.buffers.len()];
-    for (i, task) in program.tasks.iter().enumerate() {
+pub(crate) fn lifetimes(work: &Work) -> Vec<Option<Lifetime>> {
+    let mut lives: Vec<Option<Lifetime>> = vec![None; work.buffers.len()];
+    for (i, task) in work.tasks.iter().enumerate() {
         for w in &task.writes {
             lives[w.index()].get_or_insert(Lifetime { first: i, last: i }).last = i;
         }
@@ -39,7 +39,7 @@ pub(crate) fn lifetimes(program: &Program) -> Vec<Option<Lifetime>> {
             }
         }
     }
-    for out in &program.outputs {
+    for out in &work.outputs {
         if let Some(life) = &mut lives[out.buffer.index()] {
             life.last = usize::MAX;
         }
@@ -55,53 +55,60 @@ struct Block {
     len: u64,
 }
 
+impl Block {
+    /// The first and the last task that it lives at.
+    fn span(&self) -> (u32, u32) {
+        (self.life.first as u32, u32::try_from(self.life.last).unwrap_or(u32::MAX))
+    }
+}
+
 /// Places everything; without `alias` every scratch buffer has its own region.
 ///
 /// Scratch is placed largest first, each block into the smallest gap between the blocks that live at the same time (Pisarchyk, Lee:
-/// *Efficient Memory Management for Deep Neural Net Inference*, 2020): programs are static, so nothing has to be decided in the order
+/// *Efficient Memory Management for Deep Neural Net Inference*, 2020): plans are static, so nothing has to be decided in the order
 /// in which they run.
 pub(crate) fn plan_memory(
-    program: &Program,
+    work: &Work,
     graph: &Graph,
     layout: &StateLayout,
     alias: bool,
 ) -> Result<Placement, CompileError> {
-    let mut regions = Vec::with_capacity(program.buffers.len());
-    for buffer in &program.buffers {
+    let mut regions = Vec::with_capacity(work.buffers.len());
+    for buffer in &work.buffers {
         regions.push(fixed(buffer.home, graph, layout)?);
     }
-    let mut blocks = blocks(program, alias);
+    let mut blocks = blocks(work, alias);
     sort_short_by_key(&mut blocks, |b| (std::cmp::Reverse(b.len), b.life.first, b.buffers[0]));
-    let mut placed: Vec<(u64, Block)> = Vec::with_capacity(blocks.len());
+    let mut placed = Placed::default();
     let mut end = u64::from(layout.state_len);
     for block in blocks {
-        let offset = if alias { best_fit(&placed, &block, u64::from(layout.state_len)) } else { end };
+        let offset = if alias { placed.best_fit(&block, u64::from(layout.state_len)) } else { end };
         end = end.max(offset + block.len);
         if end > MAX_ELEMENTS {
             return Err(CompileError::TooLarge { elements: end });
         }
         for b in &block.buffers {
-            let len = program.buffer(*b).len as u32;
+            let len = work.buffer(*b).len as u32;
             regions[b.index()] = (Region { space: Space::Arena, offset: offset as u32, len }, 0);
         }
-        placed.push((offset, block));
+        placed.add(offset, &block);
     }
     Ok(Placement { regions, arena_len: end as u32 })
 }
 
 /// Scratch buffers that tasks write, joined where a kernel works in place.
-fn blocks(program: &Program, alias: bool) -> Vec<Block> {
-    let lives = lifetimes(program);
+fn blocks(work: &Work, alias: bool) -> Vec<Block> {
+    let lives = lifetimes(work);
     let mut blocks: Vec<Block> = Vec::new();
-    let mut owner: Vec<Option<usize>> = vec![None; program.buffers.len()];
-    for (i, task) in program.tasks.iter().enumerate() {
+    let mut owner: Vec<Option<usize>> = vec![None; work.buffers.len()];
+    for (i, task) in work.tasks.iter().enumerate() {
         for &w in &task.writes {
-            let Some(life) = lives[w.index()].filter(|l| l.first == i && program.buffer(w).home == Home::Scratch) else {
+            let Some(life) = lives[w.index()].filter(|l| l.first == i && work.buffer(w).home == Home::Scratch) else {
                 continue;
             };
             // A block whose last buffer is not the one read has been taken over by another write of this task.
             let free = |r: BufferId| owner[r.index()].filter(|&b| blocks[b].buffers.last() == Some(&r));
-            let taken = if alias { in_place(program, &lives, i, w).find_map(free) } else { None };
+            let taken = if alias { in_place(work, &lives, i, w).find_map(free) } else { None };
             owner[w.index()] = Some(match taken {
                 Some(block) => {
                     blocks[block].buffers.push(w);
@@ -109,7 +116,7 @@ fn blocks(program: &Program, alias: bool) -> Vec<Block> {
                     block
                 }
                 None => {
-                    blocks.push(Block { buffers: vec![w], life, len: padded(program.buffer(w).len) });
+                    blocks.push(Block { buffers: vec![w], life, len: padded(work.buffer(w).len) });
                     blocks.len() - 1
                 }
             });
@@ -118,21 +125,40 @@ fn blocks(program: &Program, alias: bool) -> Vec<Block> {
     blocks
 }
 
-/// Start of the smallest gap that the block fits into, between blocks that live when it does; behind them all when there is none.
-fn best_fit(placed: &[(u64, Block)], block: &Block, start: u64) -> u64 {
-    let overlaps = |b: &Block| b.life.first <= block.life.last && block.life.first <= b.life.last;
-    let mut busy: Vec<(u64, u64)> =
-        placed.iter().filter(|(_, b)| overlaps(b)).map(|(offset, b)| (*offset, offset + b.len)).collect();
-    sort_short(&mut busy);
-    let (mut at, mut best) = (start, None);
-    for (from, to) in busy {
-        let gap = from.saturating_sub(at);
-        if gap >= block.len && best.is_none_or(|(size, _)| gap < size) {
-            best = Some((gap, at));
-        }
-        at = at.max(to);
+/// A block that has its place: 16 bytes, for every block that is placed later looks at all of them.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    from: u32,
+    to: u32,
+    first: u32,
+    last: u32,
+}
+
+/// Blocks that have their place, sorted by it.
+#[derive(Default)]
+struct Placed(Vec<Taken>);
+
+impl Placed {
+    fn add(&mut self, offset: u64, block: &Block) {
+        let (first, last) = block.span();
+        let from = offset as u32;
+        let at = self.0.partition_point(|taken| taken.from <= from);
+        self.0.insert(at, Taken { from, to: (offset + block.len) as u32, first, last });
     }
-    best.map_or(at, |(_, offset)| offset)
+
+    /// Start of the smallest gap that the block fits into, between blocks that live when it does; behind them all when there is none.
+    fn best_fit(&self, block: &Block, start: u64) -> u64 {
+        let (first, last) = block.span();
+        let (mut at, mut best) = (start as u32, None);
+        for taken in self.0.iter().filter(|taken| taken.first <= last && first <= taken.last) {
+            let gap = taken.from.saturating_sub(at);
+            if u64::from(gap) >= block.len && best.is_none_or(|(size, _)| gap < size) {
+                best = Some((gap, at));
+            }
+            at = at.max(taken.to);
+        }
+        u64::from(best.map_or(at, |(_, offset)| offset))
+    }
 }
 
 /// The place of what lives at a fixed one; an empty region for scratch.
@@ -157,12 +183,12 @@ fn fixed(home: Home, graph: &Graph, layout: &StateLayout) -> Result<(Region, u32
 
 /// Reads whose memory an elementwise result may take over: owned, dying here, of the same layout, read once.
 fn in_place<'a>(
-    program: &'a Program,
+    work: &'a Work,
     lives: &'a [Option<Lifetime>],
     i: usize,
     write: BufferId,
 ) -> impl Iterator<Item = BufferId> + 'a {
-    let task: &Task = &program.tasks[i];
+    let task: &Task = &work.tasks[i];
     let walks = match &task.kernel {
         Kernel::Map(map) => Some(map),
         _ => None,
@@ -171,9 +197,9 @@ fn in_place<'a>(
         let shape: Shape = map.shape.iter().map(|&n| n as usize).collect();
         let row_major = shape.strides();
         task.reads.iter().zip(&map.read_strides).filter_map(move |(read, strides)| {
-            let buffer = program.buffer(read.buffer);
+            let buffer = work.buffer(read.buffer);
             let same = read.start == 0
-                && buffer.len == program.buffer(write).len
+                && buffer.len == work.buffer(write).len
                 && strides.iter().zip(&row_major).zip(shape.iter()).all(|((&s, &r), &n)| n == 1 || s as usize == r);
             let once = task.inputs().filter(|b| *b == read.buffer).count() == 1;
             let dies = lives[read.buffer.index()].is_some_and(|l| l.last == i);
@@ -206,11 +232,15 @@ mod tests {
 
     #[test]
     fn a_block_goes_into_the_smallest_gap_between_those_that_live_with_it() {
-        let placed =
-            [(8, block(0, 9, 8)), (28, block(0, 9, 8)), (16, block(0, 2, 12)), (40, block(5, 9, 8)), (52, block(5, 9, 4))];
-        assert_eq!(best_fit(&placed, &block(1, 2, 12), 8), 36, "behind those that live at 1 to 2");
-        assert_eq!(best_fit(&placed, &block(3, 4, 12), 8), 16, "where a block has ended");
-        assert_eq!(best_fit(&placed, &block(5, 6, 4), 8), 36, "the smallest of several gaps");
-        assert_eq!(best_fit(&[], &block(0, 0, 4), 8), 8);
+        let mut placed = Placed::default();
+        for (offset, block) in
+            [(8, block(0, 9, 8)), (28, block(0, 9, 8)), (16, block(0, 2, 12)), (40, block(5, 9, 8)), (52, block(5, 9, 4))]
+        {
+            placed.add(offset, &block);
+        }
+        assert_eq!(placed.best_fit(&block(1, 2, 12), 8), 36, "behind those that live at 1 to 2");
+        assert_eq!(placed.best_fit(&block(3, 4, 12), 8), 16, "where a block has ended");
+        assert_eq!(placed.best_fit(&block(5, 6, 4), 8), 36, "the smallest of several gaps");
+        assert_eq!(Placed::default().best_fit(&block(0, 0, 4), 8), 8);
     }
 }

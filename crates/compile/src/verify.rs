@@ -1,10 +1,11 @@
-//! What must hold of a plan, checked from the plan alone and (for lifetimes) against the program it came from.
+//! What must hold of a plan, checked from the plan alone and (for lifetimes) against the work it came from.
+
+use std::collections::BTreeMap;
 
 use downhill_graph::kernel::{Kernel, MapSpec};
-use downhill_tensor::sort_short;
 
 use crate::operands::check_operands;
-use crate::program::{BufferId, Program};
+use crate::work::{BufferId, Work};
 use crate::{Arg, Plan, Region, Space, Step};
 
 /// Checks a plan by itself: regions in bounds and aligned, operands as large as kernels walk, everything written before it is
@@ -13,7 +14,7 @@ use crate::{Arg, Plan, Region, Space, Step};
 /// # Errors
 /// The first rule that is broken, with the step.
 pub fn verify_plan(plan: &Plan) -> Result<(), String> {
-    let mut written: Vec<Region> = Vec::new();
+    let mut written = Written::default();
     for (i, step) in plan.steps.iter().enumerate() {
         let fail = |message: String| Err(format!("step {i} ({}): {message}", step.kernel));
         for arg in step.reads.iter().chain(&step.writes) {
@@ -28,14 +29,14 @@ pub fn verify_plan(plan: &Plan) -> Result<(), String> {
         }
         for read in &step.reads {
             let computed = read.region.space == Space::Arena && read.region.offset >= plan.state_len;
-            if computed && !covered(read.region, &written) {
+            if computed && !written.covers(read.region) {
                 return fail(format!("{} is read before it is written", read.region));
             }
         }
         if let Err(message) = check_writes(plan, step) {
             return fail(message);
         }
-        written.extend(step.writes.iter().map(|w| w.region));
+        step.writes.iter().for_each(|w| written.add(w.region));
     }
     for out in &plan.outputs {
         let end = if out.region.space == Space::Arena { plan.arena_len } else { plan.data_len };
@@ -92,43 +93,60 @@ fn row_major(map: &MapSpec, read: usize) -> bool {
     })
 }
 
-/// Whether the region lies within the union of others.
-fn covered(region: Region, by: &[Region]) -> bool {
-    let mut parts: Vec<(u32, u32)> = by.iter().filter(|r| r.overlaps(&region)).map(|r| (r.offset, r.end())).collect();
-    sort_short(&mut parts);
-    let mut at = region.offset;
-    for (start, end) in parts {
-        if start > at {
-            return false;
+/// The elements of the arena that have been written: ranges that neither overlap nor touch, by their start.
+#[derive(Default)]
+struct Written(BTreeMap<u32, u32>);
+
+impl Written {
+    fn add(&mut self, region: Region) {
+        let (mut start, mut end) = (region.offset, region.end());
+        while let Some((&from, &to)) = self.0.range(..=end).next_back().filter(|(_, to)| **to >= start) {
+            self.0.remove(&from);
+            (start, end) = (start.min(from), end.max(to));
         }
-        at = at.max(end);
+        self.0.insert(start, end);
     }
-    at >= region.end()
+
+    fn covers(&self, region: Region) -> bool {
+        self.0.range(..=region.offset).next_back().is_some_and(|(_, to)| *to >= region.end())
+    }
 }
 
-/// Replays the steps, tracking whose value lies where, and checks that every task of the program finds the values it reads.
-pub(crate) fn verify_lifetimes(program: &Program, plan: &Plan) -> Result<(), String> {
-    let mut held: Vec<(Region, BufferId)> = Vec::new();
-    let find = |held: &[(Region, BufferId)], b: BufferId, at: &str| match held.iter().any(|(_, owner)| *owner == b) {
-        true => Ok(()),
-        false => Err(format!("{at}: the value of b{} has been overwritten", b.0)),
-    };
-    if program.tasks.len() != plan.steps.len() {
+/// Whose value lies where, of buffers that tasks have written and that nothing has been put over since.
+struct Held {
+    /// Start, then end and owner; no two overlap.
+    ranges: BTreeMap<u32, (u32, BufferId)>,
+    holds: Vec<bool>,
+}
+
+impl Held {
+    fn put(&mut self, owner: BufferId, region: Region) {
+        while let Some((&from, &(_, last))) = self.ranges.range(..region.end()).next_back().filter(|(_, r)| r.0 > region.offset) {
+            self.ranges.remove(&from);
+            self.holds[last.index()] = false;
+        }
+        self.ranges.insert(region.offset, (region.end(), owner));
+        self.holds[owner.index()] = true;
+    }
+}
+
+/// Replays the steps, tracking whose value lies where, and checks that every task of the work finds the values it reads.
+pub(crate) fn verify_lifetimes(work: &Work, plan: &Plan) -> Result<(), String> {
+    let mut held = Held { ranges: BTreeMap::new(), holds: vec![false; work.buffers.len()] };
+    let overwritten = |b: BufferId, at: String| Err(format!("{at}: the value of b{} has been overwritten", b.0));
+    if work.tasks.len() != plan.steps.len() {
         return Err("steps and tasks differ in number".into());
     }
-    for (i, (task, step)) in program.tasks.iter().zip(&plan.steps).enumerate() {
-        for b in task.inputs().filter(|b| program.buffer(*b).is_computed()) {
-            find(&held, b, &format!("step {i}"))?;
+    for (i, (task, step)) in work.tasks.iter().zip(&plan.steps).enumerate() {
+        if let Some(b) = task.inputs().find(|b| work.buffer(*b).is_computed() && !held.holds[b.index()]) {
+            return overwritten(b, format!("step {i}"));
         }
-        for (&b, write) in task.writes.iter().zip(&step.writes) {
-            held.retain(|(region, owner)| *owner == b || !region.overlaps(&write.region));
-            held.push((write.region, b));
-        }
+        task.writes.iter().zip(&step.writes).for_each(|(&b, write)| held.put(b, write.region));
     }
-    for out in program.outputs.iter().filter(|o| program.buffer(o.buffer).is_computed()) {
-        find(&held, out.buffer, &format!("output {}", out.name))?;
+    match work.outputs.iter().find(|o| work.buffer(o.buffer).is_computed() && !held.holds[o.buffer.index()]) {
+        Some(out) => overwritten(out.buffer, format!("output {}", out.name)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -141,8 +159,15 @@ mod tests {
 
     #[test]
     fn a_region_is_covered_by_parts_that_touch() {
-        assert!(covered(region(4, 8), &[region(8, 8), region(0, 8)]));
-        assert!(!covered(region(4, 8), &[region(9, 8), region(0, 8)]));
-        assert!(!covered(region(4, 8), &[]));
+        let covered = |by: &[Region]| {
+            let mut written = Written::default();
+            by.iter().for_each(|r| written.add(*r));
+            written.covers(region(4, 8))
+        };
+        assert!(covered(&[region(8, 8), region(0, 8)]));
+        assert!(covered(&[region(6, 2), region(10, 2), region(4, 2), region(8, 2)]), "in any order");
+        assert!(covered(&[region(6, 2), region(0, 100), region(4, 2)]), "by one that swallows others");
+        assert!(!covered(&[region(9, 8), region(0, 8)]));
+        assert!(!covered(&[]));
     }
 }

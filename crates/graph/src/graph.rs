@@ -143,6 +143,8 @@ pub struct Graph {
     parameters: Vec<Parameter>,
     feeds: Vec<Feed>,
     scopes: Vec<String>,
+    /// Indices into `scopes`, sorted by name: a network has a scope for every layer.
+    scopes_by_name: Vec<u32>,
     outputs: Vec<(String, Value)>,
     scope: ScopeId,
     origin: Origin,
@@ -155,6 +157,7 @@ impl Default for Graph {
             parameters: Vec::new(),
             feeds: Vec::new(),
             scopes: vec![String::new()],
+            scopes_by_name: vec![0],
             outputs: Vec::new(),
             scope: ScopeId(0),
             origin: Origin::Forward,
@@ -214,11 +217,16 @@ impl Graph {
     /// Nodes that are added from now on belong to the scope of this name; returns the scope before.
     pub fn enter_scope(&mut self, name: &str) -> ScopeId {
         let before = self.scope;
-        let i = self.scopes.iter().position(|s| s == name).unwrap_or_else(|| {
-            self.scopes.push(name.to_string());
-            self.scopes.len() - 1
-        });
-        self.scope = ScopeId(i as u32);
+        let i = match self.scopes_by_name.binary_search_by(|&i| self.scopes[i as usize].as_str().cmp(name)) {
+            Ok(at) => self.scopes_by_name[at],
+            Err(at) => {
+                let i = self.scopes.len() as u32;
+                self.scopes.push(name.to_string());
+                self.scopes_by_name.insert(at, i);
+                i
+            }
+        };
+        self.scope = ScopeId(i);
         before
     }
 
@@ -299,6 +307,7 @@ impl Graph {
             parameters: self.parameters.clone(),
             feeds: self.feeds.clone(),
             scopes: self.scopes.clone(),
+            scopes_by_name: self.scopes_by_name.clone(),
             outputs: Vec::new(),
             scope: ScopeId(0),
             origin: Origin::Forward,

@@ -4,36 +4,38 @@
 //! It pays because the elements are in registers at that moment: the reader's kernel and its read disappear, and the value itself is
 //! stored only if someone else needs it (a pre-activation on its way to the gradient).
 
+use std::cmp::Reverse;
+
 use downhill_graph::Expr;
 use downhill_graph::kernel::{Epilogue, Kernel, MapSpec, MatMulSpec};
-use downhill_tensor::{Shape, sort_short};
+use downhill_tensor::{Shape, sort_short_by_key};
 use smallvec::SmallVec;
 
-use super::{Reach, epilogue_reads, fits, merged_task, replace_both};
+use super::arena::{Arena, TaskId};
+use super::merge::{epilogue_reads, fits, merged_task};
 use crate::access::{Dims, View};
 use crate::iterate::Iteration;
-use crate::lower::map_kernel;
-use crate::program::{BufferId, Program, Read, Task};
+use crate::work::{BufferId, Read, Task};
 use crate::simplify::{Source, join, rewrite};
 
-/// Appends one kernel; `false` when there is none left to append.
-pub(super) fn append(program: &mut Program) -> bool {
-    let (reach, writers) = (Reach::new(program), program.writers());
-    for c in 0..program.tasks.len() {
-        let consumer = &program.tasks[c];
+/// Appends one kernel to one of those that it reads from.
+pub(super) fn append(arena: &mut Arena, c: TaskId) -> bool {
+    let Some(consumer) = arena.task(c) else { return false };
+    if !matches!(consumer.kernel, Kernel::Map(_)) {
+        return false;
+    }
+    // The last producer comes first: what the others give is there by then.
+    let mut producers: SmallVec<[TaskId; 8]> =
+        consumer.reads.iter().flat_map(|r| arena.writers(r.buffer).iter().copied()).collect();
+    sort_short_by_key(&mut producers, |&p| Reverse(arena.slot(p)));
+    producers.dedup();
+    for p in producers {
+        let (Some(producer), Some(consumer)) = (arena.task(p), arena.task(c)) else { continue };
         let Kernel::Map(map) = &consumer.kernel else { continue };
-        // The last producer comes first: what the others give is there by then.
-        let mut producers: Vec<usize> = consumer.reads.iter().flat_map(|r| writers[r.buffer.index()].iter().copied()).collect();
-        sort_short(&mut producers);
-        producers.dedup();
-        for &p in producers.iter().rev() {
-            if !reach.can_merge(p, c) {
-                continue;
-            }
-            if let Some(merged) = appended(&program.tasks[p], consumer, map) {
-                replace_both(program, p, c, merged);
-                return true;
-            }
+        let Some(merged) = appended(producer, consumer, map) else { continue };
+        if let Some(between) = arena.between(p, c, true) {
+            arena.merge(p, c, &between, merged);
+            return true;
         }
     }
     false
@@ -125,7 +127,7 @@ fn appended(task: &Task, consumer: &Task, map: &MapSpec) -> Option<Task> {
         Kernel::MatMul(spec) => epilogue(spec, &space, expr, task, consumer, writes),
         _ => {
             let walked = space.collapsed()?;
-            let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+            let (map, reads) = walked.kernel(expr);
             let fitting = fits(&map.expr, reads.len());
             fitting.then(|| Task { reads, writes, ..merged_task(consumer, task, Kernel::Map(map)) })
         }

@@ -6,11 +6,11 @@
 use downhill_graph::kernel::{Kernel, MapSpec};
 use downhill_graph::{Expr, ExprOp};
 
-use super::{fits, merged_task};
+use super::arena::{Arena, TaskId};
+use super::merge::{fits, merged_task};
 use crate::access::{Dims, View};
 use crate::iterate::Iteration;
-use crate::lower::map_kernel;
-use crate::program::{BufferId, Home, Program, Read, Task};
+use crate::work::{BufferId, Read, Task};
 use crate::simplify::{Source, is_random, keep_outputs, price, rewrite};
 
 /// What computing again may cost per element: about as much as reading it.
@@ -18,47 +18,47 @@ const CHEAP: u64 = 4;
 /// What computing an element several times for one reader may cost.
 const TRIVIAL: u64 = 2;
 
-/// Inlines one value into all of its readers; `false` when there is none left to inline.
-pub(super) fn inline(program: &mut Program) -> bool {
-    let (readers, writers) = (program.readers(), program.writers());
-    for p in 0..program.tasks.len() {
-        let producer = &program.tasks[p];
-        let Kernel::Map(map) = &producer.kernel else { continue };
-        for (output, &buffer) in producer.writes.iter().enumerate() {
-            let readers = &readers[buffer.index()];
-            let stays = program.is_output(buffer) || program.buffer(buffer).home != Home::Scratch;
-            if stays || readers.is_empty() || writers[buffer.index()].len() != 1 {
-                continue;
-            }
-            let expr = keep_outputs(&map.expr, |o| o == output);
-            if !pays(program, producer, map, &expr, readers) {
-                continue;
-            }
-            let source = Inlined { task: producer, map, expr, buffer };
-            let inlined: Option<Vec<Task>> = readers.iter().map(|&r| source.moved_into(&program.tasks[r])).collect();
-            if let Some(tasks) = inlined {
-                for (&r, task) in readers.iter().zip(tasks) {
-                    program.tasks[r] = task;
-                }
-                program.remove_unread();
-                return true;
-            }
+/// Inlines what a task computes into those that read it, where all of them can take it.
+pub(super) fn inline(arena: &mut Arena, p: TaskId) {
+    let outputs = arena.task(p).map_or(0, |task| task.writes.len());
+    for output in 0..outputs {
+        let Some(producer) = arena.task(p) else { return };
+        let Kernel::Map(map) = &producer.kernel else { return };
+        let buffer = producer.writes[output];
+        let readers = arena.readers(buffer);
+        if arena.stays(buffer) || readers.is_empty() || arena.writers(buffer).len() != 1 || !all_elementwise(arena, readers) {
+            continue;
         }
+        let expr = keep_outputs(&map.expr, |o| o == output);
+        if !pays(arena, producer, map, &expr, readers) {
+            continue;
+        }
+        let source = Inlined { task: producer, map, expr, buffer };
+        let into = |&r: &TaskId| arena.task(r).and_then(|task| source.moved_into(task)).map(|task| (r, task));
+        let inlined: Option<Vec<(TaskId, Task)>> = readers.iter().map(into).collect();
+        for (reader, task) in inlined.into_iter().flatten() {
+            arena.replace(reader, task);
+        }
+        arena.drop_unread();
     }
-    false
 }
 
-fn pays(program: &Program, producer: &Task, map: &MapSpec, expr: &Expr, readers: &[usize]) -> bool {
+fn all_elementwise(arena: &Arena, readers: &[TaskId]) -> bool {
+    let kernel = |&r: &TaskId| arena.task(r).map(|task| &task.kernel);
+    readers.iter().all(|r| matches!(kernel(r), Some(Kernel::Map(_) | Kernel::Reduce { .. })))
+}
+
+fn pays(arena: &Arena, producer: &Task, map: &MapSpec, expr: &Expr, readers: &[TaskId]) -> bool {
     let price = price(expr);
     let len: usize = map.shape.iter().map(|&n| n as usize).product();
-    let walks = |r: usize| match &program.tasks[r].kernel {
-        Kernel::Map(map) | Kernel::Reduce { map, .. } => map.shape.iter().map(|&n| n as usize).product(),
+    let walks = |r: TaskId| match arena.task(r).map(|task| &task.kernel) {
+        Some(Kernel::Map(map) | Kernel::Reduce { map, .. }) => map.shape.iter().map(|&n| n as usize).product(),
         _ => 0,
     };
     if readers.iter().any(|&r| walks(r) > len) && price > TRIVIAL {
         return false;
     }
-    let full_reads = producer.reads.iter().filter(|r| program.buffer(r.buffer).len >= len).count();
+    let full_reads = producer.reads.iter().filter(|r| arena.buffer(r.buffer).len >= len).count();
     (readers.len() == 1 && producer.writes.len() == 1) || (price <= CHEAP && full_reads <= 1)
 }
 
@@ -97,7 +97,7 @@ impl Inlined<'_> {
         let expr = rewrite(&map.expr, &sources?);
         let is_map = matches!(reader.kernel, Kernel::Map(_));
         let walked = if is_map { space.collapsed()? } else { space.grouped()? };
-        let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+        let (map, reads) = walked.kernel(expr);
         if !fits(&map.expr, reads.len()) {
             return None;
         }

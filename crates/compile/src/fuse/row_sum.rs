@@ -5,26 +5,31 @@
 
 use downhill_graph::ExprOp;
 use downhill_graph::kernel::{Kernel, MatMulSpec, ReduceKind};
+use downhill_tensor::sort_short_by_key;
 
-use super::{Reach, merged_task, replace_both};
-use crate::program::{Program, Task};
+use super::arena::{Arena, TaskId};
+use super::merge::merged_task;
+use crate::work::Task;
 
-/// Moves one sum into a product; `false` when there is none left to move.
-pub(super) fn row_sum(program: &mut Program) -> bool {
-    let reach = Reach::new(program);
-    for (r, sum) in program.tasks.iter().enumerate() {
-        if !is_sum(sum) {
+/// Moves one sum into the first product that can take it.
+pub(super) fn row_sum(arena: &mut Arena, r: TaskId) -> bool {
+    let Some(sum) = arena.task(r).filter(|task| is_sum(task)) else { return false };
+    let operand = sum.reads[0];
+    let mut products = arena.readers(operand.buffer).to_vec();
+    sort_short_by_key(&mut products, |&p| arena.slot(p));
+    for p in products {
+        let (Some(sum), Some(product)) = (arena.task(r), arena.task(p)) else { continue };
+        let Kernel::MatMul(spec) = &product.kernel else { continue };
+        if product.reads[0] != operand || !sums_rows(spec, &sum.kernel) {
             continue;
         }
-        for (p, product) in program.tasks.iter().enumerate() {
-            let Kernel::MatMul(spec) = &product.kernel else { continue };
-            if product.reads[0] == sum.reads[0] && sums_rows(spec, &sum.kernel) && reach.are_independent(p, r) {
-                let kernel = Kernel::MatMul(MatMulSpec { row_sum: true, ..spec.clone() });
-                let mut merged = merged_task(product, sum, kernel);
-                merged.writes.extend(sum.writes.iter().copied());
-                replace_both(program, p, r, merged);
-                return true;
-            }
+        let kernel = Kernel::MatMul(MatMulSpec { row_sum: true, ..spec.clone() });
+        let mut merged = merged_task(product, sum, kernel);
+        merged.writes.extend(sum.writes.iter().copied());
+        let (first, second) = if arena.slot(p) < arena.slot(r) { (p, r) } else { (r, p) };
+        if let Some(between) = arena.between(first, second, false) {
+            arena.merge(first, second, &between, merged);
+            return true;
         }
     }
     false

@@ -5,11 +5,11 @@ use downhill_graph::{Expr, ExprOp, Value};
 use downhill_tensor::{Dtype, Shape};
 use smallvec::smallvec;
 
-use super::{Lowering, Place, map_kernel};
+use super::{Lowering, Place};
 use crate::CompileError;
 use crate::access::View;
 use crate::iterate::{Iteration, Walked};
-use crate::program::{BufferId, Home, Read};
+use crate::work::{BufferId, Home, Read};
 
 /// A copy of more dimensions than kernels walk is cut into at most as many.
 const MAX_BLOCKS: usize = 256;
@@ -17,7 +17,7 @@ const MAX_BLOCKS: usize = 256;
 impl Lowering<'_> {
     /// Whether a view is all of its buffer, in order.
     pub(super) fn is_whole(&self, buffer: BufferId, view: &View) -> bool {
-        view.is_contiguous() && view.offset == 0 && view.numel() == self.program.buffer(buffer).len
+        view.is_contiguous() && view.offset == 0 && view.numel() == self.work.buffer(buffer).len
     }
 
     /// A buffer with the value's elements in row-major order.
@@ -30,7 +30,7 @@ impl Lowering<'_> {
         if let Some(&copy) = self.copies.get(&value) {
             return Ok(copy);
         }
-        let buffer = self.program.add_buffer(self.graph.shape(value).numel(), Home::Scratch);
+        let buffer = self.work.add_buffer(self.graph.shape(value).numel(), Home::Scratch);
         self.copy(value, buffer)?;
         self.copies.insert(value, buffer);
         Ok(buffer)
@@ -57,7 +57,7 @@ impl Lowering<'_> {
         let mut expr = Expr::default();
         let register = expr.push(with);
         expr.outputs.push(register);
-        let (map, reads) = map_kernel(&[shape.numel()], Vec::new(), expr);
+        let (map, reads) = Walked { shape: smallvec![shape.numel()], reads: Vec::new() }.kernel(expr);
         self.push(Kernel::Map(map), reads, smallvec![to]);
         Ok(())
     }
@@ -77,8 +77,8 @@ impl Lowering<'_> {
         let register = expr.read(0);
         expr.outputs.push(register);
         let blocks = space.blocks();
-        if let [Walked { shape, reads }] = &blocks[..] {
-            let (map, reads) = map_kernel(shape, reads.clone(), expr);
+        if let [walked] = &blocks[..] {
+            let (map, reads) = walked.kernel(expr);
             self.push(Kernel::Map(map), reads, smallvec![to]);
             return Ok(());
         }
@@ -86,9 +86,9 @@ impl Lowering<'_> {
             return Err(self.unsupported("more dimensions than kernels walk"));
         }
         let len = shape.iter().product::<usize>() / blocks.len();
-        for (i, Walked { shape, reads }) in blocks.into_iter().enumerate() {
-            let part = self.program.add_buffer(len, Home::Scratch);
-            let (map, reads) = map_kernel(&shape, reads, expr.clone());
+        for (i, walked) in blocks.into_iter().enumerate() {
+            let part = self.work.add_buffer(len, Home::Scratch);
+            let (map, reads) = walked.kernel(expr.clone());
             self.push(Kernel::Map(map), reads, smallvec![part]);
             let kernel = Kernel::CopyInto { outer: 1, len: len as u32, stride: len as u32, start: (i * len) as u32 };
             self.push(kernel, smallvec![Read { buffer: part, start: 0 }], smallvec![to]);

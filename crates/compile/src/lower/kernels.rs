@@ -6,16 +6,16 @@ use downhill_graph::{Expr, Node, Op, ParamId, Value};
 use downhill_tensor::sort_short_by_key;
 use smallvec::SmallVec;
 
-use super::{Lowering, Place, map_kernel};
+use super::{Lowering, Place};
 use crate::access::{Dims, View, compose, even_stride};
 use crate::iterate::Iteration;
-use crate::program::{BufferId, Home, Read};
+use crate::work::{BufferId, Home, Read};
 use crate::{CompileError, StateLayout, padded};
 
 impl Lowering<'_> {
     pub(super) fn kernels(&mut self, node: &Node, launches: &[Launch]) -> Result<(), CompileError> {
         let buffers: Vec<BufferId> =
-            node.outputs.iter().map(|ty| self.program.add_buffer(ty.shape.numel(), Home::Scratch)).collect();
+            node.outputs.iter().map(|ty| self.work.add_buffer(ty.shape.numel(), Home::Scratch)).collect();
         for launch in launches {
             let writes = launch.writes.iter().filter_map(|w| if let Operand::Output(i) = w { Some(buffers[*i]) } else { None });
             let writes: SmallVec<[BufferId; 2]> = writes.collect();
@@ -49,7 +49,7 @@ impl Lowering<'_> {
         let (mut expr, mut space) = self.walk(node, &map.expr, &launch.reads, &shape, &strides)?;
         let Some(Kernel::Reduce { kind, .. }) = reduce else {
             let walked = space.collapsed().ok_or_else(|| self.unsupported("more dimensions than kernels walk"))?;
-            let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+            let (map, reads) = walked.kernel(expr);
             self.push(Kernel::Map(map), reads, writes);
             return Ok(());
         };
@@ -58,7 +58,7 @@ impl Lowering<'_> {
             (expr, space) = self.walk_copies(node, &map.expr, &launch.reads, &shape, &strides)?;
         }
         let walked = space.grouped().ok_or_else(|| self.unsupported("a reduction over uneven strides"))?;
-        let (map, reads) = map_kernel(&walked.shape, walked.reads, expr);
+        let (map, reads) = walked.kernel(expr);
         self.push(Kernel::Reduce { map, kind: *kind }, reads, writes);
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Lowering<'_> {
         let uses = gradients.map(|(value, p)| self.pin(*value, p.id)).collect::<Result<_, _>>()?;
         let groups = update_groups(op, self.layout);
         self.push(Kernel::FlatUpdate { rule: rule.clone(), groups, scaled: *scaled }, reads, SmallVec::new());
-        if let Some(task) = self.program.tasks.last_mut() {
+        if let Some(task) = self.work.tasks.last_mut() {
             task.uses = uses;
         }
         Ok(())
@@ -138,12 +138,12 @@ impl Lowering<'_> {
         let shape = self.graph.shape(value).clone();
         if let Place::Tensor { buffer, view } = self.place(value)?
             && self.is_whole(buffer, &view)
-            && self.program.buffer(buffer).home == Home::Scratch
+            && self.work.buffer(buffer).home == Home::Scratch
         {
-            self.program.buffers[buffer.index()].home = Home::Gradient(parameter);
+            self.work.buffers[buffer.index()].home = Home::Gradient(parameter);
             return Ok(buffer);
         }
-        let buffer = self.program.add_buffer(shape.numel(), Home::Gradient(parameter));
+        let buffer = self.work.add_buffer(shape.numel(), Home::Gradient(parameter));
         self.copy(value, buffer)?;
         Ok(buffer)
     }

@@ -5,7 +5,7 @@ mod kernels;
 
 use std::collections::BTreeMap;
 
-use downhill_graph::kernel::{Kernel, Lowered, MapSpec, Operand, Strides, ViewSpec};
+use downhill_graph::kernel::{Kernel, Lowered, Operand, ViewSpec};
 use downhill_graph::{Expr, ExprOp, FeedKind, Graph, Node, NodeId, Op, ScalarId, Value};
 use downhill_tensor::Shape;
 use smallvec::{SmallVec, smallvec};
@@ -14,8 +14,8 @@ use crate::access::{Dims, View};
 use crate::canonicalise::Canonical;
 use crate::iterate::{Iteration, Walked};
 use crate::layout::MAX_ELEMENTS;
-use crate::program::{BufferId, Home, Output, Program, Read, Task};
-use crate::simplify::{Source, compact_reads, rewrite};
+use crate::work::{BufferId, Home, Output, Work, Read, Task};
+use crate::simplify::{Source, rewrite};
 use crate::{CompileError, StateLayout};
 
 /// Where a graph value is found.
@@ -26,13 +26,13 @@ enum Place {
     Scalar(ScalarId),
 }
 
-pub(crate) fn lower(canonical: &Canonical, layout: &StateLayout) -> Result<Program, CompileError> {
+pub(crate) fn lower(canonical: &Canonical, layout: &StateLayout) -> Result<Work, CompileError> {
     let graph = &canonical.graph;
     let mut lowering = Lowering {
         graph,
         source: &canonical.source,
         layout,
-        program: Program::default(),
+        work: Work::default(),
         places: vec![SmallVec::new(); graph.len()],
         leaves: BTreeMap::new(),
         copies: BTreeMap::new(),
@@ -43,15 +43,15 @@ pub(crate) fn lower(canonical: &Canonical, layout: &StateLayout) -> Result<Progr
         lowering.node(node)?;
     }
     lowering.outputs()?;
-    lowering.program.remove_unread();
-    Ok(lowering.program)
+    lowering.work.remove_unread();
+    Ok(lowering.work)
 }
 
 struct Lowering<'g> {
     graph: &'g Graph,
     source: &'g [NodeId],
     layout: &'g StateLayout,
-    program: Program,
+    work: Work,
     places: Vec<SmallVec<[Place; 1]>>,
     leaves: BTreeMap<Home, BufferId>,
     /// Contiguous copies that exist already.
@@ -89,8 +89,8 @@ impl Lowering<'_> {
     }
 
     fn home(&mut self, home: Home, shape: &Shape) -> Place {
-        let program = &mut self.program;
-        let buffer = *self.leaves.entry(home).or_insert_with(|| program.add_buffer(shape.numel(), home));
+        let work = &mut self.work;
+        let buffer = *self.leaves.entry(home).or_insert_with(|| work.add_buffer(shape.numel(), home));
         Place::Tensor { buffer, view: View::contiguous(shape) }
     }
 
@@ -125,11 +125,11 @@ impl Lowering<'_> {
             self.places[self.at.index()].push(place);
             return Ok(());
         }
-        let Some(Walked { shape: dims, reads }) = space.collapsed() else {
+        let Some(walked) = space.collapsed() else {
             return self.elementwise_over_copies(node, &expr, &space, &shape);
         };
-        let buffer = self.program.add_buffer(shape.numel(), Home::Scratch);
-        let (kernel, reads) = map_kernel(&dims, reads, expr);
+        let buffer = self.work.add_buffer(shape.numel(), Home::Scratch);
+        let (kernel, reads) = walked.kernel(expr);
         self.push(Kernel::Map(kernel), reads, smallvec![buffer]);
         self.places[self.at.index()].push(Place::Tensor { buffer, view: View::contiguous(&shape) });
         Ok(())
@@ -147,12 +147,12 @@ impl Lowering<'_> {
         let mut flat = Vec::new();
         for n in 0.. {
             let Some((buffer, view)) = space.view(n) else { break };
-            let full = self.program.add_buffer(numel, Home::Scratch);
+            let full = self.work.add_buffer(numel, Home::Scratch);
             self.copy_walk(buffer, &view, &view.shape, &Shape::from(view.shape.as_slice()).strides(), full)?;
             flat.push((Read { buffer: full, start: 0 }, smallvec![1]));
         }
-        let buffer = self.program.add_buffer(numel, Home::Scratch);
-        let (kernel, reads) = map_kernel(&[numel], flat, expr.clone());
+        let buffer = self.work.add_buffer(numel, Home::Scratch);
+        let (kernel, reads) = Walked { shape: smallvec![numel], reads: flat }.kernel(expr.clone());
         self.push(Kernel::Map(kernel), reads, smallvec![buffer]);
         self.places[self.at.index()] = smallvec![Place::Tensor { buffer, view: View::contiguous(&node.outputs[0].shape) }];
         Ok(())
@@ -209,12 +209,12 @@ impl Lowering<'_> {
     }
 
     fn outputs(&mut self) -> Result<(), CompileError> {
-        let updates = self.program.tasks.iter().any(|t| matches!(t.kernel, Kernel::FlatUpdate { .. }));
+        let updates = self.work.tasks.iter().any(|t| matches!(t.kernel, Kernel::FlatUpdate { .. }));
         for (name, value) in self.graph.outputs().to_vec() {
             self.at = value.node;
             let found = match self.place(value)? {
                 Place::Tensor { buffer, view } if view.is_contiguous() && view.offset.is_multiple_of(4) => {
-                    let stays = match self.program.buffer(buffer).home {
+                    let stays = match self.work.buffer(buffer).home {
                         Home::Scratch | Home::Gradient(_) => true,
                         Home::Parameter(_) => !updates,
                         Home::Feed(feed) => self.graph.feeds()[feed.index()].kind == FeedKind::Resident,
@@ -227,12 +227,12 @@ impl Lowering<'_> {
             let (buffer, start) = match found {
                 Some(found) => found,
                 None => {
-                    let buffer = self.program.add_buffer(shape.numel(), Home::Scratch);
+                    let buffer = self.work.add_buffer(shape.numel(), Home::Scratch);
                     self.copy(value, buffer)?;
                     (buffer, 0)
                 }
             };
-            self.program.outputs.push(Output { name, buffer, start, shape });
+            self.work.outputs.push(Output { name, buffer, start, shape });
         }
         self.order_effects();
         Ok(())
@@ -240,8 +240,8 @@ impl Lowering<'_> {
 
     /// Copies of parameters for outputs come before the update that changes them.
     fn order_effects(&mut self) {
-        let (effects, others): (Vec<Task>, Vec<Task>) = self.program.tasks.drain(..).partition(Task::is_effect);
-        self.program.tasks = others.into_iter().chain(effects).collect();
+        let (effects, others): (Vec<Task>, Vec<Task>) = self.work.tasks.drain(..).partition(Task::is_effect);
+        self.work.tasks = others.into_iter().chain(effects).collect();
     }
 
     fn place(&self, value: Value) -> Result<Place, CompileError> {
@@ -253,7 +253,7 @@ impl Lowering<'_> {
 
     fn push(&mut self, kernel: Kernel, reads: SmallVec<[Read; 4]>, writes: SmallVec<[BufferId; 2]>) {
         let node = self.graph.node(self.at);
-        self.program.tasks.push(Task {
+        self.work.tasks.push(Task {
             kernel,
             reads,
             writes,
@@ -273,12 +273,4 @@ impl Lowering<'_> {
             message: format!("{message} (inputs {})", shapes.join(", ")),
         }
     }
-}
-
-/// A map kernel with the reads that its expression still has.
-pub(crate) fn map_kernel(shape: &[usize], reads: Vec<(Read, Dims)>, mut expr: Expr) -> (MapSpec, SmallVec<[Read; 4]>) {
-    let used = compact_reads(&mut expr);
-    let narrow = |dims: &[usize]| -> Strides { dims.iter().map(|&n| n as u32).collect() };
-    let spec = MapSpec { shape: narrow(shape), read_strides: used.iter().map(|&i| narrow(&reads[i].1)).collect(), expr };
-    (spec, used.iter().map(|&i| reads[i].0).collect())
 }

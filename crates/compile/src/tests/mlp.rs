@@ -13,7 +13,7 @@ use downhill_tensor::{Shape, TensorTy};
 
 use super::{check, layout};
 use crate::canonicalise::canonicalise;
-use crate::compile::fused_program;
+use crate::compile::fused;
 use crate::fuse::fuse;
 use crate::lower::lower;
 use crate::memory::plan_memory;
@@ -222,7 +222,7 @@ fn values_that_never_live_together_share_memory() {
 
     let graph = Mlp::DIGITS.graph();
     let layout = super::layout(&graph, 2);
-    let program = fused_program(&graph, &layout, &Options::default()).unwrap();
+    let program = fused(&graph, &layout, &Options::default()).unwrap();
     let plan = compile(&graph, "train", &layout, &Options::default()).unwrap();
     let padding = 4 * program.buffers.len();
     assert!((plan.arena_len - layout.state_len) as usize <= peak(&program) + padding, "no more than is live at once");
@@ -231,7 +231,7 @@ fn values_that_never_live_together_share_memory() {
 #[test]
 fn a_plan_that_overwrites_a_live_value_is_caught() {
     let (plan, layout) = Mlp::SMALL.plan();
-    let program = fused_program(&Mlp::SMALL.graph(), &layout, &Options::default()).unwrap();
+    let program = fused(&Mlp::SMALL.graph(), &layout, &Options::default()).unwrap();
     assert_eq!(verify_lifetimes(&program, &plan), Ok(()));
     let mut caught = 0;
     for i in 0..plan.steps.len() {

@@ -3,6 +3,8 @@
 //!
 //! Which layers there are is the registry's business (`layers/mod.rs`), what a program computes around them that of `build.rs`.
 
+use std::collections::BTreeMap;
+
 use downhill_graph::{Graph, OpError, ParamId, Parameter, Value};
 use downhill_tensor::{Dtype, Shape, UserError};
 
@@ -422,6 +424,8 @@ pub(crate) struct Builder {
     pub activations: Vec<(String, Value)>,
     /// Parameters in use, by [`ParamId`].
     values: Vec<Option<Value>>,
+    /// Number of each parameter, by name.
+    numbers: BTreeMap<String, usize>,
 }
 
 impl Builder {
@@ -433,7 +437,8 @@ impl Builder {
             graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group: 0 });
         }
         let values = vec![None; graph.parameters().len()];
-        Self { graph, training, salt: 0, activations: Vec::new(), values }
+        let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
+        Self { graph, training, salt: 0, activations: Vec::new(), values, numbers }
     }
 
     /// `x` as `[rows, …shape]`.
@@ -452,7 +457,7 @@ impl Builder {
     /// The value of a layer's parameter.
     pub fn parameter(&mut self, at: &Resolved, name: &str) -> Result<Value, OpError> {
         let full = format!("{}.{name}", at.scope);
-        let declared = self.graph.parameters().iter().position(|p| p.name == full);
+        let declared = self.numbers.get(&full).copied();
         self.parameter_at(declared.ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
     }
 

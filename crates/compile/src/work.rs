@@ -1,4 +1,4 @@
-//! Between graph and plan: kernels over buffers that have no address yet.
+//! What is to be done, between graph and plan: kernels over buffers that have no address yet.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Whether kernels of this program produce it.
+    /// Whether tasks produce it.
     pub fn is_computed(&self) -> bool {
         matches!(self.home, Home::Scratch | Home::Gradient(_))
     }
@@ -90,13 +90,13 @@ pub(crate) struct Output {
 
 /// Tasks in an order in which everything is written before it is read.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Program {
+pub(crate) struct Work {
     pub buffers: Vec<Buffer>,
     pub tasks: Vec<Task>,
     pub outputs: Vec<Output>,
 }
 
-impl Program {
+impl Work {
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.index()]
     }
@@ -106,9 +106,11 @@ impl Program {
         BufferId(self.buffers.len() as u32 - 1)
     }
 
-    /// Whether the buffer must exist in the end even if no task reads it.
-    pub fn is_output(&self, id: BufferId) -> bool {
-        self.outputs.iter().any(|o| o.buffer == id)
+    /// By buffer, whether it must exist in the end even if no task reads it.
+    pub fn outputs(&self) -> Vec<bool> {
+        let mut outputs = vec![false; self.buffers.len()];
+        self.outputs.iter().for_each(|o| outputs[o.buffer.index()] = true);
+        outputs
     }
 
     /// Tasks that write each buffer.
@@ -127,7 +129,7 @@ impl Program {
         let mut readers: Vec<Vec<usize>> = vec![Vec::new(); self.buffers.len()];
         for (i, task) in self.tasks.iter().enumerate() {
             for b in task.inputs() {
-                if readers[b.index()].last() != Some(&i) && !readers[b.index()].contains(&i) {
+                if readers[b.index()].last() != Some(&i) {
                     readers[b.index()].push(i);
                 }
             }
@@ -158,31 +160,9 @@ impl Program {
         deps
     }
 
-    /// Restores an order in which everything is written before it is read, with as few changes as that takes.
-    pub fn sort(&mut self) {
-        let writers = self.writers();
-        let mut placed = vec![false; self.tasks.len()];
-        let mut order = Vec::with_capacity(self.tasks.len());
-        for i in 0..self.tasks.len() {
-            self.place(i, &writers, &mut placed, &mut order);
-        }
-        self.tasks = order.into_iter().map(|i| self.tasks[i].clone()).collect();
-    }
-
-    fn place(&self, i: usize, writers: &[SmallVec<[usize; 2]>], placed: &mut [bool], order: &mut Vec<usize>) {
-        if std::mem::replace(&mut placed[i], true) {
-            return;
-        }
-        let partial = self.tasks[i].writes.iter().flat_map(|w| writers[w.index()].iter().copied()).filter(|&w| w < i);
-        for before in partial.chain(self.tasks[i].inputs().flat_map(|b| writers[b.index()].iter().copied())) {
-            self.place(before, writers, placed, order);
-        }
-        order.push(i);
-    }
-
     /// Removes tasks none of whose results anyone needs.
     pub fn remove_unread(&mut self) {
-        let mut needed: Vec<bool> = (0..self.buffers.len()).map(|b| self.is_output(BufferId(b as u32))).collect();
+        let mut needed = self.outputs();
         let mut keep = vec![false; self.tasks.len()];
         for (i, task) in self.tasks.iter().enumerate().rev() {
             keep[i] = task.is_effect() || task.writes.iter().any(|w| needed[w.index()]);
@@ -231,7 +211,7 @@ impl Program {
     }
 }
 
-impl fmt::Display for Program {
+impl fmt::Display for Work {
     /// One line per task: scope, kernel, reads → writes; buffers are `b3`, parameters `p0`, feeds `feed1`, pinned gradients `b3=∇p0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |b: BufferId| match self.buffer(b).home {
