@@ -82,6 +82,13 @@ pub(crate) fn even_stride(parts: &Parts) -> Option<usize> {
 
 /// Walks a tensor's row-major elements (`offset + Σ i[d]·strides[d]`) where the tensor is the view `through`, and returns the walk
 /// over the view's buffer. `None` when it is not a strided walk, or would leave the view's dimensions.
+///
+/// For example, a tensor `[4, 3]` is the transpose of a buffer `[3, 4]`: its view has shape `[4, 3]` and strides `[1, 4]`, so that its
+/// row-major elements 0, 1, 2, 3, … lie at 0, 4, 8, 1, … of the buffer. A walk of shape `[12]` with stride 1 through it takes elements 0
+/// to 11 in turn. Its stride fits the view's inner dimension, where 3 elements have room, so the walk's one dimension becomes the parts
+/// `(4, 1)` and `(3, 4)`: four runs of three elements, 4 apart in the buffer, runs 1 apart. A walk of shape `[2, 2]` with strides
+/// `[5, 1]` takes elements 0, 1, 5, 6 and is refused: 5 is neither a step along the inner dimension nor along the outer one, whose steps are
+/// multiples of 3.
 pub(crate) fn compose(
     shape: &[usize],
     strides: &[usize],

@@ -59,6 +59,7 @@ fn rebuild(from: &Graph, origins: &[NodeId]) -> Result<(Canonical, bool), Compil
         out.set_scope(node.scope);
         out.set_origin(node.origin);
         place[id.index()] = Some(if let Some(value) = node.op.decompose(&mut out, &inputs) {
+            out.take_fault(node.op.name()).map_err(|e| broken(e.to_string()))?;
             decomposed = true;
             value
         } else {

@@ -1,3 +1,5 @@
+//! Runs all passes in order and turns what they leave into a [`Plan`]. What a pass does is in its own file.
+
 use downhill_graph::Graph;
 use downhill_graph::kernel::Kernel;
 use downhill_tensor::sort_short;

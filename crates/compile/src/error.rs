@@ -1,3 +1,5 @@
+//! Why a graph cannot be compiled.
+
 use downhill_graph::NodeId;
 
 /// Why a graph cannot be compiled.

@@ -1,3 +1,5 @@
+//! The [`Executor`] trait: what a backend that runs plans can be asked for, and what it answers. Backends are crates of their own.
+
 use downhill_graph::StepScalars;
 use web_time::Instant;
 

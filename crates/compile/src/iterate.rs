@@ -13,6 +13,12 @@ use crate::work::{BufferId, Read};
 const MAX_RANK: usize = 4;
 
 /// An iteration space with reads in it. Dimensions may split as reads are added; results stay row-major over `original`.
+///
+/// For example, `y[i] = a[i] + b[i]` over `[12]`, where `a` is contiguous and `b` is the transpose of a buffer `[4, 3]`, so that its elements
+/// lie 0, 3, 6, 9, 1, 4, … in the buffer. Reading `a` leaves the space at shape `[12]` with stride `[1]`. Reading `b` has no single
+/// stride over 12 elements, but has strides `[1, 3]` over `[3, 4]`: the dimension splits, and `a`, which was there before, now has strides
+/// `[4, 1]`. A kernel then walks `[3, 4]` and reads `a` by `[4, 1]` and `b` by `[1, 3]`; [`Iteration::grouped`], which may not
+/// split dimensions, refuses.
 #[derive(Clone, Debug)]
 pub(crate) struct Iteration {
     original: Dims,

@@ -1,3 +1,5 @@
+//! The [`Plan`]: kernels in order with the place of every operand. It is all that a backend sees of a program.
+
 use std::fmt;
 
 use downhill_graph::kernel::Kernel;

@@ -187,7 +187,7 @@ fn network() -> Result<Graph, OpError> {
     let loss = graph.plus(loss, both[1])?;
     let accuracy = graph.accuracy(logits, labels, Some(weights))?;
 
-    let gradients = autodiff::grad(&mut graph, loss, &params);
+    let gradients = autodiff::grad(&mut graph, loss, &params)?;
     let norm = graph.norm(&gradients)?;
     let one = graph.constant(1.0)?;
     let factor = graph.div(one, norm)?;

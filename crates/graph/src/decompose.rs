@@ -16,7 +16,10 @@ pub fn decompose(graph: &Graph) -> Graph {
         });
         let inputs: Vec<Value> = node.inputs.iter().map(|v| place(&places, *v)).collect();
         places.push(match node.op.decompose(&mut out, &inputs) {
-            Some(value) => value.node,
+            Some(value) => {
+                out.take_fault(node.op.name()).expect("decompositions build well-typed nodes");
+                value.node
+            }
             None => out.add(node.op.clone(), &inputs).expect("a well-typed graph stays well typed"),
         });
     }

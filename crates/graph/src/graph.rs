@@ -1,9 +1,9 @@
 use std::fmt;
 
 use downhill_tensor::{Shape, TensorTy};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
-use crate::ops::Op;
+use crate::ops::{Constant, Op};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -148,6 +148,7 @@ pub struct Graph {
     outputs: Vec<(String, Value)>,
     scope: ScopeId,
     origin: Origin,
+    fault: Option<OpError>,
 }
 
 impl Default for Graph {
@@ -161,6 +162,7 @@ impl Default for Graph {
             outputs: Vec::new(),
             scope: ScopeId(0),
             origin: Origin::Forward,
+            fault: None,
         }
     }
 }
@@ -193,9 +195,32 @@ impl Graph {
         Ok(Value { node: self.add(op.into(), inputs)?, slot: 0 })
     }
 
-    /// Applies an op whose inputs are known to fit: inside gradient rules and decompositions.
+    /// Applies an op inside a gradient rule or a decomposition, where the inputs should fit. Where they do not, the rule is wrong: the graph
+    /// keeps that for [`Graph::take_fault`], and the rule goes on with a number in the node's place, so that rules need no `?` at every
+    /// step.
     pub(crate) fn typed(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Value {
-        self.apply(op, inputs).expect("gradient rules and decompositions build well-typed nodes")
+        match self.apply(op, inputs) {
+            Ok(value) => value,
+            Err(error) => {
+                self.fault.get_or_insert(error);
+                let stand_in = Constant { value: f32::NAN, shape: Shape::scalar() };
+                let outputs = smallvec![TensorTy::f32(Shape::scalar())];
+                let (scope, origin) = (self.scope, self.origin);
+                self.nodes.push(Node { op: stand_in.into(), inputs: SmallVec::new(), outputs, scope, origin });
+                Value { node: NodeId(self.nodes.len() as u32 - 1), slot: 0 }
+            }
+        }
+    }
+
+    /// What a gradient rule or a decomposition did wrong first since the last time, told as an error of `op`, whose rule it is.
+    ///
+    /// # Errors
+    /// When there is such a fault: a bug of the op.
+    pub fn take_fault(&mut self, op: &'static str) -> Result<(), OpError> {
+        match self.fault.take() {
+            Some(fault) => Err(OpError::new(op, format!("its rule builds a node that is refused ({fault})"))),
+            None => Ok(()),
+        }
     }
 
     /// Declares a parameter; its value comes from [`crate::ops::ParameterOp`].
@@ -311,6 +336,7 @@ impl Graph {
             outputs: Vec::new(),
             scope: ScopeId(0),
             origin: Origin::Forward,
+            fault: None,
         }
     }
 }

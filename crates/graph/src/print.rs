@@ -95,7 +95,7 @@ mod tests {
         let logits = g.linear(y, head, None).unwrap();
         g.enter_scope("loss");
         let loss = g.loss(LossKind::CrossEntropy { label_smoothing: 0.0 }, logits, labels, None).unwrap();
-        let grads = autodiff::grad(&mut g, loss, &[w, b, head]);
+        let grads = autodiff::grad(&mut g, loss, &[w, b, head]).unwrap();
         g.set_origin(Origin::Update);
         g.enter_scope("");
         let norm = g.norm(&grads).unwrap();

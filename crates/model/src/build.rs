@@ -152,7 +152,7 @@ impl Program<'_> {
         let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
         cx.graph.output("loss", loss);
         let parameters = cx.all_parameters()?;
-        let gradients = autodiff::grad(&mut cx.graph, loss, &parameters);
+        let gradients = autodiff::grad(&mut cx.graph, loss, &parameters)?;
         cx.graph.set_origin(Origin::Update);
         let (mut metrics, mut factor) = (vec![loss], None);
         if self.experiment.training.clip_norm.is_some() {
@@ -214,7 +214,7 @@ impl Program<'_> {
             by.extend(value.map(|value| (of, value)));
         }
         let values: Vec<Value> = by.iter().map(|(_, value)| *value).collect();
-        let gradients = autodiff::grad(&mut cx.graph, loss, &values);
+        let gradients = autodiff::grad(&mut cx.graph, loss, &values)?;
         named.push(("loss".to_string(), loss));
         named.extend(by.iter().zip(gradients).map(|((of, _), gradient)| (format!("{GRADIENT}{of}"), gradient)));
         put_out(cx, tensors, &named);

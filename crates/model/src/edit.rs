@@ -97,9 +97,12 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn matches(&self, other: &Place<'_>) -> bool {
-        let shapes = |layer: &Resolved| layer.parameters.iter().map(|p| p.shape.clone()).collect::<Vec<_>>();
         let (a, b) = (self.layer, other.layer);
-        a.name == b.name && a.inputs == b.inputs && a.output == b.output && shapes(a) == shapes(b)
+        a.name == b.name
+            && a.inputs == b.inputs
+            && a.output == b.output
+            && a.parameters.len() == b.parameters.len()
+            && a.parameters.iter().zip(&b.parameters).all(|(a, b)| a.shape == b.shape)
     }
 }
 

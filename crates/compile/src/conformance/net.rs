@@ -59,7 +59,7 @@ pub fn net<B: Backend>(backend: &B, widths: &[usize], batch: usize) -> Bench<B> 
     }
     env.slots = vec![env.parameters.iter().map(|p| Tensor { data: vec![0.0; p.data.len()], ..p.clone() }).collect()];
     let loss = graph.loss(LossKind::Mse, h, target, None).expect("shapes fit");
-    let grads = autodiff::grad(&mut graph, loss, &params);
+    let grads = autodiff::grad(&mut graph, loss, &params).expect("rules are right");
     graph.flat_update(Arc::new(rule()), updates, loss, None, &grads).expect("all parameters");
     graph.record(&[loss]).expect("a scalar");
     graph.output("loss", loss);

@@ -1,3 +1,5 @@
+//! Compares an arena that a backend left behind with what the interpreter gives.
+
 use downhill_graph::interp::{Env, Run, Tensor};
 use downhill_graph::ops::compare;
 use downhill_graph::{Graph, StepScalars};

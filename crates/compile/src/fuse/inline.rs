@@ -2,6 +2,18 @@
 //!
 //! It pays because an elementwise kernel is bound by memory: a stored value is written once and read again by each reader. Where
 //! several read it, or one reads it repeatedly, only expressions cheaper than a read are computed again.
+//!
+//! For example, `b2 = neg(x)` over `[6, 5]` is read transposed by `b3 = b2ᵀ + z` over `[5, 6]`:
+//!
+//! ```text
+//! before   map [30] neg(r0)            r0 = x by [1]                      → b2
+//!          map [5, 6] add(r0, r1)      r0 = b2 by [1, 5], r1 = z by [6, 1] → b3
+//! after    map [5, 6] add(neg(r0), r1) r0 = x by [1, 5],  r1 = z by [6, 1] → b3
+//! ```
+//!
+//! The reader takes element `j·1 + i·5` of `b2`, which is computed from element `j·1 + i·5` of `x`: the two walks are composed
+//! (`access.rs`), and the producer's expression stands where the reader's read of `b2` stood. 30 elements are neither stored nor read
+//! again, and one kernel less runs.
 
 use downhill_graph::kernel::{Kernel, MapSpec};
 use downhill_graph::{Expr, ExprOp};

@@ -72,7 +72,7 @@ impl Mlp {
         }
         g.enter_scope("");
         let loss = g.loss(self.loss, h, target, None).unwrap();
-        let grads = autodiff::grad(&mut g, loss, &params);
+        let grads = autodiff::grad(&mut g, loss, &params).unwrap();
         g.set_origin(Origin::Update);
         let factor = self.clip_norm.then(|| clip(&mut g, &grads));
         let updated = (0..params.len()).map(|i| Updated {

@@ -1,3 +1,5 @@
+//! Random graphs and their gradients against the interpreter.
+
 use downhill_graph::arbitrary::{programs, training_programs};
 use proptest::prelude::{ProptestConfig, proptest};
 

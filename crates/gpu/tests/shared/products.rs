@@ -39,7 +39,7 @@ fn layer([m, n, k]: [usize; 3], batch: usize) -> (Graph, Env) {
     let y = graph.unary(UnaryOp::Gelu, y.expect("it fits")).expect("floats");
     let total = graph.sum_all(y).expect("floats");
     graph.output("y", y);
-    for (i, gradient) in autodiff::grad(&mut graph, total, &[x, w, b]).into_iter().enumerate() {
+    for (i, gradient) in autodiff::grad(&mut graph, total, &[x, w, b]).expect("rules are right").into_iter().enumerate() {
         graph.output(format!("gradient {i}"), gradient);
     }
     (graph, env)

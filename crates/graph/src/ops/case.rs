@@ -88,7 +88,7 @@ impl OpCase {
         let loss = project(&mut graph, &mut env, Value { node, slot: 0 });
         graph.output("projection", loss);
         let wrt: Vec<Value> = self.gradients.iter().map(|&i| inputs[i]).collect();
-        for (i, grad) in self.gradients.iter().zip(autodiff::grad(&mut graph, loss, &wrt)) {
+        for (i, grad) in self.gradients.iter().zip(autodiff::grad(&mut graph, loss, &wrt).expect("a case has a gradient")) {
             graph.output(format!("grad{i}"), grad);
         }
         Some((graph, env))
