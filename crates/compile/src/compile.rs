@@ -8,9 +8,9 @@ use smallvec::{SmallVec, smallvec};
 use crate::canonicalise::canonicalise;
 use crate::lower::lower;
 use crate::memory::{Placement, plan_memory};
-use crate::work::{BufferId, Home, Work, Task};
 use crate::schedule::schedule;
 use crate::verify::{verify_lifetimes, verify_plan};
+use crate::work::{BufferId, Home, Task, Work};
 use crate::{Arg, CompileError, Plan, PlanOutput, Region, Space, StateLayout, Step, cost, fuse};
 
 /// Which optional passes run. Results are the same with and without; tests compare them.

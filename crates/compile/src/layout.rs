@@ -76,7 +76,7 @@ pub struct StateLayout {
     /// Place in `entries` of each parameter, by [`downhill_graph::ParamId`].
     pub order: Vec<u32>,
     /// Places in `entries`, sorted by name.
-    by_name: Vec<u32>,
+    pub by_name: Vec<u32>,
     /// Ranges of the update, ascending.
     pub groups: Vec<UpdateGroup>,
     /// Where things start.

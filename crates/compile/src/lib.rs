@@ -19,12 +19,12 @@ mod lower;
 mod memory;
 mod operands;
 mod plan;
-mod work;
 mod schedule;
 mod simplify;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod work;
 
 pub use compile::{Options, compile};
 pub use cost::{Estimate, estimate};

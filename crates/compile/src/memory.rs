@@ -7,7 +7,7 @@ use downhill_graph::kernel::Kernel;
 use downhill_tensor::{Shape, sort_short_by_key};
 
 use crate::layout::{MAX_ELEMENTS, padded};
-use crate::work::{BufferId, Home, Work, Task};
+use crate::work::{BufferId, Home, Task, Work};
 use crate::{CompileError, Region, Space, StateLayout};
 
 /// Places of all buffers.
@@ -67,12 +67,7 @@ impl Block {
 /// Scratch is placed largest first, each block into the smallest gap between the blocks that live at the same time (Pisarchyk, Lee:
 /// *Efficient Memory Management for Deep Neural Net Inference*, 2020): plans are static, so nothing has to be decided in the order
 /// in which they run.
-pub(crate) fn plan_memory(
-    work: &Work,
-    graph: &Graph,
-    layout: &StateLayout,
-    alias: bool,
-) -> Result<Placement, CompileError> {
+pub(crate) fn plan_memory(work: &Work, graph: &Graph, layout: &StateLayout, alias: bool) -> Result<Placement, CompileError> {
     let mut regions = Vec::with_capacity(work.buffers.len());
     for buffer in &work.buffers {
         regions.push(fixed(buffer.home, graph, layout)?);

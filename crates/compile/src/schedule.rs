@@ -6,7 +6,7 @@ use downhill_tensor::{sort_short, sort_short_by_key};
 use smallvec::SmallVec;
 
 use crate::memory::{Lifetime, lifetimes};
-use crate::work::{Home, Work, Task};
+use crate::work::{Home, Task, Work};
 
 /// Puts the tasks into the better of two orders: as they are, or greedily by memory freed. Ties go to the earlier task, so the order
 /// is a function of the work.

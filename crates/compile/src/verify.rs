@@ -121,7 +121,8 @@ struct Held {
 
 impl Held {
     fn put(&mut self, owner: BufferId, region: Region) {
-        while let Some((&from, &(_, last))) = self.ranges.range(..region.end()).next_back().filter(|(_, r)| r.0 > region.offset) {
+        while let Some((&from, &(_, last))) = self.ranges.range(..region.end()).next_back().filter(|(_, r)| r.0 > region.offset)
+        {
             self.ranges.remove(&from);
             self.holds[last.index()] = false;
         }

@@ -15,8 +15,8 @@ use super::arena::{Arena, TaskId};
 use super::merge::{epilogue_reads, fits, merged_task};
 use crate::access::{Dims, View};
 use crate::iterate::Iteration;
-use crate::work::{BufferId, Read, Task};
 use crate::simplify::{Source, join, rewrite};
+use crate::work::{BufferId, Read, Task};
 
 /// Appends one kernel to one of those that it reads from.
 pub(super) fn append(arena: &mut Arena, c: TaskId) -> bool {

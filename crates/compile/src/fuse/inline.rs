@@ -22,8 +22,8 @@ use super::arena::{Arena, TaskId};
 use super::merge::{fits, merged_task};
 use crate::access::{Dims, View};
 use crate::iterate::Iteration;
-use crate::work::{BufferId, Read, Task};
 use crate::simplify::{Source, is_random, keep_outputs, price, rewrite};
+use crate::work::{BufferId, Read, Task};
 
 /// What computing again may cost per element: about as much as reading it.
 const CHEAP: u64 = 4;

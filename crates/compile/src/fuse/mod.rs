@@ -24,7 +24,10 @@ pub(crate) fn fuse(work: &mut Work) {
             inline::inline(&mut arena, task);
         }
         prune(&mut arena);
-        if !(any(&mut arena, Rule::Append, append::append) || any(&mut arena, Rule::RowSum, row_sum::row_sum) || arena.has_more()) {
+        if !(any(&mut arena, Rule::Append, append::append)
+            || any(&mut arena, Rule::RowSum, row_sum::row_sum)
+            || arena.has_more())
+        {
             break;
         }
     }

@@ -14,8 +14,8 @@ use crate::access::{Dims, View};
 use crate::canonicalise::Canonical;
 use crate::iterate::{Iteration, Walked};
 use crate::layout::MAX_ELEMENTS;
-use crate::work::{BufferId, Home, Output, Work, Read, Task};
 use crate::simplify::{Source, rewrite};
+use crate::work::{BufferId, Home, Output, Read, Task, Work};
 use crate::{CompileError, StateLayout};
 
 /// Where a graph value is found.
