@@ -1,5 +1,6 @@
 //! From a checked experiment to graphs, one per kind of program. What layers add to a graph they say themselves (`layers/`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use downhill_graph::kernel::LossKind;
@@ -194,7 +195,7 @@ impl Program<'_> {
         let x = self.given(cx, "rows.x", rows)?;
         let prediction = self.forward(cx, x)?;
         let named = self.named(cx, x, prediction, tensors)?;
-        put_out(cx, tensors, &named);
+        put_out(cx, tensors, named);
         Ok(())
     }
 
@@ -204,20 +205,19 @@ impl Program<'_> {
         let prediction = self.forward(cx, x)?;
         let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
         let mut named = self.named(cx, x, prediction, tensors)?;
-        let parameters: Vec<String> = cx.graph.parameters().iter().map(|p| p.name.clone()).collect();
         let mut by = Vec::new();
         for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {
-            let value = match parameters.iter().position(|name| name == of) {
+            let value = match cx.number(of) {
                 Some(i) => Some(cx.parameter_at(i)?),
-                None => named.iter().find(|(name, _)| name == of).map(|(_, value)| *value),
+                None => named.get(of).copied(),
             };
             by.extend(value.map(|value| (of, value)));
         }
         let values: Vec<Value> = by.iter().map(|(_, value)| *value).collect();
         let gradients = autodiff::grad(&mut cx.graph, loss, &values)?;
-        named.push(("loss".to_string(), loss));
+        named.insert("loss".to_string(), loss);
         named.extend(by.iter().zip(gradients).map(|((of, _), gradient)| (format!("{GRADIENT}{of}"), gradient)));
-        put_out(cx, tensors, &named);
+        put_out(cx, tensors, named);
         Ok(())
     }
 
@@ -234,11 +234,11 @@ impl Program<'_> {
         x: Value,
         prediction: Value,
         tensors: &[String],
-    ) -> Result<Vec<(String, Value)>, OpError> {
-        let mut named = std::mem::take(&mut cx.activations);
-        named.push(("input".to_string(), x));
+    ) -> Result<BTreeMap<String, Value>, OpError> {
+        let mut named: BTreeMap<String, Value> = std::mem::take(&mut cx.activations).into_iter().collect();
+        named.insert("input".to_string(), x);
         if tensors.iter().any(|name| name == "output") {
-            named.push(("output".to_string(), self.answer(cx, prediction)?));
+            named.insert("output".to_string(), self.answer(cx, prediction)?);
         }
         Ok(named)
     }
@@ -289,12 +289,11 @@ impl Program<'_> {
     }
 }
 
-/// Makes outputs of the tensors that are asked for.
-fn put_out(cx: &mut Builder, tensors: &[String], named: &[(String, Value)]) {
-    for (i, name) in tensors.iter().enumerate() {
-        let value = named.iter().find(|(known, _)| known == name);
-        if let (Some((_, value)), false) = (value, tensors[..i].contains(name)) {
-            cx.graph.output(name.clone(), *value);
+/// Makes outputs of the tensors that are asked for, each once.
+fn put_out(cx: &mut Builder, tensors: &[String], mut named: BTreeMap<String, Value>) {
+    for name in tensors {
+        if let Some((name, value)) = named.remove_entry(name) {
+            cx.graph.output(name, value);
         }
     }
 }

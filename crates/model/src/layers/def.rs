@@ -454,11 +454,15 @@ impl Builder {
         if self.training && p > 0.0 { self.graph.dropout(x, p as f32, self.salt) } else { Ok(x) }
     }
 
+    /// The number of the parameter of this name.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
+    }
+
     /// The value of a layer's parameter.
     pub fn parameter(&mut self, at: &Resolved, name: &str) -> Result<Value, OpError> {
         let full = format!("{}.{name}", at.scope);
-        let declared = self.numbers.get(&full).copied();
-        self.parameter_at(declared.ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
+        self.parameter_at(self.number(&full).ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
     }
 
     /// The value of the parameter that was declared as number `i`.
