@@ -71,7 +71,7 @@ struct Network {
 impl Network {
     fn new(layers: usize) -> Result<Self, UserError> {
         let document = json!({
-            "data": "spirals", "model": model(layers), "optimizer": "adam", "training": { "batch_size": 32, "clip_norm": 1 },
+            "data": "spirals", "model": model(layers)?, "optimizer": "adam", "training": { "batch_size": 32, "clip_norm": 1 },
         });
         let experiment = Experiment::from_value(&document)?.experiment;
         let signature = Signature::of(&experiment.data)?;
@@ -114,19 +114,15 @@ fn everything(checked: &Checked) -> ProgramKind {
     ProgramKind::inspect(checked.experiment.training.batch_size, inside)
 }
 
-/// So many layers: linear layers with activations that keep or that lose their pre-activation, half of them in residual blocks, with a
-/// dropout here and there.
-fn model(layers: usize) -> Json {
-    let linear = || json!({ "linear": { "out": 8 } });
-    let block = [
-        (1, linear()),
-        (1, json!("tanh")),
-        (3, json!({ "residual": [linear(), "silu"] })),
-        (1, linear()),
-        (1, json!("relu")),
-        (4, json!({ "residual": [linear(), { "dropout": { "p": 0.1 } }, linear()] })),
-    ];
-    let mut model = vec![linear()];
+/// What the networks repeat: layers, each with how many it counts for. Activations that keep and that lose their pre-activation, half of
+/// the linear layers in residual blocks, a dropout.
+const BLOCK: &str = include_str!("compile_bench.json");
+
+/// A model of so many layers.
+fn model(layers: usize) -> Result<Json, UserError> {
+    let block: Vec<(usize, Json)> = serde_json::from_str(BLOCK).map_err(|e| UserError::new(e.to_string()))?;
+    let linear = |out: Json| json!({ "linear": { "out": out } });
+    let mut model = vec![linear(json!(8))];
     let mut left = layers.saturating_sub(2);
     for (size, layer) in block.iter().cycle() {
         if left == 0 {
@@ -137,8 +133,8 @@ fn model(layers: usize) -> Json {
             model.push(layer.clone());
         }
     }
-    model.push(json!({ "linear": { "out": "classes" } }));
-    Json::Array(model)
+    model.push(linear(json!("classes")));
+    Ok(Json::Array(model))
 }
 
 #[cfg(test)]

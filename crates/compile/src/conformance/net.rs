@@ -9,7 +9,7 @@ use downhill_graph::{BinaryOp, Expr, FeedKind, Graph, Parameter, ScalarId, StepS
 use downhill_tensor::TensorTy;
 use downhill_tensor::rng::{Rng, Stream};
 
-use super::{Backend, Bench};
+use super::bench::{Backend, Bench};
 use crate::{Executor, Options, Space};
 
 /// SGD with momentum 0.9.

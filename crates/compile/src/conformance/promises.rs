@@ -2,7 +2,8 @@
 
 use downhill_graph::StepScalars;
 
-use super::{Backend, Bench, net, step};
+use super::bench::{Backend, Bench};
+use super::net::{net, step};
 use crate::{Completed, ExecError, Executor, Plan, Region, Space};
 
 /// Widths of the network.

@@ -5,7 +5,7 @@ use downhill_graph::ops::compare;
 use downhill_graph::{Graph, StepScalars};
 use downhill_tensor::{Dtype, TensorTy};
 
-use super::{GUARD, words};
+use super::bench::{GUARD, words};
 use crate::{Plan, Space, StateLayout};
 
 /// An arena as it was read back, with what tells its parts.

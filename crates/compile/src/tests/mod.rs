@@ -10,7 +10,8 @@ use downhill_graph::ops::{Op, all_cases};
 use downhill_graph::{Graph, StepScalars};
 use downhill_tensor::Dtype;
 
-use crate::conformance::{OPTIONS, cases, layout};
+use crate::conformance::bench::layout;
+use crate::conformance::{OPTIONS, cases};
 use crate::{Options, Plan, StateLayout, compile};
 use reference::{Machine, word};
 
