@@ -23,7 +23,13 @@ pub fn run(path: &Path) -> Result<(), UserError> {
         eprintln!("note: {note}");
     }
     say(&format!("data        {}: {} to learn from, {} held out", source.name(), signature.train, signature.validation));
-    say(&format!("{:24} {:20} {:12} parameters", "input", "", sizes(&signature.input_shape)));
+    let mut heading = "parameters";
+    for input in &signature.inputs {
+        let tokens = input.port.vocabulary.map(|n| format!("{n} tokens")).unwrap_or_default();
+        let line = format!("{:24} {:20} {:12} {heading}", format!("input {}", input.name), tokens, sizes(&input.port.shape));
+        say(line.trim_end());
+        heading = "";
+    }
     for layer in &summary.layers {
         let parameters: Vec<String> = layer.parameters.iter().map(|(name, shape)| format!("{name} {}", sizes(shape))).collect();
         say(format!("{:24} {:20} {:12} {}", layer.path, layer.label, sizes(&layer.shape), parameters.join(", ")).trim_end());

@@ -1,3 +1,5 @@
+//! Files that a source reads: who has them ready.
+
 /// Where the bytes of a bundled or chosen file come from: compiled in, fetched by the page, read by the command.
 pub trait Assets {
     /// The bytes of the file called `name`, if it is there.

@@ -1,8 +1,13 @@
-use downhill_tensor::{Shape, UserError};
+//! A data set, ready to train on: two parts with the same fields, what is to be predicted, and what a person should know of it. Where
+//! samples come from is the sources' business, in which order they are taken the sampler's.
+
+use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
 use crate::features::{Feature, LineFeature};
+use crate::field::{Column, Field};
 use crate::split::split;
+use crate::stream::Stream;
 
 /// What is to be predicted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,35 +25,36 @@ pub enum Task {
     },
 }
 
-/// The right answers of a [`Table`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Labels {
+/// The right answers of a [`Part`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Labels<'a> {
     /// The class of every sample.
-    Class(Vec<u32>),
+    Class(&'a [u32]),
     /// `[samples, targets]`, row-major.
-    Real(Vec<f32>),
+    Real(&'a [f32]),
 }
 
 /// One part of a data set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// Inputs, `[samples, features]`, row-major, normalised.
-    pub x: Vec<f32>,
-    /// What they should give.
-    pub y: Labels,
+pub struct Part {
+    /// What is known of every sample: inputs and their lengths, then the target.
+    pub fields: Vec<Field>,
     /// `[samples, 2]`: where each sample is drawn, if the set has a [`Plane`]; otherwise empty.
     pub raw: Vec<f32>,
     samples: usize,
 }
 
-impl Table {
-    /// A table of `samples` rows; `raw` is empty, or `[samples, 2]`.
+impl Part {
+    /// A part of `samples` samples; `raw` is empty, or `[samples, 2]`.
     ///
     /// # Panics
-    /// When the inputs do not divide into that many rows: a bug of the caller.
-    pub fn new(samples: usize, x: Vec<f32>, y: Labels, raw: Vec<f32>) -> Self {
-        assert!(x.len().is_multiple_of(samples.max(1)), "{} inputs are no {samples} rows", x.len());
-        Self { x, y, raw, samples }
+    /// When a field has not as many values as its shape says: a bug of the caller.
+    pub fn new(samples: usize, fields: Vec<Field>, raw: Vec<f32>) -> Self {
+        for field in &fields {
+            let (len, width) = (field.column.len(), field.width());
+            assert!(len == samples * width, "{}: {len} values are not {samples} samples of {width}", field.name);
+        }
+        Self { fields, raw, samples }
     }
 
     /// Number of samples.
@@ -61,16 +67,18 @@ impl Table {
         self.samples == 0
     }
 
-    fn select(&self, rows: &[u32]) -> Table {
+    /// The field called `name`.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    fn select(&self, rows: &[u32]) -> Part {
         let pick = |values: &[f32]| {
             let width = values.len() / self.samples.max(1);
             rows.iter().flat_map(|&i| values[i as usize * width..][..width].iter().copied()).collect::<Vec<f32>>()
         };
-        let y = match &self.y {
-            Labels::Class(classes) => Labels::Class(rows.iter().map(|&i| classes[i as usize]).collect()),
-            Labels::Real(values) => Labels::Real(pick(values)),
-        };
-        Table { x: pick(&self.x), y, raw: pick(&self.raw), samples: rows.len() }
+        let fields = self.fields.iter().map(|field| field.select(rows)).collect();
+        Part { fields, raw: pick(&self.raw), samples: rows.len() }
     }
 }
 
@@ -92,7 +100,7 @@ impl Plane {
     /// The input `[features]` that stands for the point `(x, y)`; a line ignores `y`.
     pub fn encode_point(&self, x: f32, y: f32) -> Vec<f32> {
         match self {
-            Plane::Map(features) => features.iter().map(|f| f.at(f64::from(x), f64::from(y)) as f32).collect(),
+            Plane::Map(features) => features.iter().map(|f| f.of_point(x, y)).collect(),
             Plane::Line(features) => features.iter().map(|f| f.at(f64::from(x)) as f32).collect(),
             Plane::Columns => vec![SPREAD * x, SPREAD * y],
         }
@@ -145,19 +153,28 @@ pub struct DataCard {
     pub hash: String,
 }
 
+/// Name of the input of a set that has one.
+pub const INPUT: &str = "x";
+/// Name of the target.
+pub const TARGET: &str = "y";
+
 /// A data set, ready to train on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// What is to be predicted.
     pub task: Task,
-    /// Name of every input, in order.
+    /// Names of the fields that a network is given.
+    pub inputs: Vec<String>,
+    /// Name of the field that it is to predict.
+    pub target: Option<String>,
+    /// Name of every number of the first input, in order.
     pub features: Vec<String>,
-    /// Shape of one input.
-    pub input_shape: Shape,
-    /// What is learned from; never empty.
-    pub train: Table,
+    /// What is learned from; never empty. Of a stream, samples to look at and to measure with.
+    pub train: Part,
     /// What only measures; may be empty.
-    pub validation: Table,
+    pub validation: Part,
+    /// Where training steps take new samples from, each only once, instead of those of `train`.
+    pub stream: Option<Stream>,
     /// For points of a plane or a line: how the picture is encoded.
     pub plane: Option<Plane>,
     /// For images: height and width.
@@ -170,12 +187,28 @@ pub struct Dataset {
     pub normalisation: Normalisation,
 }
 
+impl Dataset {
+    /// The right answers of one of its parts; no class where there is no target.
+    pub fn labels<'a>(&self, part: &'a Part) -> Labels<'a> {
+        match self.target.as_deref().and_then(|name| part.field(name)).map(|field| &field.column) {
+            Some(Column::U32(classes)) => Labels::Class(classes),
+            Some(Column::F32(values)) => Labels::Real(values),
+            Some(Column::U8 { .. }) | None => Labels::Class(&[]),
+        }
+    }
+
+    /// The samples that a result is shown for: those held out, or, where there are none, those learned from.
+    pub fn shown(&self) -> &Part {
+        if self.validation.is_empty() { &self.train } else { &self.validation }
+    }
+}
+
 /// How raw columns become inputs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scaling {
     /// As they are.
     None,
-    /// All inputs divided by a number known beforehand.
+    /// The column holds them divided by a number known beforehand.
     By(f32),
     /// Inputs, save for indicators, and real targets to mean 0 and standard deviation 1 in the training part.
     Standardise,
@@ -184,12 +217,15 @@ pub(crate) enum Scaling {
 /// All samples of a source, before the split.
 pub(crate) struct Samples {
     pub task: Task,
+    /// Inputs, each followed by its lengths where it has some.
+    pub fields: Vec<Field>,
+    /// Classes `[samples]`, or numbers `[samples, targets]`.
+    pub target: Column,
     pub features: Vec<String>,
-    pub x: Vec<f32>,
-    pub y: Labels,
     pub raw: Vec<f32>,
     pub plane: Option<Plane>,
     pub image: Option<(usize, usize)>,
+    pub stream: Option<Stream>,
     pub notes: Vec<String>,
     pub description: String,
     pub licence: String,
@@ -199,46 +235,85 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
+    /// Samples of fields with nothing special about them.
+    pub(crate) fn new(task: Task, fields: Vec<Field>, target: Column, (description, licence): (&str, &str)) -> Self {
+        Self {
+            task,
+            fields,
+            target,
+            features: Vec::new(),
+            raw: Vec::new(),
+            plane: None,
+            image: None,
+            stream: None,
+            notes: Vec::new(),
+            description: description.to_string(),
+            licence: licence.to_string(),
+            scaling: Scaling::None,
+            indicators: Vec::new(),
+        }
+    }
+
+    /// Samples with one input, `x`, whose numbers have these names.
+    pub(crate) fn of_rows(task: Task, features: Vec<String>, x: Column, target: Column, card: (&str, &str)) -> Self {
+        let x = Field::new(INPUT, [features.len()], x);
+        Self { features, ..Self::new(task, vec![x], target, card) }
+    }
+
     /// Splits, normalises, describes.
     ///
     /// # Errors
     /// When there is no sample.
     pub(crate) fn finish(self, fraction: f64, seed: u32) -> Result<Dataset, UserError> {
-        let width = self.features.len();
-        let samples = self.x.len().checked_div(width).unwrap_or(0);
-        if samples == 0 {
-            return Err(UserError::new("There is no sample to learn from.").hint("Add some, or choose another source."));
-        }
-        let strata = match &self.y {
-            Labels::Class(classes) => classes.clone(),
-            Labels::Real(_) => vec![0; samples],
-        };
-        let parts = split(&strata, fraction, seed);
-        let all = Table { x: self.x, y: self.y, raw: self.raw, samples };
-        let (mut train, mut validation) = (all.select(&parts.train), all.select(&parts.validation));
         let targets = match &self.task {
             Task::Classification { .. } => 0,
             Task::Regression { targets } => targets.len(),
         };
+        let samples = self.target.len() / targets.max(1);
+        if samples == 0 {
+            return Err(UserError::new("There is no sample to learn from.").hint("Add some, or choose another source."));
+        }
+        let strata = match &self.target {
+            Column::U32(classes) => classes.clone(),
+            Column::F32(_) | Column::U8 { .. } => vec![0; samples],
+        };
+        let parts = split(&strata, fraction, seed);
+        let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
+        let lengths: Vec<String> = self.fields.iter().filter_map(|field| field.lengths.clone()).collect();
+        let inputs = names(&self.fields).into_iter().filter(|name| !lengths.contains(name)).collect();
+        let target = match &self.task {
+            Task::Classification { classes } => Field::new(TARGET, [], self.target).vocabulary(classes.len()),
+            Task::Regression { .. } => Field::new(TARGET, [targets], self.target),
+        };
+        let mut fields = self.fields;
+        fields.push(target);
+        let all = Part::new(samples, fields, self.raw);
+        let (mut train, mut validation) = (all.select(&parts.train), all.select(&parts.validation));
+        let width = self.features.len();
         let normalisation = match self.scaling {
             Scaling::None => Normalisation::identity(width, targets),
             Scaling::By(scale) => Normalisation { std: vec![scale; width], ..Normalisation::identity(width, targets) },
             Scaling::Standardise => fit(&train, width, targets, &self.indicators),
         };
-        for part in [&mut train, &mut validation] {
-            apply(&normalisation, part);
-            if self.plane == Some(Plane::Columns) {
-                part.raw = part.x.iter().map(|v| v / SPREAD).collect();
+        if self.scaling == Scaling::Standardise {
+            apply(&normalisation, &mut train);
+            apply(&normalisation, &mut validation);
+        }
+        if self.plane == Some(Plane::Columns) {
+            for part in [&mut train, &mut validation] {
+                part.raw = numbers(part, INPUT).iter().map(|v| v / SPREAD).collect();
             }
         }
         let hash = hash(&[&train, &validation]);
         let card = DataCard { description: self.description, licence: self.licence, hash };
         Ok(Dataset {
             task: self.task,
+            inputs,
+            target: Some(TARGET.to_string()),
             features: self.features,
-            input_shape: Shape::from([width]),
             train,
             validation,
+            stream: self.stream,
             plane: self.plane,
             image: self.image,
             notes: self.notes,
@@ -248,16 +323,22 @@ impl Samples {
     }
 }
 
+/// The values of a field of numbers.
+fn numbers<'a>(part: &'a Part, name: &str) -> &'a [f32] {
+    match part.field(name).map(|field| &field.column) {
+        Some(Column::F32(values)) => values,
+        _ => &[],
+    }
+}
+
 /// Mean and population standard deviation of every column of the training part.
-fn fit(train: &Table, width: usize, targets: usize, indicators: &[bool]) -> Normalisation {
-    let (mut mean, mut std) = moments(&train.x, width);
+fn fit(train: &Part, width: usize, targets: usize, indicators: &[bool]) -> Normalisation {
+    let (mut mean, mut std) = moments(numbers(train, INPUT), width);
     for column in (0..width).filter(|&c| indicators.get(c) == Some(&true)) {
         (mean[column], std[column]) = (0.0, 1.0);
     }
-    let (target_mean, target_std) = match &train.y {
-        Labels::Class(_) => (Vec::new(), Vec::new()),
-        Labels::Real(values) => moments(values, targets),
-    };
+    let (target_mean, target_std) =
+        if targets == 0 { (Vec::new(), Vec::new()) } else { moments(numbers(train, TARGET), targets) };
     Normalisation { mean, std, target_mean, target_std }
 }
 
@@ -279,7 +360,7 @@ fn moments(values: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
     (mean.iter().map(|&m| m as f32).collect(), std.collect())
 }
 
-fn apply(normalisation: &Normalisation, part: &mut Table) {
+fn apply(normalisation: &Normalisation, part: &mut Part) {
     let scale = |values: &mut [f32], mean: &[f32], std: &[f32]| {
         for row in values.chunks_exact_mut(mean.len().max(1)) {
             for ((v, m), s) in row.iter_mut().zip(mean).zip(std) {
@@ -287,22 +368,25 @@ fn apply(normalisation: &Normalisation, part: &mut Table) {
             }
         }
     };
-    scale(&mut part.x, &normalisation.mean, &normalisation.std);
-    if let Labels::Real(values) = &mut part.y {
-        scale(values, &normalisation.target_mean, &normalisation.target_std);
+    for field in &mut part.fields {
+        match &mut field.column {
+            Column::F32(values) if field.name == INPUT => scale(values, &normalisation.mean, &normalisation.std),
+            Column::F32(values) if field.name == TARGET => {
+                scale(values, &normalisation.target_mean, &normalisation.target_std);
+            }
+            Column::F32(_) | Column::U32(_) | Column::U8 { .. } => {}
+        }
     }
 }
 
 /// FNV-1a over every word of every part, 64 bits.
-fn hash(parts: &[&Table]) -> String {
+fn hash(parts: &[&Part]) -> String {
     let mut state = 0xcbf2_9ce4_8422_2325u64;
     let mut add = |word: u32| state = (state ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3);
     for part in parts {
         add(part.samples as u32);
-        part.x.iter().for_each(|v| add(v.to_bits()));
-        match &part.y {
-            Labels::Class(classes) => classes.iter().for_each(|&c| add(c)),
-            Labels::Real(values) => values.iter().for_each(|v| add(v.to_bits())),
+        for field in &part.fields {
+            field.column.words(0, usize::MAX).into_iter().for_each(&mut add);
         }
     }
     format!("{state:016x}")

@@ -1,3 +1,5 @@
+//! What a network is told about a point of a plane or a line: names and values of the features.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,11 @@ impl Feature {
             Feature::Radius => "radius",
             Feature::Angle => "angle",
         }
+    }
+
+    /// Its value at the point `(x, y)`, as an input.
+    pub fn of_point(self, x: f32, y: f32) -> f32 {
+        self.at(f64::from(x), f64::from(y)) as f32
     }
 
     /// Its value at the point `(x, y)`.

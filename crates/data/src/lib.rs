@@ -1,5 +1,6 @@
 //! What a network learns from: [`Source`]s (each a spec beside its generator), the bundled real sets, CSV import, the split
-//! into training and validation, and the [`Sampler`] that orders the samples of an epoch.
+//! into training and validation, and the order of the samples: the [`Sampler`] of a set that ends, the [`Stream`] of one that does not.
+//! A sample is a set of named [`Field`]s.
 //!
 //! It knows nothing of layers or losses, touches no file and no network: bytes come through [`Assets`], and the same seed gives
 //! the same bits natively and in the browser.
@@ -8,16 +9,20 @@ mod assets;
 pub mod csv;
 mod dataset;
 mod features;
+mod field;
 mod sampler;
 pub mod sources;
 pub mod spec;
 mod split;
+mod stream;
 
 #[cfg(feature = "bundled")]
 pub use assets::Bundled;
 pub use assets::{Assets, NoAssets};
-pub use dataset::{DataCard, Dataset, Labels, Normalisation, Plane, Table, Task};
+pub use dataset::{DataCard, Dataset, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
+pub use field::{Column, Field};
 pub use sampler::{Sampler, SamplerPosition};
 pub use sources::Source;
 pub use split::{Split, split};
+pub use stream::Stream;

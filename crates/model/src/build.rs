@@ -9,10 +9,10 @@ use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, Scalar
 use downhill_tensor::{TensorTy, UserError};
 
 use crate::check::Checked;
+use crate::feeds::FieldFeed;
 use crate::layers::def::{Builder, Resolved, flat};
-use crate::losses::Targets;
 use crate::scalars::CLIP_NORM;
-use crate::{Experiment, Signature, Task};
+use crate::{Experiment, Signature};
 
 /// Which part of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ pub enum ProgramKind {
         /// Which part.
         split: Split,
     },
-    /// The answer to some rows: forward only, without dropout, on the feed `rows.x` `[rows, features]`. Its one output is `output`:
+    /// The answer to some rows: forward only, without dropout, on the feeds `rows.<input>`. Its one output is `output`:
     /// probabilities, or values.
     Predict {
         /// Rows.
@@ -70,8 +70,8 @@ pub enum ProgramKind {
         rows: usize,
         /// What to output, in this order; a name that comes twice is one output.
         tensors: Vec<String>,
-        /// Without: forward only, without dropout, on the feed `rows.x`, as [`ProgramKind::Predict`]. With: as a training step of
-        /// the same scalars computes it, dropout included, on the feeds `batch.x` and `batch.y`; backward as far as a `grad:` asks.
+        /// Without: forward only, without dropout, on the feeds `rows.<input>`, as [`ProgramKind::Predict`]. With: as a training step of
+        /// the same scalars computes it, dropout included, on the feeds `batch.<field>`; backward as far as a `grad:` asks.
         with_gradients: bool,
     },
 }
@@ -147,9 +147,13 @@ struct Program<'a> {
 
 impl Program<'_> {
     fn train(&self, cx: &mut Builder, batch: usize) -> Result<(), OpError> {
-        let indices = cx.graph.new_feed("train.indices", TensorTy::u32([batch]), FeedKind::PerStep)?;
-        let (x, y) = self.rows_of(cx, Split::Train, indices)?;
-        let prediction = self.forward(cx, x)?;
+        let y = if self.signature.streamed {
+            self.fed(cx, "step", batch, FeedKind::PerStep)?
+        } else {
+            let indices = cx.graph.new_feed("train.indices", TensorTy::u32([batch]), FeedKind::PerStep)?;
+            self.rows_of(cx, Split::Train, indices)?
+        };
+        let prediction = self.forward(cx)?;
         let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
         cx.graph.output("loss", loss);
         let parameters = cx.all_parameters()?;
@@ -172,39 +176,39 @@ impl Program<'_> {
     fn eval(&self, cx: &mut Builder, rows: usize, split: Split) -> Result<(), OpError> {
         let indices = cx.graph.new_feed("eval.indices", TensorTy::u32([rows]), FeedKind::PerStep)?;
         let weights = cx.graph.new_feed("eval.weights", TensorTy::f32([rows]), FeedKind::PerStep)?;
-        let (x, y) = self.rows_of(cx, split, indices)?;
-        let prediction = self.forward(cx, x)?;
-        let loss = cx.graph.loss(self.loss(), prediction, y, Some(weights))?;
-        cx.graph.output("loss", loss);
-        if self.signature.task == Task::Classification {
-            let accuracy = cx.graph.accuracy(prediction, y, Some(weights))?;
-            cx.graph.output("accuracy", accuracy);
+        let y = self.rows_of(cx, split, indices)?;
+        let prediction = self.forward(cx)?;
+        for metric in self.signature.task.metrics() {
+            let value = match *metric {
+                "accuracy" => cx.graph.accuracy(prediction, y, Some(weights))?,
+                _ => cx.graph.loss(self.loss(), prediction, y, Some(weights))?,
+            };
+            cx.graph.output(*metric, value);
         }
         Ok(())
     }
 
     fn predict(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
-        let x = self.given(cx, "rows.x", rows)?;
-        let prediction = self.forward(cx, x)?;
+        self.fed_inputs(cx, "rows", rows, FeedKind::Resident)?;
+        let prediction = self.forward(cx)?;
         let output = self.answer(cx, prediction)?;
         cx.graph.output("output", output);
         Ok(())
     }
 
     fn inspect(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
-        let x = self.given(cx, "rows.x", rows)?;
-        let prediction = self.forward(cx, x)?;
-        let named = self.named(cx, x, prediction, tensors)?;
+        self.fed_inputs(cx, "rows", rows, FeedKind::Resident)?;
+        let prediction = self.forward(cx)?;
+        let named = self.named(cx, prediction, tensors)?;
         put_out(cx, tensors, named);
         Ok(())
     }
 
     fn inspect_step(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
-        let x = self.given(cx, "batch.x", rows)?;
-        let y = cx.graph.new_feed("batch.y", self.target_ty(rows), FeedKind::Resident)?;
-        let prediction = self.forward(cx, x)?;
+        let y = self.fed(cx, "batch", rows, FeedKind::Resident)?;
+        let prediction = self.forward(cx)?;
         let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
-        let mut named = self.named(cx, x, prediction, tensors)?;
+        let mut named = self.named(cx, prediction, tensors)?;
         let mut by = Vec::new();
         for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {
             let value = match cx.number(of) {
@@ -221,22 +225,15 @@ impl Program<'_> {
         Ok(())
     }
 
-    /// Samples that are handed to the program, as the first layer sees them.
-    fn given(&self, cx: &mut Builder, feed: &str, rows: usize) -> Result<Value, OpError> {
-        let x = cx.graph.new_feed(feed, self.input_ty(rows), FeedKind::Resident)?;
-        self.shaped(cx, x, rows)
-    }
-
     /// Everything that the forward pass gave, by name; the answer only where it is asked for.
     fn named(
         &self,
         cx: &mut Builder,
-        x: Value,
         prediction: Value,
         tensors: &[String],
     ) -> Result<BTreeMap<String, Value>, OpError> {
         let mut named: BTreeMap<String, Value> = std::mem::take(&mut cx.activations).into_iter().collect();
-        named.insert("input".to_string(), x);
+        named.insert("input".to_string(), cx.field(&self.signature.first().name)?);
         if tensors.iter().any(|name| name == "output") {
             named.insert("output".to_string(), self.answer(cx, prediction)?);
         }
@@ -252,7 +249,8 @@ impl Program<'_> {
         }
     }
 
-    fn forward(&self, cx: &mut Builder, x: Value) -> Result<Value, OpError> {
+    fn forward(&self, cx: &mut Builder) -> Result<Value, OpError> {
+        let x = cx.field(&self.signature.first().name)?;
         cx.list(&self.experiment.model, &self.checked.layers, x)
     }
 
@@ -260,32 +258,43 @@ impl Program<'_> {
         self.experiment.loss.kind()
     }
 
-    /// Inputs and targets of the samples that `indices` names.
-    fn rows_of(&self, cx: &mut Builder, split: Split, indices: Value) -> Result<(Value, Value), OpError> {
-        let name = split.name();
-        let table = cx.graph.new_feed(format!("{name}.x"), self.input_ty(self.samples), FeedKind::Resident)?;
-        let labels = cx.graph.new_feed(format!("{name}.y"), self.target_ty(self.samples), FeedKind::Resident)?;
-        let x = cx.graph.index_select(table, indices)?;
-        let y = cx.graph.index_select(labels, indices)?;
-        let rows = cx.graph.shape(indices).numel();
-        Ok((self.shaped(cx, x, rows)?, y))
+    /// Gives layers the samples that `indices` names; returns their targets.
+    fn rows_of(&self, cx: &mut Builder, split: Split, indices: Value) -> Result<Value, OpError> {
+        self.each_field(cx, true, |cx, field| {
+            let table =
+                cx.graph.new_feed(format!("{}.{}", split.name(), field.name), field.ty(self.samples), FeedKind::Resident)?;
+            cx.graph.index_select(table, indices)
+        })
     }
 
-    fn input_ty(&self, rows: usize) -> TensorTy {
-        TensorTy::f32([rows, self.signature.features])
+    /// Gives layers finished samples, from the feeds `<prefix>.<field>`; returns their targets.
+    fn fed(&self, cx: &mut Builder, prefix: &str, rows: usize, kind: FeedKind) -> Result<Value, OpError> {
+        self.each_field(cx, true, |cx, field| cx.graph.new_feed(format!("{prefix}.{}", field.name), field.ty(rows), kind))
     }
 
-    fn target_ty(&self, rows: usize) -> TensorTy {
-        match self.checked.targets {
-            Targets::Classes => TensorTy::u32([rows]),
-            Targets::Binary { .. } => TensorTy::f32([rows, 1]),
-            Targets::Values => TensorTy::f32([rows, self.signature.outputs]),
+    /// The same without targets.
+    fn fed_inputs(&self, cx: &mut Builder, prefix: &str, rows: usize, kind: FeedKind) -> Result<(), OpError> {
+        let fed =
+            |cx: &mut Builder, field: &FieldFeed| cx.graph.new_feed(format!("{prefix}.{}", field.name), field.ty(rows), kind);
+        self.each_field(cx, false, fed).map(|_| ())
+    }
+
+    /// Makes the value of every field and gives it to the layers; returns the last one made, which is the target if that is wanted.
+    fn each_field(
+        &self,
+        cx: &mut Builder,
+        with_target: bool,
+        make: impl Fn(&mut Builder, &FieldFeed) -> Result<Value, OpError>,
+    ) -> Result<Value, OpError> {
+        let mut last = Err(OpError::new("feed", "there is no field"));
+        for field in self.checked.feeds().iter().filter(|field| with_target || !field.target) {
+            let value = make(cx, field)?;
+            if !field.target {
+                cx.add_field(&field.name, value);
+            }
+            last = Ok(value);
         }
-    }
-
-    /// Samples as the first layer sees them: a row of features becomes an image where the data has images.
-    fn shaped(&self, cx: &mut Builder, x: Value, rows: usize) -> Result<Value, OpError> {
-        cx.reshape(x, rows, &self.signature.input_shape)
+        last
     }
 }
 
@@ -319,7 +328,11 @@ mod tests {
     use crate::presets;
 
     fn checked(model: Json) -> Checked {
-        let document = json!({ "data": "spirals", "model": model, "training": { "clip_norm": 1 } });
+        checked_on("spirals", model)
+    }
+
+    fn checked_on(data: &str, model: Json) -> Checked {
+        let document = json!({ "data": data, "model": model, "training": { "clip_norm": 1 } });
         let experiment = Experiment::from_value(&document).unwrap().experiment;
         let signature = Signature::of(&experiment.data).unwrap();
         check(experiment, signature).unwrap()
@@ -427,13 +440,8 @@ mod tests {
     #[test]
     fn every_layer_builds_what_it_promises() {
         for name in Layer::NAMES {
-            let layer = match *name {
-                "residual" => json!({ "residual": ["tanh"] }),
-                "concat" => json!({ "concat": [["tanh"], []] }),
-                "repeat" => json!({ "repeat": { "body": ["tanh"] } }),
-                plain => json!(plain),
-            };
-            let checked = checked(json!([layer, { "linear": { "out": "classes" } }]));
+            let (model, data) = crate::layers::example(name);
+            let checked = checked_on(data, model);
             let layers = flat(&checked.layers);
             let kind = ProgramKind::inspect(3, layers.iter().map(|layer| layer.path.as_str()));
             let graph = build(&checked, &kind).unwrap();

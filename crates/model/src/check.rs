@@ -129,12 +129,12 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
 fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved]) -> Summary {
     let layers = flat(model);
     let parameters = layers.iter().flat_map(|l| &l.parameters).map(|p| elements(&p.shape)).fold(0, u64::saturating_add);
-    let activations = layers.iter().map(|l| elements(&l.output.shape)).fold(signature.features as u64, u64::saturating_add);
+    let activations = layers.iter().map(|l| elements(&l.output.shape)).fold(signature.features() as u64, u64::saturating_add);
     let flops = layers.iter().map(|l| l.flops).fold(0, u64::saturating_add);
     let batch = experiment.training.batch_size as u64;
     let slots = experiment.optimizer.rule(&experiment.training).slots.len() as u64;
     let samples = (signature.train + signature.validation) as u64;
-    let data = samples.saturating_mul(signature.features as u64 + signature.outputs as u64);
+    let data = samples.saturating_mul(signature.features() as u64 + signature.outputs as u64);
     // Every activation has a gradient.
     let kept = activations.saturating_mul(2).saturating_mul(batch);
     let words = parameters.saturating_mul(2 + slots).saturating_add(kept).saturating_add(data);
@@ -243,7 +243,7 @@ mod tests {
     fn a_vector_layer_after_an_image_names_both_and_proposes_flatten() {
         let experiment = experiment(json!("spirals"), json!(["relu", { "linear": { "out": "classes" } }]), json!({}));
         let mut signature = Signature::of(&experiment.data).unwrap();
-        signature.input_shape = vec![16, 7, 7];
+        signature.inputs[0].port.shape = vec![16, 7, 7];
         let error = check(experiment, signature).unwrap_err().to_string();
         assert_eq!(error, "model[1]: linear expects a vector, gets 16×7×7. Insert `flatten` before it.");
     }

@@ -349,9 +349,8 @@ mod tests {
         );
         assert!(model(json!([{ "concat": [["relu"], [7]] }])).starts_with("model[0].concat[1][0]: This is not a layer"));
         assert!(model(json!([{ "repeat": { "times": 2 } }])).starts_with("model[0].repeat.body: repeat has no layers"));
-        assert!(
-            model(json!([{ "input": "source" }])).starts_with("model[0].input: `input` is kept for models with several inputs")
-        );
+        assert!(model(json!(["input"])).starts_with("model[0].input: `input` needs a name"));
+        assert!(model(json!([{ "from": "memory" }])).starts_with("model[0]: There is no layer `from`"));
         assert!(
             model(json!([{ "linear": { "init": { "normal": { "sdt": 1 } } } }]))
                 .starts_with("model[0].linear.init.normal.sdt: There is no such field")

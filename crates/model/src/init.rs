@@ -32,10 +32,14 @@ pub fn init_parameters(checked: &Checked) -> Vec<InitialParameter> {
 fn draw(seed: u32, name: &str, len: usize, draw: Draw) -> Vec<f32> {
     let mut rng = Rng::new(seed, Stream::Init, hash(name));
     (0..len)
-        .map(|_| match draw {
+        .map(|i| match draw {
             Draw::Constant(value) => value as f32,
             Draw::Uniform(bound) => rng.range(-bound, bound) as f32,
             Draw::Normal(std) => (std * rng.normal()) as f32,
+            Draw::NormalAround { std, zeros: (from, to) } => {
+                let drawn = (std * rng.normal()) as f32;
+                if (from..to).contains(&i) { 0.0 } else { drawn }
+            }
         })
         .collect()
 }

@@ -8,12 +8,15 @@
 //!
 //! | name | type | what |
 //! |---|---|---|
-//! | `train.x`, `validation.x` | f32 `[samples, features]`, resident | inputs |
-//! | `train.y`, `validation.y` | u32 `[samples]` or f32 `[samples, columns]`, resident | targets, from [`encode_targets`] |
+//! | `train.<field>`, `validation.<field>` | `[samples, …]`, resident | the fields of the data, see [`Checked::feeds`] |
 //! | `train.indices` | u32 `[batch]`, per step | samples of a training step |
+//! | `step.<field>` | `[batch, …]`, per step | samples of a training step on endless data, instead of indices |
 //! | `eval.indices`, `eval.weights` | u32 and f32 `[rows]`, per step | samples of an evaluation; padding weighs 0 |
-//! | `rows.x` | f32 `[rows, features]`, resident | inputs that are predicted or looked into |
-//! | `batch.x`, `batch.y` | like `train.*`, resident | samples that are looked into with their gradients |
+//! | `rows.<input>` | `[rows, …]`, resident | inputs that are predicted or looked into |
+//! | `batch.<field>` | `[rows, …]`, resident | samples that are looked into with their gradients |
+//! | `positions.<steps>` | f32 `[steps]`, resident | 0, 1, 2, …, where a layer looks at lengths |
+//!
+//! A set with one input calls it `x`; the target is `y`.
 //!
 //! Parameters are named as in PyTorch's `state_dict` (`0.weight`, `3.1.0.bias`), linear weights are `[out, in]`. Scopes are
 //! the same prefixes. Outputs of each program are listed at [`ProgramKind`], step scalars in [`scalars`]. A training step
@@ -27,6 +30,7 @@ mod check;
 mod edit;
 mod experiment;
 pub mod export;
+mod feeds;
 pub mod forms;
 mod init;
 pub mod layers;
@@ -40,7 +44,6 @@ pub mod schedules;
 mod schema;
 pub mod share;
 mod signature;
-mod targets;
 mod training;
 mod version;
 mod view;
@@ -51,14 +54,14 @@ pub use build::{ProgramKind, Split, build};
 pub use check::{Checked, LayerSummary, MAX_BYTES, Summary, check};
 pub use edit::{Effect, carry, effect};
 pub use experiment::{Experiment, Parsed};
+pub use feeds::{Encoding, FieldFeed};
 pub use init::{InitialParameter, init_parameters};
-pub use layers::{Layer, Port};
+pub use layers::{Layer, POSITIONS, Port};
 pub use losses::Loss;
 pub use optimizers::Optimizer;
 pub use schedules::Schedule;
 pub use schema::generate_schema;
-pub use signature::{Signature, Task};
-pub use targets::{EncodedTargets, encode_targets};
+pub use signature::{Input, Signature, Task};
 pub use training::Training;
 pub use version::VERSION;
 pub use view::{Max, Pace, View};

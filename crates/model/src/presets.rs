@@ -40,6 +40,8 @@ presets! {
     "too_fast": "Too large a step", "Circles with a rate thirty times too large: lower it and reset, for a ruined network stays ruined.";
     "overfitting": "Learning by heart", "A large network, few noisy samples: the training loss falls, the validation loss rises.";
     "regularised": "Kept from learning by heart", "The same with dropout and an L2 penalty: the two losses stay closer together.";
+    "majority": "Majority of two tokens", "Which of two tokens comes more often in a sequence of varying length: a mean of learned vectors is enough.";
+    "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.";
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
 }
 

@@ -1,5 +1,9 @@
-use downhill_data::{Dataset, NoAssets, Source};
-use downhill_tensor::UserError;
+//! What a model needs to know of its data before there is any: its inputs, what is to be predicted, and how many samples there are.
+
+use downhill_data::{Column, Dataset, Field, INPUT, NoAssets, Source};
+use downhill_tensor::{Dtype, UserError};
+
+use crate::layers::Port;
 
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,13 +14,30 @@ pub enum Task {
     Regression,
 }
 
+impl Task {
+    /// What an evaluation measures, in order; the loss is always first.
+    pub fn metrics(self) -> &'static [&'static str] {
+        match self {
+            Task::Classification => &["loss", "accuracy"],
+            Task::Regression => &["loss"],
+        }
+    }
+}
+
+/// A field of the data that the network is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Name of the field.
+    pub name: String,
+    /// What one sample is there.
+    pub port: Port,
+}
+
 /// What a model needs to know of its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signature {
-    /// Numbers per sample.
-    pub features: usize,
-    /// Shape of one sample.
-    pub input_shape: Vec<usize>,
+    /// What the network is given, the first where it begins; never empty.
+    pub inputs: Vec<Input>,
     /// What is to be predicted.
     pub task: Task,
     /// Classes, or numbers to predict.
@@ -25,6 +46,8 @@ pub struct Signature {
     pub train: usize,
     /// Samples held out.
     pub validation: usize,
+    /// Whether every training step is given a finished batch, instead of samples out of those to learn from.
+    pub streamed: bool,
 }
 
 impl Signature {
@@ -34,14 +57,9 @@ impl Signature {
             downhill_data::Task::Classification { classes } => (Task::Classification, classes.len()),
             downhill_data::Task::Regression { targets } => (Task::Regression, targets.len()),
         };
-        Self {
-            features: data.features.len(),
-            input_shape: data.input_shape.to_vec(),
-            task,
-            outputs,
-            train: data.train.len(),
-            validation: data.validation.len(),
-        }
+        let inputs = data.inputs.iter().filter_map(|name| data.train.field(name)).map(input).collect();
+        let (train, validation) = (data.train.len(), data.validation.len());
+        Self { inputs, task, outputs, train, validation, streamed: data.stream.is_some() }
     }
 
     /// The signature of a source before its file is there. Numbers of samples of bundled sets are estimates (classes are
@@ -62,12 +80,32 @@ impl Signature {
         };
         let held_out = (f64::from(samples) * validation) as usize;
         Ok(Self {
-            features,
-            input_shape: vec![features],
+            inputs: vec![input(&Field::new(INPUT, [features], Column::F32(Vec::new())))],
             task: Task::Classification,
             outputs: classes,
             train: (samples as usize).saturating_sub(held_out).max(1),
             validation: held_out,
+            streamed: false,
         })
     }
+
+    /// What the network begins with.
+    pub fn first(&self) -> &Input {
+        self.inputs.first().expect("a data set has an input")
+    }
+
+    /// Numbers per sample, of all inputs together.
+    pub fn features(&self) -> usize {
+        self.inputs.iter().map(|input| input.port.shape.iter().product::<usize>()).sum()
+    }
+}
+
+fn input(field: &Field) -> Input {
+    let port = Port {
+        shape: field.shape.to_vec(),
+        dtype: field.column.dtype(),
+        vocabulary: field.vocabulary.filter(|_| field.column.dtype() == Dtype::U32),
+        lengths: field.lengths.clone(),
+    };
+    Input { name: field.name.clone(), port }
 }

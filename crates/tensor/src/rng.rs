@@ -19,6 +19,8 @@ pub enum Stream {
     Dropout = 5,
     /// Augmentation.
     Augmentation = 6,
+    /// Batches of endless data.
+    Batches = 7,
 }
 
 /// Four hashed words from four counters.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use downhill_compile::{LayoutSpec, ProgramId};
-use downhill_data::{DataCard, Dataset, Labels, Normalisation, Table, Task};
+use downhill_data::{Column, DataCard, Dataset, Field, INPUT, Normalisation, Part, TARGET, Task};
 use downhill_gpu::GpuDevice;
 use downhill_graph::ops::{FeedOp, MatMul};
 use downhill_graph::{Feed, FeedKind, Graph, OpError, StepScalars};
 use downhill_model::Experiment;
 use downhill_protocol::{Backend, BenchRequest, BenchResult};
-use downhill_tensor::{Shape, TensorTy, UserError, sort_short_by_key};
+use downhill_tensor::{TensorTy, UserError, sort_short_by_key};
 use serde_json::json;
 use web_time::Instant;
 
@@ -336,12 +336,19 @@ fn images(batch: usize) -> Dataset {
 }
 
 fn dataset(features: usize, classes: usize, x: Vec<f32>, y: Vec<u32>) -> Dataset {
+    let part = |samples, x, y| {
+        let fields =
+            vec![Field::new(INPUT, [features], Column::F32(x)), Field::new(TARGET, [], Column::U32(y)).vocabulary(classes)];
+        Part::new(samples, fields, Vec::new())
+    };
     Dataset {
         task: Task::Classification { classes: (0..classes).map(|c| c.to_string()).collect() },
         features: (0..features).map(|f| f.to_string()).collect(),
-        input_shape: Shape::from([features]),
-        train: Table::new(y.len(), x, Labels::Class(y), Vec::new()),
-        validation: Table::new(0, Vec::new(), Labels::Class(Vec::new()), Vec::new()),
+        inputs: vec![INPUT.to_string()],
+        target: Some(TARGET.to_string()),
+        train: part(y.len(), x, y),
+        validation: part(0, Vec::new(), Vec::new()),
+        stream: None,
         plane: None,
         image: None,
         notes: Vec::new(),

@@ -6,6 +6,7 @@ use downhill_graph::StepScalars;
 use downhill_protocol::{Comparison, Difference};
 use downhill_tensor::{UserError, sort_short_by_key};
 
+use crate::batches::Feeds;
 use crate::programs::place_data;
 use crate::session::Session;
 use crate::state::State;
@@ -41,10 +42,10 @@ impl Session {
     /// The next steps of the run, taken by an engine of their own.
     async fn trained(&self, device: Option<&GpuDevice>, words: &[u32], steps: u32) -> Result<Trained, UserError> {
         let mut engine = self.engine.replica(device)?;
-        place_data(&mut engine, &self.data, &self.targets)?;
+        place_data(&mut engine, &self.data, &self.checked)?;
         engine.write(0, words)?;
-        let (indices, scalars) = self.next_batches(steps);
-        engine.feed("train.indices", 0, &indices)?;
+        let (batches, scalars) = self.next_batches(steps);
+        batches.upload(&mut engine, 0, steps as usize)?;
         engine.submit(self.train.id, &scalars)?;
         let layout = engine.layout().clone();
         let o = &layout.offsets;
@@ -58,18 +59,16 @@ impl Session {
 
     /// The batches of the next steps, for the head of their ring, and what these steps are to be run with. The last one is recorded in the
     /// first row of the metrics.
-    pub(crate) fn next_batches(&self, steps: u32) -> (Vec<u32>, Vec<StepScalars>) {
-        let mut sampler = self.sampler.clone();
-        let mut indices = vec![0; steps as usize * self.batch_row()];
+    pub(crate) fn next_batches(&self, steps: u32) -> (Feeds, Vec<StepScalars>) {
+        let feeds = self.batches.ahead(&self.checked, self.engine.layout(), self.queued, steps as usize);
         let mut scalars = Vec::with_capacity(steps as usize);
-        for (i, row) in (0..steps).zip(indices.chunks_mut(self.batch_row().max(1))) {
-            sampler.next_batch(&mut row[..self.checked.experiment.training.batch_size]);
+        for i in 0..steps {
             let mut step = self.checked.experiment.step_scalars_since(self.queued + u64::from(i), self.slots_since);
             step.batch = i;
             step.record = if i + 1 == steps { 0 } else { StepScalars::NO_RECORD };
             scalars.push(step);
         }
-        (indices, scalars)
+        (feeds, scalars)
     }
 
     fn differences(&self, cpu: &State, gpu: &State) -> Vec<Difference> {

@@ -8,7 +8,6 @@ impl Session {
     /// A step was not finite: the state is still that before it, so the run goes back there, says why, and rests.
     pub(crate) async fn go_back(&mut self) -> Result<(), UserError> {
         let Some(bad) = self.diverged_at else { return Ok(()) };
-        self.sampler.restore(self.position_before(bad))?;
         (self.queued, self.done) = (bad, bad);
         self.rest();
         // What is still queued ran on a state that no longer changed; only the metrics rows must not be taken for new ones.

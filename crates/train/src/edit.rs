@@ -1,10 +1,12 @@
-use downhill_data::{Assets, Dataset, Sampler};
+use std::rc::Rc;
+
+use downhill_data::{Assets, Dataset, SamplerPosition};
 use downhill_gpu::GpuDevice;
 use downhill_model::{Checked, Effect, Experiment, ProgramKind, Signature, carry, check, effect};
 use downhill_tensor::UserError;
 
 use crate::engine::{Engine, Program};
-use crate::programs::{self, Programs, Targets, place_data};
+use crate::programs::{self, Programs, place_data};
 use crate::session::{Session, build_data};
 use crate::state::State;
 
@@ -50,9 +52,9 @@ impl Session {
             return Ok(Edited::Live);
         }
         let data = if self.checked.experiment.data != experiment.data || self.checked.experiment.seed != experiment.seed {
-            build_data(&experiment, assets)?
+            Rc::new(build_data(&experiment, assets)?)
         } else {
-            self.data.clone()
+            Rc::clone(&self.data)
         };
         let goes_on = self.running && self.paced && !fresh;
         let edited = self.rebuild(experiment, data, fresh || effect == Effect::Fresh).await?;
@@ -82,7 +84,7 @@ impl Session {
         }
     }
 
-    async fn rebuild(&mut self, experiment: Experiment, data: Dataset, fresh: bool) -> Result<Edited, UserError> {
+    async fn rebuild(&mut self, experiment: Experiment, data: Rc<Dataset>, fresh: bool) -> Result<Edited, UserError> {
         let checked = check(experiment, Signature::from_dataset(&data))?;
         let experiment = &checked.experiment;
         let built = self.built(&checked, &data).await?;
@@ -91,7 +93,8 @@ impl Session {
         let same_samples = data.card.hash == self.data.card.hash && experiment.seed == self.checked.experiment.seed;
         let keep_slots = experiment.optimizer.name() == self.checked.experiment.optimizer.name()
             && experiment.slots() == self.checked.experiment.slots();
-        (self.engine, self.programs, self.train, self.targets) = (built.engine, built.programs, built.train, built.targets);
+        let position = if same_samples { self.position_before(self.queued) } else { SamplerPosition::default() };
+        (self.engine, self.programs, self.train) = (built.engine, built.programs, built.train);
         (self.checked, self.data) = (checked, data);
         self.notes = self.data.notes.clone();
         self.settle_in();
@@ -110,9 +113,7 @@ impl Session {
         if !keep_slots {
             self.slots_since = self.queued;
         }
-        if !same_samples {
-            self.sampler = Sampler::new(self.checked.experiment.seed, self.data.train.len());
-        }
+        self.order_from(self.queued, position)?;
         self.diverged_at = None;
         self.evaluator.forget();
         self.touched();
@@ -125,7 +126,6 @@ impl Session {
 pub(crate) struct Built {
     pub engine: Engine,
     pub programs: Programs,
-    pub targets: Targets,
     pub train: Program,
 }
 
@@ -140,8 +140,7 @@ impl Built {
         let kind = ProgramKind::Train { batch: checked.experiment.training.batch_size };
         let (train, plan) = engine.load_gently(&graph, &programs::name(&kind)).await?;
         programs.insert(kind, train.clone(), &plan);
-        let targets = Targets::new(data, checked);
-        place_data(&mut engine, data, &targets)?;
-        Ok(Self { engine, programs, targets, train })
+        place_data(&mut engine, data, checked)?;
+        Ok(Self { engine, programs, train })
     }
 }

@@ -102,10 +102,7 @@ impl Session {
     }
 
     fn evaluation_names(&self, split: Split) -> Vec<String> {
-        let kinds: &[&str] = match self.checked.signature.task {
-            downhill_model::Task::Classification => &["loss", "accuracy"],
-            downhill_model::Task::Regression => &["loss"],
-        };
+        let kinds = self.checked.signature.task.metrics();
         kinds.iter().map(|kind| format!("{}_{kind}", split.name())).collect()
     }
 }

@@ -63,8 +63,7 @@ impl Session {
 
     /// Probabilities from the single output of a network that tells two classes apart.
     fn two_classes(&self, score: f32) -> [f32; 2] {
-        let difference = self.checked.experiment.loss.name() != "bce_with_logits";
-        let second = if difference { ((score + 1.0) / 2.0).clamp(0.0, 1.0) } else { score };
+        let second = self.checked.experiment.loss.second_class(score);
         [1.0 - second, second]
     }
 
@@ -78,7 +77,7 @@ impl Session {
             layers.push(LayerMap { path: path.to_string(), units: units as u32, data });
         };
         if outputs.len() > 1 {
-            map("input", &job.inputs);
+            map("input", &job.inputs.first());
         }
         for ((name, _), values) in job.layout.outputs.iter().zip(outputs) {
             if name == "output" {
@@ -94,8 +93,8 @@ impl Session {
         let shape = |values: &[f32]| vec![values.len() as u32];
         let mut activations = Vec::new();
         let mut prediction = Prediction { labels: labels(&self.data), values: Vec::new() };
-        let input = self.checked.signature.input_shape.iter().map(|&n| n as u32).collect();
-        activations.push(Tensor { name: "input".to_string(), shape: input, data: arrays.push(job.inputs.clone()) });
+        let input = self.checked.signature.first().port.shape.iter().map(|&n| n as u32).collect();
+        activations.push(Tensor { name: "input".to_string(), shape: input, data: arrays.push(job.inputs.first()) });
         for ((name, _), values) in job.layout.outputs.iter().zip(outputs) {
             if name == "output" {
                 prediction.values = self.answers(&values, 1);
@@ -131,7 +130,7 @@ impl Session {
             }
         };
         for (i, answer) in answers.chunks_exact(width.max(1)).enumerate() {
-            match &table.y {
+            match self.data.labels(table) {
                 Labels::Class(labels) => {
                     let truth = labels.get(i).map_or(0, |&c| c as usize);
                     let guess = argmax(answer);
@@ -148,11 +147,11 @@ impl Session {
                 }
             }
         }
-        let features = self.checked.signature.features;
+        let input = table.field(&self.checked.signature.first().name);
         let norm = &self.data.normalisation;
         let raw = |i: f32| {
-            let row = table.x.iter().skip(i as usize * features).take(features);
-            row.zip(&norm.mean).zip(&norm.std).map(|((x, m), s)| x * s + m).collect::<Vec<f32>>()
+            let row = input.map(|field| field.numbers(i as usize)).unwrap_or_default();
+            row.iter().zip(&norm.mean).zip(&norm.std).map(|((x, m), s)| x * s + m).collect::<Vec<f32>>()
         };
         let inputs = rows.iter().flat_map(|(_, row)| raw(row[0])).collect();
         let rows = rows.iter().flat_map(|(_, row)| *row).collect();

@@ -2,6 +2,7 @@
 //!
 //! Everything here is the same natively and in the worker of a page: no file, no document. Only `worker` knows the browser.
 
+mod batches;
 pub mod bench;
 mod chooser;
 mod compare;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use downhill_compile::Region;
-use downhill_data::{Plane, Table};
+use downhill_data::{INPUT, Part, Plane};
 use downhill_graph::StepScalars;
 use downhill_model::ProgramKind;
 use downhill_protocol::{Event, MapSource, Message, Watch};
@@ -30,8 +30,8 @@ struct Watched {
     /// The state that its last frame shows.
     shown: Option<(u64, u64)>,
     pending: bool,
-    /// Inputs of its program, `[rows, features]`; made once.
-    inputs: Option<Vec<f32>>,
+    /// Inputs of its program; made once.
+    inputs: Option<Inputs>,
     /// Parameters of the last frame, for the size of updates.
     before: Option<(u64, Vec<f32>)>,
 }
@@ -77,6 +77,24 @@ impl Panels {
     }
 }
 
+/// What a forward pass is given: the words of each input, row after row.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inputs {
+    fields: Vec<(String, Vec<u32>)>,
+}
+
+impl Inputs {
+    /// Rows of numbers, for a network with one input.
+    fn rows(values: Vec<f32>) -> Self {
+        Self { fields: vec![(INPUT.to_string(), values.into_iter().map(f32::to_bits).collect())] }
+    }
+
+    /// The numbers of the first input.
+    pub fn first(&self) -> Vec<f32> {
+        self.fields.first().map(|(_, words)| words.iter().map(|word| f32::from_bits(*word)).collect()).unwrap_or_default()
+    }
+}
+
 /// A frame in the making.
 #[derive(Debug)]
 pub(crate) struct PanelJob {
@@ -87,7 +105,7 @@ pub(crate) struct PanelJob {
     /// How the words that come back are to be read.
     pub layout: ReadLayout,
     /// Inputs that the answer refers to.
-    pub inputs: Vec<f32>,
+    pub inputs: Inputs,
     /// When it was queued.
     pub started: Instant,
     /// The run it belongs to.
@@ -160,7 +178,7 @@ impl Session {
         let (panel, source, inputs) = (watched.watch.panel.clone(), watched.watch.source.clone(), watched.inputs.clone());
         let inputs = match inputs {
             Some(inputs) => Some(inputs),
-            None => self.inputs_of(&source)?,
+            None => self.inputs_of(&source),
         };
         // What cannot be shown for this data (a map of something that is no plane) stays silent.
         let Some(inputs) = inputs else { return Ok(false) };
@@ -176,35 +194,52 @@ impl Session {
     }
 
     /// Inputs of a panel's program; `None` where the panel makes no sense for this data.
-    fn inputs_of(&self, source: &MapSource) -> Result<Option<Vec<f32>>, UserError> {
+    fn inputs_of(&self, source: &MapSource) -> Option<Inputs> {
         let Some(plane) = &self.data.plane else {
-            return Ok(match source {
+            return match source {
                 MapSource::Grid { .. } | MapSource::Line { .. } => None,
                 MapSource::Draft { values } => self.encode(values).ok(),
-                MapSource::Validation { .. } => Some(self.shown_table().x.clone()),
-                MapSource::Weights | MapSource::Stats => Some(Vec::new()),
-            });
+                MapSource::Validation { .. } => Some(self.inputs_of_part(self.shown_table())),
+                MapSource::Weights | MapSource::Stats => Some(Inputs::default()),
+            };
         };
-        Ok(match *source {
-            MapSource::Grid { resolution, low, high, .. } => Some(grid(plane, resolution.clamp(2, MAX_RESOLUTION), low, high)),
+        match *source {
+            MapSource::Grid { resolution, low, high, .. } => {
+                Some(Inputs::rows(grid(plane, resolution.clamp(2, MAX_RESOLUTION), low, high)))
+            }
             MapSource::Line { points, low, high } => {
                 let points = points.clamp(2, MAX_POINTS);
-                Some((0..points).flat_map(|i| plane.encode_point(between(low, high, i, points), 0.0)).collect())
+                let at = |i| plane.encode_point(between(low, high, i, points), 0.0);
+                Some(Inputs::rows((0..points).flat_map(at).collect()))
             }
             MapSource::Draft { ref values } => self.encode(values).ok(),
-            MapSource::Validation { .. } => Some(self.shown_table().x.clone()),
-            MapSource::Weights | MapSource::Stats => Some(Vec::new()),
-        })
+            MapSource::Validation { .. } => Some(self.inputs_of_part(self.shown_table())),
+            MapSource::Weights | MapSource::Stats => Some(Inputs::default()),
+        }
+    }
+
+    /// All samples of a part.
+    fn inputs_of_part(&self, part: &Part) -> Inputs {
+        let feeds = self.checked.feeds();
+        let fields = feeds.iter().filter(|feed| !feed.target).filter_map(|feed| {
+            let mut words = part.field(&feed.name)?.column.words(0, usize::MAX);
+            feed.encoding.encode(&mut words);
+            Some((feed.name.clone(), words))
+        });
+        Inputs { fields: fields.collect() }
     }
 
     /// The samples that predictions are shown for: those held out, or, where there are none, those learned from.
-    pub(crate) fn shown_table(&self) -> &Table {
-        if self.data.validation.is_empty() { &self.data.train } else { &self.data.validation }
+    pub(crate) fn shown_table(&self) -> &Part {
+        self.data.shown()
     }
 
     /// A raw input as the network wants it: a point of the plane, or one number per feature.
-    fn encode(&self, values: &[f32]) -> Result<Vec<f32>, UserError> {
-        let features = self.checked.signature.features;
+    fn encode(&self, values: &[f32]) -> Result<Inputs, UserError> {
+        if self.data.inputs != [INPUT] {
+            return Err(UserError::new("The network takes more than one row of numbers, so none can be tried out."));
+        }
+        let features = self.checked.signature.features();
         let coordinates = match self.data.plane {
             Some(Plane::Line(_)) => 1,
             Some(_) => 2,
@@ -215,17 +250,17 @@ impl Session {
         }
         match &self.data.plane {
             Some(plane) if values.len() == coordinates => {
-                Ok(plane.encode_point(values[0], values.get(1).copied().unwrap_or(0.0)))
+                Ok(Inputs::rows(plane.encode_point(values[0], values.get(1).copied().unwrap_or(0.0))))
             }
-            _ if values.len() == features => Ok(self.data.normalisation.input(values)),
+            _ if values.len() == features => Ok(Inputs::rows(self.data.normalisation.input(values))),
             _ => Err(UserError::new(format!("The input has {} numbers; the network takes {coordinates}.", values.len()))),
         }
     }
 
-    fn queue_panel(&mut self, answer: Answer, source: MapSource, inputs: Vec<f32>) -> Result<(), UserError> {
+    fn queue_panel(&mut self, answer: Answer, source: MapSource, inputs: Inputs) -> Result<(), UserError> {
         let started = Instant::now();
         let only_answer = matches!(answer, Answer::Request(_));
-        let job = PanelJob { answer, source, layout: ReadLayout::default(), inputs: Vec::new(), started, run: self.run };
+        let job = PanelJob { answer, source, layout: ReadLayout::default(), inputs: Inputs::default(), started, run: self.run };
         self.begin_job(JobKind::Panel(Box::new(job)));
         let source = match self.jobs.back().map(|j| &j.kind) {
             Some(JobKind::Panel(job)) => job.source.clone(),
@@ -244,7 +279,7 @@ impl Session {
     }
 
     /// Queues what a source shows, for the job begun last; of a drawn input `only_answer` leaves out the layers.
-    fn queue_outputs(&mut self, source: &MapSource, inputs: &[f32], only_answer: bool) -> Result<ReadLayout, UserError> {
+    fn queue_outputs(&mut self, source: &MapSource, inputs: &Inputs, only_answer: bool) -> Result<ReadLayout, UserError> {
         match source {
             MapSource::Weights => {
                 let [parameters, _] = self.state_regions();
@@ -259,9 +294,12 @@ impl Session {
     }
 
     /// Queues the network's answer to all rows of `inputs`, after what every layer gives where that is wanted.
-    fn queue_rows(&mut self, inputs: &[f32], every_layer: bool) -> Result<ReadLayout, UserError> {
-        let features = self.checked.signature.features.max(1);
-        let rows = inputs.len() / features;
+    fn queue_rows(&mut self, inputs: &Inputs, every_layer: bool) -> Result<ReadLayout, UserError> {
+        let feeds = self.checked.feeds();
+        let width = |name: &str| feeds.iter().find(|feed| feed.name == name).map_or(1, |feed| feed.width().max(1));
+        let fields: Vec<(String, usize, &[u32])> =
+            inputs.fields.iter().map(|(name, words)| (format!("rows.{name}"), width(name), words.as_slice())).collect();
+        let rows = fields.first().map_or(0, |(_, width, words)| words.len() / width);
         let chunk = self.programs.panel_rows(rows, every_layer, self.engine.backend());
         let program = self.program(&if every_layer {
             ProgramKind::inspect(chunk, self.paths().chain(["output"]))
@@ -270,8 +308,11 @@ impl Session {
         })?;
         let regions: Vec<Region> = program.outputs.iter().map(|o| o.region).collect();
         let scalars = StepScalars { seed: self.checked.experiment.seed, ..StepScalars::default() };
-        for words in inputs.chunks(chunk * features) {
-            self.engine.feed("rows.x", 0, bytemuck::cast_slice(words))?;
+        for start in (0..rows).step_by(chunk) {
+            let end = rows.min(start + chunk);
+            for (name, width, words) in &fields {
+                self.engine.feed(name, 0, words.get(start * width..end * width).unwrap_or(&[]))?;
+            }
             self.engine.submit(program.id, &[scalars])?;
             self.read_for_job(&regions)?;
         }
@@ -334,18 +375,10 @@ impl Session {
     /// Queues an inspection of the batch of a step, with that step's scalars, and says where its outputs will lie. Nothing is updated.
     pub(crate) fn inspect_step(&mut self, step: u64, kind: &ProgramKind) -> Result<Vec<(String, Region)>, UserError> {
         let program = self.program(kind)?;
-        let mut sampler = self.sampler.clone();
-        sampler.restore(self.position_before(step))?;
-        let mut indices = vec![0; self.checked.experiment.training.batch_size];
-        sampler.next_batch(&mut indices);
-        let pick = |words: &[u32], width: usize| -> Vec<u32> {
-            indices.iter().flat_map(|&i| words.iter().skip(i as usize * width).take(width).copied()).collect()
-        };
-        let (table, targets) = (&self.data.train, &self.targets.train);
-        let x = pick(bytemuck::cast_slice(&table.x), self.checked.signature.features);
-        let y = pick(targets, targets.len() / table.len().max(1));
-        self.engine.feed("batch.x", 0, &x)?;
-        self.engine.feed("batch.y", 0, &y)?;
+        let fields = self.batches.samples(&self.checked, &self.data, self.engine.layout(), step);
+        for (name, words) in &fields {
+            self.engine.feed(&format!("batch.{name}"), 0, words)?;
+        }
         self.engine.submit(program.id, &[self.checked.experiment.step_scalars_since(step, self.slots_since)])?;
         Ok(program.outputs.into_iter().map(|o| (o.name, o.region)).collect())
     }

@@ -23,8 +23,8 @@ impl Session {
     pub async fn profile(&mut self) -> Result<ProfileReport, UserError> {
         self.settle().await?;
         // The row of the ring that the next step uses is written again before that step runs.
-        let (indices, scalars) = self.next_batches(1);
-        self.engine.feed("train.indices", 0, &indices)?;
+        let (batches, scalars) = self.next_batches(1);
+        batches.upload(&mut self.engine, 0, 1)?;
         let step = scalars.first().copied().unwrap_or_default();
         let (times, method) = self.engine.profile(self.train.id, &step).await?;
         let (peak_bytes, peak_flops) = self.peaks().await?;

@@ -1,11 +1,9 @@
 //! The programs of a run: which there are, how many rows each takes, and which of them stay compiled.
 
-use std::rc::Rc;
-
 use downhill_compile::{LayoutSpec, Plan};
-use downhill_data::{Dataset, Table};
+use downhill_data::{Column, Dataset};
 use downhill_graph::Graph;
-use downhill_model::{Checked, ProgramKind, Split, build, encode_targets};
+use downhill_model::{Checked, Encoding, POSITIONS, ProgramKind, Split, build};
 use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 
@@ -51,12 +49,13 @@ impl Programs {
         let Checked { experiment, signature, .. } = checked;
         let batch = experiment.training.batch_size;
         let eval_rows = signature.train.max(signature.validation).clamp(1, ROWS);
-        let device_rows = if signature.features <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
+        let device_rows = if signature.features() <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
         let programs = Self { eval_rows, device_rows, ..Self::default() };
+        let per_step = if signature.streamed { batch * (signature.features() + 1) } else { batch };
         let mut spec = LayoutSpec {
             groups: experiment.groups(),
             slots: experiment.slots().len(),
-            ring: RING.min((RING_ELEMENTS / batch.max(eval_rows)).max(2) as u32),
+            ring: RING.min((RING_ELEMENTS / per_step.max(eval_rows)).max(2) as u32),
             metrics: experiment.metric_names().len() as u32,
             ..LayoutSpec::default()
         };
@@ -151,32 +150,39 @@ pub(crate) fn name(kind: &ProgramKind) -> String {
     }
 }
 
-/// The targets of both parts as the loss wants them, in 32-bit words; made once for all that read them.
-#[derive(Clone, Debug)]
-pub(crate) struct Targets {
-    pub train: Rc<[u32]>,
-    pub validation: Rc<[u32]>,
-}
-
-impl Targets {
-    /// Encodes the labels of a data set.
-    pub fn new(data: &Dataset, checked: &Checked) -> Self {
-        let encoded = |table: &Table| encode_targets(checked, &table.y).words().into();
-        Self { train: encoded(&data.train), validation: encoded(&data.validation) }
-    }
-}
-
 /// Queues a data set for the resident feeds that hold it.
 ///
 /// # Errors
-/// When the words reach beyond a feed's place.
-pub(crate) fn place_data(engine: &mut Engine, data: &Dataset, targets: &Targets) -> Result<(), UserError> {
-    let parts = [(Split::Train, &data.train, &targets.train), (Split::Validation, &data.validation, &targets.validation)];
-    for (split, table, targets) in parts {
-        if !table.is_empty() {
-            engine.feed(&format!("{}.x", split.name()), 0, bytemuck::cast_slice(&table.x))?;
-            engine.feed(&format!("{}.y", split.name()), 0, targets)?;
+/// When the device is lost.
+pub(crate) fn place_data(engine: &mut Engine, data: &Dataset, checked: &Checked) -> Result<(), UserError> {
+    let fields = checked.feeds();
+    for (split, part) in [(Split::Train, &data.train), (Split::Validation, &data.validation)] {
+        for field in &fields {
+            let Some(column) = part.field(&field.name).map(|f| &f.column).filter(|column| !column.is_empty()) else { continue };
+            let name = format!("{}.{}", split.name(), field.name);
+            match (column, field.encoding) {
+                (Column::F32(values), Encoding::Same) => engine.feed(&name, 0, bytemuck::cast_slice(values))?,
+                (Column::U32(words), Encoding::Same) => engine.feed(&name, 0, words)?,
+                _ => {
+                    let mut words = column.words(0, usize::MAX);
+                    field.encoding.encode(&mut words);
+                    engine.feed(&name, 0, &words)?;
+                }
+            }
         }
+    }
+    place_positions(engine)
+}
+
+/// Fills the feeds that hold 0, 1, 2, … for layers that look at lengths.
+fn place_positions(engine: &mut Engine) -> Result<(), UserError> {
+    let feeds = &engine.layout().feeds;
+    let wanted: Vec<String> =
+        feeds.iter().map(|(feed, _)| feed.name.clone()).filter(|name| name.starts_with(POSITIONS)).collect();
+    for name in wanted {
+        let steps: u32 = name.trim_start_matches(POSITIONS).parse().unwrap_or(0);
+        let words: Vec<u32> = (0..steps).map(|step| (step as f32).to_bits()).collect();
+        engine.feed(&name, 0, &words)?;
     }
     Ok(())
 }

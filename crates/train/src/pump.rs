@@ -199,12 +199,10 @@ impl Session {
         let ring = self.engine.layout().ring;
         let first_row = (self.queued % u64::from(ring)) as u32;
         let steps = wanted.min(ring - first_row);
-        let (stride, batch) = (self.batch_row(), self.checked.experiment.training.batch_size);
         self.scalars.clear();
         for i in 0..steps {
             let step = self.queued + u64::from(i);
-            let at = i as usize * stride;
-            self.sampler.next_batch(&mut self.indices[at..at + batch]);
+            self.batches.fill(step, i as usize);
             let mut scalars = self.checked.experiment.step_scalars_since(step, self.slots_since);
             scalars.batch = first_row + i;
             if self.losses.is_some() || self.recorder.wants(step) || self.goal == Some(step + 1) {
@@ -212,7 +210,7 @@ impl Session {
             }
             self.scalars.push(scalars);
         }
-        self.engine.feed("train.indices", first_row, &self.indices[..steps as usize * stride])?;
+        self.batches.upload(&mut self.engine, first_row, steps as usize)?;
         let ticket = self.engine.submit(self.train.id, &self.scalars)?;
         self.queued += u64::from(steps);
         self.tickets.push_back(Batch { ticket, end: self.queued, submitted: Instant::now() });

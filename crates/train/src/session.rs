@@ -1,13 +1,15 @@
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use downhill_compile::{Completed, Region, Space, Ticket};
-use downhill_data::{Assets, Dataset, Sampler, SamplerPosition};
+use downhill_data::{Assets, Dataset, SamplerPosition};
 use downhill_graph::StepScalars;
 use downhill_model::{Checked, Experiment, ProgramKind, Signature, Split, check, init_parameters};
 use downhill_protocol::{Event, Message};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
+use crate::batches::Batches;
 use crate::curves::Curves;
 use crate::edit::Built;
 use crate::engine::{Engine, Program};
@@ -15,7 +17,7 @@ use crate::evaluate::Evaluator;
 use crate::jobs::{Job, Reading};
 use crate::pace::{Pace, RateMeter};
 use crate::panels::Panels;
-use crate::programs::{Programs, Targets};
+use crate::programs::Programs;
 use crate::pump::Next;
 use crate::ready::ready;
 use crate::recorder::Recorder;
@@ -37,19 +39,18 @@ pub(crate) struct Batch {
 /// [`crate::ready`]).
 pub struct Session {
     pub(crate) checked: Checked,
-    pub(crate) data: Dataset,
-    pub(crate) targets: Targets,
+    pub(crate) data: Rc<Dataset>,
     pub(crate) engine: Engine,
     pub(crate) programs: Programs,
     pub(crate) train: Program,
-    pub(crate) sampler: Sampler,
+    pub(crate) batches: Batches,
     /// Counts up whenever programs were compiled anew.
     pub(crate) build: u32,
     /// Counts up whenever frames of before would not fit any more.
     pub(crate) run: u32,
     /// Steps that have run.
     pub(crate) done: u64,
-    /// Steps that were queued; the sampler stands here.
+    /// Steps that were queued.
     pub(crate) queued: u64,
     /// Step at which the optimizer's slots were zero.
     pub(crate) slots_since: u64,
@@ -86,7 +87,6 @@ pub struct Session {
     pub(crate) on_beat: bool,
     /// Before this a watched run on a device is not evaluated again.
     pub(crate) evaluate_from: Instant,
-    pub(crate) indices: Vec<u32>,
     pub(crate) scalars: Vec<StepScalars>,
     pub(crate) seconds_per_step: f64,
     /// When the next automatic snapshot is due, and whether it is told.
@@ -120,14 +120,14 @@ impl Session {
     /// As [`Session::new`].
     pub fn with_data(experiment: Experiment, data: Dataset) -> Result<Self, UserError> {
         let checked = check(experiment, Signature::from_dataset(&data))?;
+        let data = Rc::new(data);
         let built = ready(Built::new(&checked, &data, None))?;
-        let sampler = Sampler::new(checked.experiment.seed, data.train.len());
+        let batches = Batches::new((&checked, &data), built.engine.layout(), (0, SamplerPosition::default()))?;
         let mut session = Self {
             engine: built.engine,
-            targets: built.targets,
             programs: built.programs,
             train: built.train,
-            sampler,
+            batches,
             build: 0,
             run: 0,
             done: 0,
@@ -158,7 +158,6 @@ impl Session {
             beat: Instant::now(),
             on_beat: false,
             evaluate_from: Instant::now(),
-            indices: Vec::new(),
             scalars: Vec::new(),
             seconds_per_step: 0.0,
             save_due: None,
@@ -185,14 +184,17 @@ impl Session {
         self.metric_curves = names.iter().map(|name| self.curves.index(name)).collect();
         self.lr_curve = self.curves.index("lr");
         let ring = layout.ring as usize;
-        self.indices = vec![0; ring * self.batch_row()];
         self.scalars = Vec::with_capacity(ring);
         self.evaluator = Evaluator::new(&self.checked.signature);
     }
 
-    /// Elements from one batch of indices to the next in their ring.
-    pub(crate) fn batch_row(&self) -> usize {
-        self.engine.layout().feed("train.indices").map_or(0, |(_, row)| row as usize)
+    /// Makes the batches anew: `step` begins at `position` in the order of samples.
+    ///
+    /// # Errors
+    /// When the position lies beyond the samples.
+    pub(crate) fn order_from(&mut self, step: u64, position: SamplerPosition) -> Result<(), UserError> {
+        self.batches = Batches::new((&self.checked, &self.data), self.engine.layout(), (step, position))?;
+        Ok(())
     }
 
     /// The same initial weights again, step 0.
@@ -209,7 +211,7 @@ impl Session {
         let mut state = State::new(self.engine.layout().clone());
         state.parameters = self.initial_weights()?;
         self.write_state(&state)?;
-        self.sampler = Sampler::new(self.checked.experiment.seed, self.data.train.len());
+        self.order_from(0, SamplerPosition::default())?;
         (self.done, self.queued, self.slots_since) = (0, 0, 0);
         self.run += 1;
         self.loss = f64::NAN;
@@ -438,14 +440,9 @@ impl Session {
         Ok(named.collect())
     }
 
-    /// Where the sampler stands before `step`, one of those queued last.
+    /// Where in the order of samples `step` begins.
     pub(crate) fn position_before(&self, step: u64) -> SamplerPosition {
-        let len = self.data.train.len().max(1) as u64;
-        let position = self.sampler.position();
-        let drawn = u64::from(position.epoch) * len + u64::from(position.index);
-        let before =
-            drawn.saturating_sub(self.queued.saturating_sub(step) * self.checked.experiment.training.batch_size as u64);
-        SamplerPosition { epoch: (before / len) as u32, index: (before % len) as u32 }
+        self.batches.position(step)
     }
 }
 

@@ -37,7 +37,8 @@ impl Session {
     /// When the device is lost.
     pub fn save(&mut self, id: u32) -> Result<(), UserError> {
         let regions = self.state_regions();
-        let kept = Kept { position: self.sampler.position(), slots_since: self.slots_since, shows: self.shown_state() };
+        let kept =
+            Kept { position: self.position_before(self.queued), slots_since: self.slots_since, shows: self.shown_state() };
         self.begin_job(JobKind::Save { id, kept });
         self.read_for_job(&regions)
     }
@@ -48,7 +49,7 @@ impl Session {
     /// When the device is lost.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>, UserError> {
         let state = self.state().await?;
-        self.write_snapshot(&state, self.queued, self.sampler.position(), self.slots_since)
+        self.write_snapshot(&state, self.queued, self.position_before(self.queued), self.slots_since)
     }
 
     pub(crate) fn finish_save(&mut self, id: u32, step: u64, kept: Kept, words: &[Vec<u32>]) {
@@ -120,8 +121,9 @@ impl Session {
         let state = session.state_from(&file, &slots)?;
         session.write_state(&state)?;
         if session.data.card.hash == meta.data {
-            session.sampler.restore(meta.sampler)?;
+            session.order_from(meta.step, meta.sampler)?;
         } else {
+            session.order_from(meta.step, SamplerPosition::default())?;
             session.notes.push("The data is not that of the snapshot; its order starts anew.".to_string());
         }
         (session.done, session.queued, session.slots_since) = (meta.step, meta.step, meta.slots_since.min(meta.step));

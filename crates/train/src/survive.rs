@@ -46,7 +46,7 @@ impl Session {
         let whole = Region { space: Space::Arena, offset: 0, len: self.engine.layout().state_len };
         let words = self.engine.fetch(&[whole]).await?;
         let mut engine = self.engine.replica(device)?;
-        place_data(&mut engine, &self.data, &self.targets)?;
+        place_data(&mut engine, &self.data, &self.checked)?;
         engine.write(0, &words)?;
         engine.finish().await;
         if let Some(why) = engine.lost() {
@@ -63,7 +63,8 @@ impl Session {
 
     /// Keeps a copy of the state of now, where the device that holds it can be lost.
     pub(crate) fn remember(&mut self, state: State) {
-        let kept = Kept { position: self.sampler.position(), slots_since: self.slots_since, shows: self.shown_state() };
+        let kept =
+            Kept { position: self.position_before(self.queued), slots_since: self.slots_since, shows: self.shown_state() };
         self.remember_as(state, self.queued, kept);
     }
 
@@ -81,11 +82,11 @@ impl Session {
         self.lost = Some(format!("The GPU was lost ({why})."));
         self.engine = self.engine.replica(None)?;
         self.forget_what_was_under_way();
-        place_data(&mut self.engine, &self.data, &self.targets)?;
+        place_data(&mut self.engine, &self.data, &self.checked)?;
         let Some(checkpoint) = self.checkpoint.take() else { return self.begin() };
         let Checkpoint { state, step, kept } = checkpoint;
         self.write_state(&state)?;
-        self.sampler.restore(kept.position)?;
+        self.order_from(step, kept.position)?;
         (self.done, self.queued, self.slots_since) = (step, step, kept.slots_since);
         self.curves.truncate(step);
         self.evaluator.forget();

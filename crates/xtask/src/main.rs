@@ -7,6 +7,7 @@ mod bench;
 mod browser;
 mod cmd;
 mod parity;
+mod schema;
 mod server;
 mod setup;
 mod site;
@@ -23,6 +24,7 @@ cargo xtask COMMAND
                           measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
   parity                  compare with PyTorch itself (installs it, large)
   fixtures                write tests/parity/fixtures anew with PyTorch
+  schema                  write the committed JSON Schema and the hashes of the data sources anew
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         "test" => test::run(rest),
         "bench" => bench::run(rest).map(|()| true),
         "parity" => parity::compare(rest).map(|()| true),
+        "schema" => schema::run(rest).map(|()| true),
         "fixtures" => parity::write_fixtures(rest).map(|()| true),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

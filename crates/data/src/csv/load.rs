@@ -7,7 +7,8 @@ use downhill_tensor::UserError;
 use super::choices::{Choices, Goal};
 use super::columns::{Column, ColumnKind, classify, no_target, suggest_target};
 use super::parse::{Sheet, Trouble, TroubleLog, is_missing, not_a_number};
-use crate::dataset::{Labels, Plane, Samples, Scaling, Task};
+use crate::dataset::{Plane, Samples, Scaling, Task};
+use crate::field;
 use crate::spec::{nearest, quote};
 
 /// Most inputs one sample may have after categories became one input per word.
@@ -41,20 +42,13 @@ pub(crate) fn load(text: &str, choices: &Choices<'_>) -> Result<Samples, UserErr
     }
     let (task, y) = read_target(&sheet, &columns[target], target, goal, &rows)?;
     let encoded = encode(&sheet, &columns, &inputs, &rows)?;
-    let picture = encoded.indicators == [false; 2] && matches!(y, Labels::Class(_));
+    let picture = encoded.indicators == [false; 2] && matches!(task, Task::Classification { .. });
     Ok(Samples {
-        task,
-        features: encoded.names,
-        x: encoded.x,
-        y,
-        raw: Vec::new(),
         plane: picture.then_some(Plane::Columns),
-        image: None,
         notes: notes(&columns, target, &ignored, &trouble),
-        description: String::new(),
-        licence: String::new(),
         scaling: Scaling::Standardise,
         indicators: encoded.indicators,
+        ..Samples::of_rows(task, encoded.names, field::Column::F32(encoded.x), y, ("", ""))
     })
 }
 
@@ -131,10 +125,16 @@ fn sound_rows(sheet: &Sheet, columns: &[Column], inputs: &[usize], target: usize
     (sound, log)
 }
 
-fn read_target(sheet: &Sheet, column: &Column, target: usize, goal: Goal, rows: &[usize]) -> Result<(Task, Labels), UserError> {
+fn read_target(
+    sheet: &Sheet,
+    column: &Column,
+    target: usize,
+    goal: Goal,
+    rows: &[usize],
+) -> Result<(Task, field::Column), UserError> {
     if goal == Goal::Regression {
         let values = rows.iter().map(|&i| sheet.number(&sheet.rows[i], target).unwrap_or_default() as f32).collect();
-        return Ok((Task::Regression { targets: vec![column.name.clone()] }, Labels::Real(values)));
+        return Ok((Task::Regression { targets: vec![column.name.clone()] }, field::Column::F32(values)));
     }
     let (words, labels) = levels(sheet, target, rows);
     let name = quote(&column.name);
@@ -147,7 +147,7 @@ fn read_target(sheet: &Sheet, column: &Column, target: usize, goal: Goal, rows: 
         let message = format!("Column \"{name}\" has {} different values; at most {MAX_CLASSES} can be classes.", words.len());
         return Err(UserError::at("target", message).hint("Choose another column, or `regression` if they are numbers."));
     }
-    Ok((Task::Classification { classes: words }, Labels::Class(labels)))
+    Ok((Task::Classification { classes: words }, field::Column::U32(labels)))
 }
 
 /// The different words of a column, in order (numbers by size), and which of them each row has.

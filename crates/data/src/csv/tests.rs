@@ -4,8 +4,14 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::dataset::{Dataset, Labels, Task};
+use crate::dataset::{Dataset, INPUT, Labels, Part, Task};
 use crate::{NoAssets, Source};
+
+/// The inputs of a part, `[samples, features]`.
+fn x(part: &Part) -> Vec<f32> {
+    let field = part.field(INPUT).unwrap();
+    (0..part.len()).flat_map(|i| field.numbers(i)).collect()
+}
 
 fn build(fields: serde_json::Value) -> Result<Dataset, UserError> {
     Source::from_json("csv", &fields)?.build(1, &NoAssets)
@@ -95,17 +101,17 @@ fn categories_become_one_input_per_word_and_stay_zero_or_one() {
     let text = format!("colour,size\n{}", (0..30).map(row).collect::<String>());
     let set = build(json!({ "text": text })).unwrap();
     assert_eq!(set.features, ["colour = blue", "colour = green", "colour = red"]);
-    assert!(set.train.x.chunks_exact(3).all(|row| row.iter().sum::<f32>() == 1.0 && row.contains(&1.0)));
+    assert!(x(&set.train).chunks_exact(3).all(|row| row.iter().sum::<f32>() == 1.0 && row.contains(&1.0)));
     assert_eq!(set.task, Task::Regression { targets: vec!["size".into()] });
 }
 
 #[test]
 fn numbers_are_standardised_by_the_training_part_alone() {
     let set = build(json!({ "text": table(50), "target": "width", "task": "regression" })).unwrap();
-    let column: Vec<f32> = set.train.x.chunks_exact(3).map(|row| row[0]).collect();
+    let column: Vec<f32> = x(&set.train).chunks_exact(3).map(|row| row[0]).collect();
     let of_train = downhill_tensor::stats::summarize(&column);
     assert!(of_train.mean.abs() < 1e-6 && (of_train.std - 1.0).abs() < 1e-6);
-    let Labels::Real(targets) = &set.train.y else { panic!("a regression has real targets") };
+    let Labels::Real(targets) = set.labels(&set.train) else { panic!("a regression has real targets") };
     let of_targets = downhill_tensor::stats::summarize(targets);
     assert!(of_targets.mean.abs() < 1e-6 && (of_targets.std - 1.0).abs() < 1e-6);
 }
@@ -121,7 +127,7 @@ fn a_prediction_goes_through_the_same_normalisation_as_the_samples() {
 fn two_numbers_and_a_class_make_a_picture() {
     let set = build(json!({ "text": table(30) })).unwrap();
     let plane = set.plane.as_ref().unwrap();
-    for (input, at) in set.train.x.chunks_exact(2).zip(set.train.raw.chunks_exact(2)) {
+    for (input, at) in x(&set.train).chunks_exact(2).zip(set.train.raw.chunks_exact(2)) {
         let encoded = plane.encode_point(at[0], at[1]);
         assert!(input.iter().zip(&encoded).all(|(a, b)| (a - b).abs() < 1e-5));
     }
@@ -142,9 +148,9 @@ fn what_the_validation_part_holds_does_not_change_the_normalisation() {
     };
     let set = build(json!({ "text": text(&[]) })).unwrap();
     let back = |v: &f32| (v * set.normalisation.std[0] + set.normalisation.mean[0] - 0.5).round() + 0.5;
-    let held_out: Vec<f32> = set.validation.x.iter().map(back).collect();
+    let held_out: Vec<f32> = x(&set.validation).iter().map(back).collect();
     let changed = build(json!({ "text": text(&held_out) })).unwrap();
-    assert_ne!(set.validation.x, changed.validation.x);
+    assert_ne!(x(&set.validation), x(&changed.validation));
     assert_eq!(set.normalisation, changed.normalisation);
     assert_eq!(set.train, changed.train);
 }
@@ -209,8 +215,8 @@ fn must_hold(text: &str) -> Result<(), TestCaseError> {
     }
     if let Ok(set) = build(json!({ "text": text })) {
         prop_assert!(!set.train.is_empty());
-        prop_assert_eq!(set.train.x.len(), set.train.len() * set.features.len());
-        prop_assert!(set.train.x.iter().chain(&set.validation.x).all(|v| v.is_finite()));
+        prop_assert_eq!(x(&set.train).len(), set.train.len() * set.features.len());
+        prop_assert!(x(&set.train).iter().chain(&x(&set.validation)).all(|v| v.is_finite()));
         prop_assert!(set.normalisation.std.iter().all(|&s| s > 0.0 && s.is_finite()));
     }
     Ok(())

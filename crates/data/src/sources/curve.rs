@@ -4,8 +4,9 @@ use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 
 use super::planar::check_repeats;
-use crate::dataset::{Dataset, Labels, Plane, Samples, Scaling, Task};
+use crate::dataset::{Dataset, Plane, Samples, Task};
 use crate::features::LineFeature;
+use crate::field::Column;
 
 /// The fields every curve has.
 pub(crate) struct Common<'a> {
@@ -81,19 +82,11 @@ pub(crate) fn generate(source: &dyn Curve, common: &Common<'_>, seed: u32) -> Re
         raw.push(x as f32);
         raw.push((source.height(x) + common.noise * noise) as f32);
     }
-    let samples = Samples {
-        task: Task::Regression { targets: vec!["y".to_string()] },
-        features: common.features.iter().map(|f| f.label().to_string()).collect(),
-        x: raw.chunks_exact(2).flat_map(|p| plane.encode_point(p[0], p[1])).collect(),
-        y: Labels::Real(raw.chunks_exact(2).map(|p| p[1]).collect()),
-        raw,
-        plane: Some(plane),
-        image: None,
-        notes: Vec::new(),
-        description: source.description().to_string(),
-        licence: "Generated from the seed; free to use.".to_string(),
-        scaling: Scaling::None,
-        indicators: Vec::new(),
-    };
-    samples.finish(common.validation, seed)
+    let x = raw.chunks_exact(2).flat_map(|p| plane.encode_point(p[0], p[1])).collect();
+    let y = raw.chunks_exact(2).map(|p| p[1]).collect();
+    let task = Task::Regression { targets: vec!["y".to_string()] };
+    let features = common.features.iter().map(|f| f.label().to_string()).collect();
+    let card = (source.description(), "Generated from the seed; free to use.");
+    let samples = Samples::of_rows(task, features, Column::F32(x), Column::F32(y), card);
+    Samples { raw, plane: Some(plane), ..samples }.finish(common.validation, seed)
 }

@@ -1,9 +1,12 @@
+//! The bundled digits: a file of bytes, which stay bytes.
+
 use downhill_tensor::UserError;
 
 use super::Generate;
 use super::table::fetch;
 use crate::assets::Assets;
-use crate::dataset::{Dataset, Labels, Samples, Scaling, Task};
+use crate::dataset::{Dataset, Samples, Scaling, Task};
+use crate::field::Column;
 use crate::fields;
 
 const FILE: &str = "digits.bin";
@@ -34,24 +37,17 @@ impl Generate for Digits {
         if bytes.len() % RECORD != 0 || !bytes.chunks_exact(RECORD).all(sound) {
             return Err(UserError::new("The file \"digits.bin\" is damaged.").hint("Reload the page."));
         }
-        let records = bytes.chunks_exact(RECORD);
-        let samples = Samples {
-            task: Task::Classification { classes: (0..10).map(|digit| digit.to_string()).collect() },
-            features: (0..SIDE * SIDE).map(|i| format!("row {} column {}", i / SIDE + 1, i % SIDE + 1)).collect(),
-            x: records.clone().flat_map(|r| r[1..].iter().map(|&ink| f32::from(ink))).collect(),
-            y: Labels::Class(records.map(|r| u32::from(r[0])).collect()),
-            raw: Vec::new(),
-            plane: None,
-            image: Some((SIDE, SIDE)),
-            notes: Vec::new(),
-            description: "A sample is one handwritten digit on a grid of 8 × 8; a pixel is the ink in it, from 0 to 1. The class is the \
-                          digit that the writer was asked for."
-                .to_string(),
-            licence: "E. Alpaydin, C. Kaynak, 1998; UCI Machine Learning Repository, CC BY 4.0.".to_string(),
-            // Ink from 0 to 1, so that what a person draws needs no statistics of the set.
-            scaling: Scaling::By(f32::from(INK)),
-            indicators: Vec::new(),
-        };
+        let pixels: Vec<u8> = bytes.chunks_exact(RECORD).flat_map(|record| &record[1..]).copied().collect();
+        let labels = bytes.chunks_exact(RECORD).map(|record| u32::from(record[0])).collect();
+        // Ink from 0 to 1, so that what a person draws needs no statistics of the set.
+        let pixels = Column::U8 { bytes: pixels, scale: 1.0 / f32::from(INK), shift: 0.0 };
+        let task = Task::Classification { classes: (0..10).map(|digit| digit.to_string()).collect() };
+        let features = (0..SIDE * SIDE).map(|i| format!("row {} column {}", i / SIDE + 1, i % SIDE + 1)).collect();
+        let description = "A sample is one handwritten digit on a grid of 8 × 8; a pixel is the ink in it, from 0 to 1. The class is the \
+                           digit that the writer was asked for.";
+        let card = (description, "E. Alpaydin, C. Kaynak, 1998; UCI Machine Learning Repository, CC BY 4.0.");
+        let samples = Samples::of_rows(task, features, pixels, Column::U32(labels), card);
+        let samples = Samples { image: Some((SIDE, SIDE)), scaling: Scaling::By(f32::from(INK)), ..samples };
         samples.finish(self.validation, seed)
     }
 }

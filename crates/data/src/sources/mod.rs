@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::assets::{Assets, NoAssets};
 use crate::dataset::Dataset;
 use crate::spec::{self, Spec};
+use crate::stream::Stream;
 
 /// What every source can do, whatever its fields.
 trait Generate {
@@ -18,6 +19,11 @@ trait Generate {
 
     /// The file it reads, if any.
     fn needs(&self) -> Option<&str> {
+        None
+    }
+
+    /// What draws its samples one by one, where they are points of the plane that are generated.
+    fn planar(&self) -> Option<&dyn planar::Planar> {
         None
     }
 
@@ -92,15 +98,26 @@ macro_rules! sources {
                 }
             }
 
+            /// What draws its samples one by one, where they are points of the plane that are generated.
+            pub(crate) fn planar(&self) -> Option<&dyn planar::Planar> {
+                match self {
+                    $(Source::$variant(source) => source.planar(),)*
+                }
+            }
+
             /// Makes the data set of `seed`: the same bits every time and everywhere.
             ///
             /// # Errors
             /// Of a field out of range, a file that is missing or cannot be read, or data with nothing to learn.
             pub fn build(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
                 spec::validate(self.spec(), Self::schema(self.name()))?;
-                match self {
+                let mut set = match self {
                     $(Source::$variant(source) => source.generate(seed, assets),)*
+                }?;
+                if self.planar().is_some_and(|source| source.common().endless) {
+                    set.stream = Some(Stream { source: self.clone(), seed });
                 }
+                Ok(set)
             }
         }
     };
@@ -122,6 +139,8 @@ sources! {
     wine::Wine,
     breast_cancer::BreastCancer,
     csv::Csv,
+    majority::Majority,
+    pairs::Pairs,
 }
 
 impl Default for Source {
@@ -166,7 +185,7 @@ impl Source {
         let Ok(set) = Self::from_json(name, &fields).and_then(|source| source.build(1, &NoAssets)) else {
             return Vec::new();
         };
-        let crate::Labels::Class(classes) = &set.train.y else { return Vec::new() };
+        let crate::Labels::Class(classes) = set.labels(&set.train) else { return Vec::new() };
         set.train.raw.chunks_exact(2).zip(classes).map(|(p, &class)| (p[0], p[1], class)).collect()
     }
 }

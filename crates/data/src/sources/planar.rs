@@ -3,8 +3,9 @@
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 
-use crate::dataset::{Dataset, Labels, Plane, Samples, Scaling, Task};
+use crate::dataset::{Dataset, Plane, Samples, Task};
 use crate::features::Feature;
+use crate::field::Column;
 
 /// The fields every planar source has.
 pub(crate) struct Common<'a> {
@@ -13,6 +14,8 @@ pub(crate) struct Common<'a> {
     pub imbalance: f64,
     pub validation: f64,
     pub features: &'a [Feature],
+    /// Whether every training step takes new samples.
+    pub endless: bool,
 }
 
 /// Access to the common fields; written by [`planar!`].
@@ -68,6 +71,9 @@ macro_rules! planar {
                 /// What the network is told about a point.
                 #[schemars(title = "Features", length(min = 1, max = 11))]
                 features: Vec<$crate::features::Feature> = vec![$crate::features::Feature::X, $crate::features::Feature::Y],
+                /// Whether every step learns from new points, so that none can be learned by heart.
+                #[schemars(title = "Endless")]
+                endless: bool = false,
             }
         }
 
@@ -79,12 +85,17 @@ macro_rules! planar {
                     imbalance: self.imbalance,
                     validation: self.validation,
                     features: &self.features,
+                    endless: self.endless,
                 }
             }
         }
 
         impl $crate::sources::Generate for $name {
             const PLANAR: bool = true;
+
+            fn planar(&self) -> Option<&dyn $crate::sources::planar::Planar> {
+                Some(self)
+            }
 
             fn generate(
                 &self,
@@ -122,26 +133,16 @@ pub(crate) fn finish(
     classes: Vec<u32>,
     names: Vec<String>,
     features: &[Feature],
-    (description, licence): (&str, &str),
+    card: (&str, &str),
     (validation, seed): (f64, u32),
 ) -> Result<Dataset, UserError> {
     check_repeats(features)?;
     let plane = Plane::Map(features.to_vec());
-    let samples = Samples {
-        task: Task::Classification { classes: names },
-        features: features.iter().map(|f| f.label().to_string()).collect(),
-        x: raw.chunks_exact(2).flat_map(|p| plane.encode_point(p[0], p[1])).collect(),
-        y: Labels::Class(classes),
-        raw,
-        plane: Some(plane),
-        image: None,
-        notes: Vec::new(),
-        description: description.to_string(),
-        licence: licence.to_string(),
-        scaling: Scaling::None,
-        indicators: Vec::new(),
-    };
-    samples.finish(validation, seed)
+    let x = raw.chunks_exact(2).flat_map(|p| plane.encode_point(p[0], p[1])).collect();
+    let task = Task::Classification { classes: names };
+    let features = features.iter().map(|f| f.label().to_string()).collect();
+    let samples = Samples::of_rows(task, features, Column::F32(x), Column::U32(classes), card);
+    Samples { raw, plane: Some(plane), ..samples }.finish(validation, seed)
 }
 
 /// Refuses a feature that is listed twice.

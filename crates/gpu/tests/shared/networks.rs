@@ -3,7 +3,7 @@
 use downhill_compile::{Executor, LayoutSpec, Options, Plan, ProgramId, Region, Space, StateLayout, compile};
 use downhill_gpu::{GpuDevice, GpuExecutor};
 use downhill_graph::{FeedKind, StepScalars};
-use downhill_model::{Experiment, ProgramKind, Signature, Task, build, check};
+use downhill_model::{Experiment, Input, Port, ProgramKind, Signature, Task, build, check};
 use downhill_tensor::Dtype;
 use downhill_tensor::rng::{Rng, Stream};
 use serde_json::{Value, json};
@@ -26,7 +26,8 @@ impl Network {
             "training": { "batch_size": batch },
         });
         let experiment = Experiment::from_value(&experiment).expect("it is valid").experiment;
-        let signature = Signature { features, input_shape: vec![features], task, outputs, train: 8 * batch, validation: 0 };
+        let inputs = vec![Input { name: "x".to_string(), port: Port::numbers([features]) }];
+        let signature = Signature { inputs, task, outputs, train: 8 * batch, validation: 0, streamed: false };
         let checked = check(experiment, signature).expect("shapes fit");
         let graph = build(&checked, &ProgramKind::Train { batch }).expect("shapes fit");
         let experiment = checked.experiment;

@@ -12,14 +12,23 @@ use crate::{Experiment, Task};
 const TEMPLATE: &str = include_str!("train.py.txt");
 
 /// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and
-/// `data.safetensors` (`train.x`, `train.y`, `validation.x`, `validation.y` where there is one, and `indices` `[steps,
-/// batch]`), and takes the same steps as this engine.
+/// `data.safetensors` (`train.<field>`, `validation.<field>` where there is one, and `indices` `[steps, batch]`; for endless data
+/// `batch.<field>` with the samples of all steps instead of `indices`), and takes the same steps as this engine.
 pub fn train_py(checked: &Checked) -> String {
     let experiment = &checked.experiment;
+    let wired = is_wired(checked);
+    let (order, part) = if checked.signature.streamed {
+        ("torch.arange(len(data[\"batch.y\"])).split(BATCH)", "batch")
+    } else {
+        ("data[\"indices\"]", "train")
+    };
     let values = [
         ("@NAME@", comment(&experiment.name)),
-        ("@HELPERS@", helpers(&experiment.model)),
-        ("@MODEL@", lines(&experiment.model, &checked.layers)),
+        ("@HELPERS@", helpers(&experiment.model, wired)),
+        ("@MODEL@", model(checked, wired)),
+        ("@INPUTS@", inputs(checked, wired)),
+        ("@ORDER@", order.to_string()),
+        ("@PART@", part.to_string()),
         ("@LOSS@", experiment.loss.def().torch()),
         ("@RIGHT@", right(checked)),
         ("@OPTIMIZER@", optimizer(experiment)),
@@ -46,9 +55,48 @@ fn comment(name: &str) -> String {
     if plain.trim().is_empty() { "An experiment".to_string() } else { plain }
 }
 
+/// Whether a layer reads something else than what comes before it: its expression then says `wires`.
+fn is_wired(checked: &Checked) -> bool {
+    checked.signature.inputs.len() > 1 || lines(&checked.experiment.model, &checked.layers).contains("(wires")
+}
+
+/// The body of the function that makes the model.
+fn model(checked: &Checked, wired: bool) -> String {
+    let lines = lines(&checked.experiment.model, &checked.layers);
+    if wired {
+        let first = &checked.signature.first().name;
+        return format!("    wires = {{}}\n    return Wired(\n        wires,\n        \"{first}\",\n{lines}    )");
+    }
+    format!("    return nn.Sequential(\n{lines}    )")
+}
+
+/// What the model is given: one tensor, or several by name.
+fn inputs(checked: &Checked, wired: bool) -> String {
+    let field = |name: &str| format!("data[f\"{{part}}.{name}\"][rows]");
+    if !wired {
+        return field(&checked.signature.first().name);
+    }
+    let feeds = checked.feeds();
+    let names = feeds.iter().filter(|feed| !feed.target).map(|feed| format!("\"{}\": {}", feed.name, field(&feed.name)));
+    format!("{{{}}}", names.collect::<Vec<_>>().join(", "))
+}
+
+const WIRED: &str = "\
+class Wired(nn.Sequential):
+    def __init__(self, wires, first, *layers):
+        super().__init__(*layers)
+        self.wires, self.first = wires, first
+
+    def forward(self, inputs):
+        self.wires.clear()
+        self.wires.update(inputs)
+        return super().forward(inputs[self.first])
+";
+
 /// Classes for what `torch.nn` has no module for, each once.
-fn helpers(model: &[Layer]) -> String {
+fn helpers(model: &[Layer], wired: bool) -> String {
     let mut classes = BTreeSet::new();
+    classes.extend(wired.then_some(WIRED));
     collect_helpers(model, &mut classes);
     classes.into_iter().map(|class| format!("\n\n{class}")).collect()
 }
@@ -122,18 +170,14 @@ mod tests {
 
     /// A program for each layer, loss, optimizer and schedule there is, with what it is.
     fn programs_of_everything() -> Vec<(String, String)> {
-        let model = |layer: Value| json!([layer, { "linear": { "out": "classes" } }]);
-        let whole = |layer: Value| json!({ "data": "xor", "model": model(layer), "training": { "steps": 9 } });
-        let mut documents: Vec<(String, Value)> = Layer::NAMES
-            .iter()
-            .map(|name| {
-                let layer = crate::layers::example(name);
-                (format!("layer {name}"), whole(layer))
-            })
-            .collect();
+        let whole = |(model, data): (Value, &str)| json!({ "data": data, "model": model, "training": { "steps": 9 } });
+        let mut documents: Vec<(String, Value)> =
+            Layer::NAMES.iter().map(|name| (format!("layer {name}"), whole(crate::layers::example(name)))).collect();
+        let endless = json!({ "data": { "xor": { "endless": true } }, "model": [{ "linear": { "out": "classes" } }] });
+        documents.push(("endless data".to_string(), endless));
         for (group, names) in [("loss", Loss::NAMES), ("optimizer", Optimizer::NAMES), ("schedule", Schedule::NAMES)] {
             for name in names {
-                let mut document = whole(json!("tanh"));
+                let mut document = whole(crate::layers::example("tanh"));
                 document[group] = json!(name);
                 if group == "loss" && *name != "cross_entropy" {
                     document["model"] = json!([{ "linear": { "out": 1 } }]);

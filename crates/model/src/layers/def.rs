@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use downhill_graph::{Graph, OpError, ParamId, Parameter, Value};
-use downhill_tensor::{Dtype, Shape, UserError};
+use downhill_data::spec;
+use downhill_graph::{FeedKind, Graph, OpError, ParamId, Parameter, Value};
+use downhill_tensor::{Dtype, Shape, TensorTy, UserError};
 
 use super::Layer;
 use super::init::Draw;
@@ -27,7 +28,7 @@ pub(crate) trait LayerDef {
         Ok(())
     }
 
-    /// Output port, parameters and cost for these inputs; the first is what comes before the layer.
+    /// Output port, parameters and cost for these inputs: what comes before the layer, then what [`LayerDef::from`] names.
     ///
     /// # Errors
     /// When the layer does not take such inputs; the path starts at the layer's fields.
@@ -56,6 +57,11 @@ pub(crate) trait LayerDef {
 
     /// Smallest and largest number that it gives, whatever its input; nothing where there is no bound.
     fn range(&self) -> Option<(f64, f64)> {
+        None
+    }
+
+    /// The name of its second input, which a `name` layer before it gave.
+    fn from(&self) -> Option<&str> {
         None
     }
 
@@ -234,7 +240,7 @@ pub struct Resolved {
     pub name: &'static str,
     /// A few words for a card.
     pub label: String,
-    /// What it takes; the first is what comes before it.
+    /// What it takes: what comes before it, then what it takes `from` elsewhere.
     pub inputs: Vec<Port>,
     /// What it gives.
     pub output: Port,
@@ -280,8 +286,30 @@ pub(crate) fn flat(model: &[Resolved]) -> Vec<&Resolved> {
 /// # Errors
 /// When a layer does not take what comes before it, or the model is too large; names the layer.
 pub(crate) fn resolve(model: &[Layer], signature: &Signature) -> Result<Vec<Resolved>, UserError> {
-    let mut cx = Resolver { signature, path: "model".to_string(), scope: String::new(), layers: 0, parameters: 0 };
-    cx.list("", None, model, &Port::numbers(signature.input_shape.clone())).map_err(|e| e.under("model"))
+    let first = signature.first();
+    let mut cx = Resolver {
+        signature,
+        path: "model".to_string(),
+        scope: String::new(),
+        layers: 0,
+        parameters: 0,
+        taken: Vec::new(),
+        named: BTreeMap::new(),
+    };
+    if !matches!(model.first(), Some(Layer::Input(_))) {
+        cx.taken.push(first.name.clone());
+    }
+    let layers = cx.list("", None, model, &first.port).map_err(|e| e.under("model"))?;
+    match signature.inputs.iter().find(|input| !cx.taken.contains(&input.name)) {
+        Some(unused) => {
+            let name = &unused.name;
+            let message = format!("The data has the input `{name}`, which the model never takes.");
+            Err(UserError::at("model", message).hint(format!(
+                "Add {{ \"input\": \"{name}\" }} where it goes in, and bring both together with `cat` or `add`."
+            )))
+        }
+        None => Ok(layers),
+    }
 }
 
 /// Where the walk through the layers stands.
@@ -291,6 +319,10 @@ pub(crate) struct Resolver<'a> {
     scope: String,
     layers: usize,
     parameters: u64,
+    /// Inputs of the data that the model takes.
+    taken: Vec<String>,
+    /// What `name` layers named.
+    named: BTreeMap<String, Port>,
 }
 
 impl Resolver<'_> {
@@ -307,6 +339,40 @@ impl Resolver<'_> {
                 Err(UserError::new("The data has no numbers to predict but classes.").hint("Write \"classes\"."))
             }
         }
+    }
+
+    /// The input of the data called `name`.
+    pub fn input(&mut self, name: &str) -> Result<Port, UserError> {
+        let inputs = &self.signature.inputs;
+        if let Some(input) = inputs.iter().find(|input| input.name == name) {
+            self.taken.push(name.to_string());
+            return Ok(input.port.clone());
+        }
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let near = spec::nearest(name, names.iter().copied()).unwrap_or_default();
+        let all = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+        Err(UserError::new(format!("The data has no input `{}`.", spec::quote(name)))
+            .hint(format!("Did you mean `{near}`? It has {all}.")))
+    }
+
+    /// Names what stands here.
+    pub fn define(&mut self, name: &str, port: &Port) -> Result<(), UserError> {
+        if self.named.insert(name.to_string(), port.clone()).is_none() {
+            return Ok(());
+        }
+        Err(UserError::new(format!("The name `{name}` is taken by a layer before this one."))
+            .hint("Choose another; inside `repeat` every repetition would take the same, so name things outside of it."))
+    }
+
+    /// What was named so.
+    fn named(&self, name: &str) -> Result<Port, UserError> {
+        self.named.get(name).cloned().ok_or_else(|| {
+            let error = UserError::at("from", format!("Nothing before this is called `{}`.", spec::quote(name)));
+            match spec::nearest(name, self.named.keys().map(String::as_str)) {
+                Some(near) => error.hint(format!("Did you mean `{near}`?")),
+                None => error.hint(format!("Write {{ \"name\": \"{name}\" }} where it stands.")),
+            }
+        })
     }
 
     /// Resolves layers inside the present one. `field` is where the list stands in it; `branch` its place among several lists.
@@ -344,8 +410,8 @@ impl Resolver<'_> {
         let (path, scope) = (self.path.clone(), self.scope.clone());
         // Inside, places are fields of this layer: `model[2].residual[0]`.
         self.path = format!("{path}.{}", layer.name());
-        let inputs = vec![input];
-        let inferred = self.inferred(layer, &inputs).map_err(|e| if e.path.is_some() { e.under(layer.name()) } else { e })?;
+        let (inputs, inferred) =
+            self.inferred(layer, input).map_err(|e| if e.path.is_some() { e.under(layer.name()) } else { e })?;
         let own = inferred.parameters.iter().map(|(_, shape, _)| elements(shape)).fold(0u64, u64::saturating_add);
         self.parameters = self.parameters.saturating_add(own);
         if self.parameters > MAX_PARAMETERS {
@@ -372,12 +438,17 @@ impl Resolver<'_> {
         })
     }
 
-    fn inferred(&mut self, layer: &Layer, inputs: &[Port]) -> Result<Inferred, UserError> {
+    fn inferred(&mut self, layer: &Layer, input: Port) -> Result<(Vec<Port>, Inferred), UserError> {
+        let mut inputs = vec![input];
+        if let Some(name) = layer.def().from() {
+            inputs.push(self.named(name)?);
+        }
         if let Some(tokens) = inputs.iter().find(|port| port.dtype == Dtype::U32).filter(|_| !layer.def().takes_tokens()) {
             let message = format!("{} computes with numbers, but gets {tokens}.", layer.name());
             return Err(UserError::new(message).hint("Insert `embedding` before it."));
         }
-        layer.def().infer(self, inputs)
+        let inferred = layer.def().infer(self, &inputs)?;
+        Ok((inputs, inferred))
     }
 }
 
@@ -414,6 +485,9 @@ pub(crate) fn torch_list(layers: &[Layer], at: &[Resolved]) -> String {
     layers.iter().zip(at).map(|(layer, at)| layer.def().torch(at)).collect::<Vec<_>>().join(", ")
 }
 
+/// Begin of the names of resident feeds that hold 0, 1, 2, … as numbers: `positions.24` holds 24 of them.
+pub const POSITIONS: &str = "positions.";
+
 /// A graph in the making, with what layers need to add themselves.
 pub(crate) struct Builder {
     pub graph: Graph,
@@ -426,6 +500,10 @@ pub(crate) struct Builder {
     values: Vec<Option<Value>>,
     /// Number of each parameter, by name.
     numbers: BTreeMap<String, usize>,
+    /// Fields of the data, for the samples of this program.
+    fields: BTreeMap<String, Value>,
+    /// What `name` layers named.
+    named: BTreeMap<String, Value>,
 }
 
 impl Builder {
@@ -438,7 +516,34 @@ impl Builder {
         }
         let values = vec![None; graph.parameters().len()];
         let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
-        Self { graph, training, salt: 0, activations: Vec::new(), values, numbers }
+        let (fields, named) = (BTreeMap::new(), BTreeMap::new());
+        Self { graph, training, salt: 0, activations: Vec::new(), values, numbers, fields, named }
+    }
+
+    /// Gives layers a field of the data: `[batch, …shape of a sample]`.
+    pub fn add_field(&mut self, name: &str, value: Value) {
+        self.fields.insert(name.to_string(), value);
+    }
+
+    /// A field of the data: an input, or the lengths of one (as numbers, `[batch, 1]`).
+    pub fn field(&self, name: &str) -> Result<Value, OpError> {
+        self.fields.get(name).copied().ok_or_else(|| OpError::new("field", format!("{name} is not given")))
+    }
+
+    /// Names what stands here.
+    pub fn define(&mut self, name: &str, value: Value) {
+        self.named.insert(name.to_string(), value);
+    }
+
+    /// The numbers 0, 1, 2, … of so many steps, `[steps]`. Whoever runs the program fills the feed, see [`POSITIONS`].
+    pub fn positions(&mut self, steps: usize) -> Result<Value, OpError> {
+        let name = format!("{POSITIONS}{steps}");
+        if let Some(value) = self.fields.get(&name) {
+            return Ok(*value);
+        }
+        let value = self.graph.new_feed(name.clone(), TensorTy::f32([steps]), FeedKind::Resident)?;
+        self.fields.insert(name, value);
+        Ok(value)
     }
 
     /// `x` as `[rows, …shape]`.
@@ -486,7 +591,12 @@ impl Builder {
     pub fn list(&mut self, layers: &[Layer], at: &[Resolved], x: Value) -> Result<Value, OpError> {
         layers.iter().zip(at).try_fold(x, |x, (layer, at)| {
             let outer = self.graph.enter_scope(&at.scope);
-            let y = layer.def().build(self, at, &[x])?;
+            let mut inputs = vec![x];
+            if let Some(name) = layer.def().from() {
+                let named = self.named.get(name).copied();
+                inputs.push(named.ok_or_else(|| OpError::new("from", format!("{name} is not named")))?);
+            }
+            let y = layer.def().build(self, at, &inputs)?;
             self.graph.set_scope(outer);
             self.activations.push((at.path.clone(), y));
             Ok(y)

@@ -1,4 +1,4 @@
-//! How parameters are drawn at the start.
+//! How parameters are drawn at the start: the registry of initialisers.
 
 use super::initialisers;
 use super::initialisers::TorchDefault;
@@ -13,6 +13,13 @@ pub enum Draw {
     Uniform(f64),
     /// Normal with this standard deviation.
     Normal(f64),
+    /// Normal with this standard deviation, but zero from one element up to another.
+    NormalAround {
+        /// Standard deviation.
+        std: f64,
+        /// The first element that is zero, and the first after it that is not.
+        zeros: (usize, usize),
+    },
 }
 
 /// What every initialiser can do.

@@ -4,29 +4,34 @@ mod activation;
 mod concat;
 pub(crate) mod def;
 mod dropout;
+mod embedding;
 mod flatten;
 mod init;
 mod initialisers;
 mod linear;
+mod mean_over_time;
 mod repeat;
 mod residual;
 mod size;
+mod wiring;
 
-use downhill_data::spec;
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
 pub use activation::{Elu, Gelu, GeluApproximation, Hardtanh, LeakyRelu, Mish, Relu, Sigmoid, Silu, Sin, Softplus, Tanh};
 pub use concat::Concat;
-pub use def::Port;
+pub use def::{POSITIONS, Port};
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use init::{Draw, Init};
 pub use initialisers::{KaimingNormal, KaimingUniform, Normal, TorchDefault, Uniform, XavierNormal, XavierUniform, Zeros};
 pub use linear::Linear;
+pub use mean_over_time::MeanOverTime;
 pub use repeat::Repeat;
 pub use residual::Residual;
 pub use size::{Size, Word};
+pub use wiring::{Add, Cat, Input, Name};
 
 use crate::registry::{MAX_DEPTH, MAX_LAYERS, Reader, registry};
 use def::LayerDef;
@@ -52,11 +57,14 @@ registry! {
         "residual" => residual::Residual,
         "concat" => concat::Concat,
         "repeat" => repeat::Repeat,
+        "embedding" => embedding::Embedding,
+        "mean_over_time" => mean_over_time::MeanOverTime,
+        "input" => wiring::Input,
+        "name" => wiring::Name,
+        "cat" => wiring::Cat,
+        "add" => wiring::Add,
     }
 }
-
-/// Names that documents of every version keep free for wiring between layers.
-const RESERVED: [&str; 3] = ["input", "name", "from"];
 
 impl Layer {
     /// A few words for a card: `linear 8`.
@@ -94,20 +102,9 @@ pub(crate) fn read_list(value: &Json, reader: &mut Reader) -> Result<Vec<Layer>,
     }
     reader.depth += 1;
     let layers =
-        items.iter().enumerate().map(|(i, item)| read_item(item, reader).map_err(|e| e.under(&format!("[{i}]")))).collect();
+        items.iter().enumerate().map(|(i, item)| Layer::read(item, reader).map_err(|e| e.under(&format!("[{i}]")))).collect();
     reader.depth -= 1;
     layers
-}
-
-fn read_item(item: &Json, reader: &mut Reader) -> Result<Layer, UserError> {
-    if let Some(name) = item.as_object().and_then(|map| map.keys().find(|k| RESERVED.contains(&k.as_str()))) {
-        return Err(UserError::at(
-            spec::quote(name),
-            format!("`{name}` is kept for models with several inputs, which this version cannot train."),
-        )
-        .hint("Remove this entry."));
-    }
-    Layer::read(item, reader)
 }
 
 /// The schema of a list of layers: layers refer to themselves, so it stands once in the document.
@@ -121,13 +118,20 @@ pub(crate) fn write_list(layers: &[Layer], full: bool) -> Json {
     layers.iter().map(|layer| if full { layer.to_full_value() } else { layer.to_value() }).collect()
 }
 
-/// A layer called `name` as a test writes it: what has layers inside gets one.
+/// A model of the layer called `name` as a test writes it, with the data that it takes: what has layers inside gets one, what takes tokens
+/// gets sequences.
 #[cfg(test)]
-pub(crate) fn example(name: &str) -> Json {
+pub(crate) fn example(name: &str) -> (Json, &'static str) {
+    let end = json!({ "linear": { "out": "classes" } });
     match name {
-        "residual" => json!({ "residual": ["tanh"] }),
-        "concat" => json!({ "concat": [["tanh"], []] }),
-        "repeat" => json!({ "repeat": { "body": ["tanh"] } }),
-        plain => json!(plain),
+        "residual" => (json!([{ "residual": ["tanh"] }, end]), "xor"),
+        "concat" => (json!([{ "concat": [["tanh"], []] }, end]), "xor"),
+        "repeat" => (json!([{ "repeat": { "body": ["tanh"] } }, end]), "xor"),
+        "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
+        "input" | "name" | "cat" | "add" => {
+            let join = json!({ if name == "add" { "add" } else { "cat" }: { "from": "a" } });
+            (json!([{ "name": "a" }, { "input": "second" }, join, end]), "pairs")
+        }
+        plain => (json!([plain, end]), "xor"),
     }
 }

@@ -1,7 +1,10 @@
+//! The loss `bce_with_logits`.
+
+use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::UserError;
 
-use super::{LossDef, Targets};
+use super::{LossDef, Targets, baseline};
 use crate::registry::fields;
 use crate::{Signature, Task};
 
@@ -32,5 +35,13 @@ impl LossDef for BceWithLogits {
                     .hint("Use `mse`, `l1` or `huber`."))
             }
         }
+    }
+
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+        baseline::cross_entropy(learned, shown, outputs, 0.0)
+    }
+
+    fn second_class(&self, output: f32) -> f32 {
+        output
     }
 }

@@ -1,7 +1,10 @@
+//! The loss `cross_entropy`.
+
+use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::UserError;
 
-use super::{LossDef, Targets};
+use super::{LossDef, Targets, baseline};
 use crate::registry::fields;
 use crate::{Signature, Task};
 
@@ -30,5 +33,9 @@ impl LossDef for CrossEntropy {
             Task::Regression => Err(UserError::new("`cross_entropy` is about classes, but the data has numbers to predict.")
                 .hint("Use `mse`, `l1` or `huber`.")),
         }
+    }
+
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+        baseline::cross_entropy(learned, shown, outputs, self.label_smoothing)
     }
 }

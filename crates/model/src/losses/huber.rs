@@ -1,7 +1,10 @@
+//! The loss `huber`.
+
+use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::UserError;
 
-use super::{LossDef, Targets, differences};
+use super::{LossDef, Targets, baseline, differences};
 use crate::Signature;
 use crate::registry::fields;
 
@@ -26,5 +29,11 @@ impl LossDef for Huber {
 
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
         differences("huber", signature)
+    }
+
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+        let delta = self.delta;
+        let loss = |d: f64| if d.abs() <= delta { 0.5 * d * d } else { delta * (d.abs() - 0.5 * delta) };
+        baseline::differences(learned, shown, outputs, loss)
     }
 }

@@ -1,7 +1,10 @@
+//! The loss `l1`.
+
+use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::UserError;
 
-use super::{LossDef, Targets, differences};
+use super::{LossDef, Targets, baseline, differences};
 use crate::Signature;
 use crate::registry::fields;
 
@@ -22,5 +25,9 @@ impl LossDef for L1 {
 
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
         differences("l1", signature)
+    }
+
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+        baseline::differences(learned, shown, outputs, f64::abs)
     }
 }

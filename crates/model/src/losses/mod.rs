@@ -1,14 +1,17 @@
 //! The registry of losses: one file each, one line in the list below.
 
+mod baseline;
 mod bce_with_logits;
 mod cross_entropy;
 mod huber;
 mod l1;
 mod mse;
 
+use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::UserError;
 
+pub use baseline::Baseline;
 pub use bce_with_logits::BceWithLogits;
 pub use cross_entropy::CrossEntropy;
 pub use huber::Huber;
@@ -36,6 +39,15 @@ pub(crate) trait LossDef {
     /// # Errors
     /// When the loss does not go with the task.
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError>;
+
+    /// The mean loss over `shown` of an answer that does not look at its input: the share of each class of `learned`, or its mean.
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64;
+
+    /// The probability of the second of two classes, from what a model with one output gives (after the output's own function).
+    fn second_class(&self, output: f32) -> f32 {
+        // Targets are −1 and 1.
+        f32::midpoint(output, 1.0).clamp(0.0, 1.0)
+    }
 }
 
 /// How the labels of a data set become the `*.y` feeds of a program.
@@ -84,6 +96,17 @@ impl Loss {
         self.def().targets(signature).map_err(|e| e.under(self.name()).under("loss"))
     }
 
+    /// Loss and accuracy over `shown` of an answer that does not look at its input, made from the labels `learned`.
+    pub fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> Baseline {
+        let accuracy = baseline::accuracy(learned, shown, outputs);
+        Baseline { loss: self.def().baseline(learned, shown, outputs), accuracy }
+    }
+
+    /// The probability of the second of two classes, from what a model with one output gives.
+    pub fn second_class(&self, output: f32) -> f32 {
+        self.def().second_class(output)
+    }
+
     /// Number of columns the network must give.
     ///
     /// # Errors
@@ -105,5 +128,41 @@ fn differences(name: &str, signature: &Signature) -> Result<Targets, UserError> 
             let message = format!("`{name}` compares numbers and tells two classes apart, but the data has {n}.");
             Err(UserError::new(message).hint("Use `cross_entropy`."))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baseline(loss: impl Into<Loss>, learned: Labels<'_>, shown: Labels<'_>) -> f64 {
+        loss.into().baseline(learned, shown, 2).loss
+    }
+
+    #[test]
+    fn the_baseline_is_the_loss_itself_of_a_constant_answer() {
+        // The mean of what was learned from is 1, so the differences are −3 and 1.
+        let (learned, shown) = (Labels::Real(&[0.0, 0.0, 2.0, 2.0]), Labels::Real(&[-2.0, 2.0]));
+        let of = |loss: Loss| loss.baseline(learned, shown, 1).loss;
+        assert_eq!(of(Mse::default().into()), 5.0);
+        assert_eq!(of(L1::default().into()), 2.0);
+        // Below delta half the square, beyond it delta · (|d| − delta / 2).
+        assert_eq!(of(Huber { delta: 1.0 }.into()), f64::midpoint(2.5, 0.5));
+        assert_eq!(of(Huber { delta: 2.0 }.into()), f64::midpoint(4.0, 0.5));
+        assert_eq!(of(Huber { delta: 0.5 }.into()), f64::midpoint(1.375, 0.375));
+    }
+
+    #[test]
+    fn the_baseline_of_classes_is_what_their_shares_cost() {
+        let (learned, shown) = (Labels::Class(&[0, 0, 0, 1]), Labels::Class(&[0, 1]));
+        let (first, second) = (-(0.75f64.ln()), -(0.25f64.ln()));
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
+        near(baseline(CrossEntropy::default(), learned, shown), f64::midpoint(first, second));
+        near(baseline(BceWithLogits::default(), learned, shown), f64::midpoint(first, second));
+        let only_first = Labels::Class(&[0]);
+        near(baseline(CrossEntropy { label_smoothing: 0.2 }, learned, only_first), 0.9 * first + 0.1 * second);
+        // −1 and 1 have the mean −0.5.
+        near(baseline(Mse::default(), learned, shown), f64::midpoint(0.25, 2.25));
+        assert_eq!(Loss::default().baseline(learned, shown, 2).accuracy, Some(0.5));
     }
 }

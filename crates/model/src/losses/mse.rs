@@ -1,7 +1,10 @@
+//! The loss `mse`.
+
+use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::UserError;
 
-use super::{LossDef, Targets, differences};
+use super::{LossDef, Targets, baseline, differences};
 use crate::Signature;
 use crate::registry::fields;
 
@@ -22,5 +25,9 @@ impl LossDef for Mse {
 
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
         differences("mse", signature)
+    }
+
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+        baseline::differences(learned, shown, outputs, |d| d * d)
     }
 }

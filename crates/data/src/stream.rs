@@ -1,0 +1,82 @@
+//! Endless data: batch after batch of new samples, each drawn from the seed and the number of its step alone, so that a run can go on from
+//! any step bit for bit. It holds no samples; a [`Dataset`](crate::Dataset) with a stream keeps some to look at and to measure with.
+
+use downhill_tensor::rng::{self, Rng};
+
+use crate::features::Feature;
+use crate::sources::Source;
+
+/// Where the batches of an endless source come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    pub(crate) source: Source,
+    pub(crate) seed: u32,
+}
+
+impl Stream {
+    /// Draws the batch of a step: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows. Allocates nothing.
+    pub fn fill(&self, step: u64, x: &mut [u32], y: &mut [u32]) {
+        let Some(source) = self.source.planar() else { return };
+        let common = source.common();
+        let classes = source.classes();
+        let rarer = (1.0 - common.imbalance) * f64::from(classes.saturating_sub(1));
+        let mut rng = Rng::new(self.seed, rng::Stream::Batches, step as u32);
+        for (row, label) in x.chunks_exact_mut(common.features.len().max(1)).zip(y) {
+            // The first class has a weight of 1, all others together one of `rarer`.
+            let at = rng.uniform() * (1.0 + rarer);
+            let class = if at < 1.0 { 0 } else { 1 + ((at - 1.0) / (1.0 - common.imbalance)) as u32 };
+            *label = class.min(classes.saturating_sub(1));
+            let [px, py] = source.point(*label, &mut rng);
+            let (px, py) = (px + common.noise * rng.normal(), py + common.noise * rng.normal());
+            write(row, common.features, px as f32, py as f32);
+        }
+    }
+}
+
+fn write(row: &mut [u32], features: &[Feature], x: f32, y: f32) {
+    for (word, feature) in row.iter_mut().zip(features) {
+        *word = feature.of_point(x, y).to_bits();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::NoAssets;
+
+    fn stream(fields: serde_json::Value) -> Stream {
+        let source = Source::from_json("spirals", &fields).unwrap();
+        source.build(5, &NoAssets).unwrap().stream.unwrap()
+    }
+
+    fn batch(stream: &Stream, step: u64) -> (Vec<u32>, Vec<u32>) {
+        let (mut x, mut y) = (vec![0; 2 * 300], vec![0; 300]);
+        stream.fill(step, &mut x, &mut y);
+        (x, y)
+    }
+
+    #[test]
+    fn a_batch_depends_on_seed_and_step_alone() {
+        let stream = stream(json!({ "endless": true }));
+        assert_eq!(batch(&stream, 7), batch(&stream.clone(), 7));
+        assert_ne!(batch(&stream, 7).0, batch(&stream, 8).0);
+        assert_ne!(batch(&stream, 7).0, batch(&Stream { seed: 6, ..stream.clone() }, 7).0);
+    }
+
+    #[test]
+    fn classes_come_as_often_as_in_the_set_that_is_kept() {
+        let stream = stream(json!({ "endless": true, "classes": 4, "imbalance": 0.5 }));
+        let labels: Vec<u32> = (0..20).flat_map(|step| batch(&stream, step).1).collect();
+        let share = |class| labels.iter().filter(|&&c| c == class).count() as f64 / labels.len() as f64;
+        for (class, wanted) in [(0, 0.4), (1, 0.2), (2, 0.2), (3, 0.2)] {
+            assert!((share(class) - wanted).abs() < 0.03, "{class}: {}", share(class));
+        }
+    }
+
+    #[test]
+    fn a_set_that_ends_has_no_stream() {
+        assert!(Source::from_json("spirals", &json!({})).unwrap().build(5, &NoAssets).unwrap().stream.is_none());
+    }
+}

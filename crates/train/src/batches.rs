@@ -1,0 +1,213 @@
+//! The batches of training steps, whatever the data is: indices of samples that lie beside the program, or finished samples of endless data.
+//! Everything that takes steps (training, comparing, timing, probing) gets its samples here; evaluations and maps read samples by themselves.
+
+use downhill_compile::StateLayout;
+use downhill_data::{Dataset, Sampler, SamplerPosition, Stream};
+use downhill_model::{Checked, Encoding, FieldFeed};
+use downhill_tensor::UserError;
+
+use crate::engine::Engine;
+
+/// Where the samples of training steps come from.
+pub(crate) trait BatchSource {
+    /// Writes the batch of a step into a row of the feeds: the same for the same step, whatever was asked for before. Allocates nothing.
+    fn fill(&mut self, step: u64, feeds: &mut Feeds, row: usize);
+
+    /// Where in the order of samples a step begins; the start where there is no order.
+    fn position(&self, step: u64) -> SamplerPosition;
+
+    /// Another source of the same batches, for whoever looks at steps beside the run.
+    fn fork(&self) -> Box<dyn BatchSource>;
+}
+
+/// What the training program reads anew in every step: one or several feeds, each with rows for several steps.
+#[derive(Debug)]
+pub(crate) struct Feeds {
+    feeds: Vec<StepFeed>,
+}
+
+#[derive(Debug)]
+struct StepFeed {
+    name: String,
+    encoding: Encoding,
+    /// Words of one step, and from one step to the next.
+    len: usize,
+    stride: usize,
+    words: Vec<u32>,
+}
+
+impl Feeds {
+    /// Room for so many steps of the training program.
+    pub fn new(checked: &Checked, layout: &StateLayout, steps: usize) -> Self {
+        let batch = checked.experiment.training.batch_size;
+        let feed = |name: String, encoding: Encoding, len: usize| {
+            let stride = layout.feed(&name).map_or(len, |(_, stride)| stride as usize);
+            StepFeed { name, encoding, len, stride, words: vec![0; stride * steps] }
+        };
+        let feeds = if checked.signature.streamed {
+            let fields = checked.feeds();
+            fields.iter().map(|f| feed(format!("step.{}", f.name), f.encoding, batch * f.width())).collect()
+        } else {
+            vec![feed("train.indices".to_string(), Encoding::Same, batch)]
+        };
+        Self { feeds }
+    }
+
+    /// The words of a step in feed `feed`.
+    fn row(&mut self, feed: usize, row: usize) -> &mut [u32] {
+        match self.feeds.get_mut(feed) {
+            Some(feed) => feed.words.get_mut(row * feed.stride..row * feed.stride + feed.len).unwrap_or(&mut []),
+            None => &mut [],
+        }
+    }
+
+    /// Queues the first `steps` rows for the rows of the rings from `first_row` on.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn upload(&self, engine: &mut Engine, first_row: u32, steps: usize) -> Result<(), UserError> {
+        for feed in &self.feeds {
+            engine.feed(&feed.name, first_row, feed.words.get(..steps * feed.stride).unwrap_or(&feed.words))?;
+        }
+        Ok(())
+    }
+}
+
+/// Indices into the samples to learn from, in the sampler's order.
+#[derive(Clone)]
+struct Resident {
+    sampler: Sampler,
+    len: u64,
+    batch: u64,
+    /// A step, and how many samples were drawn before it.
+    anchor: (u64, u64),
+    /// The step whose batch the sampler gives next.
+    next: u64,
+}
+
+impl BatchSource for Resident {
+    fn fill(&mut self, step: u64, feeds: &mut Feeds, row: usize) {
+        if step != self.next && self.sampler.restore(self.position(step)).is_err() {
+            return;
+        }
+        self.sampler.next_batch(feeds.row(0, row));
+        self.next = step + 1;
+    }
+
+    fn position(&self, step: u64) -> SamplerPosition {
+        let (at, drawn) = self.anchor;
+        let before = if step >= at { drawn + (step - at) * self.batch } else { drawn.saturating_sub((at - step) * self.batch) };
+        SamplerPosition { epoch: (before / self.len) as u32, index: (before % self.len) as u32 }
+    }
+
+    fn fork(&self) -> Box<dyn BatchSource> {
+        Box::new(self.clone())
+    }
+}
+
+/// Finished samples that nobody has seen before.
+#[derive(Clone)]
+struct Streamed {
+    stream: Stream,
+}
+
+impl BatchSource for Streamed {
+    fn fill(&mut self, step: u64, feeds: &mut Feeds, row: usize) {
+        let [x, y] = feeds.feeds.as_mut_slice() else { return };
+        let words = |feed: &mut StepFeed| row * feed.stride..row * feed.stride + feed.len;
+        let (at_x, at_y) = (words(x), words(y));
+        let (Some(inputs), Some(labels)) = (x.words.get_mut(at_x), y.words.get_mut(at_y)) else { return };
+        self.stream.fill(step, inputs, labels);
+        x.encoding.encode(inputs);
+        y.encoding.encode(labels);
+    }
+
+    fn position(&self, _: u64) -> SamplerPosition {
+        SamplerPosition::default()
+    }
+
+    fn fork(&self) -> Box<dyn BatchSource> {
+        Box::new(self.clone())
+    }
+}
+
+/// The batches of a run, with room for those that are queued at a time.
+pub(crate) struct Batches {
+    source: Box<dyn BatchSource>,
+    /// Room for a ring of steps.
+    feeds: Feeds,
+}
+
+impl Batches {
+    /// The batches of an experiment on its data. `step` begins at `position` in the order of samples.
+    ///
+    /// # Errors
+    /// When the position lies beyond the samples.
+    pub fn new(
+        (checked, data): (&Checked, &Dataset),
+        layout: &StateLayout,
+        (step, position): (u64, SamplerPosition),
+    ) -> Result<Self, UserError> {
+        let feeds = Feeds::new(checked, layout, layout.ring as usize);
+        Ok(Self { source: source(checked, data, (step, position))?, feeds })
+    }
+
+    /// Where in the order of samples a step begins.
+    pub fn position(&self, step: u64) -> SamplerPosition {
+        self.source.position(step)
+    }
+
+    /// Makes the batch of a step ready, in a row of those to be uploaded next.
+    pub fn fill(&mut self, step: u64, row: usize) {
+        self.source.fill(step, &mut self.feeds, row);
+    }
+
+    /// Queues what is ready in the first `steps` rows for the rings from `first_row` on.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub fn upload(&self, engine: &mut Engine, first_row: u32, steps: usize) -> Result<(), UserError> {
+        self.feeds.upload(engine, first_row, steps)
+    }
+
+    /// The batches of `steps` steps from `step` on, beside those of the run.
+    pub fn ahead(&self, checked: &Checked, layout: &StateLayout, step: u64, steps: usize) -> Feeds {
+        let (mut source, mut feeds) = (self.source.fork(), Feeds::new(checked, layout, steps));
+        for (row, step) in (0..steps).zip(step..) {
+            source.fill(step, &mut feeds, row);
+        }
+        feeds
+    }
+
+    /// The samples of one step as words, a field each: what an inspection of that step is fed with.
+    pub fn samples(&self, checked: &Checked, data: &Dataset, layout: &StateLayout, step: u64) -> Vec<(String, Vec<u32>)> {
+        let mut feeds = self.ahead(checked, layout, step, 1);
+        let fields = checked.feeds();
+        if data.stream.is_some() {
+            return fields.into_iter().enumerate().map(|(i, field)| (field.name, feeds.row(i, 0).to_vec())).collect();
+        }
+        let indices = feeds.row(0, 0).to_vec();
+        let of_field = |field: &FieldFeed| {
+            let column = data.train.field(&field.name)?;
+            let mut words: Vec<u32> = indices.iter().flat_map(|&i| column.row(i as usize)).collect();
+            field.encoding.encode(&mut words);
+            Some((field.name.clone(), words))
+        };
+        fields.iter().filter_map(of_field).collect()
+    }
+}
+
+fn source(
+    checked: &Checked,
+    data: &Dataset,
+    (step, position): (u64, SamplerPosition),
+) -> Result<Box<dyn BatchSource>, UserError> {
+    if let Some(stream) = &data.stream {
+        return Ok(Box::new(Streamed { stream: stream.clone() }));
+    }
+    let mut sampler = Sampler::new(checked.experiment.seed, data.train.len());
+    sampler.restore(position)?;
+    let (len, batch) = (data.train.len().max(1) as u64, checked.experiment.training.batch_size as u64);
+    let drawn = u64::from(position.epoch) * len + u64::from(position.index);
+    Ok(Box::new(Resident { sampler, len, batch, anchor: (step, drawn), next: step }))
+}

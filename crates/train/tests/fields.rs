@@ -1,0 +1,143 @@
+//! Data that is no table of rows: sequences with lengths, two inputs, and samples without end.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
+use downhill_data::Bundled;
+use downhill_model::{Experiment, presets};
+use downhill_protocol::{Event, Frame, MapSource, Watch};
+use downhill_train::{Session, ready};
+use serde_json::{Value, json};
+
+fn session(document: &Value) -> Session {
+    Session::new(Experiment::from_value(document).unwrap().experiment, &Bundled).unwrap()
+}
+
+fn preset(id: &str) -> Session {
+    let document: Value = serde_json::from_str(presets::find(id).unwrap().json).unwrap();
+    session(&document)
+}
+
+fn trained_to_the_end(id: &str) -> Session {
+    let mut session = preset(id);
+    session.set_pace(None);
+    session.start();
+    ready(session.run_until_rest()).unwrap();
+    session
+}
+
+fn metric(session: &Session, name: &str) -> f64 {
+    session.metrics().iter().find(|(n, _)| n == name).map_or(f64::NAN, |(_, value)| *value)
+}
+
+fn endless(data: &Value) -> Session {
+    session(&json!({
+        "version": 1, "seed": 9, "data": data, "view": { "pace": "max" },
+        "model": [{ "linear": { "out": 8 } }, "tanh", { "dropout": { "p": 0.1 } }, { "linear": { "out": "classes" } }],
+        "training": { "batch_size": 20, "eval_every": 1000 },
+    }))
+}
+
+fn losses(session: &mut Session, steps: u64) -> Vec<(u64, u32)> {
+    session.keep_losses();
+    session.step(steps);
+    ready(session.run_until_rest()).unwrap();
+    session.take_losses().into_iter().map(|(step, loss)| (step, loss.to_bits())).collect()
+}
+
+fn bits(session: &mut Session) -> Vec<u32> {
+    ready(session.parameters()).unwrap().into_iter().flat_map(|(_, _, values)| values).map(f32::to_bits).collect()
+}
+
+#[test]
+fn sequences_of_varying_length_are_learned_within_the_steps_of_their_preset() {
+    let session = trained_to_the_end("majority");
+    assert!(metric(&session, "validation_accuracy") >= 0.99, "{:?}", session.metrics());
+}
+
+#[test]
+fn two_inputs_are_learned_within_the_steps_of_their_preset() {
+    let session = trained_to_the_end("pairs");
+    assert!(metric(&session, "validation_accuracy") >= 0.97, "{:?}", session.metrics());
+}
+
+#[test]
+fn what_follows_a_sequence_changes_nothing() {
+    // The row of the padding token is zero, so that only a mean over too many steps would show it.
+    let mut document: Value = serde_json::from_str(presets::find("majority").unwrap().json).unwrap();
+    let mut loss = |longest: u32| {
+        document["data"] = json!({ "majority": { "min_length": 4, "max_length": longest } });
+        ready(session(&document).probe()).unwrap().into_iter().find(|(name, _)| name == "loss").unwrap().1[0]
+    };
+    // Sequences of exactly four tokens: with and without a place for more, which a length of four does not use.
+    assert!(loss(4).is_finite() && loss(40).is_finite());
+    let mut session = preset("majority");
+    let outputs = ready(session.probe()).unwrap();
+    let output = |name: &str| outputs.iter().find(|(n, _)| n == name).unwrap().1.clone();
+    let (vectors, means) = (output("model[0]"), output("model[1]"));
+    let (steps, width) = (16, 4);
+    for (row, mean) in vectors.chunks_exact(steps * width).zip(means.chunks_exact(width)) {
+        let length = row.chunks_exact(width).take_while(|vector| vector.iter().any(|v| *v != 0.0)).count();
+        assert!((3..=steps).contains(&length));
+        for (unit, mean) in mean.iter().enumerate() {
+            let sum: f32 = row.iter().skip(unit).step_by(width).sum();
+            assert!((sum / length as f32 - mean).abs() < 1e-5, "{length} steps");
+        }
+    }
+}
+
+#[test]
+fn predictions_of_several_inputs_reach_their_panel() {
+    for id in ["majority", "pairs", "digits"] {
+        let mut session = preset(id);
+        let source = MapSource::Validation { limit: 5 };
+        session.watch(Watch { panel: "p".to_string(), source, every_ms: 0.0 });
+        session.step(1);
+        ready(session.run_until_rest()).unwrap();
+        let shown = session.take_events().into_iter().any(|m| {
+            matches!(&m.header, Event::Frame { frame: Frame::Predictions { confusion, .. }, .. } if !m.array(*confusion).is_empty())
+        });
+        assert!(shown, "{id}");
+    }
+}
+
+#[test]
+fn endless_data_goes_on_bit_for_bit_after_a_snapshot() {
+    let data = json!({ "spirals": { "endless": true } });
+    let mut whole = endless(&data);
+    let all = losses(&mut whole, 40);
+    let mut first = endless(&data);
+    let mut parts = losses(&mut first, 17);
+    let mut second = Session::restore(&ready(first.snapshot()).unwrap(), &Bundled).unwrap();
+    parts.extend(losses(&mut second, 23));
+    assert_eq!(all, parts);
+    assert_eq!(bits(&mut whole), bits(&mut second));
+}
+
+#[test]
+fn endless_data_never_comes_twice_and_what_measures_stays() {
+    let mut endless = endless(&json!({ "spirals": { "endless": true, "samples": 40 } }));
+    let validation = endless.data().validation.clone();
+    // With a rate of zero the loss of a step is that of its samples alone: no two batches are alike, though only 28 samples are kept.
+    let mut document = endless.experiment().to_value();
+    document["optimizer"] = json!({ "sgd": { "lr": 0 } });
+    document["model"] = json!([{ "linear": { "out": "classes" } }]);
+    let mut still = session(&document);
+    let mut seen = losses(&mut still, 200).into_iter().map(|(_, loss)| loss).collect::<Vec<_>>();
+    seen.sort_unstable();
+    seen.dedup();
+    assert!(seen.len() > 195, "{} different losses", seen.len());
+    losses(&mut endless, 30);
+    assert_eq!(endless.data().validation, validation);
+}
+
+#[test]
+fn a_probe_sees_the_samples_of_the_next_step() {
+    for data in [json!({ "spirals": { "endless": true } }), json!("spirals"), json!({ "digits": {} })] {
+        let mut session = endless(&data);
+        losses(&mut session, 7);
+        let probed = ready(session.probe()).unwrap().into_iter().find(|(name, _)| name == "loss").unwrap().1[0];
+        let (_, trained) = losses(&mut session, 1)[0];
+        // The same sums, in the order of another plan.
+        assert!((probed - f32::from_bits(trained)).abs() <= 1e-5 * probed.abs(), "{data}");
+    }
+}
