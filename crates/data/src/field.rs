@@ -59,6 +59,14 @@ impl Column {
         }
     }
 
+    /// The bytes of rows of `width` values, four in a word with the first in the lowest bits; every row begins with a word. Nothing for values
+    /// that are no bytes.
+    pub fn packed(&self, width: usize) -> Vec<u32> {
+        let Column::U8 { bytes, .. } = self else { return Vec::new() };
+        let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
+        bytes.chunks(width.max(1)).flat_map(|row| row.chunks(4).map(word)).collect()
+    }
+
     /// The values of some rows of `width` values each.
     fn select(&self, rows: &[u32], width: usize) -> Column {
         fn pick<T: Copy>(values: &[T], rows: &[u32], width: usize) -> Vec<T> {
@@ -152,6 +160,14 @@ mod tests {
         assert_eq!(field.select(&[1]).numbers(0), [0.5, -0.25]);
         assert_eq!(field.column.words(3, 9), [(-0.25f32).to_bits()]);
         assert!(field.numbers(7).is_empty());
+    }
+
+    #[test]
+    fn rows_of_bytes_begin_with_a_word() {
+        let column = Column::U8 { bytes: vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10], scale: 1.0, shift: 0.0 };
+        assert_eq!(column.packed(5), [0x0403_0201, 5, 0x0908_0706, 10]);
+        assert_eq!(column.packed(2), [0x0201, 0x0403, 0x0605, 0x0807, 0x0a09]);
+        assert!(Column::U32(vec![1]).packed(1).is_empty());
     }
 
     #[test]

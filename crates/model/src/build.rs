@@ -261,9 +261,12 @@ impl Program<'_> {
     /// Gives layers the samples that `indices` names; returns their targets.
     fn rows_of(&self, cx: &mut Builder, split: Split, indices: Value) -> Result<Value, OpError> {
         self.each_field(cx, true, |cx, field| {
-            let table =
-                cx.graph.new_feed(format!("{}.{}", split.name(), field.name), field.ty(self.samples), FeedKind::Resident)?;
-            cx.graph.index_select(table, indices)
+            let table = cx.graph.new_feed(
+                format!("{}.{}", split.name(), field.name),
+                field.table_ty(self.samples),
+                FeedKind::Resident,
+            )?;
+            field.select(&mut cx.graph, table, indices)
         })
     }
 

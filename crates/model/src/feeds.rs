@@ -1,6 +1,9 @@
 //! From the fields of the data to the feeds of a program: which there are, of what type, and how their words are written. The words
 //! themselves are whoever's trains; nothing is copied here.
 
+use downhill_data::Column;
+use downhill_graph::ops::Table;
+use downhill_graph::{Graph, OpError, Value};
 use downhill_tensor::{Shape, TensorTy};
 
 use crate::check::Checked;
@@ -42,6 +45,8 @@ pub struct FieldFeed {
     pub target: bool,
     /// How its values are written.
     pub encoding: Encoding,
+    /// Factor and summand, where the samples that lie beside a program are bytes.
+    bytes: Option<(f32, f32)>,
     sample: TensorTy,
 }
 
@@ -51,10 +56,36 @@ impl FieldFeed {
         self.sample.shape.numel()
     }
 
-    /// The type of the feed for so many samples.
+    /// The type of a feed that is given so many samples.
     pub fn ty(&self, rows: usize) -> TensorTy {
         let shape = std::iter::once(rows).chain(self.sample.shape.iter().copied()).collect();
         TensorTy { shape, dtype: self.sample.dtype }
+    }
+
+    /// The type of the feed that keeps all of so many samples: bytes stay bytes there, four in a word.
+    pub fn table_ty(&self, samples: usize) -> TensorTy {
+        if self.bytes.is_some() { TensorTy::u32([samples, self.width().div_ceil(4)]) } else { self.ty(samples) }
+    }
+
+    /// The words of that feed.
+    pub fn table(&self, column: &Column) -> Vec<u32> {
+        if self.bytes.is_some() {
+            return column.packed(self.width());
+        }
+        let mut words = column.words(0, usize::MAX);
+        self.encoding.encode(&mut words);
+        words
+    }
+
+    /// Samples out of that feed.
+    pub(crate) fn select(&self, graph: &mut Graph, table: Value, indices: Value) -> Result<Value, OpError> {
+        match self.bytes {
+            None => graph.index_select(table, indices),
+            Some((scale, shift)) => {
+                let entry = self.sample.shape.clone();
+                graph.index_select_from(Table::Bytes { entry, scale, shift }, table, indices)
+            }
+        }
     }
 }
 
@@ -64,11 +95,13 @@ impl Checked {
         let mut feeds = Vec::new();
         for input in &self.signature.inputs {
             let sample = TensorTy { shape: Shape::from(input.port.shape.as_slice()), dtype: input.port.dtype };
-            feeds.push(FieldFeed { name: input.name.clone(), target: false, encoding: Encoding::Same, sample });
+            let (name, bytes) = (input.name.clone(), input.bytes);
+            feeds.push(FieldFeed { name, target: false, encoding: Encoding::Same, bytes, sample });
             if let Some(name) = &input.port.lengths {
                 // One column, so that it stands beside a row of steps.
                 let sample = TensorTy::f32([1]);
-                feeds.push(FieldFeed { name: name.clone(), target: false, encoding: Encoding::Numbers, sample });
+                let (name, encoding) = (name.clone(), Encoding::Numbers);
+                feeds.push(FieldFeed { name, target: false, encoding, bytes: None, sample });
             }
         }
         let (encoding, sample) = match self.targets {
@@ -76,7 +109,7 @@ impl Checked {
             Targets::Binary { first } => (Encoding::Binary { first }, TensorTy::f32([1])),
             Targets::Values => (Encoding::Same, TensorTy::f32([self.signature.outputs])),
         };
-        feeds.push(FieldFeed { name: downhill_data::TARGET.to_string(), target: true, encoding, sample });
+        feeds.push(FieldFeed { name: downhill_data::TARGET.to_string(), target: true, encoding, bytes: None, sample });
         feeds
     }
 }

@@ -1,5 +1,6 @@
 //! What a model needs to know of its data before there is any: its inputs, what is to be predicted, and how many samples there are.
 
+use downhill_data::sources::Digits;
 use downhill_data::{Column, Dataset, Field, INPUT, NoAssets, Source};
 use downhill_tensor::{Dtype, UserError};
 
@@ -25,16 +26,18 @@ impl Task {
 }
 
 /// A field of the data that the network is given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Input {
     /// Name of the field.
     pub name: String,
     /// What one sample is there.
     pub port: Port,
+    /// Factor and summand of the numbers, where they are kept as bytes.
+    pub bytes: Option<(f32, f32)>,
 }
 
 /// What a model needs to know of its data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
     /// What the network is given, the first where it begins; never empty.
     pub inputs: Vec<Input>,
@@ -68,11 +71,12 @@ impl Signature {
     /// # Errors
     /// When the source cannot be built, or reads a file of the user's own.
     pub fn of(source: &Source) -> Result<Self, UserError> {
-        let (samples, features, classes, validation) = match source {
-            Source::Digits(digits) => (1797, 64, 10, digits.validation),
-            Source::Iris(iris) => (150, 4, 3, iris.validation),
-            Source::Wine(wine) => (178, 13, 3, wine.validation),
-            Source::BreastCancer(cancer) => (569, 30, 2, cancer.validation),
+        let numbers = Column::F32(Vec::new());
+        let (samples, (features, column), classes, validation) = match source {
+            Source::Digits(digits) => (1797, (64, Digits::PIXELS), 10, digits.validation),
+            Source::Iris(iris) => (150, (4, numbers), 3, iris.validation),
+            Source::Wine(wine) => (178, (13, numbers), 3, wine.validation),
+            Source::BreastCancer(cancer) => (569, (30, numbers), 2, cancer.validation),
             generated => {
                 let data = generated.build(0, &NoAssets).map_err(|e| e.under(source.name()).under("data"))?;
                 return Ok(Self::from_dataset(&data));
@@ -80,7 +84,7 @@ impl Signature {
         };
         let held_out = (f64::from(samples) * validation) as usize;
         Ok(Self {
-            inputs: vec![input(&Field::new(INPUT, [features], Column::F32(Vec::new())))],
+            inputs: vec![input(&Field::new(INPUT, [features], column))],
             task: Task::Classification,
             outputs: classes,
             train: (samples as usize).saturating_sub(held_out).max(1),
@@ -107,5 +111,9 @@ fn input(field: &Field) -> Input {
         vocabulary: field.vocabulary.filter(|_| field.column.dtype() == Dtype::U32),
         lengths: field.lengths.clone(),
     };
-    Input { name: field.name.clone(), port }
+    let bytes = match field.column {
+        Column::U8 { scale, shift, .. } => Some((scale, shift)),
+        Column::F32(_) | Column::U32(_) => None,
+    };
+    Input { name: field.name.clone(), port, bytes }
 }

@@ -49,8 +49,8 @@ impl Trainer {
             "weights" => weights.to_vec(),
             _ if feed.name.starts_with(POSITIONS) => (0..feed.ty.shape.numel()).map(|i| i as f64).collect(),
             field => {
-                let mut words = table.field(field).unwrap().column.words(0, usize::MAX);
-                self.checked.feeds().iter().find(|f| f.name == field).unwrap().encoding.encode(&mut words);
+                let feeds = self.checked.feeds();
+                let words = feeds.iter().find(|f| f.name == field).unwrap().table(&table.field(field).unwrap().column);
                 let float = feed.ty.dtype == Dtype::F32;
                 words.into_iter().map(|w| if float { f64::from(f32::from_bits(w)) } else { f64::from(w) }).collect()
             }

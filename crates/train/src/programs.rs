@@ -163,11 +163,7 @@ pub(crate) fn place_data(engine: &mut Engine, data: &Dataset, checked: &Checked)
             match (column, field.encoding) {
                 (Column::F32(values), Encoding::Same) => engine.feed(&name, 0, bytemuck::cast_slice(values))?,
                 (Column::U32(words), Encoding::Same) => engine.feed(&name, 0, words)?,
-                _ => {
-                    let mut words = column.words(0, usize::MAX);
-                    field.encoding.encode(&mut words);
-                    engine.feed(&name, 0, &words)?;
-                }
+                _ => engine.feed(&name, 0, &field.table(column))?,
             }
         }
     }

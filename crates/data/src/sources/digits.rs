@@ -26,6 +26,11 @@ fields! {
     }
 }
 
+impl Digits {
+    /// How a pixel is read from its byte; no pixels.
+    pub const PIXELS: Column = Column::U8 { bytes: Vec::new(), scale: 1.0 / INK as f32, shift: 0.0 };
+}
+
 impl Generate for Digits {
     fn needs(&self) -> Option<&str> {
         Some(FILE)

@@ -26,7 +26,7 @@ impl Network {
             "training": { "batch_size": batch },
         });
         let experiment = Experiment::from_value(&experiment).expect("it is valid").experiment;
-        let inputs = vec![Input { name: "x".to_string(), port: Port::numbers([features]) }];
+        let inputs = vec![Input { name: "x".to_string(), port: Port::numbers([features]), bytes: None }];
         let signature = Signature { inputs, task, outputs, train: 8 * batch, validation: 0, streamed: false };
         let checked = check(experiment, signature).expect("shapes fit");
         let graph = build(&checked, &ProgramKind::Train { batch }).expect("shapes fit");
