@@ -159,7 +159,7 @@ pub const INPUT: &str = "x";
 pub const TARGET: &str = "y";
 
 /// A data set, ready to train on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Dataset {
     /// What is to be predicted.
     pub task: Task,

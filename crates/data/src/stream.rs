@@ -1,41 +1,37 @@
 //! Endless data: batch after batch of new samples, each drawn from the seed and the number of its step alone, so that a run can go on from
 //! any step bit for bit. It holds no samples; a [`Dataset`](crate::Dataset) with a stream keeps some to look at and to measure with.
 
-use downhill_tensor::rng::{self, Rng};
+use std::fmt;
+use std::rc::Rc;
 
-use crate::features::Feature;
-use crate::sources::Source;
+/// What draws the samples of an endless source.
+pub(crate) trait Draw {
+    /// Draws a batch: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows. Allocates nothing.
+    fn draw(&self, seed: u32, step: u64, x: &mut [u32], y: &mut [u32]);
+}
 
 /// Where the batches of an endless source come from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct Stream {
-    pub(crate) source: Source,
-    pub(crate) seed: u32,
+    source: Rc<dyn Draw>,
+    seed: u32,
 }
 
 impl Stream {
+    /// The batches that a source draws from a seed.
+    pub(crate) fn new(source: Rc<dyn Draw>, seed: u32) -> Self {
+        Self { source, seed }
+    }
+
     /// Draws the batch of a step: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows. Allocates nothing.
     pub fn fill(&self, step: u64, x: &mut [u32], y: &mut [u32]) {
-        let Some(source) = self.source.planar() else { return };
-        let common = source.common();
-        let classes = source.classes();
-        let rarer = (1.0 - common.imbalance) * f64::from(classes.saturating_sub(1));
-        let mut rng = Rng::new(self.seed, rng::Stream::Batches, step as u32);
-        for (row, label) in x.chunks_exact_mut(common.features.len().max(1)).zip(y) {
-            // The first class has a weight of 1, all others together one of `rarer`.
-            let at = rng.uniform() * (1.0 + rarer);
-            let class = if at < 1.0 { 0 } else { 1 + ((at - 1.0) / (1.0 - common.imbalance)) as u32 };
-            *label = class.min(classes.saturating_sub(1));
-            let [px, py] = source.point(*label, &mut rng);
-            let (px, py) = (px + common.noise * rng.normal(), py + common.noise * rng.normal());
-            write(row, common.features, px as f32, py as f32);
-        }
+        self.source.draw(self.seed, step, x, y);
     }
 }
 
-fn write(row: &mut [u32], features: &[Feature], x: f32, y: f32) {
-    for (word, feature) in row.iter_mut().zip(features) {
-        *word = feature.of_point(x, y).to_bits();
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({})", self.seed)
     }
 }
 
@@ -44,7 +40,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::NoAssets;
+    use crate::{NoAssets, Source};
 
     fn stream(fields: serde_json::Value) -> Stream {
         let source = Source::from_json("spirals", &fields).unwrap();

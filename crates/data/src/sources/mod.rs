@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use crate::assets::{Assets, NoAssets};
 use crate::dataset::Dataset;
 use crate::spec::{self, Spec};
-use crate::stream::Stream;
 
 /// What every source can do, whatever its fields.
 trait Generate {
@@ -19,11 +18,6 @@ trait Generate {
 
     /// The file it reads, if any.
     fn needs(&self) -> Option<&str> {
-        None
-    }
-
-    /// What draws its samples one by one, where they are points of the plane that are generated.
-    fn planar(&self) -> Option<&dyn planar::Planar> {
         None
     }
 
@@ -98,26 +92,15 @@ macro_rules! sources {
                 }
             }
 
-            /// What draws its samples one by one, where they are points of the plane that are generated.
-            pub(crate) fn planar(&self) -> Option<&dyn planar::Planar> {
-                match self {
-                    $(Source::$variant(source) => source.planar(),)*
-                }
-            }
-
             /// Makes the data set of `seed`: the same bits every time and everywhere.
             ///
             /// # Errors
             /// Of a field out of range, a file that is missing or cannot be read, or data with nothing to learn.
             pub fn build(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
                 spec::validate(self.spec(), Self::schema(self.name()))?;
-                let mut set = match self {
+                match self {
                     $(Source::$variant(source) => source.generate(seed, assets),)*
-                }?;
-                if self.planar().is_some_and(|source| source.common().endless) {
-                    set.stream = Some(Stream { source: self.clone(), seed });
                 }
-                Ok(set)
             }
         }
     };

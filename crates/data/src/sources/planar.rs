@@ -1,11 +1,14 @@
 //! What all sources of labelled points in the plane share: the common fields, how samples are dealt to classes, and the noise.
 
+use std::rc::Rc;
+
 use downhill_tensor::UserError;
-use downhill_tensor::rng::{Rng, Stream};
+use downhill_tensor::rng::{self, Rng};
 
 use crate::dataset::{Dataset, Plane, Samples, Task};
 use crate::features::Feature;
 use crate::field::Column;
+use crate::stream::{Draw, Stream};
 
 /// The fields every planar source has.
 pub(crate) struct Common<'a> {
@@ -14,8 +17,6 @@ pub(crate) struct Common<'a> {
     pub imbalance: f64,
     pub validation: f64,
     pub features: &'a [Feature],
-    /// Whether every training step takes new samples.
-    pub endless: bool,
 }
 
 /// Access to the common fields; written by [`planar!`].
@@ -85,7 +86,6 @@ macro_rules! planar {
                     imbalance: self.imbalance,
                     validation: self.validation,
                     features: &self.features,
-                    endless: self.endless,
                 }
             }
         }
@@ -93,16 +93,13 @@ macro_rules! planar {
         impl $crate::sources::Generate for $name {
             const PLANAR: bool = true;
 
-            fn planar(&self) -> Option<&dyn $crate::sources::planar::Planar> {
-                Some(self)
-            }
-
             fn generate(
                 &self,
                 seed: u32,
                 _: &dyn $crate::Assets,
             ) -> Result<$crate::Dataset, downhill_tensor::UserError> {
-                $crate::sources::planar::generate(self, seed)
+                let set = $crate::sources::planar::generate(self, seed)?;
+                Ok(if self.endless { $crate::sources::planar::stream(set, std::rc::Rc::new(self.clone()), seed) } else { set })
             }
         }
     };
@@ -117,14 +114,41 @@ pub(crate) fn generate(source: &dyn Planar, seed: u32) -> Result<Dataset, UserEr
     let mut points = Vec::with_capacity(2 * classes.len());
     for (&class, i) in classes.iter().zip(0u32..) {
         // Position and noise of a sample have a sequence each, so that more noise moves points without dealing new ones.
-        let [x, y] = source.point(class, &mut Rng::new(seed, Stream::Data, 2 * i));
-        let mut noise = Rng::new(seed, Stream::Data, 2 * i + 1);
+        let [x, y] = source.point(class, &mut Rng::new(seed, rng::Stream::Data, 2 * i));
+        let mut noise = Rng::new(seed, rng::Stream::Data, 2 * i + 1);
         points.push((x + common.noise * noise.normal()) as f32);
         points.push((y + common.noise * noise.normal()) as f32);
     }
     let names = (0..source.classes()).map(class_name).collect();
     let licence = "Generated from the seed; free to use.";
     finish(points, classes, names, common.features, (source.description(), licence), (common.validation, seed))
+}
+
+/// The same set, of which every training step takes new samples.
+pub(crate) fn stream(set: Dataset, source: Rc<dyn Planar>, seed: u32) -> Dataset {
+    Dataset { stream: Some(Stream::new(Rc::new(Endless(source)), seed)), ..set }
+}
+
+/// Points drawn batch by batch.
+struct Endless(Rc<dyn Planar>);
+
+impl Draw for Endless {
+    fn draw(&self, seed: u32, step: u64, x: &mut [u32], y: &mut [u32]) {
+        let (common, classes) = (self.0.common(), self.0.classes());
+        let rarer = (1.0 - common.imbalance) * f64::from(classes.saturating_sub(1));
+        let mut rng = Rng::new(seed, rng::Stream::Batches, step as u32);
+        for (row, label) in x.chunks_exact_mut(common.features.len().max(1)).zip(y) {
+            // The first class has a weight of 1, all others together one of `rarer`.
+            let at = rng.uniform() * (1.0 + rarer);
+            let class = if at < 1.0 { 0 } else { 1 + ((at - 1.0) / (1.0 - common.imbalance)) as u32 };
+            *label = class.min(classes.saturating_sub(1));
+            let [px, py] = self.0.point(*label, &mut rng);
+            let (px, py) = ((px + common.noise * rng.normal()) as f32, (py + common.noise * rng.normal()) as f32);
+            for (word, feature) in row.iter_mut().zip(common.features) {
+                *word = feature.of_point(px, py).to_bits();
+            }
+        }
+    }
 }
 
 /// The data set of points `[samples, 2]` with their classes.
