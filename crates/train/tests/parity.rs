@@ -34,10 +34,13 @@ fixtures![
     "adamw_penalties",
     "bce_rmsprop_step",
     "classification_adam",
+    "endless_batches",
     "huber_sgd_linear",
     "l1_adam_penalties",
     "mse_classes_rmsprop_cosine",
     "regression_sgd",
+    "sequences_with_lengths",
+    "two_inputs_wired",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.
