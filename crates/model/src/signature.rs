@@ -4,7 +4,7 @@ use downhill_data::sources::Digits;
 use downhill_data::{Column, Dataset, Field, INPUT, NoAssets, Source};
 use downhill_tensor::{Dtype, UserError};
 
-use crate::layers::Port;
+use crate::port::Port;
 
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use downhill_tensor::{Dtype, Shape, TensorTy, UserError};
 use super::Layer;
 use super::init::Draw;
 use super::size::{Size, Word};
+pub(crate) use crate::port::{Port, times};
 use crate::registry::MAX_LAYERS;
 use crate::signature::{Signature, Task};
 
@@ -146,34 +147,6 @@ impl<T: SimpleLayer> LayerDef for T {
 /// What comes before a layer: its first input.
 pub(crate) fn first<T>(inputs: &[T]) -> &T {
     inputs.first().expect("every layer has something before it")
-}
-
-/// What stands between two layers: the type of one sample, without the batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Port {
-    /// Dimensions.
-    pub shape: Vec<usize>,
-    /// Numbers, or whole numbers such as tokens.
-    pub dtype: Dtype,
-    /// Whole numbers are below this.
-    pub vocabulary: Option<usize>,
-    /// The field with the number of steps that count of the first dimension; what follows them is padding.
-    pub lengths: Option<String>,
-}
-
-impl Port {
-    /// Numbers of this shape.
-    pub fn numbers(shape: impl Into<Vec<usize>>) -> Self {
-        Self { shape: shape.into(), dtype: Dtype::F32, vocabulary: None, lengths: None }
-    }
-}
-
-impl std::fmt::Display for Port {
-    /// `16×7×7`, or `24 tokens`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&times(&self.shape))?;
-        if self.dtype == Dtype::F32 { Ok(()) } else { f.write_str(" tokens") }
-    }
 }
 
 /// What a layer says about itself for given inputs.
@@ -459,14 +432,6 @@ fn join(scope: &str, i: usize) -> String {
 /// Number of elements; saturates.
 pub(crate) fn elements(shape: &[usize]) -> u64 {
     shape.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64))
-}
-
-/// A shape as a person writes it: `16×7×7`.
-pub(crate) fn times(shape: &[usize]) -> String {
-    if shape.is_empty() {
-        return "a single number".to_string();
-    }
-    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×")
 }
 
 /// A large number as a person reads it: `12.3 million`.

@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 
 pub use activation::{Elu, Gelu, GeluApproximation, Hardtanh, LeakyRelu, Mish, Relu, Sigmoid, Silu, Sin, Softplus, Tanh};
 pub use concat::Concat;
-pub use def::{POSITIONS, Port};
+pub use def::POSITIONS;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
