@@ -226,12 +226,7 @@ impl Program<'_> {
     }
 
     /// Everything that the forward pass gave, by name; the answer only where it is asked for.
-    fn named(
-        &self,
-        cx: &mut Builder,
-        prediction: Value,
-        tensors: &[String],
-    ) -> Result<BTreeMap<String, Value>, OpError> {
+    fn named(&self, cx: &mut Builder, prediction: Value, tensors: &[String]) -> Result<BTreeMap<String, Value>, OpError> {
         let mut named: BTreeMap<String, Value> = std::mem::take(&mut cx.activations).into_iter().collect();
         named.insert("input".to_string(), cx.field(&self.signature.first().name)?);
         if tensors.iter().any(|name| name == "output") {
