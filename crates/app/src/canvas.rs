@@ -1,5 +1,6 @@
 //! Small help for painting: contexts, pixels, sizes.
 
+use crate::plot::colour::{Palette, css};
 use crate::reactive::{RwSignal, effect};
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -67,4 +68,16 @@ pub fn size_of(element: &web_sys::Element) -> RwSignal<u32> {
         });
     }
     changed
+}
+
+/// A point of the data: filled for what it learns from, a ring for what was held out.
+pub fn dot(context: &CanvasRenderingContext2d, palette: &Palette, (x, y): (f64, f64), class: f32, radius: f64, filled: bool) {
+    let (ink, ground) = (css(palette.class(class as usize), 1.0), css(palette.panel, 1.0));
+    context.begin_path();
+    let _ = context.arc(x, y, radius, 0.0, std::f64::consts::TAU);
+    context.set_fill_style_str(if filled { &ink } else { &ground });
+    context.set_stroke_style_str(if filled { &ground } else { &ink });
+    context.set_line_width(if filled { 0.8 } else { 1.2 });
+    context.fill();
+    context.stroke();
 }

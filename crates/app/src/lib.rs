@@ -33,4 +33,9 @@ pub mod state;
 #[cfg(target_arch = "wasm32")]
 mod theme;
 #[cfg(target_arch = "wasm32")]
+pub mod views;
+pub mod watches;
+#[cfg(target_arch = "wasm32")]
+mod watching;
+#[cfg(target_arch = "wasm32")]
 mod worker;

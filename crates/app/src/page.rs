@@ -10,6 +10,7 @@ use crate::panels::{
 };
 use crate::reactive::RwSignal;
 use crate::state::Lab;
+use crate::views::Views;
 use crate::{api, opening, theme};
 
 /// Starts the page in the shell's `#app`.
@@ -22,16 +23,22 @@ pub fn start() {
     if let Some(poster) = document().get_element_by_id("poster") {
         poster.remove();
     }
-    mount_to(host, LabPage).forget();
+    mount_to(host, || view! { <LabPage/> }).forget();
 }
 
 /// The page.
 #[component]
-pub fn LabPage() -> impl IntoView {
+pub fn LabPage(
+    /// The pictures it has to choose from.
+    #[prop(optional)]
+    views: Views,
+) -> impl IntoView {
     let lab = Lab::new();
     provide_context(lab);
+    provide_context(views);
     theme::follow(lab);
     lab.connect();
+    lab.follow_chosen();
     let (doc, complaint) = opening::from_address();
     lab.open(doc);
     if let Some(text) = complaint {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, Frame, GpuState, Message, PROTOCOL, RunInfo};
+use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, GpuState, Message, PROTOCOL, RunInfo, View, stat};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use crate::plot::series::GRADIENT;
-use crate::state::{Lab, Mark, Shown};
+use crate::state::{Lab, Mark};
+use crate::watches::{Answer, Watches};
 use crate::worker::Link;
 
 impl Lab {
@@ -50,17 +51,20 @@ impl Lab {
                     self.schedule();
                 }
             }
-            Event::Frame { run, step, panel, frame } => {
-                if let Frame::Stats { rows } = &frame {
-                    self.note_gradients(run, step, rows);
-                }
-                let shown = Shown { run, step, message: Message { header: frame, arrays, blobs } };
+            Event::Answer { run, step, key, tensors } => {
+                let answer = Answer { run, step, tensors, arrays };
+                self.note_gradients(&answer);
                 self.inbox.update_value(|inbox| {
-                    inbox.frames.insert(panel, Arc::new(shown));
+                    inbox.answers.insert(key, Arc::new(answer));
                 });
                 self.schedule();
             }
-            Event::Predicted { prediction, .. } => self.predicted.set(Some(prediction)),
+            Event::Unanswered { run, watch, error } => {
+                let current = self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == run));
+                if current && self.watches.with_value(|watches| watches.is_current(&watch)) {
+                    self.tell(true, error.to_string());
+                }
+            }
             Event::Diverged(divergence) => {
                 self.wanted.set(false);
                 self.diverged.set(Some(divergence));
@@ -89,15 +93,17 @@ impl Lab {
         }
     }
 
-    /// Keeps the norms of the layers' gradients as curves, on screen or not.
-    fn note_gradients(self, run: u32, step: u64, rows: &[(String, Vec<(String, f64)>)]) {
-        if self.info.with_untracked(|i| i.as_ref().is_none_or(|i| i.run != run)) {
+    /// Keeps the norms of gradients as curves, on screen or not.
+    fn note_gradients(self, answer: &Answer) {
+        let norms = answer.tensors.iter().filter(|t| t.query.view == View::Stats && t.query.name.starts_with(GRADIENT));
+        let mut norms = norms.peekable();
+        if norms.peek().is_none() || self.info.with_untracked(|i| i.as_ref().is_none_or(|i| i.run != answer.run)) {
             return;
         }
         self.curves.update_value(|curves| {
-            for (name, values) in rows.iter().filter(|r| r.0.ends_with("weight")) {
-                if let Some((_, norm)) = values.iter().find(|v| v.0 == "grad_norm") {
-                    curves.note(format!("{GRADIENT}{name}"), step as f64, *norm);
+            for tensor in norms {
+                if let Some(norm) = answer.find(&tensor.query).and_then(|numbers| stat(numbers.data, "norm")) {
+                    curves.note(tensor.query.name.clone(), answer.step as f64, norm);
                 }
             }
         });
@@ -188,11 +194,10 @@ impl Lab {
             self.begin(same);
             self.inbox.update_value(|inbox| inbox.edit = None);
         }
-        if before.as_ref().is_some_and(|b| b.data.features != info.data.features) {
+        if before.as_ref().is_some_and(|b| b.data.features != info.data.features || b.data.inputs != info.data.inputs) {
             // What is on show, or about to be, was made of other inputs.
-            self.inbox.update_value(|inbox| inbox.frames.clear());
-            self.frames.clear();
-            self.sample.set(None);
+            self.forget_answers();
+            self.chosen.set(None);
         }
         if before.is_none_or(|b| b.program != info.program) {
             self.profiled.set(None);
@@ -215,7 +220,8 @@ impl Lab {
         if new_run {
             let steps_per_second = self.draft.with_untracked(Self::pace_of);
             link.send(Command::Pace { steps_per_second });
-            link.renew_watches();
+            self.watches.update_value(Watches::renew);
+            self.tell_watches();
         }
         if self.wanted.get_untracked() && self.diverged.with_untracked(Option::is_none) {
             link.send(Command::Start);
@@ -231,9 +237,9 @@ impl Lab {
     }
 
     fn flush(self) {
-        let Some((frames, status, curves)) = self.inbox.try_update_value(|inbox| {
+        let Some((answers, status, curves)) = self.inbox.try_update_value(|inbox| {
             inbox.scheduled = false;
-            (std::mem::take(&mut inbox.frames), inbox.status.take(), std::mem::take(&mut inbox.curves))
+            (std::mem::take(&mut inbox.answers), inbox.status.take(), std::mem::take(&mut inbox.curves))
         }) else {
             return;
         };
@@ -241,9 +247,9 @@ impl Lab {
         if let Some(status) = status {
             self.status.set(status);
         }
-        for (panel, shown) in frames {
-            if let Some(latest) = self.frames.of(&panel).filter(|_| Some(shown.run) == run) {
-                latest.set(Some(shown));
+        for (key, answer) in answers {
+            if Some(answer.run) == run {
+                self.hand_out(key, &answer);
             }
         }
         if curves {
@@ -294,6 +300,7 @@ impl Lab {
             .unwrap_or_default();
         let Some(link) = self.link.get_value() else { return };
         link.restart();
+        self.watches.update_value(Watches::close);
         self.measuring.set(None);
         crate::api::abandoned(self, message);
         let choice = match self.backends.get_untracked() {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use downhill_model::{Experiment, Pace};
 use downhill_protocol::{
-    Backends, Choice, Command, Comparison, DataInfo, Divergence, Frame, Message, Prediction, ProfileReport, RunInfo, Status,
-    Watch,
+    Backends, Choice, Command, Comparison, DataInfo, Divergence, Input, Part, ProfileReport, RunInfo, Status,
 };
 use downhill_tensor::UserError;
 use leptos::prelude::*;
@@ -17,65 +16,27 @@ use crate::document;
 use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::{Curve, Curves};
 use crate::reactive::RwSignal;
+use crate::watches::{Answer, Watches};
 use crate::worker::Link;
 
-/// A frame as a panel gets it.
-#[derive(Debug)]
-pub struct Shown {
-    /// Run.
-    pub run: u32,
-    /// Step it shows.
-    pub step: u64,
-    /// The data, with its arrays.
-    pub message: Message<Frame>,
+/// The newest answer to what a view asks for.
+pub type Answers = RwSignal<Option<Arc<Answer>>>;
+
+/// The sample that all views show running through the network.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chosen {
+    /// One of the held-out samples, by its place; of those learned from where none are held out.
+    HeldOut(u32),
+    /// Drawn, typed or pointed at: the raw values of every input.
+    Given(Vec<Vec<f32>>),
 }
 
-/// The newest frame of a panel.
-pub type Latest = RwSignal<Option<Arc<Shown>>>;
-
-/// Newest frames, one signal per panel.
-#[derive(Clone, Copy)]
-pub struct Frames {
-    /// Every unit over the plane.
-    pub maps: Latest,
-    /// The output over the plane, finer.
-    pub boundary: Latest,
-    /// The output along a line.
-    pub curve: Latest,
-    /// All parameters.
-    pub weights: Latest,
-    /// Statistics per layer.
-    pub stats: Latest,
-    /// Predictions on validation samples.
-    pub validation: Latest,
-    /// Activations for one input.
-    pub draft: Latest,
-}
-
-impl Frames {
-    fn new() -> Self {
-        let new = || RwSignal::new(None);
-        Self { maps: new(), boundary: new(), curve: new(), weights: new(), stats: new(), validation: new(), draft: new() }
-    }
-
-    /// The signal of a panel by the name its watch carries.
-    pub fn of(&self, panel: &str) -> Option<Latest> {
-        Some(match panel {
-            "maps" => self.maps,
-            "boundary" => self.boundary,
-            "curve" => self.curve,
-            "weights" => self.weights,
-            "stats" => self.stats,
-            "validation" => self.validation,
-            "draft" => self.draft,
-            _ => return None,
-        })
-    }
-
-    /// Takes everything off the screen.
-    pub fn clear(&self) {
-        for latest in [self.maps, self.boundary, self.curve, self.weights, self.stats, self.validation, self.draft] {
-            latest.set(None);
+impl Chosen {
+    /// As the worker understands it.
+    pub fn input(&self) -> Input {
+        match self {
+            Chosen::HeldOut(row) => Input::Samples { part: Part::Validation, rows: Some(vec![*row]) },
+            Chosen::Given(values) => Input::Given(values.clone()),
         }
     }
 }
@@ -105,10 +66,12 @@ pub struct Mark {
 /// What arrived since the last animation frame, and what needs no signal.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    pub frames: HashMap<String, Arc<Shown>>,
+    pub answers: HashMap<u32, Arc<Answer>>,
     pub status: Option<Status>,
     pub curves: bool,
     pub scheduled: bool,
+    /// Whether the worker is about to be told what is watched.
+    pub telling: bool,
     pub loading: Option<(u32, String)>,
     pub waiting: Option<(String, bool)>,
     pub edit: Option<String>,
@@ -150,8 +113,6 @@ pub struct Lab {
     pub diverged: RwSignal<Option<Divergence>>,
     /// Whether the experiment's steps are done.
     pub finished: RwSignal<bool>,
-    /// Newest frames.
-    pub frames: Frames,
     /// The curves; [`Lab::curves_changed`] says when to look.
     pub curves: StoredValue<Curves>,
     /// Counts up when curves changed, at most once a frame.
@@ -180,12 +141,12 @@ pub struct Lab {
     pub palette: RwSignal<Arc<Palette>>,
     /// The diverging scale in steps, see [`Palette::ramp`].
     pub ramp: RwSignal<Arc<Vec<Rgb>>>,
-    /// Answer to the last [`Command::Predict`].
-    pub predicted: RwSignal<Option<Prediction>>,
-    /// The input the network is shown where its input is no plane: raw values.
-    pub sample: RwSignal<Option<Vec<f32>>>,
+    /// The sample that all views show running through the network.
+    pub chosen: RwSignal<Option<Chosen>>,
     /// Counts up when another document takes the place of the one on screen.
     pub opened: RwSignal<u32>,
+    /// What is watched, and who reads it.
+    pub(crate) watches: StoredValue<Watches<Answers>, LocalStorage>,
     pub(crate) inbox: StoredValue<Inbox, LocalStorage>,
     pub(crate) link: StoredValue<Option<Link>, LocalStorage>,
 }
@@ -202,7 +163,6 @@ impl Lab {
             wanted: RwSignal::new(true),
             diverged: RwSignal::new(None),
             finished: RwSignal::new(false),
-            frames: Frames::new(),
             curves: StoredValue::new(Curves::default()),
             curves_changed: RwSignal::new(0),
             ghost: StoredValue::new(None),
@@ -217,9 +177,9 @@ impl Lab {
             tab: RwSignal::new("Charts"),
             palette: RwSignal::new(Arc::default()),
             ramp: RwSignal::new(Arc::default()),
-            predicted: RwSignal::new(None),
-            sample: RwSignal::new(None),
+            chosen: RwSignal::new(None),
             opened: RwSignal::new(0),
+            watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
             link: StoredValue::new_local(None),
         }
@@ -320,7 +280,7 @@ impl Lab {
     pub fn open(&self, doc: Value) {
         self.draft.set(doc);
         self.diverged.set(None);
-        self.sample.set(None);
+        self.chosen.set(None);
         self.opened.update(|n| *n += 1);
         self.submit(true);
     }
@@ -374,7 +334,7 @@ impl Lab {
         self.marks.set(Vec::new());
         self.diverged.set(None);
         self.finished.set(false);
-        self.frames.clear();
+        self.forget_answers();
     }
 
     /// Tells something; only the newest few stay.
@@ -405,15 +365,6 @@ impl Lab {
             };
             set_timeout(forget, std::time::Duration::from_secs(8));
         }
-    }
-
-    /// Watches for as long as the calling component is on screen.
-    pub fn watch(&self, watch: Watch) {
-        let (link, panel) = (self.link, watch.panel.clone());
-        link.with_value(|l| l.as_ref().inspect(|l| l.watch(watch)).is_some());
-        on_cleanup(move || {
-            let _ = link.try_with_value(|l| l.as_ref().map(|l| l.unwatch(&panel)));
-        });
     }
 
     /// What is known of the run's data.

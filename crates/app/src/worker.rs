@@ -2,11 +2,11 @@
 //! another one when it crashed.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use downhill_protocol::wire::{from_js, to_js};
-use downhill_protocol::{Arrays, Command, Event, Message, Request, Watch};
+use downhill_protocol::{Arrays, Command, Event, Message, Request};
 use js_sys::{Array, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -23,9 +23,7 @@ struct Inner {
     bindings: String,
     worker: Option<Worker>,
     ready: bool,
-    loaded: bool,
     queue: VecDeque<Message<Request>>,
-    watches: BTreeMap<String, Watch>,
     next_id: u32,
     hear: Option<Hear>,
     closures: Vec<Closure<dyn FnMut(MessageEvent)>>,
@@ -42,9 +40,7 @@ impl Link {
             bindings: text("bindings", "./site.js"),
             worker: None,
             ready: false,
-            loaded: false,
             queue: VecDeque::new(),
-            watches: BTreeMap::new(),
             next_id: 1,
             hear: Some(Rc::new(hear)),
             closures: Vec::new(),
@@ -136,35 +132,6 @@ impl Link {
         id
     }
 
-    /// Watches, as soon as there is something to watch; a worker that is started later is told too.
-    pub fn watch(&self, watch: Watch) {
-        let loaded = {
-            let mut inner = self.0.borrow_mut();
-            inner.watches.insert(watch.panel.clone(), watch.clone());
-            inner.loaded
-        };
-        if loaded {
-            self.send(Command::Watch(watch));
-        }
-    }
-
-    /// Ends a watch.
-    pub fn unwatch(&self, panel: &str) {
-        let known = self.0.borrow_mut().watches.remove(panel).is_some();
-        if known && self.0.borrow().loaded {
-            self.send(Command::Unwatch { panel: panel.to_string() });
-        }
-    }
-
-    /// There is a run: sends every watch anew, since a new worker or session knows none.
-    pub fn renew_watches(&self) {
-        self.0.borrow_mut().loaded = true;
-        let watches: Vec<Watch> = self.0.borrow().watches.values().cloned().collect();
-        for watch in watches {
-            self.send(Command::Watch(watch));
-        }
-    }
-
     /// Ends the worker and starts a new one; what was queued is forgotten.
     pub fn restart(&self) {
         {
@@ -174,7 +141,6 @@ impl Link {
                 worker.terminate();
             }
             inner.ready = false;
-            inner.loaded = false;
             inner.queue.clear();
         }
         self.start();

@@ -17,7 +17,7 @@ wasm_bindgen_test_configure!(run_in_browser);
 async fn open() -> Element {
     let host: HtmlElement = document().create_element("div").unwrap().unchecked_into();
     document().body().unwrap().append_child(&host).unwrap();
-    mount_to(host.clone(), LabPage).forget();
+    mount_to(host.clone(), || view! { <LabPage/> }).forget();
     settle().await;
     host.into()
 }

@@ -1,10 +1,11 @@
 //! Whether an experiment can be trained at all, and what it will cost, before anything is allocated. What was found out on the way is kept:
 //! a [`Checked`] experiment is what programs, initial weights and exports are made from.
 
-use downhill_tensor::UserError;
+use downhill_tensor::{Dtype, UserError};
 
 use crate::layers::def::{Resolved, elements, flat, resolve, thousands, times};
 use crate::losses::Targets;
+use crate::reads::reads;
 use crate::{Experiment, Signature, Task};
 
 /// Bytes that weights, optimizer slots, activations and data may take together: what a tab can be trusted to have.
@@ -25,6 +26,12 @@ pub struct LayerSummary {
     pub shape: Vec<usize>,
     /// Smallest and largest number that it gives, whatever its input; nothing where there is no bound.
     pub range: Option<(f64, f64)>,
+    /// Whether it gives tokens, whole numbers that stand for themselves.
+    pub tokens: bool,
+    /// Paths of the layers that it reads; `input` for what stands before the first layer.
+    pub reads: Vec<String>,
+    /// The field of the data that it goes on from, of an `input` layer.
+    pub field: Option<String>,
     /// Name and shape of its own parameters.
     pub parameters: Vec<(String, Vec<usize>)>,
 }
@@ -143,12 +150,17 @@ fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved])
         activations,
         flops_per_step: flops.saturating_mul(3).saturating_mul(batch).saturating_add(parameters.saturating_mul(10)),
         bytes: words.saturating_mul(4),
-        layers: layers.into_iter().map(summary).collect(),
+        layers: summaries(experiment, model),
     }
 }
 
-fn summary(layer: &Resolved) -> LayerSummary {
-    LayerSummary {
+/// Every layer as tables show it.
+fn summaries(experiment: &Experiment, model: &[Resolved]) -> Vec<LayerSummary> {
+    let mut reads = reads(&experiment.model, model);
+    let summary = |layer: &Resolved| LayerSummary {
+        reads: reads.remove(&layer.path).unwrap_or_default(),
+        field: layer.field.clone(),
+        tokens: layer.output.dtype == Dtype::U32,
         path: layer.path.clone(),
         scope: layer.scope.clone(),
         label: layer.label.clone(),
@@ -156,7 +168,8 @@ fn summary(layer: &Resolved) -> LayerSummary {
         shape: layer.output.shape.clone(),
         range: layer.range,
         parameters: layer.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect(),
-    }
+    };
+    flat(model).into_iter().map(summary).collect()
 }
 
 #[cfg(test)]

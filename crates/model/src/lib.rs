@@ -39,6 +39,7 @@ pub mod optimizers;
 mod port;
 pub mod presets;
 mod pretty;
+mod reads;
 mod registry;
 pub mod scalars;
 pub mod schedules;

@@ -1,6 +1,8 @@
+//! What the page asks of the worker.
+
 use serde::{Deserialize, Serialize};
 
-use crate::{ArrayRef, Backend, BlobRef, Choice};
+use crate::{Backend, BlobRef, Choice, Watch};
 
 /// A command with the number that its answer ([`crate::Event::Done`] or [`crate::Event::Error`]) carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,24 +47,19 @@ pub enum Command {
         /// Steps per second.
         steps_per_second: Option<f64>,
     },
-    /// Sends a panel's data from now on; replaces an earlier watch of the same panel.
+    /// Answers from now on, until unwatched.
     Watch(Watch),
-    /// Stops sending a panel's data.
+    /// Answers no more.
     Unwatch {
-        /// The panel.
-        panel: String,
-    },
-    /// Runs the network on one input and answers with [`crate::Event::Predicted`].
-    Predict {
-        /// Raw input values: `[x, y]` on a plane, or one value per input feature before normalisation.
-        input: ArrayRef,
+        /// Key of the watch.
+        key: u32,
     },
     /// Overwrites one element of a parameter.
     SetWeight {
         /// Name in the state dict.
         parameter: String,
-        /// Element, row-major.
-        index: u32,
+        /// One number per axis of its shape.
+        index: Vec<u32>,
         /// New value.
         value: f32,
     },
@@ -90,57 +87,6 @@ pub enum Command {
     Crash,
     /// Gives the GPU's device up as a crashed driver would, so that a test can see the run go on.
     LoseDevice,
-}
-
-/// What a panel wants to see.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Watch {
-    /// Name of the panel; frames carry it.
-    pub panel: String,
-    /// What to compute.
-    pub source: MapSource,
-    /// At most one frame in this many milliseconds.
-    pub every_ms: f64,
-}
-
-/// What a watched program runs on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum MapSource {
-    /// Every unit of every layer over a square grid of the input plane, `resolution` points a side, from `low` to `high` on both
-    /// axes. Answered with [`crate::Frame::Maps`].
-    Grid {
-        /// Points per side.
-        resolution: u32,
-        /// Smallest coordinate.
-        low: f32,
-        /// Largest coordinate.
-        high: f32,
-        /// Only the network's output, not the hidden layers.
-        output_only: bool,
-    },
-    /// The network's output along a one-dimensional input. Answered with [`crate::Frame::Curve`].
-    Line {
-        /// Number of points.
-        points: u32,
-        /// Smallest input.
-        low: f32,
-        /// Largest input.
-        high: f32,
-    },
-    /// All parameters. Answered with [`crate::Frame::Weights`].
-    Weights,
-    /// Statistics per layer: weights, activations, gradients of the last step. Answered with [`crate::Frame::Stats`].
-    Stats,
-    /// Predictions on validation samples. Answered with [`crate::Frame::Predictions`].
-    Validation {
-        /// At most this many, the worst first.
-        limit: u32,
-    },
-    /// Every activation for one drawn or typed input, kept until replaced. Answered with [`crate::Frame::Draft`].
-    Draft {
-        /// Raw input values, see [`Command::Predict`].
-        values: Vec<f32>,
-    },
 }
 
 /// A benchmark that runs inside the worker, through the session's own loop.

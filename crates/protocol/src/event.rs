@@ -1,7 +1,9 @@
+//! What the worker tells the page.
+
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArrayRef, Backends, BlobRef, Comparison, ProfileReport};
+use crate::{ArrayRef, Backends, BlobRef, Comparison, ProfileReport, Tensor, Watch};
 
 /// What the worker tells the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,29 +34,31 @@ pub enum Event {
         /// File name.
         name: String,
     },
-    /// An experiment was taken up. `run` counts up whenever step 0 or the shapes of layers change; frames of older runs are stale.
+    /// An experiment was taken up. `run` counts up whenever step 0 or the shapes of layers change; answers of older runs are stale.
     Loaded(Box<RunInfo>),
     /// How the run is doing; about 30 times a second while it moves, and after every command.
     Status(Status),
     /// New points of the metrics' curves.
     Series(SeriesChunk),
-    /// A panel's data.
-    Frame {
-        /// Run it belongs to.
+    /// The tensors of a watch.
+    Answer {
+        /// Run they belong to.
         run: u32,
-        /// Step it shows.
+        /// Step they show.
         step: u64,
-        /// The panel that asked.
-        panel: String,
-        /// The data.
-        frame: Frame,
+        /// Key of the watch.
+        key: u32,
+        /// One for every query, in their order.
+        tensors: Vec<Tensor>,
     },
-    /// Answer to [`crate::Command::Predict`].
-    Predicted {
-        /// Number of the request.
-        id: u32,
-        /// The prediction.
-        prediction: Prediction,
+    /// A watch that this experiment has no answer to. It is not tried again before the model changes or it is asked anew.
+    Unanswered {
+        /// Run.
+        run: u32,
+        /// The watch as the worker knows it, so that what was asked differently meanwhile is not mistaken for it.
+        watch: Watch,
+        /// Why not.
+        error: UserError,
     },
     /// Training stopped because a number was not finite; weights are as before that step.
     Diverged(Divergence),
@@ -131,8 +135,39 @@ pub struct LayerStats {
     pub shape: Vec<u32>,
     /// Names of the units where they have one (input features, classes), else empty.
     pub units: Vec<String>,
-    /// Its parameters: name and shape.
-    pub parameters: Vec<(String, Vec<u32>)>,
+    /// Its own parameters.
+    pub parameters: Vec<ParameterInfo>,
+    /// Paths of the layers, or `input`, that it reads.
+    pub reads: Vec<String>,
+    /// Smallest and largest value it can give; `None` where it has no such bounds.
+    pub range: Option<(f32, f32)>,
+    /// The place among [`DataInfo::inputs`] of the input that it is; `None` for a layer.
+    pub input: Option<u32>,
+    /// Whether what it gives are tokens, whole numbers that stand for themselves, and not quantities.
+    pub tokens: bool,
+}
+
+/// A parameter of a layer.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct ParameterInfo {
+    /// Name in the state dict: `0.weight`.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<u32>,
+    /// What its elements stand for.
+    pub role: Role,
+}
+
+/// What the elements of a parameter stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Role {
+    /// `[units, inputs]`: how strongly a unit hears each number that comes in.
+    Wires,
+    /// `[units]`: a number of each unit.
+    PerUnit,
+    /// Anything else.
+    #[default]
+    Other,
 }
 
 /// What is known about the data of a run.
@@ -144,6 +179,8 @@ pub struct DataInfo {
     pub labels: Vec<String>,
     /// Names of the input features.
     pub features: Vec<String>,
+    /// The inputs of a sample.
+    pub inputs: Vec<InputInfo>,
     /// Numbers of samples.
     pub train: u32,
     /// Held out.
@@ -160,6 +197,17 @@ pub struct DataInfo {
     pub licence: String,
     /// Hash of the samples.
     pub hash: String,
+}
+
+/// An input of a sample.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct InputInfo {
+    /// Name of the field.
+    pub name: String,
+    /// Shape of one sample of it; of points of a plane, the number of coordinates.
+    pub shape: Vec<u32>,
+    /// Whether its numbers are tokens, whole numbers that stand for themselves, and not quantities.
+    pub tokens: bool,
 }
 
 /// How the run is doing.
@@ -193,80 +241,6 @@ pub struct SeriesChunk {
     /// For each curve: name (`loss`, `lr`, `grad_norm`, `validation_loss`, …), the steps and the values. Four values per point: mean, min,
     /// max, last, and the steps' own array holds one number per point.
     pub curves: Vec<(String, ArrayRef, ArrayRef)>,
-}
-
-/// A tensor by name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tensor {
-    /// Name.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<u32>,
-    /// Elements, row-major.
-    pub data: ArrayRef,
-}
-
-/// A layer's units over a grid.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LayerMap {
-    /// Path of the layer; `input` for the features, `output` for the prediction (probabilities, or the regression's value).
-    pub path: String,
-    /// Number of units.
-    pub units: u32,
-    /// `[units, resolution, resolution]`, first row at the largest y.
-    pub data: ArrayRef,
-}
-
-/// A panel's data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Frame {
-    /// See [`crate::MapSource::Grid`].
-    Maps {
-        /// Points per side.
-        resolution: u32,
-        /// Layers from input to output.
-        layers: Vec<LayerMap>,
-    },
-    /// See [`crate::MapSource::Line`]: inputs and predictions.
-    Curve {
-        /// Inputs.
-        x: ArrayRef,
-        /// Predictions.
-        y: ArrayRef,
-    },
-    /// All parameters.
-    Weights(Vec<Tensor>),
-    /// Per parameter tensor: mean, std, norm, share of zeros, gradient norm, update-to-weight ratio; per activation: mean, std, share of dead
-    /// units, share of saturated ones.
-    Stats {
-        /// Rows of names and numbers.
-        rows: Vec<(String, Vec<(String, f64)>)>,
-    },
-    /// Predictions on validation samples, the worst first.
-    Predictions {
-        /// Index of the sample, true label, predicted label, its probability (or: target, prediction, error), four numbers each.
-        rows: ArrayRef,
-        /// The samples' raw inputs `[n, features]`.
-        inputs: ArrayRef,
-        /// Confusion counts `[classes, classes]`, true class by row; empty for regression.
-        confusion: ArrayRef,
-    },
-    /// See [`crate::MapSource::Draft`].
-    Draft {
-        /// The network's answer.
-        prediction: Prediction,
-        /// Activations of each layer.
-        activations: Vec<Tensor>,
-    },
-}
-
-/// The network's answer for one input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prediction {
-    /// Class names, or target names.
-    pub labels: Vec<String>,
-    /// Probabilities, or values.
-    pub values: Vec<f32>,
 }
 
 /// Where and why the numbers ran away.

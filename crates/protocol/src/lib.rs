@@ -7,19 +7,21 @@
 mod backend;
 mod command;
 mod event;
+mod watch;
 #[cfg(target_arch = "wasm32")]
 pub mod wire;
 
 pub use backend::{Backend, Backends, Choice, Comparison, Difference, GpuInfo, GpuState, KernelTime, ProfileReport};
-pub use command::{BenchRequest, Command, MapSource, Request, Watch};
+pub use command::{BenchRequest, Command, Request};
 pub use event::{
-    BenchResult, DataInfo, Divergence, Event, Frame, LayerMap, LayerStats, Prediction, RunInfo, SeriesChunk, Status, Tensor,
+    BenchResult, DataInfo, Divergence, Event, InputInfo, LayerStats, ParameterInfo, Role, RunInfo, SeriesChunk, Status,
 };
+pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};
 
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Index into the side list of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

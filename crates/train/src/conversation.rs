@@ -241,12 +241,8 @@ impl Conversation {
             }
             Command::Pace { steps_per_second } => session.set_pace(*steps_per_second),
             Command::Watch(watch) => session.watch(watch.clone()),
-            Command::Unwatch { panel } => session.unwatch(panel),
-            Command::Predict { input } => {
-                session.predict(id, request.array(*input))?;
-                return Ok(false);
-            }
-            Command::SetWeight { parameter, index, value } => session.set_weight(parameter, *index, *value)?,
+            Command::Unwatch { key } => session.unwatch(*key),
+            Command::SetWeight { parameter, index, value } => session.set_weight(parameter, index, *value)?,
             Command::Save => {
                 session.save(id)?;
                 return Ok(false);
@@ -303,12 +299,12 @@ impl Conversation {
         Ok(())
     }
 
-    /// Makes a session the one that is talked about; panels that were watched stay watched.
+    /// Makes a session the one that is talked about; what was watched stays watched.
     fn adopt(&mut self, mut session: Session, notes: Vec<String>) {
         if let Some(old) = &mut self.session {
             self.runs = old.run_number();
-            session.panels = std::mem::take(&mut old.panels);
-            session.panels.forget();
+            session.watches = std::mem::take(&mut old.watches);
+            session.watches.forget();
         }
         session.run += self.runs;
         session.notes.extend(notes);

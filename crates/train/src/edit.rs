@@ -98,7 +98,7 @@ impl Session {
         (self.checked, self.data) = (checked, data);
         self.notes = self.data.notes.clone();
         self.settle_in();
-        self.panels.forget();
+        self.watches.forget();
         if fresh {
             self.reset().await?;
             return Ok(Edited::Fresh);

@@ -1,5 +1,11 @@
+//! What is told about a run: its layers, its data, and how it is doing.
+
 use downhill_data::{Dataset, Labels, Part, Plane, Task};
-use downhill_protocol::{ArrayRef, Arrays, DataInfo, Event, LayerStats, Message, RunInfo, Status};
+use downhill_model::LayerSummary;
+use downhill_protocol::{
+    ArrayRef, Arrays, DataInfo, Event, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
+};
+use downhill_tensor::Dtype;
 
 use crate::session::Session;
 
@@ -53,25 +59,54 @@ impl Session {
 
     pub(crate) fn layer_stats(&self) -> Vec<LayerStats> {
         let shape = |shape: &[usize]| shape.iter().map(|&n| n as u32).collect::<Vec<u32>>();
-        let input = LayerStats {
-            path: "input".to_string(),
-            label: "input".to_string(),
-            shape: shape(&self.checked.signature.first().port.shape),
-            units: self.data.features.clone(),
-            ..LayerStats::default()
-        };
-        let layers = self.checked.summary.layers.clone();
-        let last = layers.len().saturating_sub(1);
+        let layers = &self.checked.summary.layers;
         let names = labels(&self.data);
-        let stats = layers.into_iter().enumerate().map(|(i, layer)| LayerStats {
-            units: if i == last && layer.shape == [names.len()] { names.clone() } else { Vec::new() },
-            path: layer.path,
-            scope: layer.scope,
-            label: layer.label,
-            shape: shape(&layer.shape),
-            parameters: layer.parameters.iter().map(|(name, dims)| (name.clone(), shape(dims))).collect(),
-        });
-        std::iter::once(input).chain(stats).collect()
+        let mut stats = Vec::new();
+        // What stands before the first layer, unless that says by itself where it begins.
+        if layers.first().is_none_or(|layer| layer.field.is_none()) {
+            stats.extend(self.input_stats(0));
+        }
+        for (i, layer) in layers.iter().enumerate() {
+            if let Some(field) = &layer.field {
+                let place = self.data.inputs.iter().position(|name| name == field);
+                let input = place.and_then(|place| self.input_stats(place));
+                stats.extend(input.map(|input| LayerStats { path: layer.path.clone(), label: layer.label.clone(), ..input }));
+                continue;
+            }
+            let numbers =
+                |path: &String| stats.iter().find(|l: &&LayerStats| l.path == *path).map(|l| l.shape.iter().product());
+            let inputs = layer.reads.first().and_then(numbers).unwrap_or(0);
+            let is_last = i + 1 == layers.len();
+            stats.push(LayerStats {
+                units: if is_last && layer.shape == [names.len()] { names.clone() } else { Vec::new() },
+                path: layer.path.clone(),
+                scope: layer.scope.clone(),
+                label: layer.label.clone(),
+                shape: shape(&layer.shape),
+                parameters: parameters(layer, inputs),
+                reads: layer.reads.clone(),
+                range: layer.range.map(|(low, high)| (low as f32, high as f32)),
+                input: None,
+                tokens: layer.tokens,
+            });
+        }
+        stats
+    }
+
+    /// An input of the data as the map of the network shows it.
+    fn input_stats(&self, place: usize) -> Option<LayerStats> {
+        let input = self.checked.signature.inputs.get(place)?;
+        let numbers = input.port.shape.iter().product::<usize>();
+        let features = &self.data.features;
+        Some(LayerStats {
+            path: "input".to_string(),
+            label: if self.data.inputs.len() > 1 { format!("input {}", input.name) } else { "input".to_string() },
+            shape: input.port.shape.iter().map(|&n| n as u32).collect(),
+            units: if features.len() == numbers { features.clone() } else { Vec::new() },
+            input: Some(place as u32),
+            tokens: input.port.dtype == Dtype::U32,
+            ..LayerStats::default()
+        })
     }
 
     fn data_info(&self, arrays: &mut Arrays) -> DataInfo {
@@ -84,6 +119,7 @@ impl Session {
             },
             labels: labels(data),
             features: data.features.clone(),
+            inputs: inputs(data),
             train: data.train.len() as u32,
             validation: data.validation.len() as u32,
             train_points: points(&data.train),
@@ -94,6 +130,36 @@ impl Session {
             hash: data.card.hash.clone(),
         }
     }
+}
+
+/// The inputs of a sample, as a person gives them.
+fn inputs(data: &Dataset) -> Vec<InputInfo> {
+    let coordinates = match data.plane {
+        Some(Plane::Line(_)) => Some(vec![1]),
+        Some(_) => Some(vec![2]),
+        None => None,
+    };
+    let info = |name: &String| {
+        let field = data.train.field(name)?;
+        let shape = coordinates.clone().unwrap_or_else(|| field.shape.iter().map(|&n| n as u32).collect());
+        Some(InputInfo { name: name.clone(), shape, tokens: field.column.dtype() == Dtype::U32 })
+    };
+    data.inputs.iter().filter_map(info).collect()
+}
+
+/// The parameters of a layer that reads so many numbers, with what they stand for.
+fn parameters(layer: &LayerSummary, inputs: u32) -> Vec<ParameterInfo> {
+    let units = layer.shape.iter().product::<usize>() as u32;
+    let info = |(name, shape): &(String, Vec<usize>)| {
+        let shape: Vec<u32> = shape.iter().map(|&n| n as u32).collect();
+        let role = match *shape {
+            [n, m] if (n, m) == (units, inputs) => Role::Wires,
+            [n] if n == units => Role::PerUnit,
+            _ => Role::Other,
+        };
+        ParameterInfo { name: name.clone(), shape, role }
+    };
+    layer.parameters.iter().map(info).collect()
 }
 
 /// x, y, class triples where samples are points of a plane; x, 0, target where they lie on a line.

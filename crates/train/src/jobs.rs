@@ -1,9 +1,9 @@
 use downhill_compile::Region;
 use downhill_tensor::UserError;
 
-use crate::panels::PanelJob;
 use crate::session::Session;
 use crate::survive::Kept;
+use crate::watches::AnswerJob;
 
 /// What a read that is under way belongs to. Reads complete in the order in which they were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub(crate) struct Job {
 pub(crate) enum JobKind {
     /// An evaluation; weights of each read's rows, by read.
     Evaluate,
-    /// A panel's frame, or a prediction.
-    Panel(Box<PanelJob>),
+    /// The answer to a watch.
+    Answer(Box<AnswerJob>),
     /// A snapshot.
     Save {
         /// Number of the request; 0 for the automatic one.
@@ -72,7 +72,7 @@ impl Session {
         }
         match job.kind {
             JobKind::Evaluate => self.finish_evaluation(job.step, &job.words),
-            JobKind::Panel(panel) => self.finish_panel(*panel, job.step, job.words),
+            JobKind::Answer(answer) => self.finish_answer(*answer, job.step, job.words),
             JobKind::Save { id, kept } => self.finish_save(id, job.step, kept, &job.words),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is the same natively and in the worker of a page: no file, no document. Only `worker` knows the browser.
 
+mod answer;
 mod batches;
 pub mod bench;
 mod chooser;
@@ -9,25 +10,27 @@ mod compare;
 mod compile_bench;
 mod conversation;
 mod curves;
+mod cut;
 mod diagnose;
 mod edit;
 mod engine;
 mod evaluate;
-mod frames;
 mod info;
 mod jobs;
 mod pace;
-mod panels;
+mod probe;
 mod profile;
 mod programs;
 mod pump;
 mod ready;
 mod recorder;
+mod rows;
 mod session;
 mod snapshot;
 mod state;
 mod survive;
 mod tensors;
+mod watches;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
 

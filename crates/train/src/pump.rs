@@ -25,7 +25,7 @@ pub enum Next {
 /// Longest time between two looks at the metrics ring.
 const DRAIN_EVERY: Duration = Duration::from_millis(20);
 /// On a device everything that is to be read is asked for together, this often: each answer costs a way there and back. Three answers a
-/// beat, since inputs that panels upload come in between, and some four of each evaluation stay well below sixty a second.
+/// beat, since inputs that watches upload come in between, and some four of each evaluation stay well below sixty a second.
 const BEAT: Duration = Duration::from_millis(80);
 /// Time between two evaluations of a run that is watched on a device.
 const EVALUATE_EVERY: Duration = Duration::from_millis(320);
@@ -37,7 +37,7 @@ const SHORTEST_STEP: f64 = 1e-7;
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 impl Session {
-    /// Works until the deadline at the latest: trains, evaluates, computes watched panels. When the device is lost, the run goes on on
+    /// Works until the deadline at the latest: trains, evaluates, answers what is watched. When the device is lost, the run goes on on
     /// the CPU from where it was last known.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Session {
             self.queue_evaluation()?;
             return Ok(None);
         }
-        if now >= self.beat && self.queue_panels(now)? {
+        if now >= self.beat && self.queue_watches(now)? {
             self.on_beat = self.engine.backend() == Backend::Gpu;
             return Ok(None);
         }
@@ -103,7 +103,7 @@ impl Session {
             self.drain()?;
         }
         self.queue_save_when_due(now)?;
-        let mut wake = self.panels.next_due(self.shown_state()).map(|due| due.max(self.beat));
+        let mut wake = self.watches.next_due(self.shown_state()).map(|due| due.max(self.beat));
         if self.running {
             if self.goal == Some(self.queued) {
                 self.finishing = self.checked.experiment.training.steps == self.goal;
@@ -300,7 +300,7 @@ impl Session {
         self.save_due = Some(Instant::now() + SAVE_EVERY);
     }
 
-    /// What panels show: the step, and how often the state was changed otherwise.
+    /// What answers show: the step, and how often the state was changed otherwise.
     pub(crate) fn shown_state(&self) -> (u64, u64) {
         (self.queued, self.edits)
     }

@@ -5,7 +5,7 @@ use downhill_compile::{Completed, Region, Space, Ticket};
 use downhill_data::{Assets, Dataset, SamplerPosition};
 use downhill_graph::StepScalars;
 use downhill_model::{Checked, Experiment, ProgramKind, Signature, Split, check, init_parameters};
-use downhill_protocol::{Event, Message};
+use downhill_protocol::{Event, Message, flat_index};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
@@ -16,13 +16,13 @@ use crate::engine::{Engine, Program};
 use crate::evaluate::Evaluator;
 use crate::jobs::{Job, Reading};
 use crate::pace::{Pace, RateMeter};
-use crate::panels::Panels;
 use crate::programs::Programs;
 use crate::pump::Next;
 use crate::ready::ready;
 use crate::recorder::Recorder;
 use crate::state::State;
 use crate::survive::Checkpoint;
+use crate::watches::Watches;
 
 /// Steps that were submitted together.
 pub(crate) struct Batch {
@@ -72,7 +72,7 @@ pub struct Session {
     pub(crate) lr_curve: usize,
     pub(crate) loss: f64,
     pub(crate) evaluator: Evaluator,
-    pub(crate) panels: Panels,
+    pub(crate) watches: Watches,
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) readings: VecDeque<Reading>,
     pub(crate) tickets: VecDeque<Batch>,
@@ -147,7 +147,7 @@ impl Session {
             lr_curve: 0,
             loss: f64::NAN,
             evaluator: Evaluator::default(),
-            panels: Panels::default(),
+            watches: Watches::default(),
             jobs: VecDeque::new(),
             readings: VecDeque::new(),
             tickets: VecDeque::new(),
@@ -333,24 +333,24 @@ impl Session {
         self.losses.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Overwrites one element of a parameter.
+    /// Overwrites one element of a parameter, addressed by one number per axis of its shape.
     ///
     /// # Errors
     /// When there is no such parameter or element, or the value is not finite.
-    pub fn set_weight(&mut self, parameter: &str, index: u32, value: f32) -> Result<(), UserError> {
+    pub fn set_weight(&mut self, parameter: &str, index: &[u32], value: f32) -> Result<(), UserError> {
         let Some(entry) = self.engine.layout().entry(parameter) else {
             return Err(UserError::at(parameter, "There is no parameter of this name."));
         };
-        if index >= entry.len {
-            return Err(UserError::at(
-                parameter,
-                format!("It has {} elements, so there is none with number {index}.", entry.len),
-            ));
-        }
+        let shape: Vec<u32> = entry.shape.iter().map(|&n| n as u32).collect();
+        let Some(element) = flat_index(&shape, index) else {
+            let words = |numbers: &[u32], between: &str| numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(between);
+            let message = format!("It is {}, so there is no element [{}].", words(&shape, "×"), words(index, ", "));
+            return Err(UserError::at(parameter, message).hint("Give one number per axis, counted from 0."));
+        };
         if !value.is_finite() {
             return Err(UserError::at(parameter, "A weight must be a finite number."));
         }
-        let at = self.engine.layout().offsets.parameters + entry.offset + index;
+        let at = self.engine.layout().offsets.parameters + entry.offset + element as u32;
         self.engine.write(at, &[value.to_bits()])?;
         self.touched();
         Ok(())

@@ -8,7 +8,6 @@ use downhill_tensor::UserError;
 use web_time::Instant;
 
 use crate::jobs::JobKind;
-use crate::panels::Answer;
 use crate::programs::place_data;
 use crate::session::Session;
 use crate::state::State;
@@ -97,12 +96,8 @@ impl Session {
     fn forget_what_was_under_way(&mut self) {
         for job in std::mem::take(&mut self.jobs) {
             let id = match job.kind {
-                JobKind::Panel(panel) => match panel.answer {
-                    Answer::Request(id) => id,
-                    Answer::Panel(_) => 0,
-                },
                 JobKind::Save { id, .. } => id,
-                JobKind::Evaluate => 0,
+                JobKind::Evaluate | JobKind::Answer(_) => 0,
             };
             if id > 0 {
                 let error = UserError::new("The GPU was lost before it answered.").hint("Ask again; the run goes on.");
@@ -114,7 +109,7 @@ impl Session {
         self.completed.clear();
         self.recorder.discard();
         self.recorded_steps.clear();
-        self.panels.forget();
+        self.watches.forget();
         self.pace.restart();
         self.rate.restart();
         (self.diverged_at, self.seconds_per_step) = (None, 0.0);

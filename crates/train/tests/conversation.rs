@@ -2,12 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use downhill_protocol::{Arrays, Command, Event, Frame, MapSource, Message, Request, Status, Watch};
+use downhill_protocol::{
+    Arrays, Command, Elements, Event, Input, Message, Part, Query, Request, Status, Tensor, View, Watch, stat,
+};
 use downhill_train::{Conversation, Next, ready};
 
 const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
     "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }], "training": { "eval_every": 100, "steps": 300 } }"#;
 const DIGITS: &str = r#"{ "version": 1, "data": "digits", "model": [{ "linear": { "out": "classes" } }] }"#;
+
+/// Tensors of an answer: name, shape, elements.
+struct Answer {
+    step: u64,
+    tensors: Vec<(String, Vec<u32>, Vec<f32>)>,
+}
+
+impl Answer {
+    fn get(&self, name: &str) -> Elements<'_> {
+        let (_, shape, data) = self.tensors.iter().find(|t| t.0 == name).expect("a tensor of this name");
+        Elements { shape, data }
+    }
+}
 
 struct Page {
     worker: Conversation,
@@ -35,8 +50,8 @@ impl Page {
         self.ask(Command::Load { experiment: experiment.to_string(), fresh: false })
     }
 
-    fn watch(&mut self, source: MapSource) {
-        self.ask(Command::Watch(Watch { panel: "panel".to_string(), source, every_ms: 0.0 }));
+    fn watch(&mut self, input: Input, tensors: impl IntoIterator<Item = Query>) {
+        self.ask(Command::Watch(Watch { key: 1, input, tensors: tensors.into_iter().collect(), every_ms: 0.0 }));
     }
 
     fn work(&mut self) {
@@ -48,8 +63,20 @@ impl Page {
         self.heard.iter().rev().find_map(pick).expect("an event of this kind")
     }
 
-    fn frame(&self) -> &Message<Event> {
-        self.find_ref(|event| matches!(event, Event::Frame { .. }))
+    /// The last answer.
+    fn answer(&self) -> Answer {
+        let message = self.find_ref(|event| matches!(event, Event::Answer { .. }));
+        let Event::Answer { step, tensors, .. } = &message.header else { panic!("an answer") };
+        let owned = |t: &Tensor| (t.query.name.clone(), t.shape.clone(), message.array(t.data).to_vec());
+        Answer { step: *step, tensors: tensors.iter().map(owned).collect() }
+    }
+
+    fn answers(&self) -> usize {
+        self.heard.iter().filter(|m| matches!(m.header, Event::Answer { .. })).count()
+    }
+
+    fn refusal(&self) -> String {
+        self.find(|m| if let Event::Unanswered { error, .. } = &m.header { Some(error.to_string()) } else { None })
     }
 
     fn find_ref(&self, is: impl Fn(&Event) -> bool) -> &Message<Event> {
@@ -133,84 +160,174 @@ fn a_broken_file_is_an_error_of_the_load_that_asked_for_it() {
     assert!(page.error(load).starts_with("data.digits"), "{}", page.error(load));
 }
 
+const GRID: Input = Input::Grid { resolution: 20, low: -1.0, high: 1.0 };
+
+fn all<const N: usize>(names: [&str; N]) -> [Query; N] {
+    names.map(Query::all)
+}
+
 #[test]
-fn a_grid_shows_every_unit_and_probabilities() {
+fn a_grid_shows_what_layers_give_and_probabilities() {
     let mut page = page(SPIRALS);
-    page.watch(MapSource::Grid { resolution: 20, low: -1.0, high: 1.0, output_only: false });
+    page.watch(GRID, all(["input", "raw", "model[0]", "model[1]", "output"]));
     page.work();
-    let message = page.frame();
-    let Event::Frame { frame: Frame::Maps { resolution, layers }, step: 0, .. } = &message.header else { panic!("a map") };
-    assert_eq!(*resolution, 20);
-    let paths: Vec<(&str, u32)> = layers.iter().map(|l| (l.path.as_str(), l.units)).collect();
-    assert_eq!(paths, [("input", 2), ("model[0]", 6), ("model[1]", 6), ("model[2]", 2), ("output", 2)]);
+    let answer = page.answer();
+    let (step, tensor) = (answer.step, |name: &str| answer.get(name));
+    assert_eq!((step, tensor("model[1]").shape, tensor("output").shape), (0, &[400, 6][..], &[400, 2][..]));
     // The first input is x, which grows along a row; the second is y, largest in the first row.
-    let input = message.array(layers[0].data);
-    assert_eq!((input[0], input[19], input[400], input[799]), (-1.0, 1.0, 1.0, -1.0));
-    let output = message.array(layers[4].data);
-    assert!((0..400).all(|i| (output[i] + output[400 + i] - 1.0).abs() < 1e-5));
+    let input = tensor("input");
+    assert_eq!([(0, 0), (19, 0), (0, 1), (399, 1)].map(|(i, j)| input.at(&[i, j])), [-1.0, 1.0, 1.0, -1.0].map(Some));
+    assert_eq!(tensor("raw").data, input.data);
+    assert!((0..400).all(|i| (tensor("output").row(i).iter().sum::<f32>() - 1.0).abs() < 1e-5));
+    let squashed = tensor("model[0]").data.iter().zip(tensor("model[1]").data).all(|(x, y)| (x.tanh() - y).abs() < 1e-5);
+    assert!(squashed, "model[1] is the tanh of model[0]");
 }
 
 #[test]
-fn a_panel_at_rest_is_computed_once_and_again_after_an_edit() {
+fn a_watch_at_rest_is_answered_once_and_again_after_an_edit() {
     let mut page = page(SPIRALS);
-    page.watch(MapSource::Weights);
-    let frames = |page: &Page| page.heard.iter().filter(|m| matches!(m.header, Event::Frame { .. })).count();
+    page.watch(Input::State, all(["0.weight"]));
     page.work();
     page.work();
-    assert_eq!(frames(&page), 1);
-    page.ask(Command::SetWeight { parameter: "0.weight".to_string(), index: 3, value: 0.5 });
-    page.work();
-    assert_eq!(frames(&page), 2);
-    let message = page.frame();
-    let Event::Frame { frame: Frame::Weights(tensors), .. } = &message.header else { panic!("weights") };
-    assert_eq!((tensors[0].name.as_str(), message.array(tensors[0].data)[3]), ("0.weight", 0.5));
-}
-
-#[test]
-fn a_prediction_agrees_with_the_map_of_its_point() {
-    let mut page = page(SPIRALS);
-    page.watch(MapSource::Grid { resolution: 3, low: -1.0, high: 1.0, output_only: true });
-    let mut arrays = Arrays::default();
-    let input = arrays.push(vec![1.0, -1.0]);
-    page.send(Command::Predict { input }, arrays);
-    page.work();
-    let prediction =
-        page.find(|m| if let Event::Predicted { prediction, .. } = &m.header { Some(prediction.clone()) } else { None });
-    let message = page.frame();
-    let Event::Frame { frame: Frame::Maps { layers, .. }, .. } = &message.header else { panic!("a map") };
-    let corner = message.array(layers[0].data)[8];
-    assert!((prediction.values[0] - corner).abs() < 1e-6, "{} {corner}", prediction.values[0]);
-    assert_eq!(prediction.labels.len(), 2);
-}
-
-#[test]
-fn statistics_name_parameters_and_layers() {
-    let mut page = page(SPIRALS);
-    page.ask(Command::Step { n: 10 });
-    page.work();
-    page.watch(MapSource::Stats);
-    page.work();
-    page.ask(Command::Step { n: 10 });
-    page.work();
-    let Event::Frame { frame: Frame::Stats { rows }, step: 20, .. } = &page.frame().header else { panic!("statistics") };
-    let row = |name: &str| rows.iter().find(|r| r.0 == name).map(|r| r.1.clone()).unwrap();
-    let value = |name: &str, key: &str| row(name).into_iter().find(|v| v.0 == key).map(|v| v.1).unwrap();
-    assert!(value("0.weight", "grad_norm") > 0.0 && value("0.weight", "update_ratio") > 0.0);
-    assert!(value("model[1]", "std") > 0.0 && value("model[1]", "dead") == 0.0);
-}
-
-#[test]
-fn validation_counts_every_sample_once_and_shows_the_worst() {
-    let mut page = page(SPIRALS);
-    page.watch(MapSource::Validation { limit: 5 });
-    page.work();
-    let message = page.frame();
-    let Event::Frame { frame: Frame::Predictions { rows, inputs, confusion }, .. } = &message.header else {
-        panic!("predictions")
+    assert_eq!(page.answers(), 1);
+    let set = |page: &mut Page, index: Vec<u32>| {
+        page.ask(Command::SetWeight { parameter: "0.weight".to_string(), index, value: 0.5 })
     };
+    set(&mut page, vec![1, 1]);
+    page.work();
+    assert_eq!(page.answers(), 2);
+    let answer = page.answer();
+    let tensor = |name: &str| answer.get(name);
+    assert_eq!((tensor("0.weight").shape, tensor("0.weight").at(&[1, 1])), (&[6, 2][..], Some(0.5)));
+    for index in [vec![6, 0], vec![3], vec![0, 0, 0]] {
+        let id = set(&mut page, index);
+        assert!(page.error(id).contains("6×2"), "{}", page.error(id));
+    }
+    page.ask(Command::Unwatch { key: 1 });
+    set(&mut page, vec![0, 0]);
+    page.work();
+    assert_eq!(page.answers(), 2);
+}
+
+#[test]
+fn a_given_point_is_answered_as_the_grid_answers_it() {
+    let mut page = page(SPIRALS);
+    page.watch(Input::Grid { resolution: 3, low: -1.0, high: 1.0 }, all(["output"]));
+    page.work();
+    let corner = page.answer().get("output").row(8).to_vec();
+    page.watch(Input::Given(vec![vec![1.0, -1.0]]), all(["output", "model[1]"]));
+    page.work();
+    let answer = page.answer();
+    let tensor = |name: &str| answer.get(name);
+    assert!(tensor("output").data.iter().zip(&corner).all(|(a, b)| (a - b).abs() < 1e-6), "{:?} {corner:?}", tensor("output"));
+    assert_eq!(tensor("model[1]").shape, [1, 6]);
+    page.watch(Input::Given(vec![vec![1.0]]), all(["output"]));
+    page.work();
+    assert!(page.refusal().contains("takes 2"), "{}", page.refusal());
+}
+
+#[test]
+fn statistics_of_parameters_gradients_and_activations_are_asked_for_by_name() {
+    let mut page = page(SPIRALS);
+    page.ask(Command::Step { n: 10 });
+    page.work();
+    page.watch(Input::Batch, ["0.weight", "grad:0.weight", "model[1]"].map(Query::stats));
+    page.work();
+    page.ask(Command::Step { n: 10 });
+    page.work();
+    let answer = page.answer();
+    let (step, tensor) = (answer.step, |name: &str| answer.get(name));
+    assert_eq!(step, 20);
+    let number = |name: &str, what: &str| stat(tensor(name).data, what);
+    assert!(number("grad:0.weight", "norm").unwrap() > 0.0 && number("0.weight", "update_ratio").unwrap() > 0.0);
+    assert!(number("model[1]", "std").unwrap() > 0.0 && number("model[1]", "max").unwrap() <= 1.0);
+    assert_eq!((number("model[1]", "dead"), number("0.weight", "dead")), (Some(0.0), None));
+    assert!(number("model[1]", "saturated").is_some() && number("grad:0.weight", "saturated").is_none());
+}
+
+#[test]
+fn a_gradient_and_the_loss_are_those_of_the_next_batch() {
+    let mut page = page(SPIRALS);
+    page.watch(Input::Batch, all(["loss", "grad:2.bias", "grad:model[2]"]));
+    page.work();
+    let answer = page.answer();
+    let tensor = |name: &str| answer.get(name);
+    let (bias, output) = (tensor("grad:2.bias"), tensor("grad:model[2]"));
+    assert_eq!((tensor("loss").data.len(), bias.shape), (1, &[2][..]));
+    for unit in 0..2 {
+        let sum: f32 = output.column(unit).sum();
+        assert!((sum - bias.data[unit]).abs() < 1e-5, "the gradient of a bias is the sum over the batch");
+    }
+}
+
+#[test]
+fn the_worst_samples_come_first_with_inputs_and_right_answers() {
+    let mut page = page(SPIRALS);
+    page.watch(Input::Worst { limit: 5 }, all(["row", "raw", "target", "output", "model[0]"]));
+    page.work();
+    let answer = page.answer();
+    let tensor = |name: &str| answer.get(name);
+    let shapes = ["row", "raw", "target", "output", "model[0]"].map(|name| tensor(name).shape.to_vec());
+    assert_eq!(shapes, [vec![5], vec![5, 2], vec![5, 1], vec![5, 2], vec![5, 6]]);
+    let lacking = |i: usize| 1.0 - tensor("output").row(i)[tensor("target").data[i] as usize];
+    let first: Vec<f32> = (0..5).map(lacking).collect();
+    assert!(first.is_sorted_by(|a, b| a >= b), "{first:?}");
+    let rows: Vec<u32> = tensor("row").data.iter().map(|&i| i as u32).collect();
+    let (raw, output) = (tensor("raw").data.to_vec(), tensor("output").data.to_vec());
+    // Asked for by their places, the same samples give the same.
+    page.watch(Input::Samples { part: Part::Validation, rows: Some(rows) }, all(["raw", "output"]));
+    page.work();
+    let answer = page.answer();
+    let tensor = |name: &str| answer.get(name);
+    assert_eq!(tensor("raw").data, raw);
+    assert!(tensor("output").data.iter().zip(&output).all(|(a, b)| (a - b).abs() < 1e-6));
+    page.watch(Input::Samples { part: Part::Validation, rows: None }, all(["output", "target"]));
+    page.work();
+    let answer = page.answer();
+    let tensor = |name: &str| answer.get(name);
     let info = page.find(|m| if let Event::Loaded(info) = &m.header { Some(info.clone()) } else { None });
-    assert_eq!(message.array(*confusion).iter().sum::<f32>(), info.data.validation as f32);
-    assert_eq!((message.array(*rows).len(), message.array(*inputs).len()), (20, 10));
+    assert_eq!(tensor("target").shape, [info.data.validation, 1]);
+    assert!((0..info.data.validation as usize).all(|i| {
+        let target = tensor("target").data[i] as usize;
+        1.0 - tensor("output").row(i)[target] <= first[0] + 1e-6
+    }));
+}
+
+#[test]
+fn a_slice_and_a_histogram_are_parts_of_the_whole() {
+    let mut page = page(SPIRALS);
+    let view = |view: View| Query { name: "0.weight".to_string(), view };
+    page.watch(Input::State, all(["0.weight"]));
+    page.work();
+    let whole = page.answer().get("0.weight").data.to_vec();
+    page.watch(Input::State, [view(View::Slice { start: vec![2, 1], len: vec![3, 1] })]);
+    page.work();
+    let answer = page.answer();
+    let tensor = |name: &str| answer.get(name);
+    assert_eq!((tensor("0.weight").shape, tensor("0.weight").data), (&[3, 1][..], &[whole[5], whole[7], whole[9]][..]));
+    page.watch(Input::State, [view(View::Histogram { bins: 4 })]);
+    page.work();
+    let counts: f32 = page.answer().get("0.weight").column(1).sum();
+    assert_eq!(counts, 12.0);
+}
+
+#[test]
+fn what_the_model_or_the_data_does_not_have_is_refused_once_and_training_goes_on() {
+    let mut page = page(SPIRALS);
+    page.watch(GRID, all(["output", "model[7]"]));
+    page.ask(Command::Start);
+    page.work();
+    assert!(page.refusal().starts_with("model[7]"), "{}", page.refusal());
+    assert_eq!(page.heard.iter().filter(|m| matches!(m.header, Event::Unanswered { .. })).count(), 1);
+    assert_eq!((page.answers(), page.status().step), (0, 300));
+    for (input, name) in [(Input::State, "nothing"), (GRID, "grad:0.weight"), (GRID, "target")] {
+        page.watch(input, all([name]));
+        page.work();
+        assert!(page.refusal().starts_with(name), "{}", page.refusal());
+    }
+    page.watch(Input::Samples { part: Part::Validation, rows: Some(vec![9999]) }, all(["output"]));
+    page.work();
+    assert!(page.refusal().contains("9999"), "{}", page.refusal());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use downhill_data::Bundled;
 use downhill_model::{Experiment, presets};
-use downhill_protocol::{Event, Frame, MapSource, Watch};
+use downhill_protocol::{Event, Input, Part, Query, Watch};
 use downhill_train::{Session, ready};
 use serde_json::{Value, json};
 
@@ -85,19 +85,63 @@ fn what_follows_a_sequence_changes_nothing() {
     }
 }
 
+/// Name, shape and elements.
+type Named = (String, Vec<u32>, Vec<f32>);
+
+/// The last answer to a watch, or why there is none.
+fn answer(session: &mut Session, input: Input, names: &[&str]) -> Result<Vec<Named>, String> {
+    let tensors = names.iter().map(|name| Query::all(*name)).collect();
+    session.watch(Watch { key: 1, input, tensors, every_ms: 0.0 });
+    ready(session.run_until_rest()).unwrap();
+    let found = session.take_events().into_iter().rev().find_map(|m| match &m.header {
+        Event::Answer { tensors, .. } => {
+            Some(Ok(tensors.iter().map(|t| (t.query.name.clone(), t.shape.clone(), m.array(t.data).to_vec())).collect()))
+        }
+        Event::Unanswered { error, .. } => Some(Err(error.to_string())),
+        _ => None,
+    });
+    found.expect("an answer")
+}
+
 #[test]
-fn predictions_of_several_inputs_reach_their_panel() {
-    for id in ["majority", "pairs", "digits"] {
+fn predictions_of_several_inputs_are_answered_with_what_a_person_would_read() {
+    for (id, raw) in [("majority", vec!["raw"]), ("pairs", vec!["raw", "raw:1"]), ("digits", vec!["raw"])] {
         let mut session = preset(id);
-        let source = MapSource::Validation { limit: 5 };
-        session.watch(Watch { panel: "p".to_string(), source, every_ms: 0.0 });
         session.step(1);
         ready(session.run_until_rest()).unwrap();
-        let shown = session.take_events().into_iter().any(|m| {
-            matches!(&m.header, Event::Frame { frame: Frame::Predictions { confusion, .. }, .. } if !m.array(*confusion).is_empty())
-        });
-        assert!(shown, "{id}");
+        let names: Vec<&str> = ["row", "target", "output"].into_iter().chain(raw).collect();
+        let tensors = answer(&mut session, Input::Worst { limit: 5 }, &names).unwrap();
+        assert!(tensors.len() == names.len() && tensors.iter().all(|t| t.1[0] == 5), "{id}: {tensors:?}");
+        // The same sample, given as it was read, is answered the same.
+        let given: Vec<Vec<f32>> = tensors[3..]
+            .iter()
+            .map(|(_, shape, values)| {
+                let width: u32 = shape[1..].iter().product();
+                values[..width as usize].iter().copied().filter(|v| !v.is_nan()).collect()
+            })
+            .collect();
+        let again = answer(&mut session, Input::Given(given), &["output", "model[1]"]).unwrap();
+        let (_, shape, worst) = &tensors[2];
+        assert!(again[0].2.iter().zip(worst).all(|(a, b)| (a - b).abs() < 1e-5), "{id}: {:?} {worst:?}", again[0]);
+        assert_eq!(again[0].1, [1, shape[1]]);
     }
+}
+
+#[test]
+fn a_sequence_that_is_typed_is_as_long_as_it_is_and_holds_known_tokens_only() {
+    let mut session = preset("majority");
+    let given = |tokens: &[f32]| Input::Given(vec![tokens.to_vec()]);
+    let tensors = answer(&mut session, given(&[1.0, 2.0, 2.0]), &["raw", "model[0]"]).unwrap();
+    assert_eq!((&tensors[0].1[..], &tensors[0].2[..]), (&[1, 3][..], &[1.0, 2.0, 2.0][..]));
+    assert_eq!(tensors[1].1, [1, 16, 4]);
+    for (tokens, why) in [(&[99.0][..], "no token"), (&[1.5], "no token"), (&[], "0 tokens"), (&[1.0; 17], "17 tokens")] {
+        let error = answer(&mut session, given(tokens), &["output"]).unwrap_err();
+        assert!(error.contains(why), "{error}");
+    }
+    let rows = answer(&mut session, Input::Samples { part: Part::Train, rows: Some(vec![0, 1]) }, &["raw", "input"]).unwrap();
+    let (raw, input) = (&rows[0].2, &rows[1].2);
+    assert!(raw.iter().zip(input).all(|(raw, input)| raw == input || (raw.is_nan() && *input == 0.0)), "{rows:?}");
+    assert!(raw.iter().any(|v| v.is_nan()), "padding is no token: {raw:?}");
 }
 
 #[test]

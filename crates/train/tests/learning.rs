@@ -199,12 +199,12 @@ fn a_run_that_diverges_stops_before_the_bad_step_and_names_the_layer() {
 #[test]
 fn a_weight_set_by_hand_stays_set() {
     let mut session = session(plain());
-    session.set_weight("2.weight", 5, 0.25).unwrap();
+    session.set_weight("2.weight", &[0, 5], 0.25).unwrap();
     let weight = ready(session.parameters()).unwrap().into_iter().find(|p| p.0 == "2.weight").unwrap().2;
     assert_eq!(weight[5], 0.25);
-    assert!(session.set_weight("2.weight", 256, 0.0).is_err());
-    assert!(session.set_weight("9.weight", 0, 0.0).is_err());
-    assert!(session.set_weight("2.weight", 0, f32::NAN).is_err());
+    assert!(session.set_weight("2.weight", &[256, 0], 0.0).is_err());
+    assert!(session.set_weight("9.weight", &[0, 0], 0.0).is_err());
+    assert!(session.set_weight("2.weight", &[0, 0], f32::NAN).is_err());
 }
 
 #[test]

@@ -1,72 +1,69 @@
-//! What comes out: the decision boundary, the curve, the drawn digit or the predictions; then the facts and the verdict.
+//! What comes out: one of the views of the output that fit the data; then the facts, the verdict and the data's card.
 
-use downhill_protocol::DataInfo;
+use downhill_protocol::{Input, Query};
 use leptos::prelude::*;
 
-use super::draw::DrawPanel;
-use crate::panels::stage::{Boundary, CurvePicture};
 use crate::plot::health::{Level, Signs, Verdict, judge};
-use crate::reactive::{Memo, RwSignal, clicked, memo};
-use crate::state::Lab;
-
-/// What kind of picture fits the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Picture {
-    /// Nothing is known yet.
-    Empty,
-    /// Points of the plane.
-    Plane,
-    /// A curve over one input.
-    Line,
-    /// Images.
-    Image,
-    /// Rows of a table.
-    Table,
-}
-
-impl Picture {
-    /// The one that fits.
-    pub fn of(data: Option<&DataInfo>) -> Self {
-        match data {
-            None => Self::Empty,
-            Some(d) if d.image.is_some() => Self::Image,
-            Some(d) if d.train_points.is_none() => Self::Table,
-            Some(d) if d.task == "regression" => Self::Line,
-            Some(_) => Self::Plane,
-        }
-    }
-}
+use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
+use crate::state::{Chosen, Lab};
+use crate::views::Views;
+use crate::views::kinds::OutputView;
+use crate::watches::{Ask, Source};
 
 /// The panel.
 #[component]
 pub fn Output() -> impl IntoView {
     let lab = Lab::here();
-    let picture = memo(move || lab.info.with(|i| Picture::of(i.as_ref().map(|i| &i.data))));
-    let confusion = RwSignal::new(false);
-    let classes = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.task == "classification")));
-    let body = move || match (picture.get(), confusion.get() && classes.get()) {
-        (_, true) => view! { <super::predictions::Confusion/> }.into_any(),
-        (Picture::Plane, _) => view! { <Boundary/> }.into_any(),
-        (Picture::Line, _) => view! { <CurvePicture/> }.into_any(),
-        (Picture::Image, _) => view! { <DrawPanel/> }.into_any(),
-        (Picture::Table, _) => view! { <super::predictions::Predictions/> }.into_any(),
-        (Picture::Empty, _) => view! { <div class="boundary"></div> }.into_any(),
+    let views: Views = expect_context();
+    let data = memo(move || lab.data());
+    // The view that was asked for, as long as it fits.
+    let wanted = RwSignal::new(None::<&'static str>);
+    let fitting = move || -> Vec<&'static dyn OutputView> {
+        data.with(|data| data.as_ref().map(|data| views.outputs.iter().copied().filter(|v| v.fits(data)).collect()))
+            .unwrap_or_default()
     };
+    let titles = {
+        let fitting = fitting.clone();
+        memo(move || fitting().iter().map(|v| v.title()).collect::<Vec<_>>())
+    };
+    let shown = memo(move || titles.with(|t| t.iter().find(|t| Some(**t) == wanted.get()).or(t.first()).copied()));
+    let body = move || match fitting().into_iter().find(|view| Some(view.title()) == shown.get()) {
+        Some(view) => view.view(lab),
+        None => view! { <div class="boundary"></div> }.into_any(),
+    };
+    let button = move |title: &'static str| {
+        let pressed = move || (shown.get() == Some(title)).to_string();
+        view! { <button type="button" class="toggle" data-output=title aria-pressed=pressed on:click=clicked(move |_| wanted.set(Some(title)))>{title}</button> }
+            .into_any()
+    };
+    let buttons = move || titles.with(|t| (t.len() > 1).then(|| t.iter().copied().map(button).collect_view()));
+    choose_first(lab);
     view! {
         <section class="out" aria-label="Output">
-            <h2>"Output"
-                <Show when=move || classes.get()>
-                    <button type="button" class="link" data-testid="confusion" on:click=clicked(move |_| confusion.update(|c| *c = !*c))>
-                        {move || if confusion.get() { "Back to the picture" } else { "Confusion matrix" }}
-                    </button>
-                </Show>
-            </h2>
+            <h2>"Output"<span class="choices" role="group" aria-label="Views of the output">{buttons}</span></h2>
             {body}
             <Facts/>
             <Health/>
             <DataCard/>
         </section>
     }
+}
+
+/// Something to look at inside the network before anything is chosen: where no map of the plane can be shown, the worst prediction.
+fn choose_first(lab: Lab) {
+    let missing = memo(move || {
+        lab.chosen.with(Option::is_none) && lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.train_points.is_none()))
+    });
+    let answers = lab.watch(move || {
+        let source = Source::Of(Input::Worst { limit: 1 });
+        missing.get().then(|| Ask { source, tensors: vec![Query::all("row")], every_ms: 500.0 })
+    });
+    effect(move || {
+        let first = answers.with(|answer| answer.as_ref()?.get("row")?.data.first().copied());
+        if let (true, Some(row)) = (missing.get_untracked(), first) {
+            lab.chosen.set(Some(Chosen::HeldOut(row as u32)));
+        }
+    });
 }
 
 #[component]

@@ -1,6 +1,7 @@
 //! The mathematics of pictures: colours, heat maps, wires, curves, pads. Numbers in, numbers out; nothing here touches the page.
 
 pub mod colour;
+pub mod confusion;
 pub mod curve;
 pub mod health;
 pub mod heatmap;

@@ -1,6 +1,6 @@
 //! The network as columns: a layer with weights and the elementwise layers after it share one.
 
-use downhill_protocol::LayerStats;
+use downhill_protocol::{LayerStats, Role};
 
 /// One column of the map.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,12 +15,20 @@ pub struct Column {
     pub units: usize,
     /// Names of the units, if they have any.
     pub names: Vec<String>,
-    /// Weight and bias by name, and the number of inputs of the weight.
-    pub weight: Option<String>,
-    /// Bias by name.
+    /// The parameter `[units, inputs]` whose elements are the lines to its units, by name.
+    pub wires: Option<String>,
+    /// The parameter `[units]` that a click on a unit changes, by name.
     pub bias: Option<String>,
-    /// Whether its last layer is bounded by one, so that a unit can saturate.
-    pub bounded: bool,
+    /// The place among the inputs of the data, where it is one of them.
+    pub input: Option<u32>,
+    /// The name of the tensor that it shows.
+    pub tensor: String,
+    /// Whether its first layer reads what the column before it shows, and nothing else.
+    pub follows: bool,
+    /// Smallest and largest value of its last layer, where it has such bounds.
+    pub range: Option<(f32, f32)>,
+    /// Whether it holds tokens and not quantities.
+    pub tokens: bool,
 }
 
 impl Column {
@@ -43,29 +51,54 @@ pub fn model_index(path: &str) -> Option<usize> {
     path.strip_prefix("model[")?.split_once(']')?.0.parse().ok()
 }
 
-/// Columns of a model; labels come from the layers, in order from the input.
+/// Columns of a model; labels come from the layers, in order from the input. A layer without parameters that follows another one and gives
+/// as many numbers stands in its column.
 pub fn columns(layers: &[LayerStats]) -> Vec<Column> {
     let mut out: Vec<Column> = Vec::new();
     for layer in layers {
         let units = layer.shape.iter().map(|&d| d as usize).product();
-        let named = |end: &str| layer.parameters.iter().map(|p| &p.0).find(|n| n.ends_with(end)).cloned();
-        let (weight, bias) = (named("weight"), named("bias"));
+        let named = |role: Role| layer.parameters.iter().rev().find(|p| p.role == role).map(|p| p.name.clone());
         let index = model_index(&layer.path);
-        let bounded = ["tanh", "sigmoid", "hardtanh", "sin"].iter().any(|n| layer.label.starts_with(n));
-        let joins =
-            weight.is_none() && index.is_some() && out.last().is_some_and(|c| c.units == units && c.layers[0].0.is_some());
-        if let Some(column) = out.last_mut().filter(|_| joins) {
+        let follows = out.last().is_some_and(|c| layer.reads == [c.path.as_str()]);
+        // A container reads the end of its branch, and an addition the sum's first part: what stands there shows what comes out.
+        let reads = out.last().is_some_and(|c| layer.reads.contains(&c.path));
+        let joins = reads && layer.parameters.is_empty();
+        if let Some(column) = out.last_mut().filter(|c| joins && c.shape == layer.shape && c.input.is_none()) {
             column.layers.push((index, sized(layer)));
             column.path.clone_from(&layer.path);
-            column.shape.clone_from(&layer.shape);
-            column.bounded |= bounded;
+            column.tensor = tensor_of(layer);
+            column.range = layer.range;
             continue;
         }
-        let label = if layer.path == "input" { "inputs".to_string() } else { sized(layer) };
-        let (path, shape, names) = (layer.path.clone(), layer.shape.clone(), layer.units.clone());
-        out.push(Column { layers: vec![(index, label)], path, shape, units, names, weight, bias, bounded });
+        out.push(Column {
+            layers: vec![(index, if index.is_none() { input_label(layer) } else { sized(layer) })],
+            path: layer.path.clone(),
+            shape: layer.shape.clone(),
+            units,
+            names: layer.units.clone(),
+            wires: named(Role::Wires),
+            bias: named(Role::PerUnit),
+            input: layer.input,
+            tensor: tensor_of(layer),
+            follows,
+            range: layer.range,
+            tokens: layer.tokens,
+        });
     }
     out
+}
+
+/// The name under which the worker knows what a layer gives.
+fn tensor_of(layer: &LayerStats) -> String {
+    match layer.input {
+        Some(0) => "input".to_string(),
+        Some(place) => format!("input:{place}"),
+        None => layer.path.clone(),
+    }
+}
+
+fn input_label(layer: &LayerStats) -> String {
+    if layer.label == "input" { "inputs".to_string() } else { layer.label.clone() }
 }
 
 /// The label with the number in place of the word for it: `linear classes` is `linear 2`.
@@ -83,32 +116,64 @@ pub fn shown(units: usize, room: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn layer(path: &str, label: &str, units: u32, weight: bool) -> LayerStats {
+    use downhill_protocol::ParameterInfo;
+
+    fn layer(path: &str, label: &str, units: u32, reads: &str) -> LayerStats {
+        let reads = if reads.is_empty() { Vec::new() } else { vec![reads.to_string()] };
+        let input = (path == "input").then_some(0);
+        LayerStats { path: path.into(), label: label.into(), shape: vec![units], reads, input, ..LayerStats::default() }
+    }
+
+    fn linear(path: &str, units: u32, reads: &str) -> LayerStats {
+        let parameter = |name: &str, shape: Vec<u32>, role| ParameterInfo { name: name.into(), shape, role };
         let parameters =
-            if weight { vec![("0.weight".into(), vec![units, 2]), ("0.bias".into(), vec![units])] } else { Vec::new() };
-        LayerStats { path: path.into(), label: label.into(), shape: vec![units], parameters, ..LayerStats::default() }
+            vec![parameter("0.weight", vec![units, 2], Role::Wires), parameter("0.bias", vec![units], Role::PerUnit)];
+        LayerStats { parameters, ..layer(path, &format!("linear {units}"), units, reads) }
+    }
+
+    fn tanh(path: &str, units: u32, reads: &str) -> LayerStats {
+        LayerStats { range: Some((-1.0, 1.0)), ..layer(path, "tanh", units, reads) }
     }
 
     #[test]
     fn an_activation_shares_the_column_of_the_layer_before_it() {
         let layers = [
-            layer("input", "input", 2, false),
-            layer("model[0]", "linear 8", 8, true),
-            layer("model[1]", "tanh", 8, false),
-            layer("model[2]", "linear 2", 2, true),
+            layer("input", "input", 2, ""),
+            linear("model[0]", 8, "input"),
+            tanh("model[1]", 8, "model[0]"),
+            linear("model[2]", 2, "model[1]"),
         ];
         let columns = columns(&layers);
         let titles: Vec<String> = columns.iter().map(Column::title).collect();
         assert_eq!(titles, ["inputs", "linear 8 · tanh", "linear 2"]);
-        assert_eq!((columns[1].path.as_str(), columns[1].bounded), ("model[1]", true));
-        assert_eq!(columns[1].weight.as_deref(), Some("0.weight"));
+        assert_eq!((columns[1].path.as_str(), columns[1].range), ("model[1]", Some((-1.0, 1.0))));
+        assert_eq!((columns[1].wires.as_deref(), columns[1].bias.as_deref()), (Some("0.weight"), Some("0.bias")));
+        assert!(columns[2].follows && columns[2].range.is_none());
     }
 
     #[test]
     fn an_activation_of_the_input_stands_alone() {
-        let columns = columns(&[layer("input", "input", 2, false), layer("model[0]", "tanh", 2, false)]);
+        let columns = columns(&[layer("input", "input", 2, ""), tanh("model[0]", 2, "input")]);
         assert_eq!(columns.len(), 2);
         assert_eq!((model_index("model[12].body[1]"), model_index("input")), (Some(12), None));
+    }
+
+    #[test]
+    fn a_parameter_that_is_called_weight_is_no_matrix_of_lines_by_its_name() {
+        let gain = ParameterInfo { name: "1.weight".into(), shape: vec![8], role: Role::PerUnit };
+        let norm = LayerStats { parameters: vec![gain], ..layer("model[1]", "batch_norm", 8, "model[0]") };
+        let columns = columns(&[linear("model[0]", 8, "input"), norm]);
+        assert_eq!((columns[1].wires.as_deref(), columns[1].bias.as_deref()), (None, Some("1.weight")));
+    }
+
+    #[test]
+    fn a_branch_does_not_follow_the_one_before_it() {
+        let layers = [
+            layer("input", "input", 2, ""),
+            linear("model[0].concat[0][0]", 4, "input"),
+            linear("model[0].concat[1][0]", 4, "input"),
+        ];
+        assert_eq!(columns(&layers).iter().map(|c| c.follows).collect::<Vec<_>>(), [false, true, false]);
     }
 
     #[test]

@@ -47,11 +47,6 @@ impl Curves {
     pub fn get(&self, name: &str) -> Option<&Curve> {
         self.0.get(name).filter(|c| !c.steps.is_empty())
     }
-
-    /// The names of the curves that start with `prefix`.
-    pub fn names(&self, prefix: &str) -> Vec<String> {
-        self.0.keys().filter(|n| n.starts_with(prefix)).cloned().collect()
-    }
 }
 
 impl Curve {

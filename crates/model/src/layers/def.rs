@@ -213,6 +213,8 @@ pub struct Resolved {
     pub name: &'static str,
     /// A few words for a card.
     pub label: String,
+    /// The field of the data that it goes on from, of an `input` layer.
+    pub field: Option<String>,
     /// What it takes: what comes before it, then what it takes `from` elsewhere.
     pub inputs: Vec<Port>,
     /// What it gives.
@@ -400,6 +402,7 @@ impl Resolver<'_> {
         Ok(Resolved {
             name: layer.name(),
             label: layer.label(),
+            field: if let Layer::Input(input) = layer { Some(input.name.clone()) } else { None },
             inputs,
             output: inferred.output,
             range: layer.def().range(),

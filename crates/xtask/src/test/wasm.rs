@@ -13,13 +13,14 @@ struct WasmTest {
 }
 
 /// Both builds are shipped, so the kernels are tested with and without relaxed SIMD.
-const WASM_TESTS: [WasmTest; 6] = [
+const WASM_TESTS: [WasmTest; 7] = [
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "" },
     WasmTest { package: "downhill-cpu", test: "conformance_worker", features: "relaxed-simd" },
     WasmTest { package: "downhill-gpu", test: "conformance_worker", features: "" },
     WasmTest { package: "downhill-train", test: "parity", features: "" },
     WasmTest { package: "downhill-train", test: "backends", features: "" },
     WasmTest { package: "downhill-app", test: "web", features: "" },
+    WasmTest { package: "downhill-app", test: "views", features: "" },
 ];
 
 /// Runs every binary of the list; one that runs no test has failed, for it tests nothing.

@@ -1,17 +1,19 @@
 //! Curves over steps: loss, accuracy, gradient norm, learning rate. uPlot draws them; what they show is decided here.
 
-use downhill_protocol::{MapSource, Watch};
+use downhill_protocol::{Input, LayerStats, Query};
 use js_sys::{Array, Float64Array, Object, Reflect};
 use leptos::html::Div;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
-use super::chart_options::ChartOptions;
+use super::chart_options::{ChartBar, ChartOptions};
+use super::kinds::Panel;
 use crate::document::number;
 use crate::plot::series::{Curve, GRADIENT};
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::{Lab, Mark};
+use crate::watches::{Ask, Source};
 
 #[wasm_bindgen(raw_module = "./charts.js")]
 extern "C" {
@@ -61,13 +63,43 @@ enum Kind {
     Rate,
 }
 
-/// All charts.
+/// See the module.
+pub struct Charts;
+
+impl Panel for Charts {
+    fn name(&self) -> &'static str {
+        "Charts"
+    }
+
+    fn prepare(&self) {
+        provide_context(ChartOptions { smoothing: RwSignal::new(0.0), log: RwSignal::new(false) });
+    }
+
+    fn controls(&self) -> Option<AnyView> {
+        Some(view! { <ChartBar/> }.into_any())
+    }
+
+    fn view(&self, lab: Lab) -> AnyView {
+        view! { <AllCharts lab/> }.into_any()
+    }
+}
+
+/// The name of the gradient that stands for a layer: that of its largest parameter.
+fn gradient_of(layer: &LayerStats) -> Option<String> {
+    let elements = |shape: &[u32]| shape.iter().map(|&n| u64::from(n)).product::<u64>();
+    let largest = layer.parameters.iter().rev().max_by_key(|p| elements(&p.shape))?;
+    Some(format!("{GRADIENT}{}", largest.name))
+}
+
 #[component]
-pub fn Charts() -> impl IntoView {
-    let lab = Lab::here();
+fn AllCharts(lab: Lab) -> impl IntoView {
     let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
-    // The norms of the layers' gradients.
-    lab.watch(Watch { panel: "stats".into(), source: MapSource::Stats, every_ms: 250.0 });
+    // Their norms are kept as curves whenever they come, see `session.rs`.
+    lab.watch(move || {
+        let names = lab.info.with(|i| i.as_ref().map(|i| i.layers.iter().filter_map(gradient_of).collect::<Vec<_>>()))?;
+        let tensors = names.into_iter().map(Query::stats).collect();
+        Some(Ask { source: Source::Of(Input::Batch), tensors, every_ms: 250.0 })
+    });
     view! {
         <div class="charts">
             <Chart kind=Kind::Loss title="Loss" at=0.0/>
@@ -167,13 +199,10 @@ fn curves(lab: Lab, kind: Kind, smoothing: f64) -> Vec<Drawn> {
             drawn.extend(train.map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));
         }
         Kind::Gradient => {
-            let names = lab.curves.with_value(|c| c.names(GRADIENT));
-            for (i, name) in names.iter().enumerate().take(LAYER_INKS.len()) {
-                let layer = name.trim_start_matches(GRADIENT).trim_end_matches(".weight");
-                let label = format!("layer {layer}");
-                drawn.extend(
-                    get(name).map(|c| Drawn { width: 1.2, ..Drawn::new(&label, LAYER_INKS[i], c.smoothed(smoothing)) }),
-                );
+            let layers = info.map(|i| i.layers.clone()).unwrap_or_default();
+            let named = layers.iter().filter_map(|layer| Some((format!("layer {}", layer.scope), gradient_of(layer)?)));
+            for ((label, name), ink) in named.zip(LAYER_INKS) {
+                drawn.extend(get(&name).map(|c| Drawn { width: 1.2, ..Drawn::new(&label, ink, c.smoothed(smoothing)) }));
             }
         }
         Kind::Rate => {

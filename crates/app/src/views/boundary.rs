@@ -1,49 +1,60 @@
-//! Pictures of what was learned over the input: the decision boundary of a plane and the curve of a line, with the data on them.
+//! The decision boundary over the plane that the samples lie on, with the data on it and a pen to draw more.
 
 use std::sync::Arc;
 
-use downhill_protocol::{ArrayRef, Frame, MapSource, Watch};
+use downhill_protocol::{DataInfo, Input, Query};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use serde_json::{Value, json};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, PointerEvent};
+use web_sys::{HtmlCanvasElement, PointerEvent};
 
-use crate::canvas::{fitted, painted, position, put_pixels, size_of};
-use crate::document::{self, number};
+use super::kinds::OutputView;
+use crate::canvas::{context, dot, fitted, painted, position, put_pixels, size_of};
+use crate::document;
 use crate::icons::Icon;
-use crate::plot::colour::{Palette, Rgb, css};
+use crate::plot::colour::{Palette, css};
 use crate::plot::{curve, heatmap};
-use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
-use crate::state::{Lab, Shown};
+use crate::reactive::{Memo, RwSignal, clicked, memo};
+use crate::state::{Answers, Chosen, Lab};
+use crate::watches::{Ask, Source};
 
 /// Points per side of the boundary.
 const RESOLUTION: u32 = 96;
 
-/// The output's map of a frame: units and values.
-pub fn output_of(shown: &Shown) -> Option<(usize, &[f32])> {
-    let Frame::Maps { layers, .. } = &shown.message.header else { return None };
-    let map = layers.iter().find(|l| l.path == "output")?;
-    Some((map.units as usize, shown.message.array(map.data)))
+/// See the module.
+pub struct Boundary;
+
+impl OutputView for Boundary {
+    fn title(&self) -> &'static str {
+        "Boundary"
+    }
+
+    fn fits(&self, data: &DataInfo) -> bool {
+        data.train_points.is_some() && data.task == "classification"
+    }
+
+    fn view(&self, lab: Lab) -> AnyView {
+        view! { <Plane lab/> }.into_any()
+    }
 }
 
-/// The decision boundary with the data on it; a click starts drawing points by hand.
+/// The picture; a click chooses the point that runs through the network, or with a pen in hand draws one.
 #[component]
-pub fn Boundary() -> impl IntoView {
-    let lab = Lab::here();
+fn Plane(lab: Lab) -> impl IntoView {
     let square = memo(move || lab.points.with(|p| curve::square_around(&p.0)));
-    effect(move || {
+    let answers = lab.watch(move || {
         let (low, high) = square.get();
-        let source = MapSource::Grid { resolution: RESOLUTION, low, high, output_only: true };
-        lab.watch(Watch { panel: "boundary".into(), source, every_ms: 33.0 });
+        let source = Source::Of(Input::Grid { resolution: RESOLUTION, low, high });
+        Some(Ask { source, tensors: vec![Query::all("output")], every_ms: 33.0 })
     });
     let heat = NodeRef::<Canvas>::new();
     let pixels = StoredValue::new_local(Vec::new());
     painted(heat, move |canvas| {
         let (palette, ramp) = (lab.palette.get(), lab.ramp.get());
-        let Some(shown) = lab.frames.boundary.get() else { return };
-        let Some((units, values)) = output_of(&shown) else { return };
+        let Some(answer) = answers.get() else { return };
+        let Some(output) = answer.get("output") else { return };
         pixels.update_value(|pixels| {
-            paint_output(units, values, &palette, &ramp, pixels);
+            heatmap::classes(output, &palette, &ramp, pixels);
             put_pixels(canvas, pixels, RESOLUTION);
         });
     });
@@ -58,12 +69,21 @@ pub fn Boundary() -> impl IntoView {
         let points = lab.points.get();
         let drawn = drawn.get();
         paint_points(canvas, &palette, square.get(), &points, drawn.as_deref());
+        if let Some(point) = lab.chosen.get().and_then(|chosen| chosen_point(&chosen, &points)) {
+            mark(canvas, &palette, square.get(), point);
+        }
     });
     let tip = RwSignal::new(None::<(f64, f64)>);
     let draw = move |ev: &PointerEvent, at: (f64, f64)| {
-        let Some(class) = pen.get_untracked() else { return };
-        if ev.buttons() & 1 == 1 {
-            add_point(lab, square.get_untracked(), at, class);
+        if ev.buttons() & 1 == 0 {
+            return;
+        }
+        match pen.get_untracked() {
+            Some(class) => add_point(lab, square.get_untracked(), at, class),
+            None => {
+                let (x, y) = point_at(square.get_untracked(), at);
+                lab.chosen.set(Some(Chosen::Given(vec![vec![x as f32, y as f32]])));
+            }
         }
     };
     let moved = move |ev: PointerEvent| {
@@ -80,24 +100,9 @@ pub fn Boundary() -> impl IntoView {
         <div class="boundary" data-testid="boundary" class:drawing=move || pen.with(Option::is_some)>
             <canvas node_ref=heat class="heat" width=RESOLUTION height=RESOLUTION role="img" aria-label="Decision boundary"></canvas>
             <canvas node_ref=dots class="dots" aria-hidden="true" on:pointermove=moved on:pointerdown=moved on:pointerleave=move |_| tip.set(None)></canvas>
-            <Reading tip square/>
+            <Reading lab answers tip square/>
         </div>
         <Pens pen/>
-    }
-}
-
-fn paint_output(units: usize, values: &[f32], palette: &Palette, ramp: &[Rgb], pixels: &mut Vec<u8>) {
-    match units {
-        0 | 1 => {
-            // One output: a value, or the probability of the second class.
-            let centred: Vec<f32> = if values.iter().all(|v| (0.0..=1.0).contains(v)) {
-                values.iter().map(|v| 1.32 * (v - 0.5)).collect()
-            } else {
-                values.to_vec()
-            };
-            heatmap::diverging(&centred, heatmap::scale_of(&centred).min(1.0), ramp, palette.ink, pixels);
-        }
-        _ => heatmap::classes(values, units, palette, ramp, pixels),
     }
 }
 
@@ -112,12 +117,18 @@ fn drawn_points(lab: Lab) -> Memo<Option<Vec<f32>>> {
     })
 }
 
+/// The point of the plane at a place of the picture, 0…1 on both axes.
+fn point_at((low, high): (f32, f32), (u, v): (f64, f64)) -> (f64, f64) {
+    let span = f64::from(high - low);
+    let round = |v: f64| (v * 1000.0).round() / 1000.0;
+    (round(f64::from(low) + u * span), round(f64::from(high) - v * span))
+}
+
 fn add_point(lab: Lab, (low, high): (f32, f32), at: (f64, f64), class: u32) {
     /// Closer than this a drag adds nothing.
     const APART: f64 = 0.04;
     let span = f64::from(high - low);
-    let round = |v: f64| (v * 1000.0).round() / 1000.0;
-    let (x, y) = (round(f64::from(low) + at.0 * span), round(f64::from(high) - at.1 * span));
+    let (x, y) = point_at((low, high), at);
     let near = lab.draft.with_untracked(|doc| {
         let points = document::get(doc, "data.points.points").and_then(Value::as_array);
         points.and_then(|p| p.last()).is_some_and(|p| {
@@ -184,29 +195,43 @@ fn begin_drawing(lab: Lab) {
 
 /// What the network says under the pointer.
 #[component]
-fn Reading(tip: RwSignal<Option<(f64, f64)>>, square: Memo<(f32, f32)>) -> impl IntoView {
-    let lab = Lab::here();
+fn Reading(lab: Lab, answers: Answers, tip: RwSignal<Option<(f64, f64)>>, square: Memo<(f32, f32)>) -> impl IntoView {
     let text = move || {
-        let (u, v) = tip.get()?;
-        let (low, high) = square.get();
-        let shown = lab.frames.boundary.get()?;
-        let (units, values) = output_of(&shown)?;
+        let at = tip.get()?;
+        let answer = answers.get()?;
+        let output = answer.get("output")?;
         let side = RESOLUTION as usize;
         let cell = |t: f64| ((t * side as f64) as usize).min(side - 1);
-        let at = cell(v) * side + cell(u);
-        let value = |unit: usize| values.get(unit * side * side + at).copied().unwrap_or(f32::NAN);
-        let labels = lab.info.with(|i| i.as_ref().map(|i| i.data.labels.clone()).unwrap_or_default());
-        let (best, p) = match units {
-            0 | 1 if value(0) >= 0.5 => (1, value(0)),
-            0 | 1 => (0, 1.0 - value(0)),
-            _ => (0..units).map(|u| (u, value(u))).fold((0, f32::MIN), |a, b| if b.1 > a.1 { b } else { a }),
-        };
-        let span = f64::from(high - low);
-        let (x, y) = (f64::from(low) + u * span, f64::from(high) - v * span);
-        let label = labels.get(best).cloned().unwrap_or_default();
+        let (best, p) = heatmap::likeliest(output.row(cell(at.1) * side + cell(at.0)));
+        let label = lab.info.with(|i| i.as_ref().and_then(|i| i.data.labels.get(best).cloned()))?;
+        let (x, y) = point_at(square.get(), at);
         Some(format!("x {x:+.2}  y {y:+.2}  {label} {:.1} %", 100.0 * p))
     };
     move || text().map(|text| view! { <div class="reading num">{text}</div> })
+}
+
+/// Where the chosen sample lies.
+fn chosen_point(chosen: &Chosen, (train, validation): &(Vec<f32>, Vec<f32>)) -> Option<[f32; 2]> {
+    match chosen {
+        Chosen::Given(values) => values.first()?.as_slice().try_into().ok(),
+        Chosen::HeldOut(row) => {
+            let points = if validation.is_empty() { train } else { validation };
+            points.get(3 * *row as usize..)?.first_chunk().copied()
+        }
+    }
+}
+
+/// A ring around the point that runs through the network.
+fn mark(canvas: &HtmlCanvasElement, palette: &Palette, (low, high): (f32, f32), [x, y]: [f32; 2]) {
+    let Some(context) = context(canvas) else { return };
+    let span = high - low;
+    let side = f64::from(canvas.client_width());
+    let place = |share: f32| f64::from(share / span) * side;
+    context.begin_path();
+    let _ = context.arc(place(x - low), place(high - y), 6.0, 0.0, std::f64::consts::TAU);
+    context.set_stroke_style_str(&css(palette.ink, 1.0));
+    context.set_line_width(1.6);
+    context.stroke();
 }
 
 fn paint_points(
@@ -227,84 +252,4 @@ fn paint_points(
     }
     points.0.chunks_exact(3).for_each(|p| dot(&context, palette, place(p), p[2], radius, true));
     points.1.chunks_exact(3).for_each(|p| dot(&context, palette, place(p), p[2], radius, false));
-}
-
-/// Filled for what it learns from, a ring for what was held out.
-fn dot(context: &CanvasRenderingContext2d, palette: &Palette, (x, y): (f64, f64), class: f32, radius: f64, filled: bool) {
-    let (ink, ground) = (css(palette.class(class as usize), 1.0), css(palette.panel, 1.0));
-    context.begin_path();
-    let _ = context.arc(x, y, radius, 0.0, std::f64::consts::TAU);
-    context.set_fill_style_str(if filled { &ink } else { &ground });
-    context.set_stroke_style_str(if filled { &ground } else { &ink });
-    context.set_line_width(if filled { 0.8 } else { 1.2 });
-    context.fill();
-    context.stroke();
-}
-
-/// The learned curve over one input, with the data.
-#[component]
-pub fn CurvePicture() -> impl IntoView {
-    let lab = Lab::here();
-    let frame = memo(move || lab.points.with(|p| curve::Frame::around(&p.0)));
-    effect(move || {
-        let (low, high) = frame.get().x;
-        let source = MapSource::Line { points: 200, low: low as f32, high: high as f32 };
-        lab.watch(Watch { panel: "curve".into(), source, every_ms: 33.0 });
-    });
-    let canvas = NodeRef::<Canvas>::new();
-    let resized = RwSignal::new(None::<RwSignal<u32>>);
-    canvas.on_load(move |canvas| resized.set(Some(size_of(&canvas))));
-    painted(canvas, move |canvas| {
-        resized.get().map(|r| r.get());
-        let (palette, points, frame) = (lab.palette.get(), lab.points.get(), frame.get());
-        let shown = lab.frames.curve.get();
-        let line = shown.as_ref().and_then(|s| match &s.message.header {
-            Frame::Curve { x, y } => Some((array(s, *x), array(s, *y))),
-            _ => None,
-        });
-        paint_curve(canvas, &palette, frame, &points, line);
-    });
-    let range = move || {
-        let f = frame.get();
-        format!("x {} to {}, y {} to {}", number(f.x.0), number(f.x.1), number(f.y.0), number(f.y.1))
-    };
-    view! {
-        <div class="boundary" data-testid="boundary"><canvas node_ref=canvas class="dots" role="img" aria-label="Learned curve and data"></canvas></div>
-        <p class="hint num">{range}</p>
-    }
-}
-
-fn array(shown: &Shown, at: ArrayRef) -> &[f32] {
-    shown.message.array(at)
-}
-
-fn paint_curve(
-    canvas: &HtmlCanvasElement,
-    palette: &Palette,
-    frame: curve::Frame,
-    points: &(Vec<f32>, Vec<f32>),
-    line: Option<(&[f32], &[f32])>,
-) {
-    let Some((context, width, height)) = fitted(canvas) else { return };
-    context.set_stroke_style_str(&css(palette.ink, 0.15));
-    context.set_line_width(1.0);
-    let (x0, y0) = frame.place(0.0, 0.0, width, height);
-    for (from, to) in [((0.0, y0), (width, y0)), ((x0, 0.0), (x0, height))] {
-        context.begin_path();
-        context.move_to(from.0, from.1);
-        context.line_to(to.0, to.1);
-        context.stroke();
-    }
-    let place = |p: &[f32]| frame.place(f64::from(p[0]), f64::from(p[2]), width, height);
-    points.0.chunks_exact(3).for_each(|p| dot(&context, palette, place(p), 1.0, 2.4, true));
-    points.1.chunks_exact(3).for_each(|p| dot(&context, palette, place(p), 1.0, 2.4, false));
-    let Some((x, y)) = line else { return };
-    context.set_stroke_style_str(&css(palette.negative, 1.0));
-    context.set_line_width(2.4);
-    context.begin_path();
-    for (i, (x, y)) in x.iter().zip(y).enumerate() {
-        let (px, py) = frame.place(f64::from(*x), f64::from(*y), width, height);
-        if i == 0 { context.move_to(px, py) } else { context.line_to(px, py) }
-    }
-    context.stroke();
 }

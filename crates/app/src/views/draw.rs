@@ -1,55 +1,77 @@
 //! Draw a digit: the network's ten probabilities move while the pen does, and while training goes on.
 
-use downhill_protocol::{Frame, MapSource, Watch};
+use downhill_protocol::{DataInfo, Query};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use web_sys::{Element, HtmlCanvasElement, PointerEvent};
 
-use super::predictions::{self, Rows};
+use super::kinds::OutputView;
+use super::samples::{Row, worst};
 use crate::canvas::{painted, position, put_pixels};
 use crate::plot::colour::{Palette, mix};
+use crate::plot::heatmap::likeliest;
 use crate::plot::pad::{Bitmap, CELLS};
-use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
-use crate::state::Lab;
+use crate::reactive::{Memo, RwSignal, clicked, memo};
+use crate::state::{Answers, Chosen, Lab};
+use crate::watches::{Ask, Source};
 
 /// What a pixel of the set holds at most.
 const INK: f32 = 16.0;
 
+/// See the module.
+pub struct Draw;
+
+impl OutputView for Draw {
+    fn title(&self) -> &'static str {
+        "Draw"
+    }
+
+    fn fits(&self, data: &DataInfo) -> bool {
+        data.image == Some((CELLS as u32, CELLS as u32)) && data.task == "classification"
+    }
+
+    fn view(&self, lab: Lab) -> AnyView {
+        view! { <DrawPanel lab/> }.into_any()
+    }
+}
+
 /// Pad, probabilities, gallery.
 #[component]
-pub fn DrawPanel() -> impl IntoView {
-    let lab = Lab::here();
+fn DrawPanel(lab: Lab) -> impl IntoView {
     let bitmap = RwSignal::new(Bitmap::default());
-    let rows = predictions::watched(lab);
-    effect(move || {
-        // Until somebody draws, the worst mistake is on show.
-        if lab.sample.with(Option::is_none)
-            && let Some(first) = rows.with(|r| r.inputs.first().cloned())
-        {
-            lab.sample.set(Some(first));
-        }
+    let answers = lab.watch(|| {
+        let tensors = ["raw", "output"].map(Query::all).to_vec();
+        Some(Ask { source: Source::Chosen, tensors, every_ms: 50.0 })
     });
+    let clear = move |_| {
+        bitmap.set(Bitmap::default());
+        lab.chosen.set(Some(Chosen::Given(vec![vec![0.0; CELLS * CELLS]])));
+    };
     view! {
         <div class="digit">
-            <Pad bitmap/>
-            <Probabilities/>
+            <Pad lab bitmap answers/>
+            <Probabilities lab answers/>
         </div>
         <div class="pens">
             <span>"Draw a digit, or choose one below"</span>
-            <button type="button" class="link" data-testid="clear" on:click=clicked(move |_| { bitmap.set(Bitmap::default()); lab.sample.set(None); })>"Clear"</button>
+            <button type="button" class="link" data-testid="clear" on:click=clicked(clear)>"Clear"</button>
         </div>
-        <Gallery rows/>
+        <Gallery lab/>
     }
 }
 
 #[component]
-fn Pad(bitmap: RwSignal<Bitmap>) -> impl IntoView {
-    let lab = Lab::here();
+fn Pad(lab: Lab, bitmap: RwSignal<Bitmap>, answers: Answers) -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
     let last = StoredValue::new(None::<(f64, f64)>);
     painted(canvas, move |canvas| {
         let palette = lab.palette.get();
-        let cells = lab.sample.get().unwrap_or_else(|| vec![0.0; CELLS * CELLS]);
+        // What is drawn is on the pad before the network has seen it.
+        let cells = match lab.chosen.get() {
+            Some(Chosen::Given(values)) => values.into_iter().next(),
+            _ => answers.with(|answer| Some(answer.as_ref()?.get("raw")?.data.to_vec())),
+        };
+        let cells = cells.filter(|c| c.len() == CELLS * CELLS).unwrap_or_else(|| vec![0.0; CELLS * CELLS]);
         paint_cells(canvas, &cells, &palette);
     });
     let draw = move |ev: PointerEvent| {
@@ -63,7 +85,7 @@ fn Pad(bitmap: RwSignal<Bitmap>) -> impl IntoView {
         let from = last.get_value().unwrap_or(at);
         last.set_value(Some(at));
         bitmap.update(|b| b.stroke(from, at));
-        lab.sample.set(Some(bitmap.with_untracked(Bitmap::cells)));
+        lab.chosen.set(Some(Chosen::Given(vec![bitmap.with_untracked(Bitmap::cells)])));
     };
     let down = move |ev: PointerEvent| {
         last.set_value(None);
@@ -84,28 +106,11 @@ fn paint_cells(canvas: &HtmlCanvasElement, cells: &[f32], palette: &Palette) {
     put_pixels(canvas, &mut pixels, CELLS as u32);
 }
 
-/// Watches the network on the sample that is chosen or drawn, for the bars and for the network's cells.
-pub fn watch_sample(lab: Lab) {
-    effect(move || {
-        let Some(values) = lab.sample.get() else { return };
-        lab.watch(Watch { panel: "draft".into(), source: MapSource::Draft { values }, every_ms: 50.0 });
-    });
-}
-
 #[component]
-fn Probabilities() -> impl IntoView {
-    let lab = Lab::here();
+fn Probabilities(lab: Lab, answers: Answers) -> impl IntoView {
     let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
-    let values = memo(move || {
-        if lab.sample.with(Option::is_none) {
-            return Vec::new();
-        }
-        lab.frames.draft.with(|shown| match shown.as_ref().map(|s| &s.message.header) {
-            Some(Frame::Draft { prediction, .. }) => prediction.values.clone(),
-            _ => Vec::new(),
-        })
-    });
-    let best = memo(move || values.with(|v| v.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|b| b.0)));
+    let values = memo(move || answers.with(|a| Some(a.as_ref()?.get("output")?.data.to_vec())).unwrap_or_default());
+    let best = memo(move || values.with(|v| (!v.is_empty()).then(|| likeliest(v).0)));
     let bar = move |i: usize, label: String| {
         let p = memo(move || values.with(|v| v.get(i).copied().unwrap_or(0.0)));
         let style = move || format!("transform:scaleX({:.4})", p.get());
@@ -117,35 +122,30 @@ fn Probabilities() -> impl IntoView {
 
 /// Held-out samples, the worst first; a click shows one to the network.
 #[component]
-fn Gallery(rows: Memo<Rows>) -> impl IntoView {
+fn Gallery(lab: Lab) -> impl IntoView {
     const SHOWN: usize = 12;
-    let lab = Lab::here();
+    let rows: Memo<Vec<Row>> = worst(lab);
     let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
     let name = move |v: f32| labels.with(|l| l.get(v as usize).cloned().unwrap_or_default());
     let tile = move |i: usize| {
         let canvas = NodeRef::<Canvas>::new();
-        let cells = memo(move || rows.with(|r| r.inputs.get(i).cloned().unwrap_or_default()));
+        let row = memo(move || rows.with(|r| r.get(i).cloned().unwrap_or_default()));
         painted(canvas, move |canvas| {
             let palette = lab.palette.get();
-            cells.with(|cells| paint_cells(canvas, cells, &palette));
+            row.with(|row| row.raw.iter().for_each(|cells| paint_cells(canvas, cells, &palette)));
         });
-        let row = memo(move || rows.with(|r| r.rows.get(i).copied()));
-        let wrong = move || row.get().is_some_and(|r| r[1] != r[2]);
+        let wrong = move || row.with(|r| r.target != r.guess);
         let text = move || {
-            row.get().map(
-                |[_, truth, predicted, _]| {
-                    if truth == predicted { name(truth) } else { format!("{} → {}", name(truth), name(predicted)) }
-                },
-            )
+            row.with(|r| if r.target == r.guess { name(r.target) } else { format!("{} → {}", name(r.target), name(r.guess)) })
         };
-        let label =
-            move || row.get().map(|[_, truth, predicted, _]| format!("A {} taken for a {}", name(truth), name(predicted)));
+        let label = move || row.with(|r| format!("A {} taken for a {}", name(r.target), name(r.guess)));
+        let choose = move |_| lab.chosen.set(Some(Chosen::HeldOut(row.with_untracked(|r| r.row))));
         view! {
-            <button type="button" class="tile" class:wrong=wrong aria-label=label on:click=clicked(move |_| lab.sample.set(Some(cells.get_untracked())))>
+            <button type="button" class="tile" class:wrong=wrong aria-label=label on:click=clicked(choose)>
                 <canvas node_ref=canvas width="8" height="8" aria-hidden="true"></canvas><span class="num">{text}</span>
             </button>
         }
     };
-    let count = memo(move || rows.with(|r| r.rows.len().min(SHOWN)));
+    let count = memo(move || rows.with(|r| r.len().min(SHOWN)));
     view! { <div class="tiles" role="group" aria-label="Held-out digits, the worst mistakes first">{move || (0..count.get()).map(tile).collect_view()}</div> }
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
-use super::network::{Map, batch};
+use super::map::Map;
 use crate::catalog;
 use crate::document;
 use crate::forms::{Form, Select, Trouble};
@@ -225,4 +225,9 @@ pub fn AddLayer() -> impl IntoView {
         }
     };
     move || place.get().map(list)
+}
+
+/// The batch size as shapes show it.
+fn batch(lab: Lab) -> u64 {
+    lab.draft.with(|doc| document::get(doc, "training.batch_size").and_then(Value::as_u64).unwrap_or(32))
 }

@@ -5,6 +5,7 @@ use downhill_tensor::UserError;
 use leptos::html::Textarea;
 use leptos::prelude::*;
 
+use super::kinds::Panel;
 use crate::forms::sentence;
 use crate::opening::open_text;
 use crate::plot::place;
@@ -13,12 +14,27 @@ use crate::state::Lab;
 
 /// What was typed and not applied yet; outlives the tab.
 #[derive(Clone, Copy)]
-pub struct Typed(pub RwSignal<Option<String>>);
+struct Typed(RwSignal<Option<String>>);
 
-/// The editor.
+/// See the module.
+pub struct Code;
+
+impl Panel for Code {
+    fn name(&self) -> &'static str {
+        "Code"
+    }
+
+    fn prepare(&self) {
+        provide_context(Typed(RwSignal::new(None)));
+    }
+
+    fn view(&self, lab: Lab) -> AnyView {
+        view! { <Editor lab/> }.into_any()
+    }
+}
+
 #[component]
-pub fn Code() -> impl IntoView {
-    let lab = Lab::here();
+fn Editor(lab: Lab) -> impl IntoView {
     let Typed(typed) = expect_context();
     let written = memo(move || {
         lab.draft.with(|doc| match Experiment::from_value(doc) {

@@ -3,15 +3,32 @@
 use downhill_protocol::Command;
 use leptos::prelude::*;
 
+use super::kinds::Panel;
 use super::profile::profile;
 use crate::document::scaled;
 use crate::reactive::{clicked, memo};
 use crate::state::Lab;
 
+/// See the module.
+pub struct Program;
+
+impl Panel for Program {
+    fn name(&self) -> &'static str {
+        "Program"
+    }
+
+    fn count(&self, lab: Lab) -> Option<String> {
+        lab.info.with(|i| i.as_ref().map(|i| i.program.len().to_string()))
+    }
+
+    fn view(&self, lab: Lab) -> AnyView {
+        view! { <Kernels lab/> }.into_any()
+    }
+}
+
 /// The list of kernels.
 #[component]
-pub fn Program() -> impl IntoView {
-    let lab = Lab::here();
+fn Kernels(lab: Lab) -> impl IntoView {
     let summary = memo(move || {
         lab.info.with(|i| {
             i.as_ref().map(|i| {

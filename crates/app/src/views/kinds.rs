@@ -1,0 +1,88 @@
+//! What a view is: of a layer in the network map, of the output, or of the run as a whole in the drawer. Which ones there are is the
+//! business of the lists in `mod.rs`.
+
+use std::sync::Arc;
+
+use downhill_protocol::DataInfo;
+use leptos::prelude::*;
+
+use crate::plot::network::{Column, shown};
+use crate::reactive::{Memo, memo};
+use crate::state::{Answers, Lab};
+use crate::watches::{Answer, Ask};
+
+/// A name and a value, as the tip under the pointer shows them.
+pub type Fact = (&'static str, String);
+
+/// A picture of a layer, or of the input, in its column of the network map.
+pub trait LayerView: Sync {
+    /// Whether it has something true to show of this column; the first view of the list that has is shown.
+    fn fits(&self, info: &ColumnInfo) -> bool;
+
+    /// What it wants to see. Signals that are read here are followed.
+    fn wants(&self, info: &ColumnInfo) -> Option<Ask>;
+
+    /// What stands below the column's head; `answers` holds what was asked for.
+    fn view(&self, info: Arc<ColumnInfo>, answers: Answers) -> AnyView;
+
+    /// What is known of a unit under the pointer.
+    fn facts(&self, _info: &ColumnInfo, _answer: &Answer, _unit: usize) -> Vec<Fact> {
+        Vec::new()
+    }
+}
+
+/// A picture of what the network gives. Those that fit are offered side by side; the first one is on screen.
+pub trait OutputView: Sync {
+    /// A word or two for its button.
+    fn title(&self) -> &'static str;
+
+    /// Whether it has something true to show of this data.
+    fn fits(&self, data: &DataInfo) -> bool;
+
+    /// The picture; it watches what it needs by itself.
+    fn view(&self, lab: Lab) -> AnyView;
+}
+
+/// A tab of the drawer.
+pub trait Panel: Sync {
+    /// A word for its tab.
+    fn name(&self) -> &'static str;
+
+    /// What it shows while its tab is open.
+    fn view(&self, lab: Lab) -> AnyView;
+
+    /// Makes, once, what outlives the times at which its tab is open.
+    fn prepare(&self) {}
+
+    /// A count beside its name.
+    fn count(&self, _lab: Lab) -> Option<String> {
+        None
+    }
+
+    /// Controls beside the tabs while it is open.
+    fn controls(&self) -> Option<AnyView> {
+        None
+    }
+}
+
+/// A column of the network map as its view knows it.
+pub struct ColumnInfo {
+    /// Its place.
+    pub at: usize,
+    /// Its layers.
+    pub column: Column,
+    /// The data of the run.
+    pub data: Arc<DataInfo>,
+    /// How many of its units have room.
+    pub shown: Memo<usize>,
+    /// The page.
+    pub lab: Lab,
+}
+
+impl ColumnInfo {
+    /// A column at a place, where there is room for so many cells.
+    pub fn new(lab: Lab, at: usize, column: Column, data: Arc<DataInfo>, room: Memo<usize>) -> Arc<Self> {
+        let units = column.units;
+        Arc::new(Self { at, column, data, shown: memo(move || shown(units, room.get())), lab })
+    }
+}

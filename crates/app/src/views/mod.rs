@@ -1,0 +1,62 @@
+//! The lists of views: a new one is a file here and a line in its list.
+
+mod boundary;
+mod chart_options;
+#[cfg(feature = "charts")]
+mod charts;
+mod code;
+mod confusion;
+mod curve;
+mod draw;
+mod inspector;
+pub mod kinds;
+mod neuron_map;
+mod profile;
+mod program;
+mod receptive;
+mod sample_image;
+mod samples;
+mod strip;
+mod tokens;
+mod values;
+
+use kinds::{LayerView, OutputView, Panel};
+
+/// Which views the page has, each list in the order in which they are tried or offered.
+#[derive(Clone)]
+pub struct Views {
+    /// Of layers; the last fits every one.
+    pub layers: Vec<&'static dyn LayerView>,
+    /// Of the output; the last fits all data.
+    pub outputs: Vec<&'static dyn OutputView>,
+    /// Tabs of the drawer.
+    pub panels: Vec<&'static dyn Panel>,
+}
+
+impl Default for Views {
+    fn default() -> Self {
+        Self {
+            layers: vec![
+                &sample_image::SampleImage,
+                &receptive::Receptive,
+                &neuron_map::NeuronMap,
+                &tokens::Tokens,
+                &values::Values,
+                &strip::Strip,
+            ],
+            outputs: vec![&boundary::Boundary, &curve::LearnedCurve, &draw::Draw, &samples::Samples, &confusion::Confusion],
+            panels: panels(),
+        }
+    }
+}
+
+fn panels() -> Vec<&'static dyn Panel> {
+    let listed: &[&dyn Panel] = &[
+        #[cfg(feature = "charts")]
+        &charts::Charts,
+        &inspector::Inspector,
+        &program::Program,
+        &code::Code,
+    ];
+    listed.to_vec()
+}

@@ -1,0 +1,207 @@
+//! The whole vocabulary between a picture and the engine: what the network is run on, which tensors are sent, and the answer. How they
+//! are computed is the worker's affair, how they are painted the page's: a new picture asks with these words and adds none.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ArrayRef;
+
+/// What is asked for, and how often. Answered with [`crate::Event::Answer`] whenever the run has moved on, or once with
+/// [`crate::Event::Unanswered`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Chosen by the page; answers carry it. A watch takes the place of an earlier one of the same key.
+    pub key: u32,
+    /// What the network runs on.
+    pub input: Input,
+    /// The tensors to send.
+    pub tensors: Vec<Query>,
+    /// At most one answer in this many milliseconds.
+    pub every_ms: f64,
+}
+
+/// What a watched network runs on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// Nothing: parameters can be asked for, and no program runs.
+    State,
+    /// The next training batch, forward and backward, as the next step will see it (with dropout); nothing is updated. The only input
+    /// with gradients.
+    Batch,
+    /// A square of the input plane, `resolution` points a side, from `low` to `high` on both axes. Rows of points, the first one at the
+    /// largest y.
+    Grid {
+        /// Points per side.
+        resolution: u32,
+        /// Smallest coordinate.
+        low: f32,
+        /// Largest coordinate.
+        high: f32,
+    },
+    /// Points of a one-dimensional input, ascending.
+    Line {
+        /// Number of points.
+        points: u32,
+        /// Smallest input.
+        low: f32,
+        /// Largest input.
+        high: f32,
+    },
+    /// Samples of a part of the data.
+    Samples {
+        /// The part.
+        part: Part,
+        /// Which ones, in this order; all of them where it is `None`.
+        rows: Option<Vec<u32>>,
+    },
+    /// The held-out samples that are predicted worst, the worst first; samples learned from where none are held out.
+    Worst {
+        /// At most this many.
+        limit: u32,
+    },
+    /// One sample that was drawn or typed: the raw values of each input of [`crate::DataInfo::inputs`], in that order. A point of a plane
+    /// is `[x, y]`, whatever features are made of it.
+    Given(Vec<Vec<f32>>),
+}
+
+/// A part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Part {
+    /// What is learned from.
+    Train,
+    /// What is held out; what is learned from where nothing is held out.
+    Validation,
+}
+
+/// A tensor, and how much of it.
+///
+/// Names: a parameter's (`2.weight`); a layer's path (`model[2]`) for what it gives, `[rows, …shape]`; `grad:` before either of them, and
+/// `loss`, for [`Input::Batch`]; `output` for the predictions `[rows, labels]` as a person reads them: a probability per class, or values
+/// in the units of the data; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
+/// the plane, tokens), followed by `:1`, `:2`, … for the second and further inputs; `target` for the right answers `[rows, 1]`, the
+/// index of a class or, `[rows, targets]`, values; `row` for the places of the samples in their part `[rows]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Query {
+    /// Name.
+    pub name: String,
+    /// How much of it.
+    pub view: View,
+}
+
+impl Query {
+    /// A whole tensor.
+    pub fn all(name: impl Into<String>) -> Self {
+        Self { name: name.into(), view: View::All }
+    }
+
+    /// The statistics of a tensor.
+    pub fn stats(name: impl Into<String>) -> Self {
+        Self { name: name.into(), view: View::Stats }
+    }
+}
+
+/// How much of a tensor is sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum View {
+    /// Every element.
+    All,
+    /// The numbers of [`STATS`], in that order.
+    Stats,
+    /// How many elements fall into each of some bins of equal width between the smallest and the largest finite one: `[bins, 2]`, the
+    /// lower edge and the count. The bins of `[0, 1, 2, 2]` in two are `[[0, 1], [1, 3]]`.
+    Histogram {
+        /// Number of bins.
+        bins: u32,
+    },
+    /// A box: from `start` on, `len` elements along each axis; what reaches beyond the tensor is cut off, further axes are whole. Of
+    /// `[rows, 64]`, `start: [0, 8], len: [rows, 2]` is columns 8 and 9.
+    Slice {
+        /// First index along each axis.
+        start: Vec<u32>,
+        /// Elements along each axis.
+        len: Vec<u32>,
+    },
+}
+
+/// What [`View::Stats`] holds. `zeros` is the share of elements that are 0; `dead` the share of units that give nothing for any row;
+/// `saturated` the share of elements at the flat ends of a bounded activation; `update_ratio` how far a parameter moved per step since
+/// the answer before, relative to its norm. NaN where a number has no meaning for the tensor.
+pub const STATS: [&str; 9] = ["mean", "std", "norm", "min", "max", "zeros", "dead", "saturated", "update_ratio"];
+
+/// The number of that name among [`STATS`].
+pub fn stat(numbers: &[f32], name: &str) -> Option<f64> {
+    let at = STATS.iter().position(|n| *n == name)?;
+    numbers.get(at).map(|v| f64::from(*v)).filter(|v| !v.is_nan())
+}
+
+/// A tensor of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// What was asked for.
+    pub query: Query,
+    /// Shape of what is sent.
+    pub shape: Vec<u32>,
+    /// Elements, row-major.
+    pub data: ArrayRef,
+}
+
+/// The elements of a tensor with their shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Elements<'a> {
+    /// Shape.
+    pub shape: &'a [u32],
+    /// Elements, row-major.
+    pub data: &'a [f32],
+}
+
+impl<'a> Elements<'a> {
+    /// The element at an index of one number per axis; `None` outside of the tensor.
+    pub fn at(&self, index: &[u32]) -> Option<f32> {
+        self.data.get(flat_index(self.shape, index)?).copied()
+    }
+
+    /// Number of elements of one entry along the first axis.
+    pub fn width(&self) -> usize {
+        self.shape.iter().skip(1).map(|&n| n as usize).product()
+    }
+
+    /// The elements of entry `i` along the first axis; nothing outside of the tensor.
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        self.data.get(i * self.width()..).and_then(|rest| rest.get(..self.width())).unwrap_or(&[])
+    }
+
+    /// One number of every entry along the first axis: element `unit` of each row.
+    pub fn column(&self, unit: usize) -> impl Iterator<Item = f32> + use<'a> {
+        let width = self.width();
+        self.data.iter().skip(unit).step_by(width.max(1)).copied().filter(move |_| unit < width)
+    }
+}
+
+/// Where an element stands among all, row-major: of a `[3, 4]`, `[1, 2]` is the sixth after the first. `None` outside of the shape, or
+/// where there are more or fewer numbers than axes.
+pub fn flat_index(shape: &[u32], index: &[u32]) -> Option<usize> {
+    let fits = shape.len() == index.len() && index.iter().zip(shape).all(|(i, n)| i < n);
+    fits.then(|| index.iter().zip(shape).fold(0, |at, (&i, &n)| at * n as usize + i as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_is_found_by_one_number_per_axis_and_nothing_outside() {
+        let data: Vec<f32> = (0..12u8).map(f32::from).collect();
+        let tensor = Elements { shape: &[3, 4], data: &data };
+        assert_eq!(tensor.at(&[1, 2]), Some(6.0));
+        assert_eq!([&[1, 4][..], &[3, 0], &[1], &[0, 0, 0]].map(|i| tensor.at(i)), [None; 4]);
+        assert_eq!((tensor.row(2), tensor.row(3)), (&data[8..], &[][..]));
+        assert_eq!(tensor.column(1).collect::<Vec<_>>(), [1.0, 5.0, 9.0]);
+        assert_eq!(tensor.column(4).count(), 0);
+    }
+
+    #[test]
+    fn a_statistic_without_meaning_is_none() {
+        let mut numbers = [f32::NAN; STATS.len()];
+        numbers[2] = 3.0;
+        assert_eq!((stat(&numbers, "norm"), stat(&numbers, "dead"), stat(&[], "mean")), (Some(3.0), None, None));
+    }
+}

@@ -1,0 +1,151 @@
+//! From the words that a watch's programs left behind to the tensors that were asked for, and to the event that carries them.
+
+use std::collections::BTreeMap;
+
+use downhill_data::Labels;
+use downhill_model::Task;
+use downhill_protocol::{Arrays, Event, Part, Query, Tensor, View};
+use downhill_tensor::stats::summarize;
+
+use crate::cut::Whole;
+use crate::rows::{Rows, samples};
+use crate::session::Session;
+use crate::watches::AnswerJob;
+
+/// Shape and elements of tensors by name.
+type Named = BTreeMap<String, (Vec<u32>, Vec<f32>)>;
+
+impl Session {
+    /// Turns what was read for a watch into its answer.
+    pub(crate) fn finish_answer(&mut self, job: AnswerJob, step: u64, mut reads: Vec<Vec<u32>>) {
+        let parameters = if job.parameters.is_empty() || reads.is_empty() { Vec::new() } else { reads.remove(0) };
+        let parameters = self.parameters_of(&job, &parameters);
+        let moved = self.moved(&job, step, &parameters);
+        let mut known: Named = parameters;
+        let picks = self.outputs_of_rows(&job, &reads, &mut known);
+        for query in &job.watch.tensors {
+            if !known.contains_key(&query.name) && job.rows.holds(&self.data, &query.name) {
+                known.insert(query.name.clone(), job.rows.tensor(&self.data, &query.name, &picks));
+            }
+        }
+        let mut arrays = Arrays::default();
+        let tensor = |query: &Query| {
+            let (shape, values) = known.get(&query.name)?;
+            let whole = Whole {
+                shape: shape.clone(),
+                values,
+                units: self.checked.summary.layers.iter().any(|layer| layer.path == query.name),
+                range: self.range_of(&query.name),
+                update_ratio: moved.get(&query.name).copied().unwrap_or(f64::NAN),
+            };
+            let (shape, values) = whole.cut(&query.view);
+            Some(Tensor { query: query.clone(), shape, data: arrays.push(values) })
+        };
+        let tensors = job.watch.tensors.iter().filter_map(tensor).collect();
+        self.watches.answered(&job.watch, job.started);
+        self.events.push(arrays.with(Event::Answer { run: job.run, step, key: job.watch.key, tensors }));
+    }
+
+    fn parameters_of(&self, job: &AnswerJob, words: &[u32]) -> Named {
+        let mut rest = words.iter().map(|w| f32::from_bits(*w));
+        let mut take = |len: u32| rest.by_ref().take(len as usize).collect::<Vec<f32>>();
+        let shape = |shape: &[usize]| shape.iter().map(|&n| n as u32).collect();
+        job.parameters.iter().map(|entry| (entry.name.clone(), (shape(&entry.shape), take(entry.len)))).collect()
+    }
+
+    /// How far every parameter moved per step since the answer before, relative to its norm.
+    fn moved(&mut self, job: &AnswerJob, step: u64, parameters: &Named) -> BTreeMap<String, f64> {
+        let asked = |name: &str| job.watch.tensors.iter().any(|q| q.name == name && q.view == View::Stats);
+        let parameters: Vec<(&String, &Vec<f32>)> =
+            parameters.iter().filter(|(name, _)| asked(name)).map(|(name, (_, values))| (name, values)).collect();
+        let now: Vec<Vec<f32>> = parameters.iter().map(|(_, values)| (*values).clone()).collect();
+        let Some((then, before)) = self.watches.exchange_parameters(&job.watch, step, now) else { return BTreeMap::new() };
+        if then >= step {
+            return BTreeMap::new();
+        }
+        let ratio = |(values, before): (&Vec<f32>, &Vec<f32>)| {
+            let way: Vec<f32> = values.iter().zip(before).map(|(new, old)| new - old).collect();
+            summarize(&way).norm / (step - then) as f64 / summarize(values).norm.max(1e-12)
+        };
+        parameters.iter().zip(&before).map(|((name, values), before)| ((*name).clone(), ratio((values, before)))).collect()
+    }
+
+    /// Adds what the program gave, and says which of its rows are sent.
+    fn outputs_of_rows(&self, job: &AnswerJob, reads: &[Vec<u32>], known: &mut Named) -> Vec<usize> {
+        let layout = &job.layout;
+        let batch = matches!(*job.rows, Rows::Batch);
+        let count = job.rows.count(&self.data);
+        let mut outputs: Named = BTreeMap::new();
+        for ((name, shape), values) in layout.outputs.iter().zip(layout.gather(reads)) {
+            let (shape, values) = match name.as_str() {
+                "output" => {
+                    let rows = if batch { shape.first().copied().unwrap_or(0) } else { count as u32 };
+                    let answers = self.answers(&values, rows as usize);
+                    (vec![rows, (answers.len() / rows.max(1) as usize) as u32], answers)
+                }
+                _ if batch => (shape.clone(), values),
+                _ => (std::iter::once(count as u32).chain(shape.iter().skip(1).copied()).collect(), values),
+            };
+            outputs.insert(name.clone(), (shape, values));
+        }
+        let picks = match (&*job.rows, outputs.get("output")) {
+            (Rows::Samples { worst: Some(limit), .. }, Some((_, answers))) => self.worst(answers, count, *limit),
+            _ => (0..count).collect(),
+        };
+        if job.rows.ranks() {
+            for (shape, values) in outputs.values_mut() {
+                let width = values.len() / count.max(1);
+                *values = picks.iter().flat_map(|&i| values[i * width..(i + 1) * width].iter().copied()).collect();
+                shape[0] = picks.len() as u32;
+            }
+        }
+        known.append(&mut outputs);
+        picks
+    }
+
+    /// The network's outputs as a person reads them: a probability per class, or values in the units of the data.
+    fn answers(&self, outputs: &[f32], rows: usize) -> Vec<f32> {
+        let width = outputs.len() / rows.max(1);
+        match self.checked.signature.task {
+            Task::Regression => {
+                outputs.chunks_exact(width.max(1)).flat_map(|row| self.data.normalisation.target(row)).collect()
+            }
+            Task::Classification if width == 1 => outputs.iter().flat_map(|&score| self.two_classes(score)).collect(),
+            Task::Classification => outputs.to_vec(),
+        }
+    }
+
+    /// Probabilities from the single output of a network that tells two classes apart.
+    fn two_classes(&self, score: f32) -> [f32; 2] {
+        let second = self.checked.experiment.loss.second_class(score);
+        [1.0 - second, second]
+    }
+
+    /// Places of the samples whose answer is the worst, at most `limit`, the worst first; of equals the earlier. How bad one is: the
+    /// probability that the true class lacks, or the distance of a number.
+    fn worst(&self, answers: &[f32], count: usize, limit: usize) -> Vec<usize> {
+        let width = answers.len() / count.max(1);
+        let labels = self.data.labels(samples(&self.data, Part::Validation));
+        let badness = |i: usize| {
+            let answer = answers.get(i * width..(i + 1) * width).unwrap_or(&[]);
+            match labels {
+                Labels::Class(labels) => {
+                    1.0 - labels.get(i).and_then(|&truth| answer.get(truth as usize)).copied().unwrap_or(0.0)
+                }
+                Labels::Real(values) => {
+                    let target = self.data.normalisation.target(values.get(i * width..(i + 1) * width).unwrap_or(&[]));
+                    answer.iter().zip(&target).map(|(a, t)| (a - t).abs()).fold(0.0, f32::max)
+                }
+            }
+        };
+        let mut ranked: Vec<(f32, usize)> = (0..count).map(|i| (badness(i), i)).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        ranked.into_iter().take(limit).map(|(_, i)| i).collect()
+    }
+
+    /// The bounds of the layer at a path.
+    fn range_of(&self, path: &str) -> Option<(f32, f32)> {
+        let layer = self.checked.summary.layers.iter().find(|layer| layer.path == path)?;
+        layer.range.map(|(low, high)| (low as f32, high as f32))
+    }
+}

@@ -1,0 +1,278 @@
+//! The rows that a watched program reads, and what is known of them without running it: inputs, right answers, places.
+
+use std::ops::Range;
+
+use downhill_data::{Dataset, Field, Labels, Normalisation, Part as Samples, Plane};
+use downhill_model::Checked;
+use downhill_protocol::Part;
+use downhill_tensor::{Dtype, UserError};
+
+/// What a watched program reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Rows {
+    /// No program runs.
+    None,
+    /// The next training batch.
+    Batch,
+    /// Inputs that were made for the watch.
+    Made {
+        /// The words of each feed, all rows one after the other.
+        feeds: Vec<(String, Vec<u32>)>,
+        /// As a person gave them: the shape of a row and the numbers of all rows, one for each input of the data.
+        raw: Vec<(Vec<usize>, Vec<f32>)>,
+        /// How many.
+        count: usize,
+    },
+    /// Samples of the data.
+    Samples {
+        /// The part that they are from.
+        part: Part,
+        /// Which; all where it is `None`.
+        picks: Option<Vec<u32>>,
+        /// Only the worst of them are sent, at most so many.
+        worst: Option<usize>,
+    },
+}
+
+/// The samples of a part; those that are learned from where none are held out.
+pub(crate) fn samples(data: &Dataset, part: Part) -> &Samples {
+    if part == Part::Train { &data.train } else { data.shown() }
+}
+
+/// The place among the inputs that a name means: `raw` and `raw:0` the first, `raw:1` the second.
+fn input_of(name: &str, word: &str) -> Option<usize> {
+    match name.strip_prefix(word)? {
+        "" => Some(0),
+        rest => rest.strip_prefix(':')?.parse().ok(),
+    }
+}
+
+fn bits(values: Vec<f32>) -> Vec<u32> {
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+impl Rows {
+    /// Points of a plane or a line.
+    ///
+    /// # Errors
+    /// When the samples are no such points.
+    pub fn points(data: &Dataset, points: &[[f32; 2]]) -> Result<Self, UserError> {
+        let (Some(plane), Some(name)) = (&data.plane, data.inputs.first()) else {
+            return Err(UserError::new("These samples are no points of a plane or a line, so there is no map of them."));
+        };
+        let width = coordinates(plane);
+        let words = points.iter().flat_map(|p| plane.encode_point(p[0], p[1])).collect();
+        let raw = points.iter().flat_map(|p| p[..width].iter().copied()).collect();
+        Ok(Rows::Made { feeds: vec![(name.clone(), bits(words))], raw: vec![(vec![width], raw)], count: points.len() })
+    }
+
+    /// Samples of a part.
+    ///
+    /// # Errors
+    /// When there is no such sample.
+    pub fn samples(data: &Dataset, part: Part, picks: Option<Vec<u32>>) -> Result<Self, UserError> {
+        let len = samples(data, part).len();
+        if let Some(beyond) = picks.iter().flatten().find(|&&i| i as usize >= len) {
+            return Err(UserError::new(format!(
+                "There are {len} samples in this part of the data, so none with number {beyond}."
+            )));
+        }
+        Ok(Rows::Samples { part, picks, worst: None })
+    }
+
+    /// The samples held out that are predicted worst.
+    pub fn worst(limit: u32) -> Self {
+        Rows::Samples { part: Part::Validation, picks: None, worst: Some(limit as usize) }
+    }
+
+    /// One sample as a person drew or typed it: for each input a point of the plane, a sequence of tokens, or one number per feature.
+    ///
+    /// # Errors
+    /// When there are more or fewer numbers than the data has, or one that it cannot hold.
+    pub fn given(data: &Dataset, values: &[Vec<f32>]) -> Result<Self, UserError> {
+        if values.len() != data.inputs.len() {
+            let message = format!("{} inputs were given; the network takes {}.", values.len(), data.inputs.len());
+            return Err(UserError::new(message));
+        }
+        if values.iter().flatten().any(|v| !v.is_finite()) {
+            return Err(UserError::new("The input holds something that is not a number."));
+        }
+        if let (Some(plane), [point]) = (&data.plane, values) {
+            count(point.len(), coordinates(plane))?;
+            return Self::points(data, &[[point[0], point.get(1).copied().unwrap_or(0.0)]]);
+        }
+        let (mut feeds, mut raw) = (Vec::new(), Vec::new());
+        let fields = data.inputs.iter().filter_map(|name| data.train.field(name));
+        for ((at, field), values) in fields.enumerate().zip(values) {
+            if field.column.dtype() == Dtype::U32 {
+                let tokens = tokens(field, values)?;
+                let length = [(values.len() as f32).to_bits()];
+                feeds.extend(field.lengths.iter().map(|name| (name.clone(), length.to_vec())));
+                feeds.push((field.name.clone(), tokens));
+                raw.push((vec![values.len()], values.clone()));
+            } else {
+                count(values.len(), field.width())?;
+                let seen = norm(data, at, field).map_or_else(|| values.clone(), |norm| norm.input(values));
+                feeds.push((field.name.clone(), bits(seen)));
+                raw.push((field.shape.to_vec(), values.clone()));
+            }
+        }
+        Ok(Rows::Made { feeds, raw, count: 1 })
+    }
+
+    /// How many rows the program runs on.
+    pub fn count(&self, data: &Dataset) -> usize {
+        match self {
+            Rows::None | Rows::Batch => 0,
+            Rows::Made { count, .. } => *count,
+            Rows::Samples { part, picks, .. } => picks.as_ref().map_or_else(|| samples(data, *part).len(), Vec::len),
+        }
+    }
+
+    /// Whether only the rows that are predicted worst are sent.
+    pub fn ranks(&self) -> bool {
+        matches!(self, Rows::Samples { worst: Some(_), .. })
+    }
+
+    /// What some of the rows are for the feeds of a program: a field's name and its words.
+    pub fn feeds(&self, checked: &Checked, data: &Dataset, range: Range<usize>) -> Vec<(String, Vec<u32>)> {
+        let inputs = checked.feeds().into_iter().filter(|feed| !feed.target);
+        let words = inputs.filter_map(|feed| {
+            let width = feed.width();
+            let words = match self {
+                Rows::None | Rows::Batch => return None,
+                Rows::Made { feeds, .. } => {
+                    let (_, words) = feeds.iter().find(|(name, _)| *name == feed.name)?;
+                    words.get(range.start * width..range.end * width)?.to_vec()
+                }
+                Rows::Samples { part, picks, .. } => {
+                    let field = samples(data, *part).field(&feed.name)?;
+                    let mut words = match picks {
+                        None => field.column.words(range.start * width, range.len() * width),
+                        Some(picks) => picks.get(range.clone())?.iter().flat_map(|&i| field.row(i as usize)).collect(),
+                    };
+                    feed.encoding.encode(&mut words);
+                    words
+                }
+            };
+            Some((feed.name, words))
+        });
+        words.collect()
+    }
+
+    /// Whether a tensor of this name is known without running the network.
+    pub fn holds(&self, data: &Dataset, name: &str) -> bool {
+        let of_input = ["input", "raw"].iter().find_map(|word| input_of(name, word)).is_some_and(|i| i < data.inputs.len());
+        match self {
+            Rows::None | Rows::Batch => false,
+            Rows::Made { .. } => of_input,
+            Rows::Samples { .. } => of_input || matches!(name, "target" | "row"),
+        }
+    }
+
+    /// A tensor that [`Rows::holds`], of the rows in `picks`: shape and elements. Where a sequence is shorter than the longest, raw tokens
+    /// end in NaN.
+    pub fn tensor(&self, data: &Dataset, name: &str, picks: &[usize]) -> (Vec<u32>, Vec<f32>) {
+        let raw = input_of(name, "raw");
+        let input = raw.or_else(|| input_of(name, "input"));
+        match (self, input) {
+            (Rows::Made { raw: rows, .. }, Some(at)) if raw.is_some() => {
+                let Some((shape, values)) = rows.get(at) else { return (vec![0], Vec::new()) };
+                let width = shape.iter().product::<usize>();
+                shaped(picks, shape, picks.iter().flat_map(|&i| values.iter().skip(i * width).take(width).copied()).collect())
+            }
+            (Rows::Made { feeds, .. }, Some(at)) => {
+                let field = data.inputs.get(at).and_then(|name| data.train.field(name));
+                let words = feeds.iter().find(|(name, _)| field.is_some_and(|f| f.name == *name));
+                let (Some(field), Some((_, words))) = (field, words) else { return (vec![0], Vec::new()) };
+                let width = field.width();
+                let of = |&i: &usize| numbers(field, words.iter().skip(i * width).take(width));
+                shaped(picks, &field.shape, picks.iter().flat_map(of).collect())
+            }
+            (Rows::Samples { part, picks: places, .. }, input) => {
+                let part = samples(data, *part);
+                let place = |&i: &usize| places.as_ref().and_then(|p| p.get(i)).map_or(i, |&i| i as usize);
+                let at: Vec<usize> = picks.iter().map(place).collect();
+                match input {
+                    Some(input) => of_field(data, part, input, raw.is_some(), &at),
+                    None if name == "row" => (vec![at.len() as u32], at.iter().map(|&i| i as f32).collect()),
+                    None => targets(data, part, &at),
+                }
+            }
+            _ => (vec![0], Vec::new()),
+        }
+    }
+}
+
+/// Numbers of a point.
+fn coordinates(plane: &Plane) -> usize {
+    if matches!(plane, Plane::Line(_)) { 1 } else { 2 }
+}
+
+fn count(given: usize, wanted: usize) -> Result<(), UserError> {
+    if given == wanted {
+        return Ok(());
+    }
+    Err(UserError::new(format!("The input has {given} numbers; the network takes {wanted}.")))
+}
+
+/// A sequence of tokens as a field holds it, filled up with the token 0.
+fn tokens(field: &Field, values: &[f32]) -> Result<Vec<u32>, UserError> {
+    let steps = field.width();
+    if values.is_empty() || values.len() > steps || (field.lengths.is_none() && values.len() < steps) {
+        return Err(UserError::new(format!("The sequence has {} tokens; the network takes up to {steps}.", values.len())));
+    }
+    let vocabulary = field.vocabulary.unwrap_or(usize::MAX);
+    if let Some(unknown) = values.iter().find(|v| v.fract() != 0.0 || **v < 0.0 || **v >= vocabulary as f32) {
+        let message = format!("{unknown} is no token; they are whole numbers from 0 to {}.", vocabulary.saturating_sub(1));
+        return Err(UserError::new(message));
+    }
+    Ok(values.iter().map(|&v| v as u32).chain(std::iter::repeat(0)).take(steps).collect())
+}
+
+/// How the numbers of an input were scaled; only the first one's were.
+fn norm<'a>(data: &'a Dataset, at: usize, field: &Field) -> Option<&'a Normalisation> {
+    Some(&data.normalisation).filter(|norm| at == 0 && norm.mean.len() == field.width() && field.column.dtype() == Dtype::F32)
+}
+
+/// Words of a field as numbers.
+fn numbers<'a>(field: &Field, words: impl Iterator<Item = &'a u32>) -> Vec<f32> {
+    let whole = field.column.dtype() == Dtype::U32;
+    words.map(|&word| if whole { word as f32 } else { f32::from_bits(word) }).collect()
+}
+
+fn shaped(picks: &[usize], shape: &[usize], values: Vec<f32>) -> (Vec<u32>, Vec<f32>) {
+    (std::iter::once(picks.len()).chain(shape.iter().copied()).map(|n| n as u32).collect(), values)
+}
+
+fn targets(data: &Dataset, part: &Samples, at: &[usize]) -> (Vec<u32>, Vec<f32>) {
+    match data.labels(part) {
+        Labels::Class(labels) => shaped(at, &[1], at.iter().map(|&i| labels.get(i).map_or(f32::NAN, |&c| c as f32)).collect()),
+        Labels::Real(values) => {
+            let width = values.len() / part.len().max(1);
+            let target = |&i: &usize| data.normalisation.target(values.get(i * width..(i + 1) * width).unwrap_or(&[]));
+            shaped(at, &[width], at.iter().flat_map(target).collect())
+        }
+    }
+}
+
+fn of_field(data: &Dataset, part: &Samples, input: usize, raw: bool, at: &[usize]) -> (Vec<u32>, Vec<f32>) {
+    if let (true, Some(plane)) = (raw && input == 0, &data.plane) {
+        let width = coordinates(plane);
+        return shaped(at, &[width], at.iter().flat_map(|&i| part.raw.iter().skip(i * 2).take(width).copied()).collect());
+    }
+    let Some(field) = data.inputs.get(input).and_then(|name| part.field(name)) else { return (vec![0], Vec::new()) };
+    let length = field.lengths.as_ref().filter(|_| raw).and_then(|name| part.field(name));
+    let norm = norm(data, input, field).filter(|_| raw);
+    let row = |&i: &usize| {
+        let mut values = field.numbers(i);
+        if let Some(norm) = norm {
+            values.iter_mut().zip(&norm.mean).zip(&norm.std).for_each(|((v, m), s)| *v = *v * s + m);
+        }
+        if let Some(length) = length.and_then(|field| field.row(i).first().copied()) {
+            values.iter_mut().skip(length as usize).for_each(|v| *v = f32::NAN);
+        }
+        values
+    };
+    shaped(at, &field.shape, at.iter().flat_map(row).collect())
+}
