@@ -1,7 +1,7 @@
 //! Runs all passes in order and turns what they leave into a [`Plan`]. What a pass does is in its own file.
 
 use downhill_graph::Graph;
-use downhill_graph::kernel::Kernel;
+use downhill_graph::kernel::{GradNormSpec, Kernel};
 use downhill_tensor::sort_short;
 use smallvec::{SmallVec, smallvec};
 
@@ -11,7 +11,7 @@ use crate::memory::{Placement, plan_memory};
 use crate::schedule::schedule;
 use crate::verify::{verify_lifetimes, verify_plan};
 use crate::work::{BufferId, Home, Task, Work};
-use crate::{Arg, CompileError, Plan, PlanOutput, Region, Space, StateLayout, Step, cost, fuse};
+use crate::{Arg, CompileError, Plan, PlanOutput, Region, Space, StateLayout, Step, fuse};
 
 /// Which optional passes run. Results are the same with and without; tests compare them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +98,14 @@ fn step(work: &Work, task: &Task, placement: &Placement, layout: &StateLayout) -
         None => task.reads.iter().map(|r| arg(r.buffer, r.start)).collect(),
     };
     let writes: SmallVec<[Arg; 2]> = task.writes.iter().map(|w| arg(*w, 0)).collect();
-    let parameters = layout.offsets.parameter_len;
+    let kernel = match (&task.kernel, &reads[..]) {
+        (Kernel::GradNorm(_), [all]) => Kernel::GradNorm(GradNormSpec { lens: smallvec![all.region.len - all.start] }),
+        (kernel, _) => kernel.clone(),
+    };
     Step {
-        flops: cost::flops(&task.kernel, &reads, parameters),
-        bytes: cost::bytes(&task.kernel, &reads, &writes, parameters),
-        kernel: task.kernel.clone(),
+        flops: kernel.flops(),
+        bytes: kernel.bytes(),
+        kernel,
         reads,
         writes,
         nodes: task.nodes.clone(),
@@ -113,7 +116,7 @@ fn step(work: &Work, task: &Task, placement: &Placement, layout: &StateLayout) -
 
 /// The gradients region, where a norm reads the gradient of every parameter once: they lie side by side, with zeros between them.
 fn all_gradients(work: &Work, task: &Task, layout: &StateLayout) -> Option<Region> {
-    if task.kernel != Kernel::Norm {
+    if !matches!(task.kernel, Kernel::GradNorm(_)) {
         return None;
     }
     let gradient = |b: BufferId| if let Home::Gradient(p) = work.buffer(b).home { Some(p.index()) } else { None };

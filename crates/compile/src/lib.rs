@@ -4,6 +4,8 @@
 //! buffers, fuses, schedules and plans memory. The plan is the same for every backend; a backend implements [`Executor`] and knows nothing
 //! of graphs.
 
+#![forbid(unsafe_code)]
+
 mod access;
 mod canonicalise;
 mod compile;
@@ -17,8 +19,8 @@ mod iterate;
 mod layout;
 mod lower;
 mod memory;
-mod operands;
 mod plan;
+mod queue;
 mod schedule;
 mod simplify;
 #[cfg(test)]
@@ -32,4 +34,5 @@ pub use error::CompileError;
 pub use executor::{Completed, ExecError, Executor, ProgramId, Progress, ReadId, Ticket};
 pub use layout::{Entry, LayoutError, LayoutSpec, StateLayout, StateOffsets, padded};
 pub use plan::{Arg, Plan, PlanOutput, Region, Space, Step};
+pub use queue::{Item, Queue};
 pub use verify::verify_plan;

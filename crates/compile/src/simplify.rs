@@ -66,16 +66,12 @@ pub(crate) fn price(expr: &Expr) -> u64 {
 }
 
 fn op_price(op: &ExprOp) -> u64 {
-    use UnaryOp::*;
     match op {
         ExprOp::Read(_) | ExprOp::Scalar(_) | ExprOp::Const(_) => 0,
         ExprOp::Random { .. } => 20,
-        ExprOp::Unary(Neg | Abs | Sign | Square | Relu | LeakyRelu(_) | Hardtanh(..), _) => 1,
-        ExprOp::Unary(Sqrt | Rsqrt | Recip, _) => 4,
-        ExprOp::Unary(..) => 16,
-        ExprOp::Binary(BinaryOp::Pow, ..) => 30,
-        ExprOp::Binary(BinaryOp::Div, ..) => 4,
-        ExprOp::Binary(..) | ExprOp::Select(..) => 1,
+        ExprOp::Unary(op, _) => op.price(),
+        ExprOp::Binary(op, ..) => op.price(),
+        ExprOp::Select(..) => 1,
     }
 }
 

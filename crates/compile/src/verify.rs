@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use downhill_graph::kernel::{Kernel, MapSpec};
 
-use crate::operands::check_operands;
 use crate::work::{BufferId, Work};
 use crate::{Arg, Plan, Region, Space, Step};
 
@@ -24,7 +23,7 @@ pub fn verify_plan(plan: &Plan) -> Result<(), String> {
         }
         let sizes: Vec<(usize, usize)> = step.reads.iter().map(|a| (a.start as usize, a.region.len as usize)).collect();
         let writes: Vec<usize> = step.writes.iter().map(|a| a.region.len as usize).collect();
-        if let Err(message) = check_operands(&step.kernel, &sizes, &writes) {
+        if let Err(message) = step.kernel.check().and_then(|()| step.kernel.operands().check(&sizes, &writes)) {
             return fail(message);
         }
         for read in &step.reads {

@@ -8,7 +8,6 @@ use downhill_tensor::{Shape, sort_short};
 use smallvec::SmallVec;
 
 use crate::CompileError;
-use crate::operands::check_operands;
 
 /// A piece of memory that holds one value for as long as it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,7 +74,7 @@ impl Task {
 
     /// Whether it changes the state; such tasks keep their order.
     pub fn is_effect(&self) -> bool {
-        matches!(self.kernel, Kernel::FlatUpdate { .. } | Kernel::Record)
+        self.kernel.is_effect()
     }
 }
 
@@ -188,7 +187,7 @@ impl Work {
                 read[b.index()] = true;
             }
             for w in &task.writes {
-                let partial = matches!(task.kernel, Kernel::CopyInto { .. });
+                let partial = task.kernel.is_partial();
                 if !self.buffer(*w).is_computed() || read[w.index()] || (written[w.index()] && !partial) {
                     return broken(format!("task {i} writes b{}, which is not its to write", w.0));
                 }
@@ -197,7 +196,7 @@ impl Work {
             let len = |b: BufferId| self.buffer(b).len;
             let reads: Vec<(usize, usize)> = task.reads.iter().map(|r| (r.start, len(r.buffer))).collect();
             let writes: Vec<usize> = task.writes.iter().map(|w| len(*w)).collect();
-            if let Err(message) = check_operands(&task.kernel, &reads, &writes) {
+            if let Err(message) = task.kernel.check().and_then(|()| task.kernel.operands().check(&reads, &writes)) {
                 return broken(format!("task {i} ({}): {message}", task.kernel));
             }
         }

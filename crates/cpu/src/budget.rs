@@ -1,3 +1,5 @@
+//! How long a pump may go on, with few looks at the clock.
+
 use web_time::Instant;
 
 /// Nanoseconds of estimated work between two looks at the clock, which itself takes up to 100 in a browser.

@@ -1,33 +1,14 @@
-use std::collections::VecDeque;
+//! Runs plans on this thread, whenever it is pumped.
 
-use downhill_compile::{Completed, ExecError, Executor, Plan, ProgramId, Progress, ReadId, Region, Space, Ticket};
+use downhill_compile::{Completed, ExecError, Executor, Item, Plan, ProgramId, Progress, Queue, ReadId, Region, Space, Ticket};
 use downhill_graph::StepScalars;
 use web_time::Instant;
 
 use crate::arena::{Buffer, Memory};
 use crate::budget::Budget;
+use crate::kernels::{Cursor, Cx, Scratch};
 use crate::load;
-use crate::matmul::Cursor;
-use crate::op::{Program, Scratch};
-
-/// Something that waits its turn.
-enum Item {
-    /// Runs of a program, one per entry of the step queue.
-    Steps {
-        ticket: Ticket,
-        program: ProgramId,
-        left: usize,
-    },
-    Upload {
-        space: Space,
-        at: usize,
-        words: Vec<u32>,
-    },
-    Read {
-        id: ReadId,
-        regions: Vec<Region>,
-    },
-}
+use crate::load::Program;
 
 /// Where the program at the head of the queue goes on.
 #[derive(Clone, Copy, Default)]
@@ -43,11 +24,8 @@ pub struct CpuExecutor {
     pub(crate) data: Buffer,
     pub(crate) programs: Vec<Option<Program>>,
     pub(crate) scratch: Scratch,
-    queue: VecDeque<Item>,
-    steps: VecDeque<StepScalars>,
+    queue: Queue,
     position: Position,
-    completed: Vec<Completed>,
-    asked: u64,
 }
 
 impl CpuExecutor {
@@ -90,43 +68,39 @@ impl CpuExecutor {
         for r in regions {
             words.extend_from_slice(&self.buffer(r.space).words()[r.offset as usize..r.end() as usize]);
         }
-        self.completed.push(Completed::Read(id, words));
+        self.queue.completed.push(Completed::Read(id, words));
     }
 
     /// Runs up to `left` steps of a program; returns how many are left.
     fn advance(&mut self, program: ProgramId, mut left: usize, budget: &mut Budget) -> usize {
         let Some(Some(program)) = self.programs.get(program.0 as usize) else {
-            self.steps.drain(..left.min(self.steps.len()));
+            self.queue.steps.drain(..left.min(self.queue.steps.len()));
             self.position = Position::default();
             return 0;
         };
         let memory = Memory::new(&mut self.arena, &mut self.data);
-        while let (1.., Some(step)) = (left, self.steps.front()) {
+        while let (1.., Some(step)) = (left, self.queue.steps.front()) {
             let memory = memory.with_batch(step.batch);
+            let mut cx = Cx { scratch: &mut self.scratch, memory, step, budget };
             let mut go_on = true;
             while let Some(op) = program.ops.get(self.position.op) {
-                if !op.run(&mut self.position.cursor, &mut self.scratch, &memory, step, budget) {
+                if !op.run(&mut self.position.cursor, &mut cx) {
                     return left;
                 }
-                go_on = budget.spend(program.costs[self.position.op]);
+                go_on = cx.budget.spend(program.costs[self.position.op]);
                 self.position.op += 1;
                 if !go_on && self.position.op < program.ops.len() {
                     return left;
                 }
             }
             self.position = Position::default();
-            self.steps.pop_front();
+            self.queue.steps.pop_front();
             left -= 1;
             if !go_on {
                 break;
             }
         }
         left
-    }
-
-    fn next_id(&mut self) -> u64 {
-        self.asked += 1;
-        self.asked
     }
 }
 
@@ -138,7 +112,7 @@ impl Executor for CpuExecutor {
         self.arena.grow(plan.arena_len as usize).map_err(out_of_memory)?;
         self.data.grow(plan.data_len as usize).map_err(out_of_memory)?;
         for op in &program.ops {
-            self.scratch.reserve(op).map_err(out_of_memory)?;
+            op.reserve(&mut self.scratch).map_err(out_of_memory)?;
         }
         let free = self.programs.iter().position(Option::is_none);
         let at = free.unwrap_or(self.programs.len());
@@ -161,7 +135,7 @@ impl Executor for CpuExecutor {
         if self.queue.is_empty() {
             self.write(space, at as usize, words);
         } else {
-            self.queue.push_back(Item::Upload { space, at: at as usize, words: words.to_vec() });
+            self.queue.upload(space, at, words);
         }
         Ok(())
     }
@@ -173,25 +147,22 @@ impl Executor for CpuExecutor {
         if let Some(step) = steps.iter().find(|s| u64::from(s.batch) >= loaded.batches) {
             return Err(ExecError::Unsupported(format!("there is no batch {}", step.batch)));
         }
-        let ticket = Ticket(self.next_id());
-        self.steps.extend(steps);
-        self.queue.push_back(Item::Steps { ticket, program, left: steps.len() });
-        Ok(ticket)
+        Ok(self.queue.submit(program, steps))
     }
 
     fn pump(&mut self, deadline: Instant) -> Progress {
         let mut budget = Budget::until(deadline);
-        while let Some(item) = self.queue.pop_front() {
+        while let Some(item) = self.queue.items.pop_front() {
             match item {
-                Item::Upload { space, at, words } => self.write(space, at, &words),
+                Item::Upload { space, at, words } => self.write(space, at as usize, &words),
                 Item::Read { id, regions } => self.collect(id, &regions),
                 Item::Steps { ticket, program, left } => {
                     let left = self.advance(program, left, &mut budget);
                     if left > 0 {
-                        self.queue.push_front(Item::Steps { ticket, program, left });
+                        self.queue.items.push_front(Item::Steps { ticket, program, left });
                         return Progress::Busy;
                     }
-                    self.completed.push(Completed::Steps(ticket));
+                    self.queue.completed.push(Completed::Steps(ticket));
                 }
             }
         }
@@ -200,16 +171,15 @@ impl Executor for CpuExecutor {
 
     fn request_read(&mut self, regions: &[Region]) -> Result<ReadId, ExecError> {
         regions.iter().try_for_each(|r| self.check(r))?;
-        let id = ReadId(self.next_id());
-        if self.queue.is_empty() {
-            self.collect(id, regions);
-        } else {
-            self.queue.push_back(Item::Read { id, regions: regions.to_vec() });
+        if !self.queue.is_empty() {
+            return Ok(self.queue.read(regions));
         }
+        let id = self.queue.read_id();
+        self.collect(id, regions);
         Ok(id)
     }
 
     fn take_completed(&mut self, out: &mut Vec<Completed>) {
-        out.append(&mut self.completed);
+        out.append(&mut self.queue.completed);
     }
 }

@@ -6,15 +6,20 @@
 //!
 //! It knows nothing of graphs, threads or time slices longer than one [`downhill_compile::Executor::pump`].
 
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code, reason = "buffers as cells and as words")]
 mod arena;
+mod bind;
 mod budget;
 mod executor;
 mod kernels;
 mod load;
+#[allow(unsafe_code, reason = "hands checked operands to the SIMD files")]
 mod matmul;
-mod op;
 mod profile;
 mod rewrite;
+#[allow(unsafe_code, reason = "vectors over raw pointers: a kernel may write where it reads")]
 mod simd;
 mod vm;
 

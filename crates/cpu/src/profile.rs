@@ -1,3 +1,5 @@
+//! How long each step of a program takes.
+
 use std::time::Duration;
 
 use downhill_compile::{ExecError, ProgramId};
@@ -7,7 +9,7 @@ use web_time::Instant;
 use crate::CpuExecutor;
 use crate::arena::Memory;
 use crate::budget::Budget;
-use crate::matmul::Cursor;
+use crate::kernels::{Cursor, Cx};
 
 /// How long a step is repeated, so that a coarse clock gives a fair mean.
 const ENOUGH: Duration = Duration::from_millis(2);
@@ -36,7 +38,8 @@ impl CpuExecutor {
             let (mut runs, mut block) = (0u64, 1u64);
             while start.elapsed() < ENOUGH {
                 for _ in 0..block {
-                    op.run(&mut Cursor::default(), &mut self.scratch, &memory, step, &mut Budget::unlimited());
+                    let budget = &mut Budget::unlimited();
+                    op.run(&mut Cursor::default(), &mut Cx { scratch: &mut self.scratch, memory, step, budget });
                 }
                 runs += block;
                 block *= 2;

@@ -3,8 +3,16 @@
 use downhill_graph::kernel::Epilogue;
 use downhill_graph::{BinaryOp, Expr, ExprOp, Reg, ScalarId};
 
-/// Appends `expr` to `out`. An instruction for which `replace` knows a register of `out` (from its number, itself, and the registers of those
-/// before it) becomes that register.
+/// Appends `expr` to `out`, with some instructions replaced by what `out` holds already. `replace` is asked for every instruction, with its number,
+/// itself, and the registers that the instructions before it became; it answers with a register of `out`, or `None` to keep the instruction.
+///
+/// With `out` = `0: r1`, `1: r4`, `2: 0·1` and a `replace` that answers 2 for `Read(1)`:
+///
+/// ```text
+/// before       0: r0   1: r1   2: lr   3: 2·1   4: 0 − 3
+/// replacement          1 → register 2, r1·r4
+/// after        … 3: r0         4: lr   5: 4·2   6: 3 − 5        that is r0 − lr·(r1·r4)
+/// ```
 fn rewrite(expr: &Expr, mut out: Expr, replace: impl Fn(usize, &ExprOp, &[Reg]) -> Option<Reg>) -> Expr {
     let mut map: Vec<Reg> = Vec::with_capacity(expr.ops.len());
     for (i, op) in expr.ops.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 #![cfg(not(target_arch = "wasm32"))]
 
-use downhill_compile::conformance::{all_cases_agree, block_on, check};
+use downhill_compile::conformance::{all_cases_agree, block_on, check_chain};
 use downhill_graph::arbitrary::{Program, programs, training_programs};
 use proptest::prelude::{ProptestConfig, TestCaseError, proptest};
 use shared::Cpu;
@@ -10,7 +10,7 @@ use shared::Cpu;
 mod shared;
 
 fn agrees(name: &str, program: &Program) -> Result<(), TestCaseError> {
-    block_on(check(&Cpu, name, &program.graph, &program.env, 2e-4)).map_err(TestCaseError::fail)
+    block_on(check_chain(&Cpu, name, &program.graph, &program.env, 2e-4)).map_err(TestCaseError::fail)
 }
 
 #[test]

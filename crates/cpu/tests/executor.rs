@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use downhill_compile::conformance::promises::{self, WIDTHS};
-use downhill_compile::conformance::{Backend, block_on, net, step};
-use downhill_compile::{Arg, ExecError, Executor, Plan, Progress, Region, Space, Step};
+use downhill_compile::conformance::{Backend, Bench, block_on, net, step};
+use downhill_compile::{Arg, ExecError, Executor, Options, Plan, Progress, Region, Space, Step};
 use downhill_cpu::CpuExecutor;
-use downhill_graph::kernel::{Epilogue, Kernel, MatLayout, MatMulSpec};
-use downhill_graph::{BinaryOp, Expr, Origin, StepScalars};
+use downhill_graph::interp::{Env, Tensor};
+use downhill_graph::kernel::{Epilogue, Kernel, LossKind, MatLayout, MatMulSpec, ReduceKind};
+use downhill_graph::ops::IndexAdd;
+use downhill_graph::{BinaryOp, Expr, FeedKind, Graph, Origin, StepScalars, UnaryOp};
 use shared::Cpu;
 use web_time::Instant;
 
@@ -52,6 +54,56 @@ fn a_run_that_is_interrupted_everywhere_ends_with_the_same_bits() {
     let (pumps, hurried) = run(true);
     let (none, calm) = run(false);
     assert!(pumps > 40 && none == 0, "{pumps} and {none}");
+    assert_eq!(hurried, calm);
+}
+
+/// One kernel of every family whose time grows with its operands, over half a million elements.
+fn large_kernels() -> (Graph, Env) {
+    let (mut graph, mut env) = (Graph::new(), Env::default());
+    let mut feed = |graph: &mut Graph, tensor: Tensor| {
+        let name = format!("x{}", env.feeds.len());
+        env.feeds.push(tensor.clone());
+        graph.new_feed(name, tensor.ty, FeedKind::Resident).unwrap()
+    };
+    let (rows, cols) = (1 << 10, 1 << 9);
+    let wave = |n: usize| (0..n).map(|i| f64::from((i as f32 * 0.37).sin())).collect::<Vec<_>>();
+    let x = feed(&mut graph, Tensor::f32([rows, cols], wave(rows * cols)));
+    let labels = feed(&mut graph, Tensor::u32([rows], &(0..rows as u32).map(|i| i * 7 % 513).collect::<Vec<_>>()));
+    let weights = feed(&mut graph, Tensor::f32([rows], wave(rows)));
+    let order = feed(&mut graph, Tensor::u32([rows], &(0..rows as u32).map(|i| i * i % 1031).collect::<Vec<_>>()));
+    let softmax = graph.softmax(x, 1).unwrap();
+    let selected = graph.index_select(x, order).unwrap();
+    let added = graph.apply(IndexAdd { entries: rows }, &[x, order]).unwrap();
+    let both = graph.concat(&[softmax, added], 1).unwrap();
+    let waves = graph.unary(UnaryOp::Sin, both).unwrap();
+    let by_row = graph.sum(waves, &[1], false).unwrap();
+    let by_column = graph.reduce(ReduceKind::Mean, selected, &[0], false).unwrap();
+    let loss = graph.loss(LossKind::CrossEntropy { label_smoothing: 0.1 }, x, labels, Some(weights)).unwrap();
+    let plain = graph.loss(LossKind::Huber(1.0), x, selected, None).unwrap();
+    let accuracy = graph.accuracy(x, labels, Some(weights)).unwrap();
+    let norm = graph.grad_norm(&[x, waves]).unwrap();
+    for (i, value) in [waves, by_row, by_column, loss, plain, accuracy, norm].into_iter().enumerate() {
+        graph.output(i.to_string(), value);
+    }
+    (graph, env)
+}
+
+#[test]
+fn every_kernel_that_takes_long_stops_at_the_deadline_and_goes_on_to_the_same_bits() {
+    let (graph, env) = large_kernels();
+    let run = |hurried: bool| {
+        let mut bench = Bench::new(&Cpu, &graph, &env, &Options { fuse: false, alias: false });
+        bench.step(&StepScalars::default());
+        let ahead = if hurried { Duration::ZERO } else { Duration::from_secs(10) };
+        let mut pumps = 0;
+        while bench.executor.pump(Instant::now() + ahead) == Progress::Busy {
+            pumps += 1;
+        }
+        (pumps, bench.plan.steps.len(), bench.executor.arena().to_vec())
+    };
+    let (pumps, steps, hurried) = run(true);
+    let (none, _, calm) = run(false);
+    assert!(pumps > 8 * steps && none == 0, "{pumps} and {none} for {steps} kernels");
     assert_eq!(hurried, calm);
 }
 

@@ -1,3 +1,5 @@
+//! A device and what belongs to it: how it is found and opened, its limits, its pipelines, and how its end is told.
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;

@@ -1,11 +1,11 @@
 //! From the queue to submits.
 
-use downhill_compile::{Completed, ProgramId, Region, Space};
+use downhill_compile::{Completed, Item, ProgramId, Region, Space};
 use downhill_graph::StepScalars;
 use web_time::Instant;
 use wgpu::{CommandEncoder, MapMode};
 
-use crate::executor::{GpuExecutor, Item, MAX_STEPS, scalar_slot};
+use crate::executor::{GpuExecutor, MAX_STEPS, scalar_slot};
 use crate::flight::{Flight, Result as Outcome, Signal, Staged};
 
 /// Submits under way: one runs, one waits behind it.
@@ -40,17 +40,17 @@ impl GpuExecutor {
     }
 
     fn submit_next(&mut self) {
-        while let Some(Item::Upload { space, at, words }) = self.queue.front() {
+        while let Some(Item::Upload { space, at, words }) = self.queue.items.front() {
             self.write(*space, *at, words);
-            self.queue.pop_front();
+            self.queue.items.pop_front();
         }
         let encoder = self.device.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let staging = self.room_for_reads();
         let results = Vec::new();
         let mut draft = Draft { encoder, results, staging, read: 0, steps: 0, nanos: 0.0, ran: None, programs: 0 };
-        while let Some(item) = self.queue.pop_front() {
+        while let Some(item) = self.queue.items.pop_front() {
             if let Some(back) = self.add(item, &mut draft) {
-                self.queue.push_front(back);
+                self.queue.items.push_front(back);
                 break;
             }
         }
@@ -102,7 +102,7 @@ impl GpuExecutor {
 
     /// A buffer for all reads that can be in the next submit: up to the next write.
     fn room_for_reads(&mut self) -> Option<wgpu::Buffer> {
-        let ahead = self.queue.iter().take_while(|item| !matches!(item, Item::Upload { .. }));
+        let ahead = self.queue.items.iter().take_while(|item| !matches!(item, Item::Upload { .. }));
         let words = ahead.filter_map(|item| if let Item::Read { regions, .. } = item { Some(words_of(regions)) } else { None });
         let words: Vec<usize> = words.collect();
         let bytes = 4 * words.iter().sum::<usize>() as u64;
@@ -154,7 +154,7 @@ impl GpuExecutor {
     /// Encodes as many steps as fit into the submit; returns how many.
     fn encode_steps(&mut self, id: ProgramId, left: usize, draft: &mut Draft) -> usize {
         let Some(Some(program)) = self.programs.get(id.0 as usize) else {
-            self.steps.drain(..left);
+            self.queue.steps.drain(..left);
             return left;
         };
         let fit = match program.nanos {
@@ -169,7 +169,7 @@ impl GpuExecutor {
         let slot = scalar_slot(&self.device);
         let mut pass = draft.encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         let mut last = None;
-        for scalars in self.steps.drain(..fit) {
+        for scalars in self.queue.steps.drain(..fit) {
             let at = slot * draft.steps as u32;
             self.slots[at as usize..at as usize + size_of::<StepScalars>()].copy_from_slice(&scalar_bytes(&scalars));
             draft.steps += 1;
@@ -200,7 +200,7 @@ impl GpuExecutor {
         let Some(copied) = copied else { return self.device.report("a result could not be read back".to_string()) };
         let mut rest = copied.as_slice();
         for result in flight.results {
-            self.completed.push(match result {
+            self.queue.completed.push(match result {
                 Outcome::Steps(ticket) => Completed::Steps(ticket),
                 Outcome::Read { id, words } => {
                     let (these, others) = rest.split_at(words.min(rest.len()));

@@ -1,9 +1,11 @@
+//! The executor and its buffers: what it holds, how buffers grow, how programs are built. What it does with them is in `run.rs` and `encode.rs`.
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use downhill_compile::{Completed, ExecError, Plan, ProgramId, ReadId, Region, Space, Ticket};
+use downhill_compile::{ExecError, Plan, ProgramId, Queue, Region, Space};
 use downhill_graph::StepScalars;
 use web_time::Instant;
 use wgpu::{BufferUsages, ErrorFilter};
@@ -18,13 +20,6 @@ use crate::staging::Staging;
 /// Steps of one submit at most.
 pub(crate) const MAX_STEPS: usize = 256;
 
-/// Something that waits to be submitted.
-pub(crate) enum Item {
-    Steps { ticket: Ticket, program: ProgramId, left: usize },
-    Upload { space: Space, at: u32, words: Vec<u32> },
-    Read { id: ReadId, regions: Vec<Region> },
-}
-
 /// An error scope that has not answered yet.
 type Scope = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
 
@@ -35,19 +30,16 @@ pub struct GpuExecutor {
     pub(crate) data: wgpu::Buffer,
     pub(crate) scalars: wgpu::Buffer,
     pub(crate) programs: Vec<Option<Program>>,
-    pub(crate) queue: VecDeque<Item>,
-    pub(crate) steps: VecDeque<StepScalars>,
+    pub(crate) queue: Queue,
     pub(crate) flights: VecDeque<Flight>,
     pub(crate) staging: Staging,
     /// Scalars of a submit, one slot per step.
     pub(crate) slots: Vec<u8>,
-    pub(crate) completed: Vec<Completed>,
     /// When the submit before last had run.
     pub(crate) landed: Option<Instant>,
     scopes: Vec<(String, Scope)>,
     pub(crate) submits: u64,
     pub(crate) readbacks: u64,
-    asked: u64,
     pub(crate) told: bool,
 }
 
@@ -63,17 +55,14 @@ impl GpuExecutor {
             scalars,
             device: device.clone(),
             programs: Vec::new(),
-            queue: VecDeque::new(),
-            steps: VecDeque::new(),
+            queue: Queue::default(),
             flights: VecDeque::new(),
             staging: Staging::default(),
             slots: vec![0; slot as usize * MAX_STEPS],
-            completed: Vec::new(),
             landed: None,
             scopes: Vec::new(),
             submits: 0,
             readbacks: 0,
-            asked: 0,
             told: false,
         }
     }
@@ -132,11 +121,6 @@ impl GpuExecutor {
             Some(step) => Err(ExecError::Unsupported(format!("there is no batch {}", step.batch))),
             None => Ok(loaded),
         }
-    }
-
-    pub(crate) fn next_id(&mut self) -> u64 {
-        self.asked += 1;
-        self.asked
     }
 
     /// Looks at the answer of an error scope: at once natively, later in a browser, where an error then counts as loss of the device.

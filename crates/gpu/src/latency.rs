@@ -1,4 +1,7 @@
-//! How late word of the end of a submit comes, and what follows from it.
+//! Measures how long a device takes to report a finished submit, and says how much work must be queued meanwhile.
+//!
+//! Example: a device that reports 15 ms late would idle between submits of 8 ms. Submits of 30 ms, two under way, keep it busy; what such a
+//! submit is reported to have taken is 15 ms too much.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -45,8 +48,9 @@ impl Latency {
 }
 
 impl Latency {
-    /// Measures it: the shortest of some submits without work, which `wait` makes and waits for. Zero where the device is lost meanwhile, which
-    /// its fault tells.
+    /// Measures the latency. `wait` makes a submit without work and gives the time until its end was reported; the shortest of three such times is
+    /// the latency, for the others may have waited for something else. If the device is lost meanwhile the latency is zero; the device reports the
+    /// loss itself.
     pub async fn learn(&self, wait: impl AsyncFn() -> Result<Duration, ExecError>) {
         let mut shortest = shortest_of(&wait).await;
         if shortest > DOZES {

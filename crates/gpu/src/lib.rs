@@ -7,6 +7,8 @@
 //!
 //! It knows nothing of graphs, of other backends, or of what to do when the device is gone.
 
+#![forbid(unsafe_code)]
+
 #[macro_use]
 mod wgsl;
 

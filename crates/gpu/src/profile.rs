@@ -1,3 +1,5 @@
+//! How long each step of a program takes on the device.
+
 use downhill_compile::{ExecError, ProgramId};
 use downhill_graph::StepScalars;
 use wgpu::{Buffer, BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePass, ErrorFilter};

@@ -6,7 +6,7 @@ use downhill_compile::{Completed, ExecError, Executor, Plan, ProgramId, Progress
 use downhill_graph::StepScalars;
 use web_time::Instant;
 
-use crate::executor::{GpuExecutor, Item};
+use crate::executor::GpuExecutor;
 use crate::flight::Flight;
 use crate::program::{self, Needs};
 
@@ -46,9 +46,8 @@ impl GpuExecutor {
         if let (false, Some(why)) = (self.told, self.device.fault()) {
             self.told = true;
             self.queue.clear();
-            self.steps.clear();
             self.flights.clear();
-            self.completed.push(Completed::DeviceLost(why));
+            self.queue.completed.push(Completed::DeviceLost(why));
         }
     }
 
@@ -98,17 +97,14 @@ impl Executor for GpuExecutor {
             // The device runs this behind what has been submitted and before what will be.
             self.device.queue().write_buffer(self.buffer(space), 4 * u64::from(at), bytemuck::cast_slice(words));
         } else {
-            self.queue.push_back(Item::Upload { space, at, words: words.to_vec() });
+            self.queue.upload(space, at, words);
         }
         Ok(())
     }
 
     fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, ExecError> {
         self.runnable(program, steps)?;
-        let ticket = Ticket(self.next_id());
-        self.steps.extend(steps);
-        self.queue.push_back(Item::Steps { ticket, program, left: steps.len() });
-        Ok(ticket)
+        Ok(self.queue.submit(program, steps))
     }
 
     fn pump(&mut self, deadline: Instant) -> Progress {
@@ -138,13 +134,11 @@ impl Executor for GpuExecutor {
     fn request_read(&mut self, regions: &[Region]) -> Result<ReadId, ExecError> {
         regions.iter().try_for_each(|r| self.check(r))?;
         self.alive()?;
-        let id = ReadId(self.next_id());
-        self.queue.push_back(Item::Read { id, regions: regions.to_vec() });
-        Ok(id)
+        Ok(self.queue.read(regions))
     }
 
     fn take_completed(&mut self, out: &mut Vec<Completed>) {
         self.collect();
-        out.append(&mut self.completed);
+        out.append(&mut self.queue.completed);
     }
 }

@@ -1,4 +1,4 @@
-//! Shaders put together from text: bindings, the functions that are called, generated functions, and a template with `main`.
+//! Shaders put together from text: bindings, the functions that are called, generated functions, a template with `run`, and `main`.
 
 use downhill_compile::{Arg, ExecError, Space};
 
@@ -8,6 +8,7 @@ pub(crate) const GROUP: u32 = 64;
 pub(crate) const PARAM_WORDS: usize = 256;
 
 const BINDINGS: &str = wgsl!("bindings.wgsl");
+const MAIN: &str = wgsl!("main.wgsl");
 const MATH: &str = wgsl!("math.wgsl");
 const LANES: &str = wgsl!("lanes.wgsl");
 /// The same for a lane that is alone: a shader with a barrier in it, even one that is never reached, is slow on software adapters.
@@ -201,7 +202,7 @@ impl Operand {
     }
 }
 
-/// Puts a shader together: `functions` are generated, `template` has `main`.
+/// Puts a shader together: `functions` are generated, `template` has `run(group, local)`, which `main` calls.
 ///
 /// # Errors
 /// When the parameters do not fit into a dispatch.
@@ -223,7 +224,7 @@ pub(crate) fn assemble(
     };
     let own = format!("{lanes}\n{functions}\n{template}");
     let math = called(&own);
-    let source = [width.aliases(), &params.declaration(), BINDINGS, &math, &own].join("\n").trim_end().to_string() + "\n";
+    let source = [width.aliases(), &params.declaration(), BINDINGS, &math, &own, MAIN].join("\n").trim_end().to_string() + "\n";
     Ok(Dispatch { name, source, params: params.words, groups })
 }
 

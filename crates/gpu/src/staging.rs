@@ -1,3 +1,5 @@
+//! Buffers that results are copied to and read from, used again and again.
+
 use wgpu::{Buffer, BufferUsages};
 
 use crate::device::GpuDevice;

@@ -4,7 +4,7 @@
 
 mod shared;
 
-use downhill_compile::conformance::{all_cases_agree, block_on, check};
+use downhill_compile::conformance::{all_cases_agree, block_on, check_chain};
 use downhill_gpu::DeviceOptions;
 use downhill_graph::arbitrary::{Program, programs, training_programs};
 use proptest::prelude::{ProptestConfig, TestCaseError};
@@ -37,7 +37,7 @@ fn random_programs_and_gradients_give_what_the_interpreter_gives() {
     // Every program is a handful of new shaders, which software adapters take long to compile.
     let config = ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() };
     let check = |program: Program| {
-        block_on(check(&Gpu(&device), "program", &program.graph, &program.env, 2e-4)).map_err(TestCaseError::fail)
+        block_on(check_chain(&Gpu(&device), "program", &program.graph, &program.env, 2e-4)).map_err(TestCaseError::fail)
     };
     TestRunner::new(config.clone()).run(&programs(), check).expect("programs agree");
     TestRunner::new(config).run(&training_programs(), check).expect("gradients agree");

@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use downhill_compile::conformance::promises::{self, WIDTHS};
-use downhill_compile::conformance::{block_on, net, step};
-use downhill_compile::{Completed, Executor, Progress};
+use downhill_compile::conformance::{Backend, Bench, block_on, net, step};
+use downhill_compile::{Completed, Executor, Options, Progress};
 use downhill_cpu::CpuExecutor;
 use downhill_gpu::{DeviceOptions, GpuDevice, self_test};
-use downhill_graph::StepScalars;
+use downhill_graph::interp::{Env, Tensor};
+use downhill_graph::ops::IndexAdd;
+use downhill_graph::{FeedId, FeedKind, Graph, StepScalars};
+use downhill_tensor::rng::{Rng, Stream};
 use shared::Gpu;
 use shared::native::device;
 use web_time::Instant;
@@ -21,6 +24,42 @@ fn the_self_test_passes_against_the_cpu() {
     block_on(self_test(&device, &mut CpuExecutor::new())).unwrap();
     let hardware = GpuDevice::open(&DeviceOptions { as_hardware: true, ..DeviceOptions::default() }).unwrap();
     block_on(self_test(&hardware, &mut CpuExecutor::new())).unwrap();
+}
+
+#[test]
+fn rows_added_up_by_index_give_the_bits_of_the_cpu() {
+    let Some(device) = device() else { return };
+    let (rows, entries) = (3000, 700);
+    let (mut graph, mut env) = (Graph::new(), Env::default());
+    let mut rng = Rng::new(5, Stream::Data, 0);
+    // Some entries get hundreds of rows, most a few or none.
+    let indices: Vec<u32> = (0..rows).map(|_| (rng.uniform().powi(4) * 900.0) as u32).collect();
+    let values = (0..rows * 8).map(|_| f64::from(rng.normal() as f32)).collect();
+    for tensor in [Tensor::f32([rows, 8], values), Tensor::u32([rows], &indices)] {
+        let name = format!("in{}", env.feeds.len());
+        graph.new_feed(name, tensor.ty.clone(), FeedKind::Resident).unwrap();
+        env.feeds.push(tensor);
+    }
+    let [values, indices] = [0, 1].map(|i| graph.feed(FeedId(i)).unwrap());
+    let sums = graph.apply(IndexAdd { entries }, &[values, indices]).unwrap();
+    graph.output("sums", sums);
+    let mut gpu = Bench::new(&Gpu(&device), &graph, &env, &Options::default());
+    let mut cpu = Bench::new(&Cpu, &graph, &env, &Options::default());
+    let region = gpu.plan.output("sums").unwrap().region;
+    gpu.step(&StepScalars::default());
+    cpu.step(&StepScalars::default());
+    assert_eq!(block_on(gpu.read(region)), block_on(cpu.read(region)));
+}
+
+/// The executor that others are compared with.
+struct Cpu;
+
+impl Backend for Cpu {
+    type Executor = CpuExecutor;
+
+    fn executor(&self) -> CpuExecutor {
+        CpuExecutor::new()
+    }
 }
 
 #[test]

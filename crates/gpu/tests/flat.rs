@@ -8,7 +8,7 @@ use std::time::Duration;
 use allocation_counter::measure;
 use downhill_compile::{Completed, Executor, Progress};
 use shared::native::device;
-use shared::networks::Network;
+use shared::networks;
 use web_time::Instant;
 
 mod shared;
@@ -19,15 +19,15 @@ const CHUNK: u64 = 50;
 #[test]
 fn ten_thousand_steps_create_nothing_and_keep_nothing() {
     let Some(device) = device() else { return };
-    let network = Network::small(10);
-    let (mut executor, program) = network.load(&device);
+    let mut bench = networks::on(&device, &networks::small(10));
+    let ring = networks::ring(&bench.plan);
     let (mut number, mut done) = (0, Vec::new());
     let mut train = |steps: u64| {
         for _ in 0..steps / CHUNK {
-            executor.submit(program, &network.steps(number, CHUNK)).unwrap();
-            executor.request_read(&[network.ring()]).unwrap();
-            while executor.pump(Instant::now() + Duration::from_secs(10)) == Progress::Busy {}
-            executor.take_completed(&mut done);
+            bench.executor.submit(bench.program, &networks::steps(number, CHUNK)).unwrap();
+            bench.executor.request_read(&[ring]).unwrap();
+            while bench.executor.pump(Instant::now() + Duration::from_secs(10)) == Progress::Busy {}
+            bench.executor.take_completed(&mut done);
             number += CHUNK;
             let Some(Completed::Read(_, words)) = done.last() else { panic!("{done:?}") };
             assert_eq!(words[0], 0, "everything is finite");

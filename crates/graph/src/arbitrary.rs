@@ -8,13 +8,14 @@ use proptest::collection::vec;
 use proptest::prelude::{Strategy, any};
 use smallvec::SmallVec;
 
+use crate::expr::Nature;
 use crate::interp::{Env, Tensor};
 use crate::kernel::{LossKind, ReduceKind};
 use crate::ops::{
     Binary, Concat, Dropout, Expand, IndexSelect, LogSoftmax, Loss, MatMul, Op, Pad, Permute, Reduce, Reshape, Select, Slice,
     Softmax, Unary,
 };
-use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, StepScalars, UnaryOp, Value, autodiff};
+use crate::{BinaryOp, ComposedOp, Feed, FeedKind, Graph, NodeId, Parameter, StepScalars, UnaryOp, Value, autodiff};
 
 /// A graph with named outputs and all that it needs from outside.
 #[derive(Clone)]
@@ -33,8 +34,9 @@ impl fmt::Debug for Program {
 
 /// Forward programs of up to 14 ops; every value that nothing reads is an output (`0`, `1`, …).
 pub fn programs() -> impl Strategy<Value = Program> {
-    recipes().prop_map(|(seed, recipe)| {
-        let mut builder = Builder::follow(seed, &recipe, &UNARY, &BINARY, &REDUCE);
+    let (unary, binary) = (functions(&CONTINUOUS), pairings(&CONTINUOUS));
+    recipes().prop_map(move |(seed, recipe)| {
+        let mut builder = Builder::follow(seed, &recipe, &unary, &binary, &REDUCE);
         builder.name_unread();
         builder.program
     })
@@ -43,8 +45,9 @@ pub fn programs() -> impl Strategy<Value = Program> {
 /// Programs of smooth ops that end in a `loss`, with its gradient for every parameter (`grad0`, `grad1`, …). Kinks are left out: where f32 and
 /// f64 fall on different sides of one, gradients differ rightly.
 pub fn training_programs() -> impl Strategy<Value = Program> {
-    recipes().prop_map(|(seed, recipe)| {
-        let mut builder = Builder::follow(seed, &recipe, &SMOOTH_UNARY, &SMOOTH_BINARY, &SMOOTH_REDUCE);
+    let (unary, binary) = (functions(&[Nature::Smooth]), pairings(&[Nature::Smooth]));
+    recipes().prop_map(move |(seed, recipe)| {
+        let mut builder = Builder::follow(seed, &recipe, &unary, &binary, &SMOOTH_REDUCE);
         builder.differentiate();
         builder.program
     })
@@ -61,36 +64,19 @@ const MAX_ELEMENTS: usize = 600;
 /// Values that grow beyond this go through tanh, so that f32 and f64 stay comparable.
 const MAX_MAGNITUDE: f64 = 20.0;
 
-const UNARY: [UnaryOp; 14] = [
-    UnaryOp::Neg,
-    UnaryOp::Abs,
-    UnaryOp::Square,
-    UnaryOp::Sin,
-    UnaryOp::Cos,
-    UnaryOp::Tanh,
-    UnaryOp::Sigmoid,
-    UnaryOp::Erf,
-    UnaryOp::Relu,
-    UnaryOp::LeakyRelu(0.1),
-    UnaryOp::Elu(1.0),
-    UnaryOp::Gelu,
-    UnaryOp::Softplus,
-    UnaryOp::Hardtanh(-1.0, 1.0),
-];
-const SMOOTH_UNARY: [UnaryOp; 10] = [
-    UnaryOp::Neg,
-    UnaryOp::Square,
-    UnaryOp::Sin,
-    UnaryOp::Tanh,
-    UnaryOp::Sigmoid,
-    UnaryOp::Gelu,
-    UnaryOp::GeluTanh,
-    UnaryOp::Silu,
-    UnaryOp::Mish,
-    UnaryOp::Softplus,
-];
-const BINARY: [BinaryOp; 5] = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Max, BinaryOp::Min];
-const SMOOTH_BINARY: [BinaryOp; 3] = [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul];
+/// Functions of one number that a random program may contain; see [`Nature`].
+fn functions(natures: &[Nature]) -> Vec<Op> {
+    let unary = UnaryOp::tries().into_iter().filter(|op| natures.contains(&op.nature())).map(Op::from);
+    let composed = ComposedOp::ALL.iter().copied().filter(|op| natures.contains(&op.nature())).map(Op::from);
+    unary.chain(composed).collect()
+}
+
+/// Functions of two numbers that a random program may contain.
+fn pairings(natures: &[Nature]) -> Vec<BinaryOp> {
+    BinaryOp::ALL.iter().copied().filter(|op| natures.contains(&op.nature())).collect()
+}
+
+const CONTINUOUS: [Nature; 2] = [Nature::Smooth, Nature::Kinked];
 const REDUCE: [ReduceKind; 4] = [ReduceKind::Sum, ReduceKind::Mean, ReduceKind::Max, ReduceKind::Min];
 const SMOOTH_REDUCE: [ReduceKind; 2] = [ReduceKind::Sum, ReduceKind::Mean];
 
@@ -99,19 +85,13 @@ struct Builder<'a> {
     program: Program,
     pool: Vec<(Value, Tensor)>,
     rng: Rng,
-    unary: &'a [UnaryOp],
+    unary: &'a [Op],
     binary: &'a [BinaryOp],
     reduce: &'a [ReduceKind],
 }
 
 impl<'a> Builder<'a> {
-    fn follow(
-        seed: u32,
-        recipe: &[(u8, [u8; 3])],
-        unary: &'a [UnaryOp],
-        binary: &'a [BinaryOp],
-        reduce: &'a [ReduceKind],
-    ) -> Self {
+    fn follow(seed: u32, recipe: &[(u8, [u8; 3])], unary: &'a [Op], binary: &'a [BinaryOp], reduce: &'a [ReduceKind]) -> Self {
         let step = StepScalars { seed, step: 3, ..StepScalars::default() };
         let program = Program { graph: Graph::new(), env: Env { step, ..Env::default() } };
         let mut builder = Builder { program, pool: Vec::new(), rng: Rng::new(seed, Stream::Data, 0), unary, binary, reduce };
@@ -183,7 +163,7 @@ impl<'a> Builder<'a> {
         let shape = x.1.ty.shape.clone();
         let rank = shape.rank();
         match kind {
-            0..=2 => self.apply(Unary(self.unary[b % self.unary.len()]), &[x]),
+            0..=2 => self.apply(self.unary[b % self.unary.len()].clone(), &[x]),
             3..=5 => {
                 let op = Binary(self.binary[c % self.binary.len()]);
                 let y = self.find(b, |t| t.ty.shape.broadcast(&shape).is_ok()).expect("it broadcasts with itself");

@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use crate::kernel::{LossKind, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, IndexSelect, LogSoftmax, Loss, MatMul, Norm, Pad,
-    ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, Softmax, Table, Unary, Updated,
+    Accuracy, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss, MatMul,
+    Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, Softmax, Table, Unary, Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, UnaryOp, Value};
 
@@ -263,8 +263,8 @@ impl Graph {
 #[expect(clippy::missing_errors_doc, reason = "all fail where shapes do not fit, naming them")]
 impl Graph {
     /// 2-norm of all values together, shape `[]`.
-    pub fn norm(&mut self, values: &[Value]) -> Built {
-        self.apply(Norm, values)
+    pub fn grad_norm(&mut self, values: &[Value]) -> Built {
+        self.apply(GradNorm, values)
     }
 
     /// The optimizer's step on all parameters: see [`FlatUpdate`]. `gradients` follow the order of `params`.

@@ -1,3 +1,5 @@
+//! The graph itself: nodes over typed values, with parameters, feeds, scopes and named outputs.
+
 use std::fmt;
 
 use downhill_tensor::{Shape, TensorTy};

@@ -92,6 +92,12 @@ impl Run {
         &self.values[value.node.index()][usize::from(value.slot)]
     }
 
+    /// Largest finite magnitude of all floats.
+    pub fn largest(&self) -> f64 {
+        let floats = self.values.iter().flatten().filter(|t| !t.is_integer()).flat_map(|t| &t.data);
+        floats.filter(|v| v.is_finite()).fold(0.0, |most, v| v.abs().max(most))
+    }
+
     /// The graph's output of this name.
     pub fn output(&self, graph: &Graph, name: &str) -> Option<&Tensor> {
         graph.outputs().iter().find(|(n, _)| n == name).map(|(_, v)| self.value(*v))

@@ -5,6 +5,8 @@
 //!
 //! It is not a runtime: no memory is planned and nothing is fast here. `compile` turns a graph into a plan, backends run the plan.
 
+#![forbid(unsafe_code)]
+
 #[cfg(any(test, feature = "arbitrary"))]
 pub mod arbitrary;
 pub mod autodiff;
@@ -13,6 +15,7 @@ mod decompose;
 pub mod expr;
 #[cfg(test)]
 mod gradcheck;
+mod gradient_cases;
 mod graph;
 pub mod interp;
 pub mod kernel;
@@ -23,7 +26,7 @@ mod verify;
 
 pub use builder::Built;
 pub use decompose::decompose;
-pub use expr::{BinaryOp, Expr, ExprOp, Reg, UnaryOp};
+pub use expr::{BinaryOp, ComposedOp, Expr, ExprOp, Reg, UnaryOp};
 pub use graph::{Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, Value};
 pub use ops::Op;
 pub use scalars::{ScalarId, StepScalars};

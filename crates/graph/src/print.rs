@@ -98,7 +98,7 @@ mod tests {
         let grads = autodiff::grad(&mut g, loss, &[w, b, head]).unwrap();
         g.set_origin(Origin::Update);
         g.enter_scope("");
-        let norm = g.norm(&grads).unwrap();
+        let norm = g.grad_norm(&grads).unwrap();
         g.record(&[loss, norm]).unwrap();
         g.output("loss", loss);
         insta::assert_snapshot!(g);

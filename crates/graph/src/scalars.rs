@@ -1,3 +1,5 @@
+//! The numbers that change from step to step: inputs of a plan, never part of it.
+
 use std::fmt;
 
 /// One of the numbers in [`StepScalars::values`]; what it stands for is agreed between the model and its update rule.

@@ -161,7 +161,7 @@ impl Program<'_> {
         cx.graph.set_origin(Origin::Update);
         let (mut metrics, mut factor) = (vec![loss], None);
         if self.experiment.training.clip_norm.is_some() {
-            let norm = cx.graph.norm(&gradients)?;
+            let norm = cx.graph.grad_norm(&gradients)?;
             cx.graph.output("grad_norm", norm);
             metrics.push(norm);
             factor = Some(clip_factor(&mut cx.graph, norm)?);

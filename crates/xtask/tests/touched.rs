@@ -19,7 +19,24 @@ struct Newcomer {
     files: &'static [&'static str],
 }
 
-const NEWCOMERS: [Newcomer; 5] = [
+const NEWCOMERS: [Newcomer; 7] = [
+    Newcomer {
+        row: "a new activation that other functions express",
+        names: &["Softsign", "softsign"],
+        files: &["crates/graph/src/expr/composed.rs", "crates/model/src/layers/activation.rs"],
+    },
+    Newcomer {
+        row: "a new kernel family",
+        names: &["copy_into"],
+        files: &[
+            "crates/cpu/src/kernels/copy_into.rs",
+            "crates/cpu/src/kernels/mod.rs",
+            "crates/gpu/src/kernels/copy_into.rs",
+            "crates/gpu/src/kernels/mod.rs",
+            "crates/graph/src/kernel/copy_into.rs",
+            "crates/graph/src/kernel/mod.rs",
+        ],
+    },
     Newcomer {
         row: "a new layer",
         names: &["Residual", "residual"],

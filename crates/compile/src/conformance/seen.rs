@@ -13,7 +13,8 @@ pub(super) struct Seen<'a> {
     pub arena: Vec<u32>,
     pub plan: &'a Plan,
     pub layout: &'a StateLayout,
-    pub tolerance: f64,
+    pub relative: f64,
+    pub absolute: f64,
 }
 
 impl Seen<'_> {
@@ -29,7 +30,7 @@ impl Seen<'_> {
         // What is too large for f32 is infinite there.
         let want = Tensor { ty: want.ty.clone(), data: want.data.iter().map(|&v| f64::from(v as f32)).collect() };
         let got: Vec<f32> = self.arena[at as usize..][..want.data.len()].iter().map(|&w| f32::from_bits(w)).collect();
-        compare(&want, &got, self.tolerance)
+        compare(&want, &got, self.relative, self.absolute)
     }
 
     fn outputs(&self, graph: &Graph, run: &Run) -> Result<(), String> {

@@ -15,7 +15,7 @@
 //! (`access.rs`), and the producer's expression stands where the reader's read of `b2` stood. 30 elements are neither stored nor read
 //! again, and one kernel less runs.
 
-use downhill_graph::kernel::{Kernel, MapSpec};
+use downhill_graph::kernel::{Kernel, MapSpec, ReduceSpec};
 use downhill_graph::{Expr, ExprOp};
 
 use super::arena::{Arena, TaskId};
@@ -64,7 +64,7 @@ fn pays(arena: &Arena, producer: &Task, map: &MapSpec, expr: &Expr, readers: &[T
     let price = price(expr);
     let len: usize = map.shape.iter().map(|&n| n as usize).product();
     let walks = |r: TaskId| match arena.task(r).map(|task| &task.kernel) {
-        Some(Kernel::Map(map) | Kernel::Reduce { map, .. }) => map.shape.iter().map(|&n| n as usize).product(),
+        Some(Kernel::Map(map) | Kernel::Reduce(ReduceSpec { map, .. })) => map.shape.iter().map(|&n| n as usize).product(),
         _ => 0,
     };
     if readers.iter().any(|&r| walks(r) > len) && price > TRIVIAL {
@@ -84,7 +84,7 @@ struct Inlined<'a> {
 
 impl Inlined<'_> {
     fn moved_into(&self, reader: &Task) -> Option<Task> {
-        let (Kernel::Map(map) | Kernel::Reduce { map, .. }) = &reader.kernel else { return None };
+        let (Kernel::Map(map) | Kernel::Reduce(ReduceSpec { map, .. })) = &reader.kernel else { return None };
         let shape: Dims = map.shape.iter().map(|&n| n as usize).collect();
         let mut space = Iteration::new(&shape);
         let mut own: Vec<Vec<Source<'_>>> = Vec::new();
@@ -114,7 +114,7 @@ impl Inlined<'_> {
             return None;
         }
         let kernel = match &reader.kernel {
-            Kernel::Reduce { kind, .. } => Kernel::Reduce { map, kind: *kind },
+            Kernel::Reduce(spec) => Kernel::Reduce(ReduceSpec { map, kind: spec.kind }),
             _ => Kernel::Map(map),
         };
         Some(Task { reads, ..merged_task(reader, self.task, kernel) })

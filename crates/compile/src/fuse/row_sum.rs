@@ -4,7 +4,7 @@
 //! dY is not read a second time, and the reduction over a strided axis disappears.
 
 use downhill_graph::ExprOp;
-use downhill_graph::kernel::{Kernel, MatMulSpec, ReduceKind};
+use downhill_graph::kernel::{Kernel, MatMulSpec, ReduceKind, ReduceSpec};
 use downhill_tensor::sort_short_by_key;
 
 use super::arena::{Arena, TaskId};
@@ -37,13 +37,13 @@ pub(super) fn row_sum(arena: &mut Arena, r: TaskId) -> bool {
 
 /// Whether the task sums the elements of one operand as they are.
 fn is_sum(task: &Task) -> bool {
-    matches!(&task.kernel, Kernel::Reduce { map, kind: ReduceKind::Sum }
+    matches!(&task.kernel, Kernel::Reduce(ReduceSpec { map, kind: ReduceKind::Sum })
         if map.expr.ops == [ExprOp::Read(0)] && task.reads.len() == 1)
 }
 
 /// Whether the sum is over the columns of the product's left matrix.
 fn sums_rows(spec: &MatMulSpec, sum: &Kernel) -> bool {
-    let Kernel::Reduce { map, .. } = sum else { return false };
+    let Kernel::Reduce(ReduceSpec { map, .. }) = sum else { return false };
     let ([outer, reduced, inner], [by_outer, by_reduced, by_inner]) = (&map.shape[..], &map.read_strides[0][..]) else {
         return false;
     };

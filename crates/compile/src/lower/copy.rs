@@ -1,6 +1,6 @@
 //! Copies: where a kernel wants contiguous memory, or a value at a place of its own.
 
-use downhill_graph::kernel::Kernel;
+use downhill_graph::kernel::{CopyIntoSpec, Kernel};
 use downhill_graph::{Expr, ExprOp, Value};
 use downhill_tensor::{Dtype, Shape};
 use smallvec::smallvec;
@@ -43,7 +43,7 @@ impl Lowering<'_> {
             Place::Tensor { buffer, view } if ty.dtype == Dtype::U32 && view.is_contiguous() => {
                 // Integers are moved as words: a float copy may flush their bits.
                 let len = ty.shape.numel() as u32;
-                let kernel = Kernel::CopyInto { outer: 1, len, stride: len, start: 0 };
+                let kernel = Kernel::CopyInto(CopyIntoSpec { outer: 1, len, stride: len, start: 0 });
                 self.push(kernel, smallvec![Read { buffer, start: view.offset }], smallvec![to]);
                 Ok(())
             }
@@ -90,7 +90,8 @@ impl Lowering<'_> {
             let part = self.work.add_buffer(len, Home::Scratch);
             let (map, reads) = walked.kernel(expr.clone());
             self.push(Kernel::Map(map), reads, smallvec![part]);
-            let kernel = Kernel::CopyInto { outer: 1, len: len as u32, stride: len as u32, start: (i * len) as u32 };
+            let spec = CopyIntoSpec { outer: 1, len: len as u32, stride: len as u32, start: (i * len) as u32 };
+            let kernel = Kernel::CopyInto(spec);
             self.push(kernel, smallvec![Read { buffer: part, start: 0 }], smallvec![to]);
         }
         Ok(())

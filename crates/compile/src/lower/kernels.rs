@@ -1,6 +1,8 @@
 //! Ops that bring kernels of their own: their operands are found, and views of them become the kernels' strides.
 
-use downhill_graph::kernel::{Kernel, Launch, MapSpec, MatLayout, MatMulSpec, Operand, UpdateGroup};
+use downhill_graph::kernel::{
+    FlatUpdateSpec, Kernel, Launch, MapSpec, MatLayout, MatMulSpec, Operand, ReduceKind, ReduceSpec, UpdateGroup,
+};
 use downhill_graph::ops::{FlatUpdate, Updated};
 use downhill_graph::{Expr, Node, Op, ParamId, Value};
 use downhill_tensor::sort_short_by_key;
@@ -21,7 +23,7 @@ impl Lowering<'_> {
             let writes: SmallVec<[BufferId; 2]> = writes.collect();
             match &launch.kernel {
                 Kernel::Map(map) => self.launch_map(node, launch, map, writes, None)?,
-                Kernel::Reduce { map, .. } => self.launch_map(node, launch, map, writes, Some(&launch.kernel))?,
+                Kernel::Reduce(spec) => self.launch_map(node, launch, &spec.map, writes, Some(spec.kind))?,
                 Kernel::MatMul(spec) => self.launch_matmul(node, launch, spec, writes)?,
                 Kernel::FlatUpdate { .. } => self.launch_update(node, launch)?,
                 kernel => {
@@ -42,12 +44,12 @@ impl Lowering<'_> {
         launch: &Launch,
         map: &MapSpec,
         writes: SmallVec<[BufferId; 2]>,
-        reduce: Option<&Kernel>,
+        reduce: Option<ReduceKind>,
     ) -> Result<(), CompileError> {
         let shape: Dims = map.shape.iter().map(|&n| n as usize).collect();
         let strides: Vec<Dims> = map.read_strides.iter().map(|s| s.iter().map(|&n| n as usize).collect()).collect();
         let (mut expr, mut space) = self.walk(node, &map.expr, &launch.reads, &shape, &strides)?;
-        let Some(Kernel::Reduce { kind, .. }) = reduce else {
+        let Some(kind) = reduce else {
             let walked = space.collapsed().ok_or_else(|| self.unsupported("more dimensions than kernels walk"))?;
             let (map, reads) = walked.kernel(expr);
             self.push(Kernel::Map(map), reads, writes);
@@ -59,7 +61,7 @@ impl Lowering<'_> {
         }
         let walked = space.grouped().ok_or_else(|| self.unsupported("a reduction over uneven strides"))?;
         let (map, reads) = walked.kernel(expr);
-        self.push(Kernel::Reduce { map, kind: *kind }, reads, writes);
+        self.push(Kernel::Reduce(ReduceSpec { map, kind }), reads, writes);
         Ok(())
     }
 
@@ -120,14 +122,14 @@ impl Lowering<'_> {
 
     /// The update reads gradients where the state layout puts them, so each is moved there if it is not computed there.
     fn launch_update(&mut self, node: &Node, launch: &Launch) -> Result<(), CompileError> {
-        let (Kernel::FlatUpdate { rule, scaled, .. }, Op::FlatUpdate(op)) = (&launch.kernel, &node.op) else {
+        let (Kernel::FlatUpdate(spec), Op::FlatUpdate(op)) = (&launch.kernel, &node.op) else {
             return Err(self.unsupported("an update kernel of another op"));
         };
         let reads = launch.reads.iter().map(|r| self.operand(node, &[], *r)).collect::<Result<_, _>>()?;
-        let gradients = node.inputs.iter().skip(1 + usize::from(*scaled)).zip(&op.params);
+        let gradients = node.inputs.iter().skip(1 + usize::from(spec.scaled)).zip(&op.params);
         let uses = gradients.map(|(value, p)| self.pin(*value, p.id)).collect::<Result<_, _>>()?;
         let groups = update_groups(op, self.layout);
-        self.push(Kernel::FlatUpdate { rule: rule.clone(), groups, scaled: *scaled }, reads, SmallVec::new());
+        self.push(Kernel::FlatUpdate(FlatUpdateSpec { groups, ..spec.clone() }), reads, SmallVec::new());
         if let Some(task) = self.work.tasks.last_mut() {
             task.uses = uses;
         }

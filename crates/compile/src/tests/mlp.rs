@@ -1,19 +1,13 @@
 //! Whole training steps: how many kernels they take, what their plans look like, and that they compute the right thing.
 
-use std::sync::Arc;
-
-use downhill_graph::interp::{Env, Tensor};
-use downhill_graph::kernel::{Kernel, LossKind, UpdateRule};
-use downhill_graph::ops::Updated;
-use downhill_graph::{
-    BinaryOp, Expr, Feed, FeedKind, Graph, Origin, Parameter, ScalarId, StepScalars, UnaryOp, Value, autodiff,
-};
-use downhill_tensor::rng::{Rng, Stream};
+use downhill_graph::kernel::Kernel;
+use downhill_graph::{FeedKind, Graph, Origin, Parameter, UnaryOp, Value};
 use downhill_tensor::{Shape, TensorTy};
 
 use super::{check, layout};
 use crate::canonicalise::canonicalise;
 use crate::compile::fused;
+use crate::conformance::Mlp;
 use crate::fuse::fuse;
 use crate::lower::lower;
 use crate::memory::plan_memory;
@@ -21,148 +15,21 @@ use crate::schedule::peak;
 use crate::verify::{verify_lifetimes, verify_plan};
 use crate::{CompileError, LayoutSpec, Options, Plan, StateLayout, compile, estimate};
 
-/// What a training step consists of.
-struct Mlp {
-    sizes: &'static [usize],
-    activation: UnaryOp,
-    loss: LossKind,
-    batch: usize,
-    samples: usize,
-    clip_norm: bool,
-}
-
-impl Mlp {
-    const SMALL: Mlp =
-        Mlp { sizes: &[2, 8, 8, 1], activation: UnaryOp::Tanh, loss: LossKind::Mse, batch: 10, samples: 50, clip_norm: false };
-    const DIGITS: Mlp = Mlp {
-        sizes: &[784, 256, 128, 10],
-        activation: UnaryOp::Relu,
-        loss: LossKind::CrossEntropy { label_smoothing: 0.0 },
-        batch: 128,
-        samples: 1000,
-        clip_norm: false,
-    };
-
-    fn is_classifier(&self) -> bool {
-        matches!(self.loss, LossKind::CrossEntropy { .. })
-    }
-
-    /// Gathers of the batch, forward, loss, gradients, update and record.
-    fn graph(&self) -> Graph {
-        let mut g = Graph::new();
-        let (first, last) = (self.sizes[0], self.sizes[self.sizes.len() - 1]);
-        let feed = |name: &str, ty, kind| Feed { name: name.into(), ty, kind };
-        let x = g.declare_feed(feed("x", TensorTy::f32([self.samples, first]), FeedKind::Resident));
-        let target = if self.is_classifier() { TensorTy::u32([self.samples]) } else { TensorTy::f32([self.samples, last]) };
-        let y = g.declare_feed(feed("y", target, FeedKind::Resident));
-        let indices = g.declare_feed(feed("indices", TensorTy::u32([self.batch]), FeedKind::PerStep));
-        let [x, y, indices] = [x, y, indices].map(|f| g.feed(f).unwrap());
-        let (mut h, target) = (g.index_select(x, indices).unwrap(), g.index_select(y, indices).unwrap());
-        let mut params = Vec::new();
-        for (i, pair) in self.sizes.windows(2).enumerate() {
-            g.enter_scope(&format!("{}.linear", 2 * i));
-            let weight = declare(&mut g, format!("{}.weight", 2 * i), [pair[1], pair[0]].into());
-            let bias = declare(&mut g, format!("{}.bias", 2 * i), [pair[1]].into());
-            params.extend([weight, bias]);
-            h = g.linear(h, weight, Some(bias)).unwrap();
-            if i + 2 < self.sizes.len() {
-                g.enter_scope(&format!("{}.{}", 2 * i + 1, self.activation.name()));
-                h = g.unary(self.activation, h).unwrap();
-            }
-        }
-        g.enter_scope("");
-        let loss = g.loss(self.loss, h, target, None).unwrap();
-        let grads = autodiff::grad(&mut g, loss, &params).unwrap();
-        g.set_origin(Origin::Update);
-        let factor = self.clip_norm.then(|| clip(&mut g, &grads));
-        let updated = (0..params.len()).map(|i| Updated {
-            id: downhill_graph::ParamId(i as u32),
-            lr: ScalarId::LR,
-            decay: ScalarId::DECAY,
-        });
-        g.flat_update(Arc::new(adam()), updated.collect(), loss, factor, &grads).unwrap();
-        g.record(&[loss]).unwrap();
-        g.output("loss", loss);
-        g
-    }
-
-    fn env(&self, graph: &Graph) -> Env {
-        let mut rng = Rng::new(3, Stream::Data, 0);
-        let mut normal = |shape: &Shape, scale: f64| {
-            Tensor::f32(shape.clone(), (0..shape.numel()).map(|_| f64::from((scale * rng.normal()) as f32)).collect())
-        };
-        let parameters: Vec<Tensor> = graph.parameters().iter().map(|p| normal(&p.shape, 0.3)).collect();
-        let classes = self.sizes[self.sizes.len() - 1] as u32;
-        let indices: Vec<u32> = (0..self.batch).map(|i| (i * 7 % self.samples) as u32).collect();
-        let labels: Vec<u32> = (0..self.samples).map(|i| i as u32 % classes).collect();
-        let feeds = graph.feeds().iter().map(|f| match f.name.as_str() {
-            "indices" => Tensor::u32(f.ty.shape.clone(), &indices),
-            "y" if self.is_classifier() => Tensor::u32(f.ty.shape.clone(), &labels),
-            _ => normal(&f.ty.shape, 1.0),
-        });
-        let feeds = feeds.collect();
-        let slots = vec![
-            parameters.clone(),
-            parameters.iter().map(|t| Tensor::f32(t.ty.shape.clone(), vec![0.5; t.data.len()])).collect(),
-        ];
-        let mut step = StepScalars { step: 4, batch: 1, record: 1, ..StepScalars::default() };
-        step.values[..6].copy_from_slice(&[0.01, 0.0, 0.9, 0.999, 1.5, 1.2]);
-        Env { parameters, slots, feeds, step, ..Env::default() }
-    }
-
-    fn plan(&self) -> (Plan, StateLayout) {
-        let graph = self.graph();
-        let layout = layout(&graph, 2);
-        (compile(&graph, "train", &layout, &Options::default()).unwrap(), layout)
-    }
-}
-
 fn declare(g: &mut Graph, name: String, shape: Shape) -> Value {
     let id = g.declare_parameter(Parameter { name, shape, group: 0 });
     g.parameter(id).unwrap()
 }
 
-/// min(1, 1 / (‖g‖ + 1e-6))
-fn clip(g: &mut Graph, grads: &[Value]) -> Value {
-    let (norm, tiny, one) = (g.norm(grads).unwrap(), g.constant(1e-6).unwrap(), g.constant(1.0).unwrap());
-    let sum = g.plus(norm, tiny).unwrap();
-    let factor = g.div(one, sum).unwrap();
-    g.binary(BinaryOp::Min, one, factor).unwrap()
-}
-
-/// Adam (Kingma, Ba 2015) with betas in scalars 2 and 3 and the bias corrections 1/(1 − βᵗ) in 4 and 5.
-fn adam() -> UpdateRule {
-    let mut e = Expr::default();
-    let (w, g, m, v) = (e.read(0), e.read(1), e.read(2), e.read(3));
-    let [beta1, beta2, first, second] = [2, 3, 4, 5].map(|i| e.scalar(ScalarId(i)));
-    let lr = e.scalar(ScalarId::LR);
-    let lerp = |e: &mut Expr, old, new, beta| {
-        let difference = e.binary(BinaryOp::Sub, old, new);
-        let kept = e.binary(BinaryOp::Mul, beta, difference);
-        e.binary(BinaryOp::Add, new, kept)
-    };
-    let square = e.unary(UnaryOp::Square, g);
-    let (m, v) = (lerp(&mut e, m, g, beta1), lerp(&mut e, v, square, beta2));
-    let (mean, variance) = (e.binary(BinaryOp::Mul, m, first), e.binary(BinaryOp::Mul, v, second));
-    let (deviation, epsilon) = (e.unary(UnaryOp::Sqrt, variance), e.constant(1e-8));
-    let divisor = e.binary(BinaryOp::Add, deviation, epsilon);
-    let direction = e.binary(BinaryOp::Div, mean, divisor);
-    let change = e.binary(BinaryOp::Mul, lr, direction);
-    let w = e.binary(BinaryOp::Sub, w, change);
-    e.outputs.extend([w, m, v]);
-    UpdateRule { name: "adam", expr: e, slots: vec!["exp_avg", "exp_avg_sq"] }
-}
-
 #[test]
 fn a_training_step_of_a_small_net_takes_thirteen_kernels() {
-    let (plan, _) = Mlp::SMALL.plan();
+    let (plan, _) = Mlp::small().plan();
     assert_eq!(plan.steps.len(), 13, "{plan}");
     insta::assert_snapshot!(plan);
 }
 
 #[test]
 fn a_training_step_of_a_digit_classifier_takes_thirteen_kernels() {
-    let (plan, layout) = Mlp::DIGITS.plan();
+    let (plan, layout) = Mlp::digits().plan();
     assert_eq!(plan.steps.len(), 13, "{plan}");
     let estimate = estimate(&plan, &layout);
     assert_eq!(estimate.parameters, 784 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10);
@@ -174,7 +41,7 @@ fn a_training_step_of_a_digit_classifier_takes_thirteen_kernels() {
 
 #[test]
 fn a_pre_activation_that_the_gradient_needs_is_a_second_output_of_the_product() {
-    let (plan, _) = Mlp { activation: UnaryOp::Silu, ..Mlp::SMALL }.plan();
+    let (plan, _) = Mlp { activation: UnaryOp::Silu, ..Mlp::small() }.plan();
     assert_eq!(plan.steps.len(), 13, "{plan}");
     let forward = plan.steps.iter().filter(|s| s.origin == Origin::Forward && matches!(s.kernel, Kernel::MatMul(_)));
     assert_eq!(forward.filter(|s| s.writes.len() == 2).count(), 2, "{plan}");
@@ -182,9 +49,9 @@ fn a_pre_activation_that_the_gradient_needs_is_a_second_output_of_the_product() 
 
 #[test]
 fn clipping_reads_all_gradients_as_one_region() {
-    let mlp = Mlp { clip_norm: true, ..Mlp::SMALL };
+    let mlp = Mlp { clip_norm: true, ..Mlp::small() };
     let (plan, layout) = mlp.plan();
-    let norm = plan.steps.iter().find(|s| s.kernel == Kernel::Norm).unwrap();
+    let norm = plan.steps.iter().find(|s| matches!(s.kernel, Kernel::GradNorm(_))).unwrap();
     assert_eq!(norm.reads.len(), 1);
     assert_eq!(
         (norm.reads[0].region.offset, norm.reads[0].region.len),
@@ -197,12 +64,12 @@ fn clipping_reads_all_gradients_as_one_region() {
 fn a_training_step_changes_the_weights_as_the_interpreter_does() {
     for activation in [UnaryOp::Tanh, UnaryOp::Relu, UnaryOp::Silu, UnaryOp::Gelu, UnaryOp::Mish, UnaryOp::Elu(1.0)] {
         for clip_norm in [false, true] {
-            let mlp = Mlp { activation, clip_norm, ..Mlp::SMALL };
+            let mlp = Mlp { activation, clip_norm, ..Mlp::small() };
             let graph = mlp.graph();
             check(&format!("{activation} {clip_norm}"), &graph, &mlp.env(&graph));
         }
     }
-    let classifier = Mlp { sizes: &[5, 7, 3], batch: 6, samples: 20, ..Mlp::DIGITS };
+    let classifier = Mlp { sizes: vec![5, 7, 3], batch: 6, samples: 20, ..Mlp::digits() };
     let graph = classifier.graph();
     check("classifier", &graph, &classifier.env(&graph));
 }
@@ -220,7 +87,7 @@ fn values_that_never_live_together_share_memory() {
     let scratch = |alias| compile(&g, "map", &layout, &Options { fuse: true, alias }).unwrap().arena_len - layout.state_len;
     assert_eq!((scratch(true), scratch(false)), (2 * 6400, 6 * 6400));
 
-    let graph = Mlp::DIGITS.graph();
+    let graph = Mlp::digits().graph();
     let layout = super::layout(&graph, 2);
     let program = fused(&graph, &layout, &Options::default()).unwrap();
     let plan = compile(&graph, "train", &layout, &Options::default()).unwrap();
@@ -230,8 +97,8 @@ fn values_that_never_live_together_share_memory() {
 
 #[test]
 fn a_plan_that_overwrites_a_live_value_is_caught() {
-    let (plan, layout) = Mlp::SMALL.plan();
-    let program = fused(&Mlp::SMALL.graph(), &layout, &Options::default()).unwrap();
+    let (plan, layout) = Mlp::small().plan();
+    let program = fused(&Mlp::small().graph(), &layout, &Options::default()).unwrap();
     assert_eq!(verify_lifetimes(&program, &plan), Ok(()));
     let mut caught = 0;
     for i in 0..plan.steps.len() {
@@ -254,7 +121,7 @@ fn a_plan_that_overwrites_a_live_value_is_caught() {
 
 #[test]
 fn a_plan_with_a_misplaced_operand_is_caught() {
-    let (plan, _) = Mlp::SMALL.plan();
+    let (plan, _) = Mlp::small().plan();
     assert_eq!(verify_plan(&plan), Ok(()));
     let breakages: [fn(&mut Plan); 6] = [
         |p| p.steps[2].reads[1].start += 1,
@@ -273,7 +140,7 @@ fn a_plan_with_a_misplaced_operand_is_caught() {
 
 #[test]
 fn every_pass_can_be_read() {
-    let mlp = Mlp { sizes: &[2, 3, 1], activation: UnaryOp::Silu, ..Mlp::SMALL };
+    let mlp = Mlp { sizes: vec![2, 3, 1], activation: UnaryOp::Silu, ..Mlp::small() };
     let graph = mlp.graph();
     let layout = layout(&graph, 2);
     let canonical = canonicalise(&graph).unwrap();
@@ -288,7 +155,7 @@ fn every_pass_can_be_read() {
 #[test]
 fn a_layout_of_other_parameters_is_refused() {
     let layout = StateLayout::new(&LayoutSpec::default()).unwrap();
-    let error = compile(&Mlp::SMALL.graph(), "train", &layout, &Options::default()).unwrap_err();
+    let error = compile(&Mlp::small().graph(), "train", &layout, &Options::default()).unwrap_err();
     assert!(error.to_string().contains("0.weight"), "{error}");
 }
 

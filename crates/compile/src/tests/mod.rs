@@ -6,7 +6,7 @@ mod random;
 mod reference;
 
 use downhill_graph::interp::{Env, Run, Tensor, run};
-use downhill_graph::ops::{Op, all_cases};
+use downhill_graph::ops::{ALMOST_ZERO, Op, all_cases};
 use downhill_graph::{Graph, StepScalars};
 use downhill_tensor::Dtype;
 
@@ -43,7 +43,7 @@ fn close(what: &str, want: &[f64], got: &[f64]) {
     assert_eq!(want.len(), got.len(), "{what}");
     let largest = want.iter().filter(|v| v.is_finite()).fold(0.0f64, |m, v| m.max(v.abs()));
     for (i, (w, g)) in want.iter().zip(got).enumerate() {
-        let same = (w - g).abs() <= TOLERANCE * (largest + 1.0) || w == g || (w.is_nan() && g.is_nan());
+        let same = (w - g).abs() <= TOLERANCE * largest + ALMOST_ZERO || w == g || (w.is_nan() && g.is_nan());
         assert!(same, "{what}, element {i}: {g}, expected {w}");
     }
 }

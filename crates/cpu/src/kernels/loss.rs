@@ -1,102 +1,132 @@
+//! Losses with their gradients, row by row.
+
 use std::cell::Cell;
 
-use downhill_graph::kernel::LossKind;
+use downhill_compile::ExecError;
+use downhill_graph::kernel::{LossKind, LossSpec};
 
-use crate::arena::{Memory, Operand, word};
+use super::{Bound, CpuKernel, Cursor, Cx, Loader};
+use crate::arena::{Operand, word};
 use crate::simd::rows;
 
-/// A loss with its gradient.
+/// Elements between two looks at the clock.
+const CHUNK: usize = 1 << 14;
+/// Elements of a loss without weights whose losses are summed in f32.
+const BLOCK: usize = 1024;
+
+/// The kernel with its operands.
 #[derive(Clone, Debug)]
 pub(crate) struct LossOp {
-    pub kind: LossKind,
-    pub cols: usize,
-    pub prediction: Operand,
-    pub target: Operand,
-    pub weights: Option<Operand>,
-    pub loss: Operand,
-    pub gradient: Operand,
+    kind: LossKind,
+    cols: usize,
+    prediction: Operand,
+    target: Operand,
+    weights: Option<Operand>,
+    loss: Operand,
+    gradient: Operand,
 }
 
-impl LossOp {
-    pub fn run(&self, memory: &Memory<'_>) {
-        let tensors = Tensors {
-            x: memory.cells(&self.prediction),
-            target: memory.cells(&self.target),
-            grad: memory.cells(&self.gradient),
+impl CpuKernel for LossOp {
+    type Spec = LossSpec;
+
+    fn load(spec: &LossSpec, operands: Bound, _: &mut Loader<'_>) -> Result<Self, ExecError> {
+        let Bound { reads, writes } = operands;
+        Ok(Self {
+            kind: spec.kind,
+            cols: spec.cols as usize,
+            prediction: reads[0],
+            target: reads[1],
+            weights: reads.get(2).copied(),
+            loss: writes[0],
+            gradient: writes[1],
+        })
+    }
+
+    /// `cursor.sums` are the loss so far and the sum of all weights.
+    fn run(&self, cursor: &mut Cursor, cx: &mut Cx<'_>) -> bool {
+        let [x, target, grad] = [&self.prediction, &self.target, &self.gradient].map(|o| cx.memory.cells(o));
+        let rows = Rows {
+            kind: self.kind,
             cols: self.cols,
+            x,
+            target,
+            weights: self.weights.as_ref().map(|w| cx.memory.cells(w)),
+            grad,
         };
-        let weights = self.weights.as_ref().map(|w| memory.cells(w));
-        let loss = match (self.kind, weights) {
-            (LossKind::CrossEntropy { label_smoothing }, _) => tensors.classes(weights, label_smoothing),
-            (kind, Some(weights)) => tensors.weighted(weights, kind),
-            (kind, None) => tensors.plain(kind),
+        let per_element = 2.0;
+        let (finished, count) = if self.kind.takes_labels() || rows.weights.is_some() {
+            let all = x.len() / self.cols;
+            if cursor.at == 0 {
+                cursor.sums[1] = (0..all).map(|r| rows.weight(r)).sum();
+            }
+            let total = cursor.sums[1];
+            let some = |_: &mut Cx<'_>, cursor: &mut Cursor, start: usize, end: usize| {
+                cursor.sums[0] += (start..end).map(|r| rows.row(r, total)).sum::<f64>();
+            };
+            let per_row = if self.kind.takes_labels() { 1.0 } else { self.cols as f64 };
+            (cursor.pieces(cx, all, CHUNK / self.cols, per_element * self.cols as f64, some), total * per_row)
+        } else {
+            let count = x.len() as f64;
+            let some = |_: &mut Cx<'_>, cursor: &mut Cursor, start: usize, end: usize| {
+                for block in start..end {
+                    let part = block * BLOCK..x.len().min((block + 1) * BLOCK);
+                    let scale = (1.0 / count) as f32;
+                    let sum = rows::loss(self.kind, &x[part.clone()], &target[part.clone()], scale, &grad[part]);
+                    cursor.sums[0] += f64::from(sum);
+                }
+            };
+            let blocks = x.len().div_ceil(BLOCK);
+            (cursor.pieces(cx, blocks, CHUNK / BLOCK, per_element * BLOCK as f64, some), count)
         };
-        memory.cells(&self.loss)[0].set(loss as f32);
+        if finished {
+            let loss = if count == 0.0 { 0.0 } else { cursor.sums[0] / count };
+            cx.memory.cells(&self.loss)[0].set(loss as f32);
+        }
+        finished
     }
 }
 
-/// The operands of a loss.
-struct Tensors<'a> {
+/// The operands of a loss whose rows weigh differently.
+struct Rows<'a> {
+    kind: LossKind,
+    cols: usize,
     x: &'a [Cell<f32>],
     target: &'a [Cell<f32>],
+    weights: Option<&'a [Cell<f32>]>,
     grad: &'a [Cell<f32>],
-    cols: usize,
 }
 
-impl Tensors<'_> {
-    /// An elementwise loss of rows that all weigh the same: one long row.
-    fn plain(&self, kind: LossKind) -> f64 {
-        let count = self.x.len() as f64;
-        let (scale, mut sum) = ((1.0 / count) as f32, 0.0);
-        for ((x, target), grad) in self.x.chunks(1024).zip(self.target.chunks(1024)).zip(self.grad.chunks(1024)) {
-            sum += f64::from(rows::loss(kind, x, target, scale, grad));
+impl Rows<'_> {
+    fn weight(&self, row: usize) -> f64 {
+        match self.kind.takes_labels() {
+            true => weight_of(self.cols, &self.target[row], self.weights, row),
+            false => self.weights.map_or(1.0, |w| f64::from(w[row].get())),
         }
-        sum / count
     }
 
-    fn weighted(&self, weights: &[Cell<f32>], kind: LossKind) -> f64 {
-        let total: f64 = weights.iter().map(|w| f64::from(w.get())).sum();
-        let count = total * self.cols as f64;
-        let mut sum = 0.0;
-        let targets = self.target.chunks_exact(self.cols);
-        for (((x, target), grad), weight) in self.rows().zip(targets).zip(self.grads()).zip(weights) {
-            let weight = f64::from(weight.get());
-            if weight == 0.0 || total == 0.0 {
-                grad.iter().for_each(|g| g.set(0.0));
-            } else {
-                sum += weight * f64::from(rows::loss(kind, x, target, (weight / count) as f32, grad));
+    /// Writes the gradient of a row; returns its loss times its weight.
+    fn row(&self, row: usize, total: f64) -> f64 {
+        let part = row * self.cols..(row + 1) * self.cols;
+        let (x, grad, weight) = (&self.x[part.clone()], &self.grad[part.clone()], self.weight(row));
+        if weight == 0.0 || total == 0.0 {
+            grad.iter().for_each(|g| g.set(0.0));
+            return 0.0;
+        }
+        weight
+            * match self.kind {
+                LossKind::CrossEntropy { label_smoothing } => {
+                    cross_entropy(x, word(&self.target[row]), label_smoothing, (weight / total) as f32, grad)
+                }
+                kind => {
+                    let scale = (weight / (total * self.cols as f64)) as f32;
+                    f64::from(rows::loss(kind, x, &self.target[part], scale, grad))
+                }
             }
-        }
-        if total == 0.0 { 0.0 } else { sum / count }
-    }
-
-    /// Cross-entropy; a row whose label names no class weighs nothing.
-    fn classes(&self, weights: Option<&[Cell<f32>]>, smoothing: f32) -> f64 {
-        let weight = |row: usize| weight_of(self.cols, &self.target[row], weights, row);
-        let total: f64 = (0..self.target.len()).map(weight).sum();
-        let mut sum = 0.0;
-        for (row, (x, grad)) in self.rows().zip(self.grads()).enumerate() {
-            let weight = weight(row);
-            if weight == 0.0 || total == 0.0 {
-                grad.iter().for_each(|g| g.set(0.0));
-            } else {
-                sum += weight * cross_entropy(x, word(&self.target[row]), smoothing, (weight / total) as f32, grad);
-            }
-        }
-        if total == 0.0 { 0.0 } else { sum / total }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &[Cell<f32>]> {
-        self.x.chunks_exact(self.cols)
-    }
-
-    fn grads(&self) -> impl Iterator<Item = &[Cell<f32>]> {
-        self.grad.chunks_exact(self.cols)
     }
 }
 
 /// Weight of a labelled row: nothing where the label names no class.
-fn weight_of(classes: usize, label: &Cell<f32>, weights: Option<&[Cell<f32>]>, row: usize) -> f64 {
+pub(super) fn weight_of(classes: usize, label: &Cell<f32>, weights: Option<&[Cell<f32>]>, row: usize) -> f64 {
     if word(label) as usize >= classes { 0.0 } else { weights.map_or(1.0, |w| f64::from(w[row].get())) }
 }
 
@@ -112,44 +142,4 @@ fn cross_entropy(x: &[Cell<f32>], label: u32, smoothing: f32, scale: f32, grad: 
     let g = &grad[label as usize];
     g.set(g.get() - scale * (1.0 - smoothing));
     log_sum - ((1.0 - s) * own + s * mean)
-}
-
-/// The share of rows predicted right.
-#[derive(Clone, Debug)]
-pub(crate) struct AccuracyOp {
-    pub cols: usize,
-    pub prediction: Operand,
-    pub target: Operand,
-    pub weights: Option<Operand>,
-    pub out: Operand,
-}
-
-impl AccuracyOp {
-    pub fn run(&self, memory: &Memory<'_>) {
-        let target = memory.cells(&self.target);
-        let weights = self.weights.as_ref().map(|w| memory.cells(w));
-        let (mut right, mut total) = (0.0f64, 0.0f64);
-        for (row, x) in memory.cells(&self.prediction).chunks_exact(self.cols).enumerate() {
-            let (weight, hit) = if self.cols == 1 {
-                let weight = weights.map_or(1.0, |w| f64::from(w[row].get()));
-                (weight, (x[0].get() > 0.0) == (target[row].get() > 0.5))
-            } else {
-                (weight_of(self.cols, &target[row], weights, row), argmax(x) == word(&target[row]) as usize)
-            };
-            total += weight;
-            right += if hit { weight } else { 0.0 };
-        }
-        memory.cells(&self.out)[0].set(if total == 0.0 { 0.0 } else { (right / total) as f32 });
-    }
-}
-
-/// Index of the largest element, the first of equal ones.
-fn argmax(row: &[Cell<f32>]) -> usize {
-    let mut best = 0;
-    for (i, x) in row.iter().enumerate() {
-        if x.get() > row[best].get() {
-            best = i;
-        }
-    }
-    best
 }

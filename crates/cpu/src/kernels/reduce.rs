@@ -1,39 +1,64 @@
+//! Sums, means, largest and smallest along the middle axis of a fused expression.
+
 use std::cell::Cell;
+use std::collections::TryReserveError;
 
-use downhill_graph::StepScalars;
-use downhill_graph::kernel::ReduceKind;
+use downhill_compile::ExecError;
+use downhill_graph::kernel::{ReduceKind, ReduceSpec};
 
-use crate::arena::{Memory, Operand};
-use crate::vm::{Machine, MapOp, Target};
+use super::{Bound, CpuKernel, Cursor, Cx, Loader, Scratch};
+use crate::arena::Operand;
+use crate::vm::{MapOp, Target, Walk};
 
 /// Reduces the middle axis of a fused expression over `[outer, reduced, inner]`.
 #[derive(Clone, Debug)]
 pub(crate) struct ReduceOp {
-    pub map: MapOp,
-    pub kind: ReduceKind,
-    pub reduced: usize,
-    pub inner: usize,
-    pub out: Operand,
+    map: MapOp,
+    kind: ReduceKind,
+    reduced: usize,
+    inner: usize,
+    out: Operand,
+}
+
+impl CpuKernel for ReduceOp {
+    type Spec = ReduceSpec;
+
+    fn load(spec: &ReduceSpec, operands: Bound, _: &mut Loader<'_>) -> Result<Self, ExecError> {
+        let [_, reduced, inner] = spec.sizes().map(|n| n as usize);
+        let out = operands.writes[0];
+        let walk = Walk::new(&spec.map.shape, &spec.map.read_strides);
+        let map = MapOp::new(&spec.map.expr, walk, operands.reads, operands.writes, &|_| false)?;
+        Ok(Self { map, kind: spec.kind, reduced, inner, out })
+    }
+
+    fn reserve(&self, scratch: &mut Scratch) -> Result<(), TryReserveError> {
+        scratch.machine.reserve(&self.map)
+    }
+
+    /// `cursor.at` is the element, `cursor.sums` the row that is being reduced.
+    fn run(&self, cursor: &mut Cursor, cx: &mut Cx<'_>) -> bool {
+        let out = cx.memory.cells(&self.out);
+        let some = |cx: &mut Cx<'_>, cursor: &mut Cursor, start, end| {
+            let mut row = RowSum::resume(self.kind, cursor.sums, start);
+            let mut show = |at: usize, tile: &[f32]| match self.inner {
+                1 => row.take(at, tile, self.reduced, out),
+                _ => self.columns(at, tile, out),
+            };
+            cx.scratch.machine.run(&self.map, &cx.memory, cx.step, (start, end), None, Target::Tiles(&mut show));
+            cursor.sums = [row.sum, f64::from(row.best)];
+        };
+        if !cursor.pieces(cx, self.map.walk.total(), self.map.chunk(), f64::from(self.map.cost), some) {
+            return false;
+        }
+        if self.inner > 1 && self.kind == ReduceKind::Mean {
+            let scale = 1.0 / self.reduced as f32;
+            out.iter().for_each(|c| c.set(c.get() * scale));
+        }
+        true
+    }
 }
 
 impl ReduceOp {
-    pub fn run(&self, machine: &mut Machine, memory: &Memory<'_>, step: &StepScalars) {
-        let out = memory.cells(&self.out);
-        let total = out.len() * self.reduced;
-        if self.inner == 1 {
-            let mut row = RowSum::new(self.kind);
-            let mut show = |at: usize, tile: &[f32]| row.take(at, tile, self.reduced, out);
-            machine.run(&self.map, memory, step, (0, total), None, Target::Tiles(&mut show));
-        } else {
-            let mut show = |at: usize, tile: &[f32]| self.columns(at, tile, out);
-            machine.run(&self.map, memory, step, (0, total), None, Target::Tiles(&mut show));
-            if self.kind == ReduceKind::Mean {
-                let scale = 1.0 / self.reduced as f32;
-                out.iter().for_each(|c| c.set(c.get() * scale));
-            }
-        }
-    }
-
     /// Adds a tile to the columns it belongs to, run by run.
     fn columns(&self, at: usize, tile: &[f32], out: &[Cell<f32>]) {
         let mut done = 0;
@@ -66,6 +91,11 @@ struct RowSum {
 impl RowSum {
     fn new(kind: ReduceKind) -> Self {
         Self { kind, sum: 0.0, best: f32::NEG_INFINITY }
+    }
+
+    /// The row as it was left, unless this is the start of the first.
+    fn resume(kind: ReduceKind, [sum, best]: [f64; 2], at: usize) -> Self {
+        if at == 0 { Self::new(kind) } else { Self { kind, sum, best: best as f32 } }
     }
 
     fn take(&mut self, at: usize, tile: &[f32], reduced: usize, out: &[Cell<f32>]) {

@@ -1,3 +1,5 @@
+//! Vectors of eight lanes with AVX2 and fused multiply-add.
+
 use core::arch::x86_64::*;
 
 use super::Lanes;

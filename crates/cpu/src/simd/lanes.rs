@@ -1,3 +1,5 @@
+//! What a vector of 32-bit lanes can do: the trait that every instruction set implements.
+
 /// A vector of [`Lanes::N`] 32-bit lanes, floats or integers as the operation says. Masks are lanes of all ones or all zeros.
 ///
 /// Implementations may use instructions that not every machine has; they are only instantiated under [`super::versions`].

@@ -213,6 +213,7 @@ pub(crate) fn uniform<L: Lanes>(seed: u32, stream: u32, step: u32, index: L) -> 
 
 #[cfg(test)]
 mod tests {
+    use downhill_graph::expr::Accuracy;
     use downhill_graph::{BinaryOp, UnaryOp};
 
     use crate::simd::tile::{self, Counter, Ins, Place, TILE, TileOp};
@@ -259,64 +260,18 @@ mod tests {
 
     #[test]
     fn functions_are_accurate_over_their_range() {
-        let tiny = 1e-37;
-        let cases = [
-            (UnaryOp::Exp, -86.0, 88.7, tiny, 4e-7),
-            (UnaryOp::Log, 1e-37, 1e30, 1e-3, 4e-7),
-            (UnaryOp::Log1p, -0.999, 1e6, tiny, 6e-7),
-            (UnaryOp::Tanh, -30.0, 30.0, tiny, 6e-7),
-            (UnaryOp::Sigmoid, -80.0, 80.0, tiny, 6e-7),
-            (UnaryOp::Sin, -8000.0, 8000.0, 1e-2, 1e-6),
-            (UnaryOp::Cos, -8000.0, 8000.0, 1e-2, 1e-6),
-            (UnaryOp::Sin, -1e5, 1e5, 1e-2, 1e-6),
-            (UnaryOp::Erf, -6.0, 6.0, tiny, 6e-7),
-            (UnaryOp::Softplus, -80.0, 80.0, tiny, 8e-7),
-            (UnaryOp::Elu(0.7), -80.0, 80.0, tiny, 1e-6),
-            (UnaryOp::Silu, -80.0, 80.0, tiny, 1e-6),
-            (UnaryOp::Mish, -80.0, 80.0, tiny, 1e-6),
-            // 1 + erf cancels below about −2, as it does in PyTorch.
-            (UnaryOp::Gelu, -1.0, 80.0, tiny, 2e-6),
-            (UnaryOp::Gelu, -80.0, 80.0, 1.0, 1e-6),
-            (UnaryOp::GeluTanh, -1.0, 80.0, tiny, 2e-6),
-            (UnaryOp::GeluTanh, -80.0, 80.0, 1e-3, 2e-6),
-            (UnaryOp::Rsqrt, 1e-30, 1e30, tiny, 3e-7),
-        ];
-        for (op, low, high, floor, allowed) in cases {
-            let (error, at) = worst(op, low, high, floor);
-            assert!(error <= allowed, "{op} is off by {error:e} at {at}");
+        for op in UnaryOp::tries() {
+            for &Accuracy { from, to, floor, error } in op.accuracy() {
+                let (worst, at) = worst(op, from, to, floor);
+                assert!(worst <= error, "{op} is off by {worst:e} at {at}");
+            }
         }
     }
 
     #[test]
     fn nan_and_infinity_go_through_as_in_the_reference() {
-        use UnaryOp::*;
         let xs = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -1.0];
-        let all = [
-            Neg,
-            Abs,
-            Sign,
-            Exp,
-            Log,
-            Log1p,
-            Sqrt,
-            Rsqrt,
-            Recip,
-            Square,
-            Sin,
-            Cos,
-            Tanh,
-            Sigmoid,
-            Erf,
-            Relu,
-            LeakyRelu(0.1),
-            Elu(1.0),
-            Gelu,
-            GeluTanh,
-            Silu,
-            Softplus,
-            Hardtanh(-1.0, 1.0),
-        ];
-        for op in all {
+        for op in UnaryOp::tries() {
             for (x, y) in xs.iter().zip(computed(TileOp::Unary(op), &xs, 0.0)) {
                 let expected = op.eval(f64::from(*x)) as f32;
                 let same = (y.is_nan() && expected.is_nan()) || (y - expected).abs() < 1e-6 || y == expected;
@@ -327,9 +282,8 @@ mod tests {
 
     #[test]
     fn comparisons_and_powers_follow_the_reference() {
-        use BinaryOp::*;
         let xs = [f32::NAN, f32::INFINITY, -2.0, 0.0, 0.5, 3.0];
-        for op in [Add, Sub, Mul, Div, Pow, Max, Min, Lt, Le, Eq] {
+        for &op in BinaryOp::ALL {
             for y in [f32::NAN, -2.0, 0.5, 2.0] {
                 for (x, z) in xs.iter().zip(computed(TileOp::Binary(op), &xs, y)) {
                     let expected = op.eval(f64::from(*x), f64::from(y)) as f32;

@@ -1,7 +1,7 @@
 //! Vectors of 32-bit lanes, written once: [`Lanes`] has one implementation per instruction set, everything else is generic over it.
 //!
 //! Operands arrive as raw pointers, because a kernel may write where it reads. `unsafe` is found here, in `arena.rs`, and where `matmul.rs` and
-//! `vm/machine.rs` hand checked operands over; nowhere else.
+//! `vm/machine.rs` hand checked operands over; `lib.rs` denies it elsewhere.
 
 pub(crate) mod gemm;
 mod lanes;

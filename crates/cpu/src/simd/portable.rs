@@ -1,3 +1,5 @@
+//! Vectors of four lanes in plain Rust, which compilers turn into whatever the machine has.
+
 use super::Lanes;
 
 /// Four lanes in plain Rust, for machines without a version of their own; the compiler finds what vectors there are.

@@ -1,3 +1,5 @@
+//! Vectors of four lanes with WebAssembly SIMD, relaxed where the build asks for it.
+
 use core::arch::wasm32::*;
 
 use super::Lanes;

@@ -1,3 +1,5 @@
+//! Finds Adam's step in an expression.
+
 use downhill_graph::{BinaryOp, UnaryOp};
 
 use super::value::{Source, Value};

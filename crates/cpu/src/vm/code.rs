@@ -1,3 +1,5 @@
+//! An expression as code for the tile machine: which instruction runs when, and where every value lies meanwhile.
+
 use downhill_compile::ExecError;
 use downhill_graph::Expr;
 use downhill_tensor::sort_short_by_key;
@@ -49,6 +51,17 @@ impl Code {
 }
 
 /// Gives every live value a slot, reusing tiles whose value is no longer needed.
+///
+/// Of `tanh(r0) · (r1 + tanh(r1))`, as values `0: r0`, `1: tanh 0`, `2: r1`, `3: tanh 2`, `4: 2 + 3`, `5: 1 · 4`:
+///
+/// | value | instruction | why there |
+/// |---|---|---|
+/// | 1 | tile 0 = tanh r0 | no tile is free: a new one |
+/// | 3 | tile 1 = tanh r1 | tile 0 is still needed |
+/// | 4 | tile 1 = r1 + tile 1 | value 3 was needed for the last time, so its tile is free and taken again |
+/// | 5 | out 0 = tile 0 · tile 1 | an output goes straight to its place, unless a read that lies there is needed later |
+///
+/// Two tiles are enough, and each instruction reads a whole vector before it writes it, so that it may write where it reads.
 struct Allocator {
     values: Vec<Value>,
     outputs: SmallVec<[usize; 4]>,
@@ -160,6 +173,7 @@ impl Allocator {
 }
 
 #[cfg(test)]
+#[allow(unsafe_code, reason = "runs code over arrays of its own")]
 mod tests {
     use downhill_graph::{BinaryOp, ScalarId, UnaryOp};
 

@@ -1,3 +1,5 @@
+//! The tile machine: runs code over the elements of a kernel, tile by tile.
+
 use downhill_compile::ExecError;
 use downhill_graph::{Expr, StepScalars};
 use smallvec::SmallVec;

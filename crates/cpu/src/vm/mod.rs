@@ -2,6 +2,7 @@
 
 mod adam;
 mod code;
+#[allow(unsafe_code, reason = "hands checked operands to the SIMD files")]
 mod machine;
 mod value;
 mod walk;

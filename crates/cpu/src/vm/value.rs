@@ -1,3 +1,5 @@
+//! An expression as a list of values, before they have places: leaves, operations, products joined with sums.
+
 use downhill_graph::{BinaryOp, Expr, ExprOp, ScalarId, UnaryOp};
 use downhill_tensor::rng::Stream;
 use smallvec::SmallVec;

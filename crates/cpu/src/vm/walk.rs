@@ -1,3 +1,5 @@
+//! How the reads of an elementwise kernel are walked: as they lie, as one number, or by strides.
+
 use std::cell::Cell;
 
 use downhill_graph::kernel::Strides;

@@ -1,3 +1,5 @@
+//! The backend under test.
+
 use downhill_compile::conformance::Backend;
 use downhill_cpu::CpuExecutor;
 

@@ -1,5 +1,7 @@
-use downhill_compile::{Arg, ExecError, Region, Space};
-use downhill_graph::kernel::LossKind;
+//! Losses with their gradients: one workgroup, or several whose sums another dispatch joins.
+
+use downhill_compile::ExecError;
+use downhill_graph::kernel::{LossKind, LossSpec};
 
 use super::Lower;
 use super::rows::{load, sizes, store};
@@ -7,20 +9,20 @@ use crate::shader::{GROUP, Operand, Params, Width, assemble};
 
 const CROSS_ENTROPY: &str = wgsl!("cross_entropy.wgsl");
 const ELEMENTWISE_LOSS: &str = wgsl!("elementwise_loss.wgsl");
-const ACCURACY: &str = wgsl!("accuracy.wgsl");
 const JOIN: &str = wgsl!("join.wgsl");
 /// Elements up to which a lane alone is quicker than 64 that wait for each other, where waiting is dear.
 const ONE_LANE: u32 = 256;
 const MAX_GROUPS: u32 = 256;
 
 /// The loss and its gradient in one go.
-pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u32, cols: u32) -> Result<(), ExecError> {
+pub(super) fn lower(cx: &mut Lower<'_>, spec: &LossSpec) -> Result<(), ExecError> {
+    let LossSpec { kind, weighted, rows, cols } = *spec;
     let one_group = cx.style.one_group();
     let groups = if rows * cols <= one_group { 1 } else { (rows * cols).div_ceil(one_group / 4).min(MAX_GROUPS) };
     let mut params = Params::default();
-    let x = Operand::new(&mut params, "x", cx.read(0)?);
-    let target = Operand::new(&mut params, "target", cx.read(1)?);
-    let gradient = Operand::new(&mut params, "gradient", cx.write(1)?);
+    let x = cx.bind(&mut params, "x")?;
+    let target = cx.bind(&mut params, "target")?;
+    let gradient = cx.bind(&mut params, "gradient")?;
     let mut text = load("x", &x) + &store("gradient", &gradient);
     let template = if let LossKind::CrossEntropy { label_smoothing } = kind {
         let lanes = sizes(cx.style, &mut params, rows, cols);
@@ -39,13 +41,12 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u3
     params.add("groups", groups);
     text.push_str(&weight(cx, &mut params, weighted)?);
     if groups == 1 {
-        let out = Operand::new(&mut params, "out", cx.write(0)?);
+        let out = cx.bind(&mut params, "out")?;
         text.push_str(&format!("fn finish(group: u32, sum: f32) {{\n    {}\n}}\n", out.store(Width::One, "0u", "sum")));
         cx.out.push(assemble("loss", Width::One, params, &text, template, 1)?);
         return Ok(());
     }
-    let scratch = Arg { region: Region { space: Space::Arena, offset: cx.scratch_at, len: groups }, start: 0, per_batch: 0 };
-    cx.scratch = groups;
+    let scratch = cx.part(0, groups);
     let part = Operand::new(&mut params, "part", &scratch);
     text.push_str(&format!("fn finish(group: u32, sum: f32) {{\n    {}\n}}\n", part.store(Width::One, "group", "sum")));
     cx.out.push(assemble("loss", Width::One, params, &text, template, groups)?);
@@ -53,35 +54,19 @@ pub(super) fn lower(cx: &mut Lower<'_>, kind: LossKind, weighted: bool, rows: u3
     let mut params = Params::default();
     params.add("lanes", GROUP);
     params.add("parts", groups);
-    let text = load("part", &Operand::new(&mut params, "part", &scratch))
-        + &store("out", &Operand::new(&mut params, "out", cx.write(0)?));
+    let text = load("part", &Operand::new(&mut params, "part", &scratch)) + &store("out", &cx.bind(&mut params, "out")?);
     cx.out.push(assemble("loss_join", Width::One, params, &text, JOIN, 1)?);
     Ok(())
 }
 
-/// The weighted share of rows predicted right.
-pub(super) fn accuracy(cx: &mut Lower<'_>, weighted: bool, rows: u32, cols: u32) -> Result<(), ExecError> {
-    let mut params = Params::default();
-    let x = Operand::new(&mut params, "x", cx.read(0)?);
-    let target = Operand::new(&mut params, "target", cx.read(1)?);
-    let out = Operand::new(&mut params, "out", cx.write(0)?);
-    params.add("rows", rows);
-    params.add("cols", cols);
-    params.add("lanes", GROUP);
-    let mut text = load("x", &x) + &store("out", &out) + &load("target", &target) + &label(&target);
-    text.push_str(&weight(cx, &mut params, weighted)?);
-    cx.out.push(assemble("accuracy", Width::One, params, &text, ACCURACY, 1)?);
-    Ok(())
-}
-
-fn label(target: &Operand) -> String {
+pub(super) fn label(target: &Operand) -> String {
     format!("fn label(row: u32) -> u32 {{\n    return {};\n}}\n\n", target.word(Width::One, "row"))
 }
 
 /// `row_weight(row)` as it is given, not minding labels.
-fn weight(cx: &Lower<'_>, params: &mut Params, weighted: bool) -> Result<String, ExecError> {
+pub(super) fn weight(cx: &Lower<'_>, params: &mut Params, weighted: bool) -> Result<String, ExecError> {
     let value = match weighted {
-        true => Operand::new(params, "weights", cx.read(2)?).float(Width::One, "row"),
+        true => cx.bind(params, "weights")?.float(Width::One, "row"),
         false => "1.0".to_string(),
     };
     Ok(format!("const WEIGHTED: bool = {weighted};\n\nfn row_weight(row: u32) -> f32 {{\n    return {value};\n}}\n\n"))

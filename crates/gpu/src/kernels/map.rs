@@ -1,3 +1,5 @@
+//! Fused elementwise expressions.
+
 use downhill_compile::ExecError;
 use downhill_graph::kernel::MapSpec;
 
@@ -18,7 +20,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, map: &MapSpec) -> Result<(), ExecError> 
     let body = expr::body(&map.expr, &mut params, index, &|n| format!("r{n}"), &expr::scalar);
     text.push_str(&body.lines);
     for (o, value) in body.outputs.iter().enumerate() {
-        let out = Operand::new(&mut params, &format!("out{o}"), cx.write(o)?);
+        let out = cx.bind(&mut params, &format!("out{o}"))?;
         text.push_str(&format!("    {}\n", out.store(width, "e", value)));
     }
     text.push_str("}\n");
@@ -28,7 +30,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, map: &MapSpec) -> Result<(), ExecError> 
 
 /// Declares the reads of a map.
 pub(super) fn operands(cx: &Lower<'_>, map: &MapSpec, params: &mut Params) -> Result<Vec<Operand>, ExecError> {
-    (0..map.read_strides.len()).map(|i| Ok(Operand::new(params, &format!("r{i}"), cx.read(i)?))).collect()
+    (0..map.read_strides.len()).map(|i| Ok(cx.bind(params, &format!("r{i}"))?)).collect()
 }
 
 /// Four at a time where each read is contiguous or constant along the innermost dimension.

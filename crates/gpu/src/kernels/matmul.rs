@@ -1,3 +1,5 @@
+//! Matrix products: tiles where they pay, else one result per invocation or per several that share a long sum.
+
 use downhill_compile::ExecError;
 use downhill_graph::kernel::{MatLayout, MatMulSpec};
 
@@ -22,8 +24,8 @@ pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError>
 /// One result per invocation, or per several that share a long sum. Row sums are one more column, of ones.
 fn dot(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
     let mut params = Params::default();
-    let a = Operand::new(&mut params, "a", cx.read(0)?);
-    let b = Operand::new(&mut params, "b", cx.read(1)?);
+    let a = cx.bind(&mut params, "a")?;
+    let b = cx.bind(&mut params, "b")?;
     let mut text = element("a", "row", "k", &a, &s.a, &mut params) + &element("b", "k", "col", &b, &s.b, &mut params);
     text.push_str(&tail(cx, s, Width::One, &mut params)?);
     let columns = s.n + u32::from(s.row_sum);

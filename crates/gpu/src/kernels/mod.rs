@@ -1,11 +1,14 @@
 //! Each kernel family as dispatches: text and numbers only, so that everything here is checked without a device.
 
-mod copy;
-mod index;
+mod accuracy;
+mod copy_into;
+mod flat_update;
+mod grad_norm;
+mod index_add;
+mod index_select;
 mod loss;
 mod map;
 mod matmul;
-mod norm;
 mod product;
 mod record;
 mod reduce;
@@ -13,12 +16,11 @@ mod rows;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
 mod tile;
-mod update;
 
-use downhill_compile::{Arg, ExecError, Plan, Space, Step};
-use downhill_graph::kernel::{Kernel, RowsKind};
+use downhill_compile::{Arg, ExecError, Plan, Region, Space, Step};
+use downhill_graph::kernel::{Access, Kernel, Operands};
 
-use crate::shader::{Dispatch, GROUP, Params, Width, assemble};
+use crate::shader::{Dispatch, GROUP, Operand, Params, Width, assemble};
 
 const EACH: &str = wgsl!("each.wgsl");
 const OUTPUTS: &str = wgsl!("outputs.wgsl");
@@ -48,6 +50,7 @@ pub(crate) struct Lower<'a> {
     pub style: Style,
     pub plan: &'a Plan,
     pub step: &'a Step,
+    operands: Operands,
     /// First word behind the plan's arena: partial results from one dispatch of a step to the next.
     pub scratch_at: u32,
     /// Words of it that this step needs.
@@ -61,15 +64,23 @@ impl Lower<'_> {
         ExecError::Unsupported(format!("{} of plan {}: {what}", self.step.kernel.family(), self.plan.name))
     }
 
-    fn read(&self, index: usize) -> Result<&Arg, ExecError> {
-        self.step.reads.get(index).ok_or_else(|| self.fail("an operand is missing"))
+    /// The operand that the kernel calls so.
+    fn arg(&self, name: &str) -> Result<&Arg, ExecError> {
+        let at = |list: &[Access]| list.iter().position(|access| access.name == *name);
+        let read = at(&self.operands.reads).and_then(|i| self.step.reads.get(i));
+        let found = read.or_else(|| at(&self.operands.writes).and_then(|i| self.step.writes.get(i)));
+        found.ok_or_else(|| self.fail(&format!("it has no operand {name}")))
     }
 
-    fn write(&self, index: usize) -> Result<&Arg, ExecError> {
-        match self.step.writes.get(index) {
-            Some(arg) if arg.region.space == Space::Arena => Ok(arg),
-            _ => Err(self.fail("it writes outside the arena")),
-        }
+    /// Declares the operand that the kernel calls so, under that name.
+    fn bind(&self, params: &mut Params, name: &str) -> Result<Operand, ExecError> {
+        Ok(Operand::new(params, name, self.arg(name)?))
+    }
+
+    /// Words of scratch, to hand results from one dispatch of this step to the next; `at` is a multiple of four.
+    fn part(&mut self, at: u32, len: u32) -> Arg {
+        self.scratch = self.scratch.max(at + len);
+        Arg { region: Region { space: Space::Arena, offset: self.scratch_at + at, len }, start: 0, per_batch: 0 }
     }
 
     /// Adds a dispatch of one invocation per item, which the generated function `item` handles.
@@ -111,22 +122,25 @@ impl Lower<'_> {
 /// # Errors
 /// When an operand is missing or there are more than a dispatch can have.
 pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> Result<(Vec<Dispatch>, u32), ExecError> {
-    let mut cx = Lower { style, plan, step, scratch_at, scratch: 0, out: Vec::new() };
+    let operands = step.kernel.operands();
+    let mut cx = Lower { style, plan, step, operands, scratch_at, scratch: 0, out: Vec::new() };
+    step.kernel.check().map_err(|what| cx.fail(&what))?;
+    if step.writes.iter().any(|arg| arg.region.space != Space::Arena) {
+        return Err(cx.fail("it writes outside the arena"));
+    }
     match &step.kernel {
         Kernel::Map(spec) => map::lower(&mut cx, spec),
-        Kernel::Reduce { map, kind } => reduce::lower(&mut cx, map, *kind),
+        Kernel::Reduce(spec) => reduce::lower(&mut cx, spec),
         Kernel::MatMul(spec) => matmul::lower(&mut cx, spec),
-        Kernel::Rows { kind: RowsKind::Loss { kind, weighted }, rows, cols } => {
-            loss::lower(&mut cx, *kind, *weighted, *rows, *cols)
-        }
-        Kernel::Rows { kind: RowsKind::Accuracy { weighted }, rows, cols } => loss::accuracy(&mut cx, *weighted, *rows, *cols),
-        Kernel::Rows { kind, rows, cols } => rows::lower(&mut cx, *kind, *rows, *cols),
-        Kernel::IndexSelect(spec) => index::index_select(&mut cx, spec),
-        Kernel::IndexAdd { rows, width, entries } => index::index_add(&mut cx, *rows, *width, *entries),
-        Kernel::CopyInto { outer, len, stride, start } => copy::lower(&mut cx, *outer, *len, *stride, *start),
-        Kernel::Norm => norm::lower(&mut cx),
-        Kernel::FlatUpdate { rule, groups, scaled } => update::lower(&mut cx, rule, groups, *scaled),
-        Kernel::Record => record::lower(&mut cx),
+        Kernel::Rows(spec) => rows::lower(&mut cx, spec),
+        Kernel::Loss(spec) => loss::lower(&mut cx, spec),
+        Kernel::Accuracy(spec) => accuracy::lower(&mut cx, spec),
+        Kernel::IndexSelect(spec) => index_select::lower(&mut cx, spec),
+        Kernel::IndexAdd(spec) => index_add::lower(&mut cx, spec),
+        Kernel::CopyInto(spec) => copy_into::lower(&mut cx, spec),
+        Kernel::GradNorm(spec) => grad_norm::lower(&mut cx, spec),
+        Kernel::FlatUpdate(spec) => flat_update::lower(&mut cx, spec),
+        Kernel::Record(spec) => record::lower(&mut cx, spec),
     }?;
     Ok((cx.out, cx.scratch))
 }

@@ -5,7 +5,7 @@ use downhill_graph::kernel::{MatLayout, MatMulSpec};
 
 use super::Lower;
 use crate::expr;
-use crate::shader::{Operand, Params, Width};
+use crate::shader::{Params, Width};
 
 /// The offset of an element of a matrix.
 pub(super) fn offset(name: &str, index: [&str; 3], layout: &MatLayout, params: &mut Params) -> String {
@@ -19,12 +19,12 @@ pub(super) fn tail(cx: &Lower<'_>, s: &MatMulSpec, width: Width, params: &mut Pa
     let mut text = String::from("fn store(batch: u32, row: u32, col: u32, product: T) {\n");
     text.push_str("    let e = (batch * p.m + row) * p.n + col;\n");
     let Some(epilogue) = &s.epilogue else {
-        let out = Operand::new(params, "out0", cx.write(0)?);
+        let out = cx.bind(params, "out0")?;
         text.push_str(&format!("    {}\n}}\n\n", out.store(width, "e", "product")));
         return Ok(text);
     };
     for (i, strides) in epilogue.read_strides.iter().enumerate() {
-        let read = Operand::new(params, &format!("r{}", i + 1), cx.read(i + 2)?);
+        let read = cx.bind(params, &format!("r{}", i + 1))?;
         let layout = MatLayout { batch_stride: strides[0], row_stride: strides[1], col_stride: strides[2] };
         let offset = offset(&format!("r{}", i + 1), ["batch", "row", "col"], &layout, params);
         let value = if strides[2] == 1 { read.floats(width, &offset) } else { format!("T({})", read.float(width, &offset)) };
@@ -35,7 +35,7 @@ pub(super) fn tail(cx: &Lower<'_>, s: &MatMulSpec, width: Width, params: &mut Pa
     let body = expr::body(&epilogue.expr, params, index, &read, &expr::scalar);
     text.push_str(&body.lines);
     for (o, value) in body.outputs.iter().enumerate() {
-        let out = Operand::new(params, &format!("out{o}"), cx.write(o)?);
+        let out = cx.bind(params, &format!("out{o}"))?;
         text.push_str(&format!("    {}\n", out.store(width, "e", value)));
     }
     text.push_str("}\n\n");
@@ -46,8 +46,7 @@ pub(super) fn tail(cx: &Lower<'_>, s: &MatMulSpec, width: Width, params: &mut Pa
 pub(super) fn row_sums(cx: &Lower<'_>, s: &MatMulSpec, width: Width, params: &mut Params) -> Result<String, ExecError> {
     let mut text = String::from("fn store_row_sum(row: u32, sum: T) {\n");
     if s.row_sum {
-        let outputs = s.epilogue.as_ref().map_or(1, |e| e.expr.outputs.len());
-        let out = Operand::new(params, "row_sum", cx.write(outputs)?);
+        let out = cx.bind(params, "row_sum")?;
         text.push_str(&format!("    {}\n", out.store(width, "row", "sum")));
     }
     text.push_str("}\n\n");

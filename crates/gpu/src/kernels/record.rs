@@ -1,12 +1,15 @@
+//! One row of the metrics ring.
+
 use downhill_compile::ExecError;
+use downhill_graph::kernel::RecordSpec;
 
 use super::Lower;
-use crate::shader::{Operand, Params, Width};
+use crate::shader::{Params, Width};
 
 /// One row of the metrics ring: step, flag, then the scalars; one invocation per word.
-pub(super) fn lower(cx: &mut Lower<'_>) -> Result<(), ExecError> {
+pub(super) fn lower(cx: &mut Lower<'_>, spec: &RecordSpec) -> Result<(), ExecError> {
     let state = cx.plan.state;
-    let count = cx.step.reads.len() as u32;
+    let count = spec.scalars;
     if state.ring_stride < count + 2 {
         return Err(cx.fail("a row of the ring is too short"));
     }
@@ -16,8 +19,8 @@ pub(super) fn lower(cx: &mut Lower<'_>) -> Result<(), ExecError> {
     params.add("stride", state.ring_stride);
     params.add("flag", state.flag);
     let mut cases = String::new();
-    for (i, arg) in cx.step.reads.iter().enumerate() {
-        let read = Operand::new(&mut params, &format!("r{i}"), arg);
+    for i in 0..count {
+        let read = cx.bind(&mut params, &format!("r{i}"))?;
         cases.push_str(&format!("        case {}u: {{ word = {}; }}\n", i + 2, read.word(Width::One, "0u")));
     }
     let text = format!(

@@ -1,18 +1,19 @@
+//! Sums, means, largest and smallest along the middle axis of a fused expression.
+
 use downhill_compile::ExecError;
-use downhill_graph::kernel::{MapSpec, ReduceKind};
+use downhill_graph::kernel::{ReduceKind, ReduceSpec};
 
 use super::{Lower, Style, map};
 use crate::expr;
-use crate::shader::{GROUP, Operand, Params, Width};
+use crate::shader::{GROUP, Params, Width};
 
 const REDUCE: &str = wgsl!("reduce.wgsl");
 /// Elements that one lane adds up at least, before more lanes pay.
 const PER_LANE: u32 = 4;
 
 /// The middle axis of a fused expression: lanes add up strided parts, a tree in a fixed order joins them.
-pub(super) fn lower(cx: &mut Lower<'_>, spec: &MapSpec, kind: ReduceKind) -> Result<(), ExecError> {
-    let [outer, reduced, inner] = spec.shape.as_slice() else { return Err(cx.fail("a reduction has three dimensions")) };
-    let (outer, reduced, inner) = (*outer, *reduced, *inner);
+pub(super) fn lower(cx: &mut Lower<'_>, spec: &ReduceSpec) -> Result<(), ExecError> {
+    let ([outer, reduced, inner], kind, spec) = (spec.sizes(), spec.kind, &spec.map);
     let outputs = outer * inner;
     let mut params = Params::default();
     params.add("outputs", outputs);
@@ -36,7 +37,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &MapSpec, kind: ReduceKind) -> Res
     text.push_str(&format!("fn first() -> f32 {{\n    return {first};\n}}\n\n"));
     text.push_str(&format!("fn join(a: f32, b: f32) -> f32 {{\n    return {join};\n}}\n\n"));
     text.push_str(&format!("fn finish(at: u32, lane: u32, a: f32) -> f32 {{\n    return {last};\n}}\n\n"));
-    let out = Operand::new(&mut params, "out", cx.write(0)?);
+    let out = cx.bind(&mut params, "out")?;
     text.push_str(&format!("fn store(o: u32, value: f32) {{\n    {}\n}}\n\n", out.store(Width::One, "o", "value")));
     text.push_str(REDUCE);
     let lanes = lanes(cx.style, reduced.div_ceil(PER_LANE), outputs);

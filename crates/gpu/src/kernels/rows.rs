@@ -1,5 +1,7 @@
+//! Softmax, its logarithm, and their gradients along the last axis.
+
 use downhill_compile::ExecError;
-use downhill_graph::kernel::RowsKind;
+use downhill_graph::kernel::{RowsKind, RowsSpec};
 
 use super::{Lower, Style, reduce};
 use crate::shader::{Operand, Params, Width};
@@ -8,20 +10,20 @@ const SOFTMAX: &str = wgsl!("softmax.wgsl");
 const SOFTMAX_GRAD: &str = wgsl!("softmax_grad.wgsl");
 
 /// Softmax, its logarithm, and their gradients: lanes share a row, a workgroup holds as many rows as fit.
-pub(super) fn lower(cx: &mut Lower<'_>, kind: RowsKind, rows: u32, cols: u32) -> Result<(), ExecError> {
+pub(super) fn lower(cx: &mut Lower<'_>, spec: &RowsSpec) -> Result<(), ExecError> {
+    let RowsSpec { kind, rows, cols } = *spec;
     let mut params = Params::default();
     let lanes = sizes(cx.style, &mut params, rows, cols);
-    let x = Operand::new(&mut params, "x", cx.read(0)?);
-    let out = Operand::new(&mut params, "out", cx.write(0)?);
+    let x = cx.bind(&mut params, "x")?;
+    let out = cx.bind(&mut params, "out")?;
     let mut text = load("x", &x) + &store("out", &out);
     let log = matches!(kind, RowsKind::LogSoftmax | RowsKind::LogSoftmaxGrad);
     let template = match kind {
         RowsKind::Softmax | RowsKind::LogSoftmax => SOFTMAX,
         RowsKind::SoftmaxGrad | RowsKind::LogSoftmaxGrad => {
-            text.push_str(&load("dy", &Operand::new(&mut params, "dy", cx.read(1)?)));
+            text.push_str(&load("dy", &cx.bind(&mut params, "dy")?));
             SOFTMAX_GRAD
         }
-        RowsKind::Loss { .. } | RowsKind::Accuracy { .. } => return Err(cx.fail("it has a kernel of its own")),
     };
     text.push_str(&format!("const LOG: bool = {log};\n\n{template}"));
     cx.outputs(kind.name(), params, &text, rows, lanes, true)

@@ -49,8 +49,8 @@ pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError>
     let block = if cx.style.workgroup_memory { Block::of(s) } else { Block::of_software(s) };
     let width = if vectors(cx, s)? { Width::Four } else { Width::One };
     let mut params = Params::default();
-    let a = Operand::new(&mut params, "a", cx.read(0)?);
-    let b = Operand::new(&mut params, "b", cx.read(1)?);
+    let a = cx.bind(&mut params, "a")?;
+    let b = cx.bind(&mut params, "b")?;
     params.add("m", s.m);
     params.add("n", s.n);
     params.add("k", s.k);
@@ -92,9 +92,10 @@ fn vectors(cx: &Lower<'_>, s: &MatMulSpec) -> Result<bool, ExecError> {
             }
     };
     let mut fits = by_four(&s.n) && (!s.row_sum || by_four(&s.m)) && matrix(&s.a, s.m, s.k) && matrix(&s.b, s.k, s.n);
-    fits &= aligned(cx.read(0)?) && aligned(cx.read(1)?);
+    fits &= aligned(cx.arg("a")?) && aligned(cx.arg("b")?);
     for (i, strides) in s.epilogue.iter().flat_map(|e| &e.read_strides).enumerate() {
-        let contiguous = strides[2] == 1 && by_four(&strides[0]) && by_four(&strides[1]) && aligned(cx.read(i + 2)?);
+        let contiguous =
+            strides[2] == 1 && by_four(&strides[0]) && by_four(&strides[1]) && aligned(cx.arg(&format!("r{}", i + 1))?);
         fits &= strides[2] == 0 || contiguous;
     }
     Ok(fits)

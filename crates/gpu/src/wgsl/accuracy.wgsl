@@ -1,7 +1,6 @@
 // The weighted share of rows predicted right; one workgroup.
 
-@compute @workgroup_size(64)
-fn main(@builtin(local_invocation_index) local: u32) {
+fn run(group: u32, local: u32) {
     var right = 0.0;
     var total = 0.0;
     for (var row = local; row < p.rows; row += 64u) {

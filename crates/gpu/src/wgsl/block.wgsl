@@ -1,16 +1,10 @@
 // A matrix product in blocks: 8×8 invocations, each with A_VECTORS·4 rows and B_VECTORS·4 columns in registers, loading for itself;
 // what lies beyond the last row or column is computed and not stored. `store_vector`, `store_row_sums` and the unrolled parts are generated.
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let number = group.y * groups.x + group.x;
-    let tile_n = number % p.tiles_n;
-    let tile_m = (number / p.tiles_n) % p.tiles_m;
-    let batch = number / (p.tiles_n * p.tiles_m);
+fn run(group: u32, local: u32) {
+    let tile_n = group % p.tiles_n;
+    let tile_m = (group / p.tiles_n) % p.tiles_m;
+    let batch = group / (p.tiles_n * p.tiles_m);
     let tx = local % 8u;
     let row = (tile_m * 8u + local / 8u) * A_VECTORSu * 4u;
     let col = (tile_n * 8u + tx) * B_VECTORSu * 4u;

@@ -7,13 +7,7 @@ fn not_finite(words: U) -> bool {
     return any((words & U(0x7f800000u)) == U(0x7f800000u));
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let number = group.y * groups.x + group.x;
+fn run(group: u32, local: u32) {
     let flag = arena[p.flag4];
     var found = not_finite(U(loss_word()));
     for (var i = local; i < p.gradient_items; i += 64u) {
@@ -24,10 +18,10 @@ fn main(
     }
     workgroupBarrier();
     let sound = atomicLoad(&trouble) == 0u && flag.x == 0u;
-    if (!sound && flag.x == 0u && number == 0u && local == 0u) {
+    if (!sound && flag.x == 0u && group == 0u && local == 0u) {
         arena[p.flag4] = U(max(step.number + 1u, 1u), flag.y, flag.z, flag.w);
     }
-    let i = number * 64u + local;
+    let i = group * 64u + local;
     if (sound && i < p.items) {
         item(i);
     }

@@ -23,8 +23,7 @@ fn group_sum(local: u32, value: f32) -> f32 {
     return sums[0];
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn run(group: u32, local: u32) {
     var weights = 0.0;
     for (var row = local; row < p.rows; row += 64u) {
         weights += weight_of(row);
@@ -34,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let slots = 64u / p.lanes;
     let classes = f32(p.cols);
     var sum = 0.0;
-    for (var start = group.x * slots; start < p.rows; start += p.groups * slots) {
+    for (var start = group * slots; start < p.rows; start += p.groups * slots) {
         let row = start + local / p.lanes;
         let live = row < p.rows;
         let first = row * p.cols;
@@ -84,6 +83,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     sum = group_sum(local, sum);
     if (local == 0u) {
-        finish(group.x, sum);
+        finish(group, sum);
     }
 }

@@ -1,12 +1,7 @@
 // One invocation per item.
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let i = (group.y * groups.x + group.x) * 64u + local;
+fn run(group: u32, local: u32) {
+    let i = group * 64u + local;
     if (i < p.items) {
         item(i);
     }

@@ -12,13 +12,12 @@ fn total_weight(local: u32) -> f32 {
     return lanes_sum(local, local, sum);
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn run(group: u32, local: u32) {
     let total = total_weight(local);
     let count = total * f32(p.cols);
     let elements = p.rows * p.cols;
     var sum = 0.0;
-    for (var e = group.x * p.lanes + local; local < p.lanes && e < elements; e += p.groups * p.lanes) {
+    for (var e = group * p.lanes + local; local < p.lanes && e < elements; e += p.groups * p.lanes) {
         let weight = row_weight(e / p.cols);
         // Not a product: a row without weight adds nothing even where its own loss is not finite.
         if (weight == 0.0 || total == 0.0) {
@@ -31,6 +30,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     sum = lanes_sum(local, local, sum);
     if (local == 0u) {
-        finish(group.x, sum);
+        finish(group, sum);
     }
 }

@@ -1,7 +1,6 @@
 // The sum of partial sums; one workgroup.
 
-@compute @workgroup_size(64)
-fn main(@builtin(local_invocation_index) local: u32) {
+fn run(group: u32, local: u32) {
     var sum = 0.0;
     for (var i = local; i < p.parts; i += 64u) {
         sum += load_part(i);

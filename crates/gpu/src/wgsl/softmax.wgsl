@@ -18,14 +18,16 @@ fn output(row: u32, at: u32, lane: u32) {
         }
     }
     sum = lanes_sum(at, lane, sum);
+    // A row that is masked completely.
+    let masked = bitcast<u32>(largest) == 0xff800000u;
     if (live) {
         let log_sum = logf(sum);
         for (var c = lane; c < p.cols; c += p.lanes) {
             let x = load_x(first + c) - largest;
             if (LOG) {
-                store_out(first + c, x - log_sum);
+                store_out(first + c, select(x - log_sum, largest, masked));
             } else {
-                store_out(first + c, expf(x) / sum);
+                store_out(first + c, select(expf(x) / sum, 0.0, masked));
             }
         }
     }

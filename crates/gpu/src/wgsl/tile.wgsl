@@ -30,16 +30,10 @@ fn fill(local: u32, batch: u32, first_row: u32, first_col: u32, k: u32) {
     }
 }
 
-@compute @workgroup_size(64)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) local: u32,
-) {
-    let number = group.y * groups.x + group.x;
-    let tile_n = number % p.tiles_n;
-    let tile_m = (number / p.tiles_n) % p.tiles_m;
-    let batch = number / (p.tiles_n * p.tiles_m);
+fn run(group: u32, local: u32) {
+    let tile_n = group % p.tiles_n;
+    let tile_m = (group / p.tiles_n) % p.tiles_m;
+    let batch = group / (p.tiles_n * p.tiles_m);
     if (batch >= p.batch) {
         return;
     }

@@ -1,3 +1,5 @@
+//! What the test binaries share: the backend under test, and what is run on it.
+
 #![allow(dead_code, reason = "every test binary uses its part")]
 
 use downhill_compile::conformance::Backend;

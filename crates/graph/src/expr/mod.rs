@@ -1,88 +1,23 @@
-//! Scalar expressions: what a fused elementwise kernel computes per element, and what an update rule does to one weight.
+//! Scalar expressions: what a fused elementwise kernel computes per element, and what an update rule does to one weight. The functions they
+//! are made of are the entries of three lists, one file each.
+
+mod binary;
+mod composed;
+mod entry;
+mod gradient;
+mod unary;
 
 use std::fmt;
 
 use smallvec::SmallVec;
 
+pub use binary::BinaryOp;
+pub use composed::ComposedOp;
+pub use entry::{Accuracy, Nature};
+pub use gradient::gradient;
+pub use unary::UnaryOp;
+
 use crate::ScalarId;
-
-/// A function of one number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum UnaryOp {
-    /// −x
-    Neg,
-    /// |x|
-    Abs,
-    /// −1, 0 or 1
-    Sign,
-    /// eˣ
-    Exp,
-    /// Natural logarithm.
-    Log,
-    /// log(1 + x), accurate near 0.
-    Log1p,
-    /// √x
-    Sqrt,
-    /// 1/√x
-    Rsqrt,
-    /// 1/x
-    Recip,
-    /// x²
-    Square,
-    /// sin x
-    Sin,
-    /// cos x
-    Cos,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// 1/(1 + e⁻ˣ)
-    Sigmoid,
-    /// Error function.
-    Erf,
-    /// max(x, 0)
-    Relu,
-    /// x where positive, `slope`·x elsewhere.
-    LeakyRelu(f32),
-    /// x where positive, `alpha`·(eˣ − 1) elsewhere.
-    Elu(f32),
-    /// x·Φ(x), exact.
-    Gelu,
-    /// Its tanh approximation.
-    GeluTanh,
-    /// x·sigmoid(x)
-    Silu,
-    /// x·tanh(softplus(x))
-    Mish,
-    /// log(1 + eˣ)
-    Softplus,
-    /// x limited to `[min, max]`.
-    Hardtanh(f32, f32),
-}
-
-/// A function of two numbers. Comparisons give 0 or 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BinaryOp {
-    /// a + b
-    Add,
-    /// a − b
-    Sub,
-    /// a · b
-    Mul,
-    /// a / b
-    Div,
-    /// aᵇ
-    Pow,
-    /// The larger one.
-    Max,
-    /// The smaller one.
-    Min,
-    /// a < b
-    Lt,
-    /// a ≤ b
-    Le,
-    /// a = b
-    Eq,
-}
 
 /// Index into [`Expr::ops`]: the result of that instruction.
 pub type Reg = u16;
@@ -153,9 +88,109 @@ impl Expr {
         self.push(ExprOp::Binary(op, a, b))
     }
 
+    /// a + b
+    pub fn add(&mut self, a: Reg, b: Reg) -> Reg {
+        self.binary(BinaryOp::Add, a, b)
+    }
+
+    /// a · b
+    pub fn mul(&mut self, a: Reg, b: Reg) -> Reg {
+        self.binary(BinaryOp::Mul, a, b)
+    }
+
+    /// a / b
+    pub fn div(&mut self, a: Reg, b: Reg) -> Reg {
+        self.binary(BinaryOp::Div, a, b)
+    }
+
+    /// c · a; nothing new where c is 1.
+    pub fn scale(&mut self, c: f32, a: Reg) -> Reg {
+        if c == 1.0 {
+            return a;
+        }
+        let c = self.constant(c);
+        self.mul(c, a)
+    }
+
+    /// c + a
+    pub fn offset(&mut self, c: f32, a: Reg) -> Reg {
+        let c = self.constant(c);
+        self.add(c, a)
+    }
+
+    /// c − a
+    pub fn from_constant(&mut self, c: f32, a: Reg) -> Reg {
+        let c = self.constant(c);
+        self.binary(BinaryOp::Sub, c, a)
+    }
+
+    /// 1 where c < a, else 0.
+    pub fn above(&mut self, c: f32, a: Reg) -> Reg {
+        let c = self.constant(c);
+        self.binary(BinaryOp::Lt, c, a)
+    }
+
+    /// b where a ≠ 0, else c.
+    pub fn select(&mut self, a: Reg, b: Reg, c: Reg) -> Reg {
+        self.push(ExprOp::Select(a, b, c))
+    }
+
+    /// b where a ≠ 0, else 0: unlike a product with the mask it keeps infinities of `b` out.
+    pub fn masked(&mut self, a: Reg, b: Reg) -> Reg {
+        let zero = self.constant(0.0);
+        self.select(a, b, zero)
+    }
+
+    /// Appends the instructions of another expression, whose read `n` is the register `reads[n]`; gives the register of each of its instructions.
+    pub fn inline(&mut self, other: &Expr, reads: &[Reg]) -> Vec<Reg> {
+        let mut regs: Vec<Reg> = Vec::with_capacity(other.ops.len());
+        for op in &other.ops {
+            let r = |i: Reg| regs[usize::from(i)];
+            let reg = match *op {
+                ExprOp::Read(n) => reads[usize::from(n)],
+                ExprOp::Unary(f, a) => self.unary(f, r(a)),
+                ExprOp::Binary(f, a, b) => self.binary(f, r(a), r(b)),
+                ExprOp::Select(c, a, b) => self.select(r(c), r(a), r(b)),
+                leaf => self.push(leaf),
+            };
+            regs.push(reg);
+        }
+        regs
+    }
+
+    /// The first output of another expression over these registers; see [`Expr::inline`].
+    pub fn result(&mut self, other: &Expr, reads: &[Reg]) -> Reg {
+        let regs = self.inline(other, reads);
+        regs[usize::from(other.outputs[0])]
+    }
+
     /// Number of distinct reads (the highest `Read` plus one).
     pub fn reads(&self) -> usize {
         self.ops.iter().map(|op| if let ExprOp::Read(n) = op { usize::from(*n) + 1 } else { 0 }).max().unwrap_or(0)
+    }
+
+    /// Instructions that compute something.
+    pub fn operations(&self) -> u64 {
+        self.ops.iter().filter(|op| !matches!(op, ExprOp::Read(_) | ExprOp::Const(_) | ExprOp::Scalar(_))).count() as u64
+    }
+
+    /// Checks that instructions use results of earlier ones, outputs exist, and no more than `reads` operands are read.
+    ///
+    /// # Errors
+    /// What it names and does not have.
+    pub fn check(&self, reads: usize) -> Result<(), String> {
+        let before = |i: usize, r: Reg| usize::from(r) < i;
+        let fits = self.ops.iter().enumerate().all(|(i, op)| match *op {
+            ExprOp::Unary(_, a) => before(i, a),
+            ExprOp::Binary(_, a, b) => before(i, a) && before(i, b),
+            ExprOp::Select(c, a, b) => before(i, c) && before(i, a) && before(i, b),
+            ExprOp::Read(_) | ExprOp::Scalar(_) | ExprOp::Const(_) | ExprOp::Random { .. } => true,
+        });
+        if fits && self.reads() <= reads && self.outputs.iter().all(|&r| before(self.ops.len(), r)) {
+            Ok(())
+        } else {
+            Err("an expression names what it does not have".into())
+        }
     }
 
     /// Evaluates the outputs in f64. `random(salt)` gives the element's uniform number, `scalar(id)` the step scalar.
@@ -180,181 +215,6 @@ impl Expr {
             });
         }
         self.outputs.iter().map(|r| regs[usize::from(*r)]).collect()
-    }
-}
-
-impl UnaryOp {
-    /// The function in f64.
-    pub fn eval(self, x: f64) -> f64 {
-        use UnaryOp::*;
-        match self {
-            Neg => -x,
-            Abs => x.abs(),
-            Sign => {
-                if x > 0.0 {
-                    1.0
-                } else if x < 0.0 {
-                    -1.0
-                } else {
-                    x
-                }
-            }
-            Exp => libm::exp(x),
-            Log => libm::log(x),
-            Log1p => libm::log1p(x),
-            Sqrt => x.sqrt(),
-            Rsqrt => 1.0 / x.sqrt(),
-            Recip => 1.0 / x,
-            Square => x * x,
-            Sin => libm::sin(x),
-            Cos => libm::cos(x),
-            Tanh => libm::tanh(x),
-            Sigmoid => sigmoid(x),
-            Erf => libm::erf(x),
-            Relu => {
-                if x > 0.0 || x.is_nan() {
-                    x
-                } else {
-                    0.0
-                }
-            }
-            LeakyRelu(slope) => {
-                if x > 0.0 {
-                    x
-                } else {
-                    f64::from(slope) * x
-                }
-            }
-            Elu(alpha) => {
-                if x > 0.0 {
-                    x
-                } else {
-                    f64::from(alpha) * libm::expm1(x)
-                }
-            }
-            Gelu => 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)),
-            GeluTanh => 0.5 * x * (1.0 + libm::tanh(GELU_C * (x + GELU_A * x * x * x))),
-            Silu => x * sigmoid(x),
-            Mish => x * libm::tanh(softplus(x)),
-            Softplus => softplus(x),
-            Hardtanh(min, max) => {
-                if x.is_nan() {
-                    x
-                } else {
-                    x.max(f64::from(min)).min(f64::from(max))
-                }
-            }
-        }
-    }
-
-    /// Lower-case name as PyTorch spells it.
-    pub fn name(self) -> &'static str {
-        use UnaryOp::*;
-        match self {
-            Neg => "neg",
-            Abs => "abs",
-            Sign => "sign",
-            Exp => "exp",
-            Log => "log",
-            Log1p => "log1p",
-            Sqrt => "sqrt",
-            Rsqrt => "rsqrt",
-            Recip => "reciprocal",
-            Square => "square",
-            Sin => "sin",
-            Cos => "cos",
-            Tanh => "tanh",
-            Sigmoid => "sigmoid",
-            Erf => "erf",
-            Relu => "relu",
-            LeakyRelu(_) => "leaky_relu",
-            Elu(_) => "elu",
-            Gelu => "gelu",
-            GeluTanh => "gelu_tanh",
-            Silu => "silu",
-            Mish => "mish",
-            Softplus => "softplus",
-            Hardtanh(..) => "hardtanh",
-        }
-    }
-}
-
-/// √(2/π) of the tanh approximation of GELU (Hendrycks, Gimpel 2016).
-pub const GELU_C: f64 = 0.797_884_560_802_865_4;
-/// Its cubic coefficient.
-pub const GELU_A: f64 = 0.044_715;
-
-fn sigmoid(x: f64) -> f64 {
-    if x >= 0.0 { 1.0 / (1.0 + libm::exp(-x)) } else { libm::exp(x) / (1.0 + libm::exp(x)) }
-}
-
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
-}
-
-impl BinaryOp {
-    /// The function in f64.
-    pub fn eval(self, a: f64, b: f64) -> f64 {
-        use BinaryOp::*;
-        let truth = |t: bool| if t { 1.0 } else { 0.0 };
-        match self {
-            Add => a + b,
-            Sub => a - b,
-            Mul => a * b,
-            Div => a / b,
-            Pow => libm::pow(a, b),
-            Max => {
-                if a.is_nan() || a > b {
-                    a
-                } else {
-                    b
-                }
-            }
-            Min => {
-                if a.is_nan() || a < b {
-                    a
-                } else {
-                    b
-                }
-            }
-            Lt => truth(a < b),
-            Le => truth(a <= b),
-            Eq => truth(a == b),
-        }
-    }
-
-    /// Lower-case name.
-    pub fn name(self) -> &'static str {
-        use BinaryOp::*;
-        match self {
-            Add => "add",
-            Sub => "sub",
-            Mul => "mul",
-            Div => "div",
-            Pow => "pow",
-            Max => "max",
-            Min => "min",
-            Lt => "lt",
-            Le => "le",
-            Eq => "eq",
-        }
-    }
-}
-
-impl fmt::Display for UnaryOp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            UnaryOp::LeakyRelu(s) => write!(f, "leaky_relu<{s}>"),
-            UnaryOp::Elu(a) => write!(f, "elu<{a}>"),
-            UnaryOp::Hardtanh(a, b) => write!(f, "hardtanh<{a}, {b}>"),
-            other => f.write_str(other.name()),
-        }
-    }
-}
-
-impl fmt::Display for BinaryOp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

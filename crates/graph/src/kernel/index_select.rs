@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use super::KernelDef;
+use super::eval::Numbers;
+use super::operands::{Access, Operands, numel};
+use crate::StepScalars;
+
 /// Reads a table and indices u32 `[rows]`; writes `[rows, width]`. Entry `i` starts at word `i·stride` of the table, so entries may overlap
 /// (windows of a text). An index that names no entry gives zeros.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,16 +48,31 @@ impl Element {
     }
 }
 
-impl IndexSelectSpec {
-    /// Words of the table that are read, from its first entry to its last.
-    pub fn table_len(&self) -> usize {
-        let last = (self.entries as usize).saturating_sub(1) * self.stride as usize;
-        last + self.element.words(self.width as usize)
-    }
-}
+impl KernelDef for IndexSelectSpec {
+    const FAMILY: &'static str = "index_select";
 
-impl fmt::Display for IndexSelectSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn check(&self) -> Result<(), String> {
+        if [self.rows, self.width, self.stride, self.entries].contains(&0) { Err("a size is zero".into()) } else { Ok(()) }
+    }
+
+    fn operands(&self) -> Operands {
+        let words = self.element.words(self.width as usize) as u32;
+        let table = Access::walk("table", &[self.entries, words], &[self.stride, 1]).of_words();
+        let out = Access::floats("out", numel(&[self.rows, self.width]));
+        Operands::new([table, Access::words("index", u64::from(self.rows))], [out])
+    }
+
+    fn flops(&self) -> u64 {
+        0
+    }
+
+    /// Only entries that are asked for are read.
+    fn bytes(&self) -> u64 {
+        let words = self.element.words(self.width as usize) as u64;
+        4 * u64::from(self.rows) * (words + u64::from(self.width) + 1)
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "index_select {}×{} of {}", self.rows, self.width, self.entries)?;
         if self.stride as usize != self.element.words(self.width as usize) {
             write!(f, " every {}", self.stride)?;
@@ -61,5 +81,21 @@ impl fmt::Display for IndexSelectSpec {
             Element::Word => Ok(()),
             Element::Byte { scale, shift } => write!(f, " bytes·{scale} + {shift}"),
         }
+    }
+
+    fn eval(&self, reads: &[&dyn Numbers], _: &StepScalars) -> Option<Vec<Vec<f64>>> {
+        let element = |start: usize, i: usize| match self.element {
+            Element::Word => reads[0].at(start + i),
+            Element::Byte { scale, shift } => {
+                let byte = reads[0].word(start + i / 4) >> (8 * (i % 4)) & 255;
+                f64::from(scale) * f64::from(byte) + f64::from(shift)
+            }
+        };
+        let entry = |row: usize| {
+            let index = reads[1].word(row);
+            let start = if index < self.entries { Some(index as usize * self.stride as usize) } else { None };
+            (0..self.width as usize).map(move |i| start.map_or(0.0, |start| element(start, i)))
+        };
+        Some(vec![(0..self.rows as usize).flat_map(entry).collect()])
     }
 }

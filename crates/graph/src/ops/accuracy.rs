@@ -4,11 +4,11 @@ use downhill_tensor::{Shape, TensorTy};
 use smallvec::{SmallVec, smallvec};
 
 use super::case::{normal, values};
-use super::loss::{check_target, check_weights, leading};
-use super::softmax::{lower_rows, rows};
+use super::rows::{launch_rows, rows};
+use super::target::{check_target, check_weights, leading};
 use super::{OpCase, OpDef, Vjp};
 use crate::interp::{Env, Tensor};
-use crate::kernel::{Lowered, RowsKind};
+use crate::kernel::{AccuracySpec, Kernel, Lowered};
 use crate::{Graph, Node, OpError, Value};
 
 /// Inputs: logits `[rows…, cols]`, target and, optionally, weights `[rows…]`; output `[]`. One column: logit > 0 against target > 0.5 (f32, like the
@@ -52,7 +52,8 @@ impl OpDef for Accuracy {
     }
 
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
-        lower_rows(RowsKind::Accuracy { weighted: node.inputs.len() > 2 }, node, graph)
+        let weighted = node.inputs.len() > 2;
+        launch_rows(node, graph, |rows, cols| Kernel::Accuracy(AccuracySpec { weighted, rows, cols }))
     }
 
     fn cases() -> Vec<OpCase> {

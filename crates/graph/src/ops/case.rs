@@ -6,7 +6,7 @@ use downhill_tensor::{Dtype, Shape};
 use super::{Binary, FeedOp, Op, ParameterOp, Reduce};
 use crate::interp::{Env, Tensor};
 use crate::kernel::ReduceKind;
-use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, Value, autodiff};
+use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, Value};
 
 /// A small program around one op, with inputs and what is expected of backends.
 #[derive(Clone, Debug)]
@@ -19,10 +19,14 @@ pub struct OpCase {
     pub inputs: Vec<Tensor>,
     /// Parameters (number `i` in group `i`), slots and step that the op sees besides.
     pub env: Env,
-    /// Largest allowed |backend − interpreter| relative to the largest magnitude of the output (plus the same absolutely).
+    /// Largest allowed |backend − interpreter| relative to the largest magnitude of the output; see [`compare`].
     pub tolerance: f64,
+    /// The same for gradients, which are chains of several kernels.
+    pub gradient_tolerance: f64,
     /// Which inputs are checked against finite differences.
     pub gradients: Vec<usize>,
+    /// Outputs that count as constants, of which no gradients are taken.
+    pub constants: Vec<u8>,
     /// Where the function of the first input is not differentiable: elements close by are left out of finite differences.
     pub kinks: Vec<f64>,
 }
@@ -39,15 +43,32 @@ impl OpCase {
             inputs,
             env: Env::default(),
             tolerance: DEFAULT_TOLERANCE,
+            gradient_tolerance: DEFAULT_TOLERANCE,
             gradients: Vec::new(),
+            constants: Vec::new(),
             kinks: Vec::new(),
         }
     }
 
-    /// Sets the tolerance.
+    /// Sets the tolerance, of the outputs and of gradients.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.tolerance = tolerance;
+        self.gradient_tolerance = self.gradient_tolerance.max(tolerance);
+        self
+    }
+
+    /// Sets the tolerance of gradients, where they need another.
+    #[must_use]
+    pub fn gradient_tolerance(mut self, tolerance: f64) -> Self {
+        self.gradient_tolerance = tolerance;
+        self
+    }
+
+    /// Names the outputs that count as constants.
+    #[must_use]
+    pub fn constants(mut self, outputs: &[u8]) -> Self {
+        self.constants = outputs.to_vec();
         self
     }
 
@@ -78,20 +99,21 @@ impl OpCase {
         (graph, env)
     }
 
-    /// The op and the gradients of a random projection of its first output: outputs `0` and `grad0`, `grad2`, … for the inputs in
-    /// [`OpCase::gradients`]. `None` where there are none.
-    pub fn gradient_graph(&self) -> Option<(Graph, Env)> {
-        if self.gradients.is_empty() {
-            return None;
-        }
+    /// The op and Σ r·y over its outputs y with fixed random r, so that no error of a gradient cancels. Outputs that count as constants are left
+    /// out.
+    pub(crate) fn projected(&self) -> Projected {
         let (mut graph, mut env, inputs, node) = self.build();
-        let loss = project(&mut graph, &mut env, Value { node, slot: 0 });
-        graph.output("projection", loss);
-        let wrt: Vec<Value> = self.gradients.iter().map(|&i| inputs[i]).collect();
-        for (i, grad) in self.gradients.iter().zip(autodiff::grad(&mut graph, loss, &wrt).expect("a case has a gradient")) {
-            graph.output(format!("grad{i}"), grad);
+        let outputs = 0..graph.node(node).outputs.len() as u8;
+        let mut sum = None;
+        for slot in outputs.filter(|slot| !self.constants.contains(slot)) {
+            let part = project(&mut graph, &mut env, Value { node, slot });
+            sum = Some(match sum {
+                Some(before) => graph.typed(Binary(BinaryOp::Add), &[before, part]),
+                None => part,
+            });
         }
-        Some((graph, env))
+        let projection = sum.expect("an output is differentiable");
+        Projected { graph, env, inputs, projection }
     }
 
     fn build(&self) -> (Graph, Env, Vec<Value>, NodeId) {
@@ -111,6 +133,16 @@ impl OpCase {
     }
 }
 
+/// A case with a projection of its outputs; see [`OpCase::projected`].
+pub(crate) struct Projected {
+    pub graph: Graph,
+    pub env: Env,
+    /// The op's inputs.
+    pub inputs: Vec<Value>,
+    /// The projection, shape `[]`.
+    pub projection: Value,
+}
+
 /// Declares a resident feed with its value.
 fn feed(graph: &mut Graph, env: &mut Env, name: String, value: Tensor) -> Value {
     let id = graph.declare_feed(Feed { name, ty: value.ty.clone(), kind: FeedKind::Resident });
@@ -118,21 +150,24 @@ fn feed(graph: &mut Graph, env: &mut Env, name: String, value: Tensor) -> Value 
     graph.typed(FeedOp(id), &[])
 }
 
-/// Σ r·y with fixed random r, so that no error of a gradient cancels.
+/// Σ r·y with fixed random r, others for every output.
 fn project(graph: &mut Graph, env: &mut Env, y: Value) -> Value {
     let shape = graph.shape(y).clone();
     let axes = (0..shape.rank()).collect();
-    let r = feed(graph, env, "projection".into(), normal(shape, 99));
+    let r = feed(graph, env, format!("projection{}", y.slot), normal(shape, 99 + u32::from(y.slot)));
     let product = graph.typed(Binary(BinaryOp::Mul), &[y, r]);
     graph.typed(Reduce { kind: ReduceKind::Sum, axes, keep_dims: false }, &[product])
 }
 
-/// Whether a backend's result is within `tolerance` of the interpreter's, relative to the largest finite magnitude plus 1. NaN and
-/// infinities have to agree.
+/// What a result that should be 0 may be off: nothing that a rounding of f32 leaves of numbers around 1.
+pub const ALMOST_ZERO: f64 = 1e-12;
+
+/// Whether a backend's result is within `relative`·largest + `absolute` of the interpreter's, where largest is the largest finite magnitude of the
+/// result. NaN and infinities have to agree.
 ///
 /// # Errors
 /// The first element that differs.
-pub fn compare(want: &Tensor, got: &[f32], tolerance: f64) -> Result<(), String> {
+pub fn compare(want: &Tensor, got: &[f32], relative: f64, absolute: f64) -> Result<(), String> {
     if want.data.len() != got.len() {
         return Err(format!("{} elements, expected {}", got.len(), want.data.len()));
     }
@@ -140,12 +175,13 @@ pub fn compare(want: &Tensor, got: &[f32], tolerance: f64) -> Result<(), String>
     for (i, (&want, &got)) in want.data.iter().zip(got).enumerate() {
         let got = f64::from(got);
         let same = if want.is_finite() {
-            (want - got).abs() <= tolerance * (largest + 1.0)
+            (want - got).abs() <= relative * largest + absolute
         } else {
             want == got || (want.is_nan() && got.is_nan())
         };
         if !same {
-            return Err(format!("element {i}: {got}, expected {want} (largest {largest}, tolerance {tolerance:e})"));
+            let off = (want - got).abs() / largest;
+            return Err(format!("element {i}: {got}, expected {want} (off by {off:e} of {largest}, allowed {relative:e})"));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::case::normal;
 use super::check::{around, axis, float, with_size};
 use super::{OpCase, OpDef, Slice, Vjp};
 use crate::interp::{Env, Tensor};
-use crate::kernel::{Kernel, Launch, Lowered, Operand};
+use crate::kernel::{CopyIntoSpec, Kernel, Launch, Lowered, Operand};
 use crate::{Graph, Node, OpError, Value};
 
 /// The inputs one after the other along `axis`; their other sizes are equal.
@@ -69,8 +69,8 @@ impl OpDef for Concat {
         let mut start = 0;
         let launches = node.inputs.iter().enumerate().map(|(i, input)| {
             let len = graph.shape(*input)[self.axis] * inner;
-            let kernel =
-                Kernel::CopyInto { outer: outer as u32, len: len as u32, stride: (size * inner) as u32, start: start as u32 };
+            let (outer, len_u32, stride, start_u32) = (outer as u32, len as u32, (size * inner) as u32, start as u32);
+            let kernel = Kernel::CopyInto(CopyIntoSpec { outer, len: len_u32, stride, start: start_u32 });
             start += len;
             Launch { kernel, reads: smallvec![Operand::Input(i)], writes: smallvec![Operand::Output(0)] }
         });

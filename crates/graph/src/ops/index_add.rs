@@ -9,7 +9,7 @@ use super::case::normal;
 use super::check::{float, integer, types};
 use super::{IndexSelect, OpCase, OpDef, Vjp};
 use crate::interp::{Env, Tensor};
-use crate::kernel::{Kernel, Launch, Lowered, Operand};
+use crate::kernel::{IndexAddSpec, Kernel, Launch, Lowered, Operand};
 use crate::{Graph, Node, OpError, Value};
 
 /// Inputs: values `indices.shape ++ entry` and indices u32; output `[entries] ++ entry`, zero where no index points. An index out of
@@ -56,11 +56,11 @@ impl OpDef for IndexAdd {
     }
 
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
-        let kernel = Kernel::IndexAdd {
+        let kernel = Kernel::IndexAdd(IndexAddSpec {
             rows: graph.shape(node.inputs[1]).numel() as u32,
             width: node.outputs[0].shape[1..].iter().product::<usize>() as u32,
             entries: self.entries as u32,
-        };
+        });
         Lowered::Kernels(smallvec![Launch {
             kernel,
             reads: smallvec![Operand::Input(0), Operand::Input(1)],
@@ -81,6 +81,9 @@ impl OpDef for IndexAdd {
             case("with repeats", 4, &[5, 3], Tensor::u32([5], &[2, 0, 2, 2, 3])),
             case("of a grid", 3, &[2, 2, 3], Tensor::u32([2, 2], &[1, 1, 0, 2])),
             case("of numbers", 5, &[4], Tensor::u32([4], &[4, 4, 4, 0])),
+            // More rows than are sorted at once, in runs that do not come out even; entries without a row and with many.
+            case("of many rows", 40, &[1100, 3], Tensor::u32([1100], &(0..1100).map(|i| i * i % 37).collect::<Vec<_>>())),
+            case("of many rows of four", 5, &[600, 8], Tensor::u32([600], &(0..600).map(|i| i % 7).collect::<Vec<_>>())),
             case("out of range", 2, &[3, 2], Tensor::u32([3], &[0, 2, u32::MAX])),
         ]
     }

@@ -29,11 +29,14 @@ pub struct Constant {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scalar(pub ScalarId);
 
-/// A declaration that there is.
+/// The declaration, or the error that there is none: a graph may name parameter 3 where only two are declared.
 fn declared<'a, T>(declaration: Option<&'a T>, what: &'static str) -> Result<&'a T, OpError> {
     declaration.ok_or_else(|| OpError::new(what, "is not declared"))
 }
 
+/// Implements [`OpDef`] for an op without inputs. After its type and its name in print come two closures: its type from the graph's declarations, and
+/// its value from the environment (and the output's type, where the type is not enough). `leaf!(Scalar, "scalar", |self, _graph| Ok(f32[]), |env, _out|
+/// the number in env.step)` is the op of a step scalar.
 macro_rules! leaf {
     ($name:ident, $print:literal, |$self:ident, $graph:ident| $ty:expr, |$env:ident, $out:ident| $value:expr) => {
         impl OpDef for $name {

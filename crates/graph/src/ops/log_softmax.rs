@@ -3,15 +3,16 @@
 use downhill_tensor::{Shape, TensorTy};
 use smallvec::{SmallVec, smallvec};
 
-use super::case::normal;
+use super::case::{normal, values};
 use super::check::floats;
-use super::softmax::{ROW, eval_rows, like_rows, log_sum_exp, lower_rows, row_inputs, row_sum};
+use super::rows::{ROW, eval_rows, like_rows, lower_rows, row_inputs, row_sum};
 use super::{OpCase, OpDef, Vjp};
 use crate::interp::{Env, Tensor};
 use crate::kernel::{Lowered, RowsKind};
 use crate::{Graph, Node, OpError, UnaryOp, Value};
 
-/// x − log Σ eˣ along the last dimension.
+/// x − log Σ eˣ along the last dimension. A row that is masked completely, all −∞, gives −∞, the logarithm of [`super::Softmax`]'s zeros, and zero
+/// gradients, where PyTorch gives NaN.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogSoftmax;
 
@@ -32,10 +33,7 @@ impl OpDef for LogSoftmax {
     }
 
     fn eval(&self, inputs: &[&Tensor], outputs: &[TensorTy], _: &mut Env) -> Vec<Tensor> {
-        eval_rows(inputs, &outputs[0], |rows| {
-            let total = log_sum_exp(rows[0]);
-            rows[0].iter().map(|x| x - total).collect()
-        })
+        eval_rows(RowsKind::LogSoftmax, inputs, &outputs[0])
     }
 
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
@@ -73,10 +71,7 @@ impl OpDef for LogSoftmaxGrad {
     }
 
     fn eval(&self, inputs: &[&Tensor], outputs: &[TensorTy], _: &mut Env) -> Vec<Tensor> {
-        eval_rows(inputs, &outputs[0], |rows| {
-            let total: f64 = rows[1].iter().sum();
-            rows[0].iter().zip(rows[1]).map(|(y, dy)| dy - libm::exp(*y) * total).collect()
-        })
+        eval_rows(RowsKind::LogSoftmaxGrad, inputs, &outputs[0])
     }
 
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
@@ -89,6 +84,19 @@ impl OpDef for LogSoftmaxGrad {
             let name = format!("log_softmax_grad {}", Shape::from(shape));
             OpCase::new(name, LogSoftmaxGrad, inputs).tolerance(ROW).gradients(&[0, 1])
         };
-        vec![case(&[1, 1]), case(&[4, 3]), case(&[2, 3, 5]), case(&[2, 67])]
+        let (inf, mut long) = (f64::NEG_INFINITY, normal([2, 301], 8));
+        long.data[..301].fill(inf);
+        let masked = |name: &str, y: Tensor| {
+            let dy = normal(y.ty.shape.clone(), 9);
+            OpCase::new(format!("log_softmax_grad of {name}"), LogSoftmaxGrad, vec![y, dy]).tolerance(ROW)
+        };
+        vec![
+            case(&[1, 1]),
+            case(&[4, 3]),
+            case(&[2, 3, 5]),
+            case(&[2, 67]),
+            masked("masked rows", values([3, 2], &[inf, inf, -0.5, -1.0, inf, inf])),
+            masked("a masked long row", long),
+        ]
     }
 }

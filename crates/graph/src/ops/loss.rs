@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use downhill_tensor::{Dtype, Shape, TensorTy};
+use downhill_tensor::{Shape, TensorTy};
 use smallvec::{SmallVec, smallvec};
 
 use super::case::{normal, values};
-use super::check::float;
-use super::softmax::{log_sum_exp, lower_rows, rows};
+use super::rows::{launch_rows, rows};
+use super::target::{check_target, check_weights, leading};
 use super::{OpCase, OpDef, Vjp};
 use crate::interp::{Env, Tensor};
-use crate::kernel::{LossKind, Lowered, RowsKind};
+use crate::kernel::{Kernel, LossKind, LossSpec, Lowered, weighted_mean};
 use crate::{Graph, Node, OpError, UnaryOp, Value};
 
 /// Inputs: prediction `[rows…, cols]`, target (like the prediction, for cross-entropy labels u32 `[rows…]`) and, optionally, weights
@@ -20,67 +20,6 @@ use crate::{Graph, Node, OpError, UnaryOp, Value};
 pub struct Loss {
     /// Which loss.
     pub kind: LossKind,
-}
-
-/// Number of inputs is right, and where there are weights there is one per row.
-pub(super) fn check_weights(op: &'static str, inputs: &[&TensorTy]) -> Result<(), OpError> {
-    if !(2..=3).contains(&inputs.len()) {
-        return Err(OpError::new(
-            op,
-            format!("takes a prediction, a target and perhaps weights, gets {} input(s)", inputs.len()),
-        ));
-    }
-    let prediction = float(op, inputs[0])?;
-    if rows(prediction).is_none() {
-        return Err(OpError::new(op, format!("a prediction {prediction} has no rows")));
-    }
-    let Some(weights) = inputs.get(2) else { return Ok(()) };
-    let (weights, expected) = (float(op, weights)?, leading(prediction));
-    if *weights == expected {
-        Ok(())
-    } else {
-        Err(OpError::new(op, format!("weights {weights} should be {expected}, one per row of {prediction}")))
-    }
-}
-
-/// All sizes but the last.
-pub(super) fn leading(shape: &Shape) -> Shape {
-    shape[..shape.rank().saturating_sub(1)].into()
-}
-
-/// The target has the type that the prediction asks for.
-pub(super) fn check_target(op: &'static str, target: &TensorTy, expected: &TensorTy) -> Result<(), OpError> {
-    if target == expected {
-        return Ok(());
-    }
-    let what = if expected.dtype == Dtype::U32 { "a label per row" } else { "a number per prediction" };
-    Err(OpError::new(op, format!("target {target} should be {expected}, {what}")))
-}
-
-/// Loss of one row and its gradient; `None` where the label is no class. `target` is the row's, for labels one number.
-fn row_loss(kind: LossKind, p: &[f64], target: &[f64]) -> Option<(f64, Vec<f64>)> {
-    let cols = p.len() as f64;
-    if let LossKind::CrossEntropy { label_smoothing } = kind {
-        let (label, smooth) = (target[0] as usize, f64::from(label_smoothing));
-        let (total, own) = (log_sum_exp(p), *p.get(label)?);
-        let loss = (1.0 - smooth) * (total - own) + smooth * (total - p.iter().sum::<f64>() / cols);
-        let wanted = |c| smooth / cols + if c == label { 1.0 - smooth } else { 0.0 };
-        return Some((loss, p.iter().enumerate().map(|(c, x)| libm::exp(x - total) - wanted(c)).collect()));
-    }
-    let element = |x: f64, t: f64| match kind {
-        LossKind::Mse => ((x - t) * (x - t), 2.0 * (x - t)),
-        LossKind::L1 => ((x - t).abs(), UnaryOp::Sign.eval(x - t)),
-        LossKind::Huber(delta) => {
-            let (d, delta) = (x - t, f64::from(delta));
-            let loss = if d.abs() <= delta { 0.5 * d * d } else { delta * (d.abs() - 0.5 * delta) };
-            (loss, d.clamp(-delta, delta))
-        }
-        LossKind::BceWithLogits => (x.max(0.0) - x * t + libm::log1p(libm::exp(-x.abs())), UnaryOp::Sigmoid.eval(x) - t),
-        LossKind::CrossEntropy { .. } => unreachable!("handled above"),
-    };
-    let elements: Vec<(f64, f64)> = p.iter().zip(target).map(|(&x, &t)| element(x, t)).collect();
-    let loss = elements.iter().map(|(l, _)| l).sum::<f64>() / cols;
-    Some((loss, elements.into_iter().map(|(_, d)| d / cols).collect()))
 }
 
 impl OpDef for Loss {
@@ -116,30 +55,15 @@ impl OpDef for Loss {
         let (rows, cols) = rows(&inputs[0].ty.shape).expect("checked by the shape rule");
         let target_cols = if inputs[1].is_integer() { 1 } else { cols };
         let row = |t: &Tensor, r: usize, cols: usize| t.data[r * cols..(r + 1) * cols].to_vec();
-        let results: Vec<Option<(f64, Vec<f64>)>> =
-            (0..rows).map(|r| row_loss(self.kind, &row(inputs[0], r, cols), &row(inputs[1], r, target_cols))).collect();
-        let weight = |r: usize| match &results[r] {
-            Some(_) => inputs.get(2).map_or(1.0, |w| w.data[r]),
-            None => 0.0,
-        };
-        let total: f64 = (0..rows).map(weight).sum();
-        let share = |r: usize| if total == 0.0 { 0.0 } else { weight(r) / total };
-        let (mut loss, mut gradient) = (0.0, Vec::with_capacity(rows * cols));
-        for (r, result) in results.iter().enumerate() {
-            match result {
-                // A row without weight adds nothing, even where its own loss is infinite.
-                Some((l, d)) if share(r) != 0.0 => {
-                    loss += share(r) * l;
-                    gradient.extend(d.iter().map(|d| share(r) * d));
-                }
-                _ => gradient.extend(std::iter::repeat_n(0.0, cols)),
-            }
-        }
+        let result = |r| self.kind.row(&row(inputs[0], r, cols), &row(inputs[1], r, target_cols));
+        let results: Vec<Option<(f64, Vec<f64>)>> = (0..rows).map(result).collect();
+        let (loss, gradient) = weighted_mean(&results, cols, |r| inputs.get(2).map_or(1.0, |w| w.data[r]));
         vec![Tensor::new(&outputs[0], vec![loss]), Tensor::new(&outputs[1], gradient)]
     }
 
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
-        lower_rows(RowsKind::Loss { kind: self.kind, weighted: node.inputs.len() > 2 }, node, graph)
+        let (kind, weighted) = (self.kind, node.inputs.len() > 2);
+        launch_rows(node, graph, |rows, cols| Kernel::Loss(LossSpec { kind, weighted, rows, cols }))
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,7 +85,7 @@ impl OpDef for Loss {
 const TOLERANCE: f64 = 1e-5;
 
 fn case(kind: LossKind, what: &str, inputs: Vec<Tensor>) -> OpCase {
-    OpCase::new(format!("{:?} {what}", kind), Loss { kind }, inputs).tolerance(TOLERANCE)
+    OpCase::new(format!("{:?} {what}", kind), Loss { kind }, inputs).tolerance(TOLERANCE).constants(&[1])
 }
 
 fn elementwise_cases(kind: LossKind) -> Vec<OpCase> {

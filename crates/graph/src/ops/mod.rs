@@ -9,7 +9,9 @@ use crate::interp::{Env, Tensor};
 use crate::kernel::Lowered;
 use crate::{Graph, Node, OpError, Value};
 
-pub use case::{OpCase, compare};
+#[cfg(test)]
+pub(crate) use case::Projected;
+pub use case::{ALMOST_ZERO, OpCase, compare};
 pub use index_select::Table;
 pub use update::Updated;
 pub use vjp::Vjp;
@@ -126,6 +128,8 @@ ops! {
     leaf::Scalar,
     /// A function of one number.
     elementwise::Unary,
+    /// A function of one number that is made of others.
+    elementwise::Composed,
     /// A function of two numbers.
     elementwise::Binary,
     /// A choice per element.
@@ -165,7 +169,7 @@ ops! {
     /// Share of right predictions.
     accuracy::Accuracy,
     /// 2-norm of tensors together.
-    update::Norm,
+    update::GradNorm,
     /// The optimizer's step.
     update::FlatUpdate,
     /// A row of metrics.
@@ -189,7 +193,9 @@ mod pad;
 mod permute;
 mod reduce;
 mod reshape;
+mod rows;
 mod slice;
 mod softmax;
+mod target;
 mod update;
 mod vjp;

@@ -9,7 +9,7 @@ use super::case::normal;
 use super::check::{around, axis, floats, with_size};
 use super::{OpCase, OpDef, Slice, Vjp};
 use crate::interp::{Env, Tensor};
-use crate::kernel::{Kernel, Launch, Lowered, MapSpec, Operand};
+use crate::kernel::{CopyIntoSpec, Kernel, Launch, Lowered, MapSpec, Operand};
 use crate::{Expr, Graph, Node, OpError, Value};
 
 /// `before` and `after` elements of `value` around one dimension.
@@ -60,12 +60,12 @@ impl OpDef for Pad {
         let value = expr.constant(self.value);
         expr.outputs.push(value);
         let fill = MapSpec { shape: smallvec![total.numel() as u32], expr, read_strides: smallvec![] };
-        let copy = Kernel::CopyInto {
+        let copy = Kernel::CopyInto(CopyIntoSpec {
             outer: outer as u32,
             len: (size * inner) as u32,
             stride: (total[self.axis] * inner) as u32,
             start: (self.before * inner) as u32,
-        };
+        });
         Lowered::Kernels(smallvec![
             Launch { kernel: Kernel::Map(fill), reads: smallvec![], writes: smallvec![Operand::Output(0)] },
             Launch { kernel: copy, reads: smallvec![Operand::Input(0)], writes: smallvec![Operand::Output(0)] },

@@ -9,7 +9,7 @@ use super::case::{normal, values};
 use super::check::{axis, floats};
 use super::{Expand, OpCase, OpDef, Reshape, Vjp};
 use crate::interp::{Env, Tensor};
-use crate::kernel::{Kernel, Launch, Lowered, MapSpec, Operand, ReduceKind};
+use crate::kernel::{Kernel, Launch, Lowered, MapSpec, Operand, ReduceKind, ReduceSpec};
 use crate::{BinaryOp, Expr, Graph, Node, OpError, Value};
 
 /// Reduces `axes`; without axes it is the identity.
@@ -125,7 +125,7 @@ impl OpDef for Reduce {
             read_strides: smallvec![smallvec![reduced * inner, inner, 1]],
         };
         Lowered::Kernels(smallvec![Launch {
-            kernel: Kernel::Reduce { map, kind: self.kind },
+            kernel: Kernel::Reduce(ReduceSpec { map, kind: self.kind }),
             reads: smallvec![Operand::Input(0)],
             writes: smallvec![Operand::Output(0)],
         }])

@@ -10,12 +10,12 @@ use super::case::{normal, values};
 use super::check::float;
 use super::{OpCase, OpDef, Vjp};
 use crate::interp::{Env, Tensor};
-use crate::kernel::{Kernel, Launch, Lowered, Operand, UpdateRule};
+use crate::kernel::{FlatUpdateSpec, GradNormSpec, Kernel, Launch, Lowered, Operand, RecordSpec, UpdateRule};
 use crate::{BinaryOp, Expr, Graph, Node, OpError, ParamId, ScalarId, StepScalars, Value};
 
-/// 2-norm of all inputs together, shape `[]`.
+/// 2-norm of all inputs together, shape `[]`: what clipping by norm needs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Norm;
+pub struct GradNorm;
 
 /// The optimizer's step on all parameters at once. Inputs: the loss, then where `scaled` a factor for the gradients, then one
 /// gradient per parameter. No output: parameters and slots change in place. If the loss or a gradient is not finite nothing changes and the
@@ -61,8 +61,8 @@ fn scalars(op: &'static str, inputs: &[&TensorTy]) -> Result<(), OpError> {
     }
 }
 
-impl OpDef for Norm {
-    const NAME: &'static str = "norm";
+impl OpDef for GradNorm {
+    const NAME: &'static str = "grad_norm";
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         for ty in inputs {
@@ -85,12 +85,13 @@ impl OpDef for Norm {
         vec![Tensor::new(&outputs[0], vec![squares.sqrt()])]
     }
 
-    fn lower(&self, node: &Node, _: &Graph) -> Lowered {
-        launch(Kernel::Norm, node)
+    fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
+        let lens = node.inputs.iter().map(|v| graph.shape(*v).numel() as u32).collect();
+        launch(Kernel::GradNorm(GradNormSpec { lens }), node)
     }
 
     fn cases() -> Vec<OpCase> {
-        let case = |name: &str, inputs| OpCase::new(format!("norm {name}"), Norm, inputs).tolerance(4e-6); // a long sum in f32
+        let case = |name: &str, inputs| OpCase::new(format!("grad_norm {name}"), GradNorm, inputs).tolerance(4e-6); // a long sum in f32
         vec![
             case("of one number", vec![values([], &[-3.0])]).gradients(&[0]),
             case("of three tensors", vec![normal([3, 5], 1), normal([7], 2), normal([], 3)]).gradients(&[0, 1, 2]),
@@ -173,7 +174,7 @@ impl OpDef for FlatUpdate {
     /// gradients are no operands.
     fn lower(&self, _: &Node, _: &Graph) -> Lowered {
         Lowered::Kernels(smallvec![Launch {
-            kernel: Kernel::FlatUpdate { rule: self.rule.clone(), groups: Vec::new(), scaled: self.scaled },
+            kernel: Kernel::FlatUpdate(FlatUpdateSpec { rule: self.rule.clone(), groups: Vec::new(), scaled: self.scaled }),
             reads: (0..1 + usize::from(self.scaled)).map(Operand::Input).collect(),
             writes: SmallVec::new(),
         }])
@@ -251,7 +252,7 @@ impl OpDef for Record {
     }
 
     fn lower(&self, node: &Node, _: &Graph) -> Lowered {
-        launch(Kernel::Record, node)
+        launch(Kernel::Record(RecordSpec { scalars: node.inputs.len() as u32 }), node)
     }
 
     fn cases() -> Vec<OpCase> {

@@ -3,8 +3,8 @@
 use downhill_tensor::Shape;
 use smallvec::SmallVec;
 
-use super::{Binary, Constant, Op, Select, Unary};
-use crate::{BinaryOp, Graph, NodeId, UnaryOp, Value};
+use super::{Binary, Constant, Op, Scalar, Select, Unary};
+use crate::{BinaryOp, Expr, ExprOp, Graph, NodeId, UnaryOp, Value};
 
 /// Context of [`super::OpDef::vjp`]: the forward node and the gradients of its outputs.
 pub struct Vjp<'a> {
@@ -83,6 +83,27 @@ impl Vjp<'_> {
     /// a / b
     pub fn div(&mut self, a: Value, b: Value) -> Value {
         self.binary(BinaryOp::Div, a, b)
+    }
+
+    /// The first output of an expression of these values, one node per instruction, so that the rest of the graph can share them. An expression
+    /// of a gradient rule draws no random numbers; one that does would get zeros.
+    pub fn expression(&mut self, expr: &Expr, reads: &[Value]) -> Value {
+        let mut values: Vec<Value> = Vec::with_capacity(expr.ops.len());
+        for op in &expr.ops {
+            let v = |i: u16| values[usize::from(i)];
+            let value = match *op {
+                ExprOp::Read(n) => reads[usize::from(n)],
+                ExprOp::Const(c) => self.constant(c),
+                ExprOp::Scalar(id) => self.apply(Scalar(id), &[]),
+                ExprOp::Random { .. } => self.constant(0.0),
+                ExprOp::Unary(f, a) => self.unary(f, v(a)),
+                ExprOp::Binary(BinaryOp::Mul, a, b) => self.mul(v(a), v(b)),
+                ExprOp::Binary(f, a, b) => self.binary(f, v(a), v(b)),
+                ExprOp::Select(c, a, b) => self.select(v(c), v(a), v(b)),
+            };
+            values.push(value);
+        }
+        values[usize::from(expr.outputs[0])]
     }
 
     /// c · a; no node where c is 1.

@@ -1,13 +1,49 @@
 //! Elementwise activations, named as PyTorch's functions: each is an op of the graph, its PyTorch module and, where there is one, the range
 //! of its values. What the op computes is the graph's business.
 
-use downhill_graph::{OpError, UnaryOp, Value};
+use downhill_graph::{ComposedOp, OpError, UnaryOp, Value};
 use downhill_tensor::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::def::{Builder, Inferred, Port, Resolved, Resolver, SimpleLayer, elements};
 use crate::registry::fields;
+
+/// Puts the activations into the registry of layers, in the place of `[activations]`.
+macro_rules! activations {
+    ($registry:ident! {
+        $(#[$meta:meta])*
+        $kind:literal at $place:literal
+        $enum:ident: $def:ident {
+            $($before:literal => $before_in:ident::$before_type:ident,)*
+            [activations]
+            $($after:literal => $after_in:ident::$after_type:ident,)*
+        }
+    }) => {
+        $registry! {
+            $(#[$meta])*
+            $kind at $place
+            $enum: $def {
+                $($before => $before_in::$before_type,)*
+                "relu" => activation::Relu,
+                "leaky_relu" => activation::LeakyRelu,
+                "elu" => activation::Elu,
+                "gelu" => activation::Gelu,
+                "silu" => activation::Silu,
+                "mish" => activation::Mish,
+                "tanh" => activation::Tanh,
+                "sigmoid" => activation::Sigmoid,
+                "softplus" => activation::Softplus,
+                "hardtanh" => activation::Hardtanh,
+                "sin" => activation::Sin,
+                "softsign" => activation::Softsign,
+                "hardswish" => activation::Hardswish,
+                $($after => $after_in::$after_type,)*
+            }
+        }
+    };
+}
+pub(super) use activations;
 
 /// Declares an activation: its fields, the op it is, its PyTorch module, and its range and the class behind the module where it has them.
 macro_rules! activation {
@@ -31,7 +67,7 @@ macro_rules! activation {
             }
 
             fn build(&$self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, OpError> {
-                cx.graph.unary($op, x)
+                cx.graph.apply($op, &[x])
             }
 
             fn torch(&$self, _: &Resolved) -> String {
@@ -157,6 +193,20 @@ activation! {
         max_val: f64 = 1.0,
     }
     |self| UnaryOp::Hardtanh(self.min_val as f32, self.max_val as f32), format!("nn.Hardtanh({}, {})", self.min_val, self.max_val), range: (self.min_val, self.max_val)
+}
+
+activation! {
+    /// An S between −1 and 1 that levels off slowly: x / (1 + |x|).
+    #[schemars(title = "Softsign")]
+    Softsign("softsign") {}
+    |self| ComposedOp::Softsign, "nn.Softsign()".to_string(), range: (-1.0, 1.0)
+}
+
+activation! {
+    /// SiLU in straight lines: the input times itself, cut off between −3 and 3.
+    #[schemars(title = "Hardswish")]
+    Hardswish("hardswish") {}
+    |self| ComposedOp::Hardswish, "nn.Hardswish()".to_string()
 }
 
 activation! {

@@ -18,7 +18,7 @@ mod wiring;
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
-pub use activation::{Elu, Gelu, GeluApproximation, Hardtanh, LeakyRelu, Mish, Relu, Sigmoid, Silu, Sin, Softplus, Tanh};
+pub use activation::*;
 pub use concat::Concat;
 pub use def::POSITIONS;
 pub use dropout::Dropout;
@@ -36,22 +36,12 @@ pub use wiring::{Add, Cat, Input, Name};
 use crate::registry::{MAX_DEPTH, MAX_LAYERS, Reader, registry};
 use def::LayerDef;
 
-registry! {
+activation::activations!(registry! {
     /// A part of the model.
     "layer" at "/$defs/layer/anyOf/1/properties"
     Layer: LayerDef {
         "linear" => linear::Linear,
-        "relu" => activation::Relu,
-        "leaky_relu" => activation::LeakyRelu,
-        "elu" => activation::Elu,
-        "gelu" => activation::Gelu,
-        "silu" => activation::Silu,
-        "mish" => activation::Mish,
-        "tanh" => activation::Tanh,
-        "sigmoid" => activation::Sigmoid,
-        "softplus" => activation::Softplus,
-        "hardtanh" => activation::Hardtanh,
-        "sin" => activation::Sin,
+        [activations]
         "dropout" => dropout::Dropout,
         "flatten" => flatten::Flatten,
         "residual" => residual::Residual,
@@ -64,7 +54,7 @@ registry! {
         "cat" => wiring::Cat,
         "add" => wiring::Add,
     }
-}
+});
 
 impl Layer {
     /// A few words for a card: `linear 8`.

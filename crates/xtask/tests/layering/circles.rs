@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 
 /// Lists whose entries may use what the list's file offers, by crate and file: an op needs the trait that the list of ops is made of.
 /// The entries are the files of the modules below.
-const REGISTRIES: [(&str, &str); 8] = [
+const REGISTRIES: [(&str, &str); 11] = [
     ("graph", "ops/mod.rs"),
+    ("graph", "kernel/mod.rs"),
+    ("graph", "expr/mod.rs"),
     ("data", "sources/mod.rs"),
     ("model", "layers/mod.rs"),
     ("model", "layers/init.rs"),
     ("model", "losses/mod.rs"),
     ("model", "optimizers/mod.rs"),
     ("model", "schedules/mod.rs"),
+    ("cpu", "kernels/mod.rs"),
     ("gpu", "kernels/mod.rs"),
 ];
 

@@ -1,8 +1,10 @@
+//! The optimizer over all parameters, four at a time.
+
 use std::fmt::Write as _;
 
 use downhill_compile::{Arg, ExecError, Region, Space};
 use downhill_graph::ScalarId;
-use downhill_graph::kernel::{UpdateGroup, UpdateRule};
+use downhill_graph::kernel::{FlatUpdateSpec, UpdateGroup, UpdateRule};
 
 use super::Lower;
 use crate::expr;
@@ -15,9 +17,10 @@ const CHECK: &str = wgsl!("check.wgsl");
 const CHECKED_BY_ALL: u32 = 1 << 12;
 
 /// The optimizer over all parameters, four at a time: they are padded to that.
-pub(super) fn lower(cx: &mut Lower<'_>, rule: &UpdateRule, groups: &[UpdateGroup], scaled: bool) -> Result<(), ExecError> {
+pub(super) fn lower(cx: &mut Lower<'_>, spec: &FlatUpdateSpec) -> Result<(), ExecError> {
     let state = cx.plan.state;
-    if rule.slots.len() as u32 > state.slot_count || rule.expr.outputs.len() != 1 + rule.slots.len() {
+    let FlatUpdateSpec { rule, groups, scaled } = spec;
+    if rule.slots.len() as u32 > state.slot_count {
         return Err(cx.fail("the rule and the state disagree about slots"));
     }
     let by_all = state.parameter_len <= CHECKED_BY_ALL;
@@ -33,7 +36,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, rule: &UpdateRule, groups: &[UpdateGroup
         params.add("flag4", state.flag / 4);
         ("update", UPDATE, String::new())
     };
-    text.push_str(&update(cx, rule, groups, scaled, &mut params)?);
+    text.push_str(&update(cx, rule, groups, *scaled, &mut params)?);
     let items = state.parameter_len / 4;
     params.add("items", items);
     cx.out.push(assemble(name, Width::Four, params, &text, template, items.div_ceil(GROUP))?);
@@ -45,7 +48,7 @@ fn sound(cx: &Lower<'_>, params: &mut Params) -> Result<String, ExecError> {
     params.add("flag4", cx.plan.state.flag / 4);
     params.add("gradients4", cx.plan.state.gradients / 4);
     params.add("gradient_items", cx.plan.state.parameter_len / 4);
-    let loss = Operand::new(params, "loss", cx.read(0)?);
+    let loss = cx.bind(params, "loss")?;
     Ok(format!("fn loss_word() -> u32 {{\n    return {};\n}}\n\n", loss.word(Width::Four, "0u")))
 }
 
@@ -68,7 +71,7 @@ fn update(
     let mut text = format!("fn item(i: u32) {{\n    let e = i * 4u;\n{}", rates(groups, params));
     let mut gradient = gradients.floats(Width::Four, "e");
     if scaled {
-        let factor = Operand::new(params, "factor", cx.read(1)?);
+        let factor = cx.bind(params, "factor")?;
         gradient = format!("{gradient} * {}", factor.float(Width::Four, "0u"));
     }
     let _ = write!(text, "    let r0 = {};\n    let r1 = {gradient};\n", weights.floats(Width::Four, "e"));

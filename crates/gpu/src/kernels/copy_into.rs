@@ -1,13 +1,17 @@
+//! Blocks copied into a part of a larger tensor.
+
 use downhill_compile::ExecError;
+use downhill_graph::kernel::CopyIntoSpec;
 
 use super::Lower;
-use crate::shader::{Operand, Params, Width};
+use crate::shader::{Params, Width};
 
 /// Blocks of words into a part of the output.
-pub(super) fn lower(cx: &mut Lower<'_>, outer: u32, len: u32, stride: u32, start: u32) -> Result<(), ExecError> {
+pub(super) fn lower(cx: &mut Lower<'_>, spec: &CopyIntoSpec) -> Result<(), ExecError> {
+    let CopyIntoSpec { outer, len, stride, start } = *spec;
     let mut params = Params::default();
-    let from = Operand::new(&mut params, "from", cx.read(0)?);
-    let out = Operand::new(&mut params, "out", cx.write(0)?);
+    let from = cx.bind(&mut params, "from")?;
+    let out = cx.bind(&mut params, "out")?;
     let four = from.aligned && out.aligned && [len, stride, start].iter().all(|n| n.is_multiple_of(4));
     let width = if four { Width::Four } else { Width::One };
     let (len_at, stride_at, start_at) = (params.add("len", len), params.add("stride", stride), params.add("start", start));

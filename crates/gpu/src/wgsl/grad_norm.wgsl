@@ -29,13 +29,12 @@ fn root(s: vec3<f32>) -> f32 {
     return sqrt(s.z) * SMALL_DOWN + s.y;
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let s = sums(group.x * 64u + local, p.groups * 64u);
+fn run(group: u32, local: u32) {
+    let s = sums(group * 64u + local, p.groups * 64u);
     let x = lanes_sum(local, local, s.x);
     let y = lanes_sum(local, local, s.y);
     let z = lanes_sum(local, local, s.z);
     if (local == 0u) {
-        finish(group.x, vec3<f32>(x, y, z));
+        finish(group, vec3<f32>(x, y, z));
     }
 }
