@@ -30,7 +30,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, map: &MapSpec) -> Result<(), ExecError> 
 
 /// Declares the reads of a map.
 pub(super) fn operands(cx: &Lower<'_>, map: &MapSpec, params: &mut Params) -> Result<Vec<Operand>, ExecError> {
-    (0..map.read_strides.len()).map(|i| Ok(cx.bind(params, &format!("r{i}"))?)).collect()
+    (0..map.read_strides.len()).map(|i| cx.bind(params, &format!("r{i}"))).collect()
 }
 
 /// Four at a time where each read is contiguous or constant along the innermost dimension.
