@@ -14,9 +14,9 @@ use serde_json::json;
 use web_time::Instant;
 
 use crate::compile_bench::{self, compile_times};
-use crate::engine::Engine;
-use crate::pump::Next;
+use crate::machine::engine::Engine;
 use crate::session::Session;
+use crate::session::next::Next;
 
 /// All workloads.
 pub const WORKLOADS: [&str; 8] =
@@ -58,7 +58,7 @@ pub async fn run(request: &BenchRequest, device: Option<&GpuDevice>) -> Result<B
     let tail = &points[points.len().saturating_sub(5)..];
     let last = tail.iter().map(|p| p.mean).sum::<f64>() / tail.len().max(1) as f64;
     let result = BenchResult {
-        gflops: rates.median * session.train.flops as f64 / 1e9,
+        gflops: rates.median * session.machine.train().flops as f64 / 1e9,
         first_loss: points.first().map_or(f64::NAN, |p| p.mean),
         last_loss: last,
         notes: session.bench_notes(device, began.elapsed().as_secs_f64()),
@@ -125,11 +125,11 @@ fn place(device: Option<&GpuDevice>) -> String {
 impl Session {
     /// What computes and with how many kernels; on a device also what its kernels are made of and what giving them to it takes.
     fn bench_notes(&self, device: Option<&GpuDevice>, seconds: f64) -> String {
-        let mut notes = format!("{}, {} kernels per step", place(device), self.train.kernels);
-        let counts = self.engine.plan(self.train.id).and_then(|plan| downhill_gpu::counts(plan).ok());
-        if let (Some(gpu), Some(counts)) = (self.engine.gpu(), counts) {
-            let each = self.engine.encoding_time(self.train.id).unwrap_or_default() / 1e3;
-            let together = self.done as f64 / gpu.submits().max(1) as f64;
+        let mut notes = format!("{}, {} kernels per step", place(device), self.machine.train().kernels);
+        let counts = self.machine.engine().plan(self.machine.train().id).and_then(|plan| downhill_gpu::counts(plan).ok());
+        if let (Some(gpu), Some(counts)) = (self.machine.engine().gpu(), counts) {
+            let each = self.machine.engine().encoding_time(self.machine.train().id).unwrap_or_default() / 1e3;
+            let together = self.run.done() as f64 / gpu.submits().max(1) as f64;
             let readbacks = gpu.readbacks() as f64 / seconds;
             notes += &format!(
                 ", {} dispatches, {} pipelines, {each:.2} µs to encode a dispatch, {together:.1} steps per submit, {readbacks:.0} \

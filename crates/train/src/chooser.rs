@@ -15,7 +15,7 @@ use downhill_protocol::{Backend, Backends, Choice, GpuInfo, GpuState};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
-use crate::engine::Engine;
+use crate::machine::engine::Engine;
 use crate::session::Session;
 
 /// The GPU is looked for once the run is on its way.
@@ -158,7 +158,7 @@ impl Chooser {
             return;
         }
         let now = Instant::now();
-        if self.tried.is_some_and(|build| build != session.build) {
+        if self.tried.is_some_and(|build| build != session.machine.builds()) {
             self.tried = None;
             self.due = Some(now + PATIENCE);
         }
@@ -169,7 +169,7 @@ impl Chooser {
         if self.tried.is_some() || self.backends.choice == Choice::Fixed(Backend::Cpu) {
             return;
         }
-        self.tried = Some(session.build);
+        self.tried = Some(session.machine.builds());
         let by_hand = self.backends.choice != Choice::Auto;
         let subject = Subject::of(session);
         self.trial = Some(Box::pin(try_out(self.device.clone(), self.options.clone(), subject, by_hand, self.quiet.clone())));
@@ -270,9 +270,10 @@ struct Subject {
 
 impl Subject {
     fn of(session: &Session) -> Self {
-        let (train, others): (Vec<_>, Vec<_>) = session.engine.plans().partition(|(id, _)| *id == session.train.id);
+        let machine = &session.machine;
+        let (train, others): (Vec<_>, Vec<_>) = machine.engine().plans().partition(|(id, _)| *id == machine.train().id);
         let plans = train.into_iter().chain(others).map(|(_, plan)| plan.clone()).collect();
-        Self { layout: session.engine.layout().clone(), plans, scalars: session.checked.experiment.step_scalars(0) }
+        Self { layout: machine.layout().clone(), plans, scalars: session.run.experiment().step_scalars(0) }
     }
 
     /// Steps per second of the training program; `quiet` is set while a device is measured.
@@ -432,7 +433,7 @@ mod tests {
             (250.0, 100.0, Backend::Cpu, "The CPU trains since step 7."),
         ] {
             let mut chooser = measured(cpu, gpu, false);
-            (chooser.device, chooser.tried) = (Some(device.clone()), Some(session.build));
+            (chooser.device, chooser.tried) = (Some(device.clone()), Some(session.machine.builds()));
             ready(chooser.advance(&mut session));
             assert_eq!((session.backend(), session.step_count()), (backend, 7));
             assert_eq!(chooser.backends.note, told);

@@ -7,8 +7,8 @@ use downhill_tensor::{UserError, sort_short_by_key};
 use serde_json::{Value as Json, json};
 use web_time::Instant;
 
-use crate::engine::Engine;
-use crate::programs::{Programs, name};
+use crate::machine::engine::Engine;
+use crate::machine::programs::{Programs, name};
 
 /// Rounds that count at least.
 const ROUNDS: usize = 5;

@@ -1,3 +1,5 @@
+//! The worker's side of the protocol: what a request does, and what is told in return.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,9 +14,9 @@ use web_time::Instant;
 
 use crate::bench;
 use crate::chooser::{Chooser, LOOK_EVERY};
-use crate::edit::Edited;
-use crate::pump::Next;
 use crate::session::Session;
+use crate::session::edited::Edited;
+use crate::session::next::Next;
 
 /// Time between two reports of a moving run.
 const REPORT_EVERY: Duration = Duration::from_millis(33);
@@ -66,7 +68,7 @@ impl Conversation {
     pub async fn handle(&mut self, request: Message<Request>) {
         let id = request.header.id;
         let mut outcome = self.carry_out(&request).await;
-        let lost = self.session.as_ref().and_then(|s| s.engine.lost());
+        let lost = self.session.as_ref().and_then(Session::lost);
         if let (Err(_), Some(why), Some(session)) = (&outcome, lost, &mut self.session) {
             outcome = match session.fall_back(&why) {
                 Ok(()) => self.carry_out(&request).await,
@@ -175,7 +177,7 @@ impl Conversation {
         for replace in [true, false] {
             let mut arrays = Arrays::default();
             let run = session.run_number();
-            if let Some(chunk) = session.curves.take(run, replace, &mut arrays) {
+            if let Some(chunk) = session.reports.take_points(run, replace, &mut arrays) {
                 self.events.push(arrays.with(Event::Series(chunk)));
             }
         }
@@ -291,7 +293,7 @@ impl Conversation {
         };
         let edited = session.edit(experiment, &self.files, fresh).await?;
         if edited != Edited::Live {
-            session.notes.extend(notes);
+            session.reports.note(notes);
             let loaded = session.loaded();
             self.collect();
             self.events.push(loaded);
@@ -303,11 +305,10 @@ impl Conversation {
     fn adopt(&mut self, mut session: Session, notes: Vec<String>) {
         if let Some(old) = &mut self.session {
             self.runs = old.run_number();
-            session.watches = std::mem::take(&mut old.watches);
-            session.watches.forget();
+            session.reports.watch_on(&mut old.reports);
         }
-        session.run += self.runs;
-        session.notes.extend(notes);
+        session.run.number_after(self.runs);
+        session.reports.note(notes);
         session.save_regularly();
         self.events.push(session.loaded());
         self.session = Some(session);

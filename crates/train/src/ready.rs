@@ -1,3 +1,5 @@
+//! How a future is brought to its end where nobody has to wait for a browser.
+
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 

@@ -1,3 +1,5 @@
+//! Metrics over the steps, thinned where there are too many points, and what of them was sent.
+
 use downhill_protocol::{Arrays, SeriesChunk};
 
 /// Points a curve may hold before neighbours are merged.

@@ -7,7 +7,7 @@ use downhill_protocol::{
 };
 use downhill_tensor::Dtype;
 
-use crate::session::Session;
+use super::Session;
 
 /// Names of the classes, or of the targets.
 pub(crate) fn labels(data: &Dataset) -> Vec<String> {
@@ -21,46 +21,47 @@ impl Session {
     /// What is known about the run, to be told when it begins and after every edit that compiled something.
     pub fn loaded(&self) -> Message<Event> {
         let mut arrays = Arrays::default();
-        let (learned, shown) = (self.data.labels(&self.data.train), self.data.labels(self.data.shown()));
-        let baseline = self.checked.experiment.loss.baseline(learned, shown, self.checked.signature.outputs);
-        let (arena, data) = self.programs.elements;
+        let (learned, shown) =
+            (self.run.data().labels(&self.run.data().train), self.run.data().labels(self.run.data().shown()));
+        let baseline = self.run.experiment().loss.baseline(learned, shown, self.run.checked().signature.outputs);
+        let (arena, data) = self.machine.programs().elements;
         let info = RunInfo {
-            run: self.run,
-            step: self.done,
-            experiment: self.checked.experiment.to_value().to_string(),
+            run: self.run.number(),
+            step: self.run.done(),
+            experiment: self.run.experiment().to_value().to_string(),
             layers: self.layer_stats(),
-            parameters: self.checked.summary.parameters,
-            flops_per_step: self.train.flops,
+            parameters: self.run.checked().summary.parameters,
+            flops_per_step: self.machine.train().flops,
             bytes: (u64::from(arena) + u64::from(data)) * 4,
             data: self.data_info(&mut arrays),
             baseline_loss: baseline.loss,
             baseline_accuracy: baseline.accuracy,
-            program: self.programs.printed.clone(),
-            notes: self.notes.clone(),
+            program: self.machine.programs().printed.clone(),
+            notes: self.reports.notes().to_vec(),
         };
         arrays.with(Event::Loaded(Box::new(info)))
     }
 
     /// How the run is doing.
     pub fn status(&self) -> Status {
-        let before = self.position_before(self.done);
-        let len = self.data.train.len().max(1) as f64;
+        let before = self.run.position_before(self.run.done());
+        let len = self.run.data().train.len().max(1) as f64;
         Status {
-            run: self.run,
-            step: self.done,
+            run: self.run.number(),
+            step: self.run.done(),
             epoch: f64::from(before.epoch) + f64::from(before.index) / len,
-            loss: self.loss,
-            lr: self.checked.experiment.lr_at(self.done.saturating_sub(1)),
-            steps_per_second: if self.running { self.rate.rate() } else { 0.0 },
-            running: self.running || self.done < self.queued,
+            loss: self.reports.loss(),
+            lr: self.run.experiment().lr_at(self.run.done().saturating_sub(1)),
+            steps_per_second: if self.run.drive().running() { self.run.drive().rate() } else { 0.0 },
+            running: self.run.drive().running() || self.run.done() < self.run.queued(),
             metrics: self.metrics().to_vec(),
         }
     }
 
     pub(crate) fn layer_stats(&self) -> Vec<LayerStats> {
         let shape = |shape: &[usize]| shape.iter().map(|&n| n as u32).collect::<Vec<u32>>();
-        let layers = &self.checked.summary.layers;
-        let names = labels(&self.data);
+        let layers = &self.run.checked().summary.layers;
+        let names = labels(self.run.data());
         let mut stats = Vec::new();
         // What stands before the first layer, unless that says by itself where it begins.
         if layers.first().is_none_or(|layer| layer.field.is_none()) {
@@ -68,7 +69,7 @@ impl Session {
         }
         for (i, layer) in layers.iter().enumerate() {
             if let Some(field) = &layer.field {
-                let place = self.data.inputs.iter().position(|name| name == field);
+                let place = self.run.data().inputs.iter().position(|name| name == field);
                 let input = place.and_then(|place| self.input_stats(place));
                 stats.extend(input.map(|input| LayerStats { path: layer.path.clone(), label: layer.label.clone(), ..input }));
                 continue;
@@ -95,12 +96,12 @@ impl Session {
 
     /// An input of the data as the map of the network shows it.
     fn input_stats(&self, place: usize) -> Option<LayerStats> {
-        let input = self.checked.signature.inputs.get(place)?;
+        let input = self.run.checked().signature.inputs.get(place)?;
         let numbers = input.port.shape.iter().product::<usize>();
-        let features = &self.data.features;
+        let features = &self.run.data().features;
         Some(LayerStats {
             path: "input".to_string(),
-            label: if self.data.inputs.len() > 1 { format!("input {}", input.name) } else { "input".to_string() },
+            label: if self.run.data().inputs.len() > 1 { format!("input {}", input.name) } else { "input".to_string() },
             shape: input.port.shape.iter().map(|&n| n as u32).collect(),
             units: if features.len() == numbers { features.clone() } else { Vec::new() },
             input: Some(place as u32),
@@ -110,7 +111,7 @@ impl Session {
     }
 
     fn data_info(&self, arrays: &mut Arrays) -> DataInfo {
-        let data = &*self.data;
+        let data = self.run.data();
         let mut points = |part: &Part| points(data, part, arrays);
         DataInfo {
             task: match data.task {

@@ -1,3 +1,6 @@
+//! One executor, on the CPU or on a device, with the layout that all its programs share. Work is queued in order; nothing here knows of
+//! training.
+
 use std::time::Duration;
 
 use downhill_compile::{
@@ -13,7 +16,7 @@ use web_time::Instant;
 
 /// A program that is ready to run.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub struct Loaded {
     /// For submits.
     pub id: ProgramId,
     /// What can be read after a run.
@@ -24,7 +27,7 @@ pub struct Program {
     pub flops: u64,
 }
 
-impl Program {
+impl Loaded {
     /// Where the output of this name lies.
     pub fn output(&self, name: &str) -> Option<&PlanOutput> {
         self.outputs.iter().find(|o| o.name == name)
@@ -79,7 +82,7 @@ struct Slot {
 pub struct Engine {
     runner: Runner,
     layout: StateLayout,
-    /// What is loaded, by the number that [`Program::id`] gives it here, so that another executor can take over; a number whose program
+    /// What is loaded, by the number that [`Loaded::id`] gives it here, so that another executor can take over; a number whose program
     /// was unloaded is free.
     slots: Vec<Option<Slot>>,
     completed: Vec<Completed>,
@@ -174,7 +177,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it needs too much memory or cannot run here.
-    pub fn load(&mut self, graph: &Graph, name: &str) -> Result<(Program, Plan), UserError> {
+    pub fn load(&mut self, graph: &Graph, name: &str) -> Result<(Loaded, Plan), UserError> {
         self.take_up(self.compile(graph, name)?)
     }
 
@@ -183,7 +186,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::load`].
-    pub async fn load_gently(&mut self, graph: &Graph, name: &str) -> Result<(Program, Plan), UserError> {
+    pub async fn load_gently(&mut self, graph: &Graph, name: &str) -> Result<(Loaded, Plan), UserError> {
         let plan = self.compile(graph, name)?;
         if let Some(device) = self.device() {
             // What does not compile is told when it is loaded.
@@ -200,7 +203,7 @@ impl Engine {
         compile(graph, name, &self.layout_for(graph), &Options::default()).map_err(|e| too_large(&e))
     }
 
-    fn take_up(&mut self, plan: Plan) -> Result<(Program, Plan), UserError> {
+    fn take_up(&mut self, plan: Plan) -> Result<(Loaded, Plan), UserError> {
         let there = self.runner.load(&plan)?;
         let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         if free == self.slots.len() {
@@ -208,7 +211,7 @@ impl Engine {
         }
         self.slots[free] = Some(Slot { plan: plan.clone(), there });
         let id = ProgramId(free as u32);
-        let program = Program { id, outputs: plan.outputs.clone(), kernels: plan.steps.len(), flops: plan.flops() };
+        let program = Loaded { id, outputs: plan.outputs.clone(), kernels: plan.steps.len(), flops: plan.flops() };
         Ok((program, plan))
     }
 

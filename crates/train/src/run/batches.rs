@@ -6,7 +6,7 @@ use downhill_data::{Dataset, Sampler, SamplerPosition, Stream};
 use downhill_model::{Checked, Encoding, FieldFeed};
 use downhill_tensor::UserError;
 
-use crate::engine::Engine;
+use crate::machine::engine::Engine;
 
 /// Where the samples of training steps come from.
 pub(crate) trait BatchSource {

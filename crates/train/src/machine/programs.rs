@@ -7,7 +7,7 @@ use downhill_model::{Checked, Encoding, POSITIONS, ProgramKind, Split, build};
 use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 
-use crate::engine::{Engine, Program};
+use super::engine::{Engine, Loaded};
 
 /// Rows of the metrics ring and of the rings of per-step feeds: steps that can be queued at a time.
 pub(crate) const RING: u32 = 256;
@@ -29,7 +29,7 @@ const KEPT: usize = 16;
 #[derive(Default)]
 pub(crate) struct Programs {
     /// In the order in which they were last used.
-    loaded: Vec<(ProgramKind, Program)>,
+    loaded: Vec<(ProgramKind, Loaded)>,
     /// Rows of an evaluation.
     pub eval_rows: usize,
     /// Rows of a program for panels on a device, at most.
@@ -91,7 +91,7 @@ impl Programs {
     }
 
     /// Takes up a compiled program.
-    pub fn insert(&mut self, kind: ProgramKind, program: Program, plan: &Plan) {
+    pub fn insert(&mut self, kind: ProgramKind, program: Loaded, plan: &Plan) {
         if matches!(kind, ProgramKind::Train { .. }) {
             self.printed = plan.steps.iter().map(|s| format!("{}\t{}", s.scope, s.kernel)).collect();
         }
@@ -103,7 +103,7 @@ impl Programs {
     ///
     /// # Errors
     /// When it cannot be compiled.
-    pub fn get(&mut self, kind: &ProgramKind, checked: &Checked, engine: &mut Engine) -> Result<Program, UserError> {
+    pub fn get(&mut self, kind: &ProgramKind, checked: &Checked, engine: &mut Engine) -> Result<Loaded, UserError> {
         if let Some(at) = self.loaded.iter().position(|(k, _)| k == kind) {
             let found = self.loaded.remove(at);
             let program = found.1.clone();
@@ -233,11 +233,11 @@ mod tests {
         let mut session = Session::new(Experiment::parse(preset.json).unwrap().experiment, &Bundled).unwrap();
         for rows in 1..100 {
             let program = session.program(&ProgramKind::Predict { rows }).unwrap();
-            assert!(session.engine.plan(program.id).is_some());
-            session.programs.trim(&mut session.engine);
-            assert!(session.engine.plan(session.train.id).is_some());
+            assert!(session.machine.engine().plan(program.id).is_some());
+            session.machine.trim();
+            assert!(session.machine.engine().plan(session.machine.train().id).is_some());
         }
-        assert_eq!(session.engine.plans().count(), 1 + KEPT);
+        assert_eq!(session.machine.engine().plans().count(), 1 + KEPT);
         // The one that was asked for last is still there, the first one is not.
         let compiled = session.compiled_programs();
         session.program(&ProgramKind::Predict { rows: 99 }).unwrap();

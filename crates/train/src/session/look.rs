@@ -4,13 +4,13 @@ use downhill_compile::Region;
 use downhill_model::ProgramKind;
 use downhill_tensor::UserError;
 
-use crate::session::Session;
+use super::Session;
 
 impl Session {
     /// The inspection of a training step's batch that outputs these tensors.
     fn batch_program(&self, tensors: impl Iterator<Item = String>) -> ProgramKind {
         ProgramKind::Inspect {
-            rows: self.checked.experiment.training.batch_size,
+            rows: self.run.experiment().training.batch_size,
             tensors: tensors.collect(),
             with_gradients: true,
         }
@@ -19,8 +19,8 @@ impl Session {
     /// The inspection of a training step that leaves nothing out: the loss, every layer's activation under its path, gradients under
     /// `grad:<path>` and `grad:<parameter>`.
     pub(crate) fn whole_step(&self) -> ProgramKind {
-        let named: Vec<String> = self.checked.summary.layers.iter().map(|layer| layer.path.clone()).collect();
-        let parameters = self.engine.layout().entries.iter().map(|entry| entry.name.clone());
+        let named: Vec<String> = self.run.checked().summary.layers.iter().map(|layer| layer.path.clone()).collect();
+        let parameters = self.machine.layout().entries.iter().map(|entry| entry.name.clone());
         let gradients = named.iter().cloned().chain(parameters).map(|name| format!("grad:{name}"));
         self.batch_program(["loss".to_string()].into_iter().chain(named.clone()).chain(gradients))
     }
@@ -32,9 +32,9 @@ impl Session {
     /// When the device is lost.
     pub async fn probe(&mut self) -> Result<Vec<(String, Vec<f32>)>, UserError> {
         self.settle().await?;
-        let outputs = self.inspect_step(self.queued, &self.whole_step())?;
+        let outputs = self.inspect_step(self.run.queued(), &self.whole_step())?;
         let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
-        let words = self.engine.fetch(&regions).await?;
+        let words = self.machine.engine_mut().fetch(&regions).await?;
         let mut rest = words.into_iter().map(f32::from_bits);
         Ok(outputs.into_iter().map(|(name, region)| (name, rest.by_ref().take(region.len as usize).collect())).collect())
     }
@@ -42,11 +42,11 @@ impl Session {
     /// Queues an inspection of the batch of a step, with that step's scalars, and says where its outputs will lie. Nothing is updated.
     pub(crate) fn inspect_step(&mut self, step: u64, kind: &ProgramKind) -> Result<Vec<(String, Region)>, UserError> {
         let program = self.program(kind)?;
-        let fields = self.batches.samples(&self.checked, &self.data, self.engine.layout(), step);
+        let fields = self.run.samples(self.machine.layout(), step);
         for (name, words) in &fields {
-            self.engine.feed(&format!("batch.{name}"), 0, words)?;
+            self.machine.engine_mut().feed(&format!("batch.{name}"), 0, words)?;
         }
-        self.engine.submit(program.id, &[self.checked.experiment.step_scalars_since(step, self.slots_since)])?;
+        self.machine.engine_mut().submit(program.id, &[self.run.scalars(step)])?;
         Ok(program.outputs.into_iter().map(|o| (o.name, o.region)).collect())
     }
 }

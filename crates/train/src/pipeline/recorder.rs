@@ -1,3 +1,5 @@
+//! The rows of the metrics ring: which step is recorded in which, and what to read for those that were.
+
 use std::collections::VecDeque;
 
 use downhill_compile::{Region, Space, StateLayout, StateOffsets};

@@ -9,10 +9,10 @@ use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::jobs::JobKind;
-use crate::session::Session;
-use crate::state::State;
-use crate::survive::Kept;
+use super::Session;
+use super::job::JobKind;
+use crate::machine::checkpoint::Kept;
+use crate::machine::state::State;
 use crate::tensors::{Array, TensorFile, Values, write_arrays};
 
 /// Steps that a run can have taken, at most: what a number of JSON holds exactly. Counting on from there never overflows.
@@ -36,11 +36,10 @@ impl Session {
     /// # Errors
     /// When the device is lost.
     pub fn save(&mut self, id: u32) -> Result<(), UserError> {
-        let regions = self.state_regions();
-        let kept =
-            Kept { position: self.position_before(self.queued), slots_since: self.slots_since, shows: self.shown_state() };
-        self.begin_job(JobKind::Save { id, kept });
-        self.read_for_job(&regions)
+        let regions = self.machine.state_regions();
+        let kept = self.run.kept();
+        self.pipeline.begin_job(JobKind::Save { id, kept }, self.run.queued());
+        self.pipeline.read_for_job(self.machine.engine_mut(), &regions)
     }
 
     /// The snapshot of now, as a file.
@@ -49,16 +48,16 @@ impl Session {
     /// When the device is lost.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>, UserError> {
         let state = self.state().await?;
-        self.write_snapshot(&state, self.queued, self.position_before(self.queued), self.slots_since)
+        self.write_snapshot(&state, self.run.queued(), self.run.position_before(self.run.queued()), self.run.slots_since())
     }
 
     pub(crate) fn finish_save(&mut self, id: u32, step: u64, kept: Kept, words: &[Vec<u32>]) {
-        let state = State::read(self.engine.layout().clone(), words.first().map_or(&[], Vec::as_slice));
-        if id > 0 || self.saves_told {
+        let state = State::read(self.machine.layout().clone(), words.first().map_or(&[], Vec::as_slice));
+        if id > 0 || self.reports.saves_told() {
             let event = self.saved(id, step, &kept, &state);
-            self.events.push(event);
+            self.reports.tell(event);
         }
-        self.remember_as(state, step, kept);
+        self.machine.remember(state, step, kept);
     }
 
     fn saved(&self, id: u32, step: u64, kept: &Kept, state: &State) -> Message<Event> {
@@ -79,11 +78,11 @@ impl Session {
         sampler: SamplerPosition,
         slots_since: u64,
     ) -> Result<Vec<u8>, UserError> {
-        let experiment = self.checked.experiment.to_value().to_string();
-        let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.data.card.hash.clone() };
+        let experiment = self.run.experiment().to_value().to_string();
+        let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.run.data().card.hash.clone() };
         let meta =
             serde_json::to_value(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
-        let slots = self.checked.experiment.slots();
+        let slots = self.run.experiment().slots();
         let mut arrays = Vec::new();
         for entry in &state.layout.entries {
             let mut push = |name, values| arrays.push(Array { name, shape: entry.shape.to_vec(), values: Values::F32(values) });
@@ -117,18 +116,23 @@ impl Session {
         }
         let experiment = Experiment::parse(&meta.experiment)?.experiment;
         let mut session = Session::new(experiment, assets)?;
-        let slots = session.checked.experiment.slots();
-        let state = session.state_from(&file, &slots)?;
-        session.write_state(&state)?;
-        if session.data.card.hash == meta.data {
-            session.order_from(meta.step, meta.sampler)?;
-        } else {
-            session.order_from(meta.step, SamplerPosition::default())?;
-            session.notes.push("The data is not that of the snapshot; its order starts anew.".to_string());
-        }
-        (session.done, session.queued, session.slots_since) = (meta.step, meta.step, meta.slots_since.min(meta.step));
-        session.touched();
+        session.stand_as(&file, &meta)?;
         Ok(session)
+    }
+
+    /// Takes up the state of a snapshot of this experiment, and the place where it stood.
+    fn stand_as(&mut self, file: &TensorFile<'_>, meta: &Meta) -> Result<(), UserError> {
+        let state = self.state_from(file, &self.run.experiment().slots())?;
+        self.machine.write_state(&state)?;
+        let same_data = self.run.data().card.hash == meta.data;
+        let position = if same_data { meta.sampler } else { SamplerPosition::default() };
+        self.run.order_from(self.machine.layout(), meta.step, position)?;
+        if !same_data {
+            self.reports.note(["The data is not that of the snapshot; its order starts anew.".to_string()]);
+        }
+        self.run.stand_at(meta.step, meta.slots_since.min(meta.step));
+        self.run.touched();
+        Ok(())
     }
 
     /// Overwrites all parameters with those of a safetensors file; the optimizer starts anew.
@@ -138,15 +142,15 @@ impl Session {
     pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
         let state = self.state_from(&TensorFile::read(bytes)?, &[])?;
         self.settle().await?;
-        self.write_state(&state)?;
-        self.slots_since = self.queued;
-        self.touched();
+        self.machine.write_state(&state)?;
+        self.run.slots_are_new();
+        self.run.touched();
         self.remember(state);
         Ok(())
     }
 
     fn state_from(&self, file: &TensorFile<'_>, slots: &[&str]) -> Result<State, UserError> {
-        let mut state = State::new(self.engine.layout().clone());
+        let mut state = State::new(self.machine.layout().clone());
         let layout: StateLayout = state.layout.clone();
         for entry in &layout.entries {
             let shape = entry.shape.to_vec();

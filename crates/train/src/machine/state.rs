@@ -1,3 +1,5 @@
+//! Parameters and optimizer slots as numbers on the host, and how they are carried over to another layout.
+
 use downhill_compile::{Entry, StateLayout};
 
 /// Parameters and optimizer slots on the host, with the layout that says what lies where.

@@ -1,3 +1,5 @@
+//! What every kernel of a training step takes, beside what the machine can do.
+
 use std::time::Duration;
 
 use downhill_compile::Step;
@@ -6,8 +8,8 @@ use downhill_protocol::{KernelTime, ProfileReport};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
+use super::Session;
 use crate::bench::{Gemm, simd};
-use crate::session::Session;
 
 /// Size of the product, and words of the copy, that show what the CPU can do: both stay in its caches, as the kernels of small networks do.
 const PRODUCT: usize = 256;
@@ -24,13 +26,14 @@ impl Session {
         self.settle().await?;
         // The row of the ring that the next step uses is written again before that step runs.
         let (batches, scalars) = self.next_batches(1);
-        batches.upload(&mut self.engine, 0, 1)?;
+        batches.upload(self.machine.engine_mut(), 0, 1)?;
         let step = scalars.first().copied().unwrap_or_default();
-        let (times, method) = self.engine.profile(self.train.id, &step).await?;
+        let train = self.machine.train().id;
+        let (times, method) = self.machine.engine_mut().profile(train, &step).await?;
         let (peak_bytes, peak_flops) = self.peaks().await?;
-        let steps = self.engine.plan(self.train.id).map_or(&[][..], |plan| &plan.steps);
+        let steps = self.machine.engine().plan(self.machine.train().id).map_or(&[][..], |plan| &plan.steps);
         let rows = steps.iter().zip(times).map(|(step, nanoseconds)| self.kernel_time(step, nanoseconds)).collect();
-        let device = self.engine.device().map_or_else(|| simd().to_string(), |d| d.adapter().name.clone());
+        let device = self.machine.engine().device().map_or_else(|| simd().to_string(), |d| d.adapter().name.clone());
         Ok(ProfileReport { id: 0, backend: self.backend(), device, method: method.to_string(), peak_bytes, peak_flops, rows })
     }
 
@@ -56,7 +59,7 @@ impl Session {
 
     /// Bytes and floating-point operations per second that what trains now can reach.
     async fn peaks(&self) -> Result<(f64, f64), UserError> {
-        match self.engine.device() {
+        match self.machine.engine().device() {
             Some(device) => {
                 let ceilings =
                     device.ceilings().await.map_err(|e| UserError::new(format!("The GPU cannot be measured: {e}.")))?;

@@ -1,3 +1,5 @@
+//! The same steps on two backends, beside the run, and how far they are apart.
+
 use std::cmp::Reverse;
 
 use downhill_compile::{Region, Space};
@@ -6,10 +8,9 @@ use downhill_graph::StepScalars;
 use downhill_protocol::{Comparison, Difference};
 use downhill_tensor::{UserError, sort_short_by_key};
 
-use crate::batches::Feeds;
-use crate::programs::place_data;
-use crate::session::Session;
-use crate::state::State;
+use super::Session;
+use crate::machine::state::State;
+use crate::run::batches::Feeds;
 
 /// Steps that are compared at most: later ones differ by chaos, not by mistake.
 const MOST: u32 = 100;
@@ -26,10 +27,10 @@ impl Session {
     /// # Errors
     /// When the programs do not run there, or the device is lost.
     pub async fn compare(&mut self, device: &GpuDevice, steps: u32) -> Result<Comparison, UserError> {
-        let steps = steps.clamp(1, MOST.min(self.engine.layout().ring));
+        let steps = steps.clamp(1, MOST.min(self.machine.layout().ring));
         self.settle().await?;
-        let whole = Region { space: Space::Arena, offset: 0, len: self.engine.layout().state_len };
-        let words = self.engine.fetch(&[whole]).await?;
+        let whole = self.machine.whole_state();
+        let words = self.machine.engine_mut().fetch(&[whole]).await?;
         let cpu = self.trained(None, &words, steps).await?;
         let gpu = self.trained(Some(device), &words, steps).await?;
         let mut rows = self.differences(&cpu.state, &gpu.state);
@@ -41,16 +42,14 @@ impl Session {
 
     /// The next steps of the run, taken by an engine of their own.
     async fn trained(&self, device: Option<&GpuDevice>, words: &[u32], steps: u32) -> Result<Trained, UserError> {
-        let mut engine = self.engine.replica(device)?;
-        place_data(&mut engine, &self.data, &self.checked)?;
-        engine.write(0, words)?;
+        let mut engine = self.machine.replica(device, (self.run.checked(), self.run.data()), words)?;
         let (batches, scalars) = self.next_batches(steps);
         batches.upload(&mut engine, 0, steps as usize)?;
-        engine.submit(self.train.id, &scalars)?;
+        engine.submit(self.machine.train().id, &scalars)?;
         let layout = engine.layout().clone();
         let o = &layout.offsets;
         let row = Region { space: Space::Arena, offset: o.ring, len: o.ring_stride };
-        let [parameters, slots] = self.state_regions();
+        let [parameters, slots] = self.machine.state_regions();
         let read = engine.fetch(&[row, parameters, slots]).await?;
         let (row, state) = read.split_at((o.ring_stride as usize).min(read.len()));
         let loss = row.get(2).map_or(f64::NAN, |word| f64::from(f32::from_bits(*word)));
@@ -60,10 +59,10 @@ impl Session {
     /// The batches of the next steps, for the head of their ring, and what these steps are to be run with. The last one is recorded in the
     /// first row of the metrics.
     pub(crate) fn next_batches(&self, steps: u32) -> (Feeds, Vec<StepScalars>) {
-        let feeds = self.batches.ahead(&self.checked, self.engine.layout(), self.queued, steps as usize);
+        let feeds = self.run.ahead(self.machine.layout(), steps as usize);
         let mut scalars = Vec::with_capacity(steps as usize);
         for i in 0..steps {
-            let mut step = self.checked.experiment.step_scalars_since(self.queued + u64::from(i), self.slots_since);
+            let mut step = self.run.scalars(self.run.queued() + u64::from(i));
             step.batch = i;
             step.record = if i + 1 == steps { 0 } else { StepScalars::NO_RECORD };
             scalars.push(step);
@@ -72,7 +71,7 @@ impl Session {
     }
 
     fn differences(&self, cpu: &State, gpu: &State) -> Vec<Difference> {
-        let slots = self.checked.experiment.slots();
+        let slots = self.run.experiment().slots();
         let mut rows = Vec::new();
         for entry in &cpu.layout.entries {
             let shape: Vec<u32> = entry.shape.iter().map(|&n| n as u32).collect();

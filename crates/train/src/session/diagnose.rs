@@ -1,24 +1,25 @@
+//! What a run does whose numbers are no longer finite: it goes back before the step, finds the layer, and says why.
+
 use downhill_compile::Region;
 use downhill_protocol::{Divergence, Event, Message};
 use downhill_tensor::UserError;
 
-use crate::session::Session;
+use super::Session;
 
 impl Session {
-    /// A step was not finite: the state is still that before it, so the run goes back there, says why, and rests.
-    pub(crate) async fn go_back(&mut self) -> Result<(), UserError> {
-        let Some(bad) = self.diverged_at else { return Ok(()) };
-        (self.queued, self.done) = (bad, bad);
-        self.rest();
-        // What is still queued ran on a state that no longer changed; only the metrics rows must not be taken for new ones.
-        self.recorder.discard();
-        self.engine.finish().await;
+    /// Where a step was not finite, the state is still that before it: the run goes back there, says why, and rests.
+    pub(super) async fn come_back(&mut self) -> Result<(), UserError> {
+        let Some(bad) = self.run.astray() else { return Ok(()) };
+        // What is still queued runs on a state that no longer changes; only the metrics rows must not be taken for new ones.
+        self.pipeline.discard_rows();
+        self.machine.engine_mut().finish().await;
         self.collect()?;
-        self.curves.truncate(bad);
-        let flag = self.engine.layout().offsets.flag;
-        self.engine.write(flag, &[0])?;
+        self.run.back_to(bad);
+        self.reports.back_to(bad);
+        let flag = self.machine.layout().offsets.flag;
+        self.machine.engine_mut().write(flag, &[0])?;
         let divergence = self.diagnose(bad).await?;
-        self.events.push(Message::new(Event::Diverged(divergence)));
+        self.reports.tell(Message::new(Event::Diverged(divergence)));
         Ok(())
     }
 
@@ -26,7 +27,7 @@ impl Session {
     async fn diagnose(&mut self, step: u64) -> Result<Divergence, UserError> {
         let outputs = self.inspect_step(step, &self.whole_step())?;
         let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
-        let words = self.engine.fetch(&regions).await?;
+        let words = self.machine.engine_mut().fetch(&regions).await?;
         let mut rest = words.as_slice();
         let mut broken = Vec::new();
         for (name, region) in &outputs {
@@ -36,7 +37,7 @@ impl Session {
                 broken.push(name.as_str());
             }
         }
-        let layers = &self.checked.summary.layers;
+        let layers = &self.run.checked().summary.layers;
         let first = |prefix: &str| layers.iter().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
         let last = |prefix: &str| layers.iter().rev().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
         let owner = layers
@@ -52,21 +53,21 @@ impl Session {
             (None, false, None) => ("training".to_string(), "weights"),
         };
         let why = self.explain(step, &layer, what);
-        Ok(Divergence { run: self.run, step, layer, what: what.to_string(), why })
+        Ok(Divergence { run: self.run.number(), step, layer, what: what.to_string(), why })
     }
 
     fn explain(&self, step: u64, layer: &str, what: &str) -> String {
-        let lr = self.checked.experiment.lr_at(step);
+        let lr = self.run.experiment().lr_at(step);
         let grew = match what {
             "activations" => format!("The outputs of {layer} grew beyond what a number can hold"),
             "loss" => format!(
                 "The outputs of {layer} are so large that their {} is beyond what a number can hold",
-                self.checked.experiment.loss.name()
+                self.run.experiment().loss.name()
             ),
             "gradients" => format!("The loss is finite, but the gradients of {layer} grew beyond what a number can hold"),
             _ => "A weight is no longer a finite number".to_string(),
         };
-        let clip = if self.checked.experiment.training.clip_norm.is_none() {
+        let clip = if self.run.experiment().training.clip_norm.is_none() {
             ", or set `training.clip_norm` (1 is a good start)"
         } else {
             ""

@@ -7,10 +7,10 @@ use downhill_model::Task;
 use downhill_protocol::{Arrays, Event, Part, Query, Tensor, View};
 use downhill_tensor::stats::summarize;
 
-use crate::cut::Whole;
-use crate::rows::{Rows, samples};
-use crate::session::Session;
-use crate::watches::AnswerJob;
+use super::Session;
+use crate::reports::cut::Whole;
+use crate::reports::rows::{Rows, samples};
+use crate::reports::watches::AnswerJob;
 
 /// Shape and elements of tensors by name.
 type Named = BTreeMap<String, (Vec<u32>, Vec<f32>)>;
@@ -24,8 +24,8 @@ impl Session {
         let mut known: Named = parameters;
         let picks = self.outputs_of_rows(&job, &reads, &mut known);
         for query in &job.watch.tensors {
-            if !known.contains_key(&query.name) && job.rows.holds(&self.data, &query.name) {
-                known.insert(query.name.clone(), job.rows.tensor(&self.data, &query.name, &picks));
+            if !known.contains_key(&query.name) && job.rows.holds(self.run.data(), &query.name) {
+                known.insert(query.name.clone(), job.rows.tensor(self.run.data(), &query.name, &picks));
             }
         }
         let mut arrays = Arrays::default();
@@ -34,7 +34,7 @@ impl Session {
             let whole = Whole {
                 shape: shape.clone(),
                 values,
-                units: self.checked.summary.layers.iter().any(|layer| layer.path == query.name),
+                units: self.run.checked().summary.layers.iter().any(|layer| layer.path == query.name),
                 range: self.range_of(&query.name),
                 update_ratio: moved.get(&query.name).copied().unwrap_or(f64::NAN),
             };
@@ -42,8 +42,8 @@ impl Session {
             Some(Tensor { query: query.clone(), shape, data: arrays.push(values) })
         };
         let tensors = job.watch.tensors.iter().filter_map(tensor).collect();
-        self.watches.answered(&job.watch, job.started);
-        self.events.push(arrays.with(Event::Answer { run: job.run, step, key: job.watch.key, tensors }));
+        self.reports.watches().answered(&job.watch, job.started);
+        self.reports.tell(arrays.with(Event::Answer { run: job.run, step, key: job.watch.key, tensors }));
     }
 
     fn parameters_of(&self, job: &AnswerJob, words: &[u32]) -> Named {
@@ -59,7 +59,9 @@ impl Session {
         let parameters: Vec<(&String, &Vec<f32>)> =
             parameters.iter().filter(|(name, _)| asked(name)).map(|(name, (_, values))| (name, values)).collect();
         let now: Vec<Vec<f32>> = parameters.iter().map(|(_, values)| (*values).clone()).collect();
-        let Some((then, before)) = self.watches.exchange_parameters(&job.watch, step, now) else { return BTreeMap::new() };
+        let Some((then, before)) = self.reports.watches().exchange_parameters(&job.watch, step, now) else {
+            return BTreeMap::new();
+        };
         if then >= step {
             return BTreeMap::new();
         }
@@ -74,7 +76,7 @@ impl Session {
     fn outputs_of_rows(&self, job: &AnswerJob, reads: &[Vec<u32>], known: &mut Named) -> Vec<usize> {
         let layout = &job.layout;
         let batch = matches!(*job.rows, Rows::Batch);
-        let count = job.rows.count(&self.data);
+        let count = job.rows.count(self.run.data());
         let mut outputs: Named = BTreeMap::new();
         for ((name, shape), values) in layout.outputs.iter().zip(layout.gather(reads)) {
             let (shape, values) = match name.as_str() {
@@ -106,9 +108,9 @@ impl Session {
     /// The network's outputs as a person reads them: a probability per class, or values in the units of the data.
     fn answers(&self, outputs: &[f32], rows: usize) -> Vec<f32> {
         let width = outputs.len() / rows.max(1);
-        match self.checked.signature.task {
+        match self.run.checked().signature.task {
             Task::Regression => {
-                outputs.chunks_exact(width.max(1)).flat_map(|row| self.data.normalisation.target(row)).collect()
+                outputs.chunks_exact(width.max(1)).flat_map(|row| self.run.data().normalisation.target(row)).collect()
             }
             Task::Classification if width == 1 => outputs.iter().flat_map(|&score| self.two_classes(score)).collect(),
             Task::Classification => outputs.to_vec(),
@@ -117,7 +119,7 @@ impl Session {
 
     /// Probabilities from the single output of a network that tells two classes apart.
     fn two_classes(&self, score: f32) -> [f32; 2] {
-        let second = self.checked.experiment.loss.second_class(score);
+        let second = self.run.experiment().loss.second_class(score);
         [1.0 - second, second]
     }
 
@@ -125,7 +127,7 @@ impl Session {
     /// probability that the true class lacks, or the distance of a number.
     fn worst(&self, answers: &[f32], count: usize, limit: usize) -> Vec<usize> {
         let width = answers.len() / count.max(1);
-        let labels = self.data.labels(samples(&self.data, Part::Validation));
+        let labels = self.run.data().labels(samples(self.run.data(), Part::Validation));
         let badness = |i: usize| {
             let answer = answers.get(i * width..(i + 1) * width).unwrap_or(&[]);
             match labels {
@@ -133,7 +135,7 @@ impl Session {
                     1.0 - labels.get(i).and_then(|&truth| answer.get(truth as usize)).copied().unwrap_or(0.0)
                 }
                 Labels::Real(values) => {
-                    let target = self.data.normalisation.target(values.get(i * width..(i + 1) * width).unwrap_or(&[]));
+                    let target = self.run.data().normalisation.target(values.get(i * width..(i + 1) * width).unwrap_or(&[]));
                     answer.iter().zip(&target).map(|(a, t)| (a - t).abs()).fold(0.0, f32::max)
                 }
             }
@@ -145,7 +147,7 @@ impl Session {
 
     /// The bounds of the layer at a path.
     fn range_of(&self, path: &str) -> Option<(f32, f32)> {
-        let layer = self.checked.summary.layers.iter().find(|layer| layer.path == path)?;
+        let layer = self.run.checked().summary.layers.iter().find(|layer| layer.path == path)?;
         layer.range.map(|(low, high)| (low as f32, high as f32))
     }
 }

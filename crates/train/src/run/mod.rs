@@ -1,0 +1,244 @@
+//! What is trained and how far it has come: the experiment with its data, the batches of its steps, the counters, and what drives it on.
+//! Nothing here runs a step: that is the machine's (`machine/`).
+
+pub(crate) mod batches;
+mod drive;
+mod pace;
+
+use std::rc::Rc;
+
+use downhill_compile::StateLayout;
+use downhill_data::{Dataset, SamplerPosition};
+use downhill_graph::StepScalars;
+use downhill_model::{Checked, Experiment};
+use downhill_tensor::UserError;
+
+use crate::machine::checkpoint::Kept;
+use batches::{Batches, Feeds};
+pub(crate) use drive::Drive;
+
+/// An experiment on its data, and where its training stands.
+pub(crate) struct Run {
+    checked: Checked,
+    data: Rc<Dataset>,
+    batches: Batches,
+    /// Counts up whenever answers of before would not fit any more: at step 0, and when shapes change.
+    number: u32,
+    /// Steps that have run.
+    done: u64,
+    /// Steps that were queued.
+    queued: u64,
+    /// Step at which the optimizer's slots were zero.
+    slots_since: u64,
+    /// Counts changes of the state that are not steps.
+    edits: u64,
+    /// The step whose loss or gradients were not finite.
+    diverged_at: Option<u64>,
+    drive: Drive,
+}
+
+impl Run {
+    /// A run that has not begun.
+    ///
+    /// # Errors
+    /// When there are no samples.
+    pub fn new(checked: Checked, data: Rc<Dataset>, layout: &StateLayout) -> Result<Self, UserError> {
+        let batches = Batches::new((&checked, &data), layout, (0, SamplerPosition::default()))?;
+        let drive = Drive::new(checked.experiment.view.pace.steps_per_second());
+        Ok(Self { checked, data, batches, number: 0, done: 0, queued: 0, slots_since: 0, edits: 0, diverged_at: None, drive })
+    }
+
+    /// The experiment with what was found out about it.
+    pub fn checked(&self) -> &Checked {
+        &self.checked
+    }
+
+    /// The experiment.
+    pub fn experiment(&self) -> &Experiment {
+        &self.checked.experiment
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// The data, to be kept.
+    pub fn shared_data(&self) -> Rc<Dataset> {
+        Rc::clone(&self.data)
+    }
+
+    /// Number of the run.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Steps that have run.
+    pub fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Steps that were queued; those beyond [`Run::done`] are under way.
+    pub fn queued(&self) -> u64 {
+        self.queued
+    }
+
+    /// What an answer shows: the step, and how often the state was changed otherwise.
+    pub fn shown_state(&self) -> (u64, u64) {
+        (self.queued, self.edits)
+    }
+
+    /// What moves the run on.
+    pub fn drive(&self) -> &Drive {
+        &self.drive
+    }
+
+    /// What moves the run on, to be told something.
+    pub fn drive_mut(&mut self) -> &mut Drive {
+        &mut self.drive
+    }
+
+    /// Trains until the experiment's steps are done; once they are done, on past them.
+    pub fn start(&mut self) {
+        self.drive.start(self.queued, self.checked.experiment.training.steps);
+    }
+
+    /// Takes `n` steps, as fast as they come, then rests.
+    pub fn step(&mut self, n: u64) {
+        self.drive.step(self.queued, n);
+    }
+
+    /// Whether the steps that were asked for are queued; from then on it rests.
+    pub fn arrived(&mut self) -> bool {
+        self.drive.arrived(self.queued, self.checked.experiment.training.steps)
+    }
+
+    /// Takes up numbers that every step reads anew; a run under way rests at the new end of its training.
+    pub fn edit_live(&mut self, checked: Checked) {
+        self.checked = checked;
+        self.drive.regoal(self.queued, self.checked.experiment.training.steps);
+    }
+
+    /// Takes up another experiment and its data; [`Run::order_from`] has to follow.
+    pub fn take_up(&mut self, checked: Checked, data: Rc<Dataset>) {
+        (self.checked, self.data) = (checked, data);
+    }
+
+    /// Makes the batches anew: `step` begins at `position` in the order of samples.
+    ///
+    /// # Errors
+    /// When the position lies beyond the samples.
+    pub fn order_from(&mut self, layout: &StateLayout, step: u64, position: SamplerPosition) -> Result<(), UserError> {
+        self.batches = Batches::new((&self.checked, &self.data), layout, (step, position))?;
+        Ok(())
+    }
+
+    /// Stands at a step, between two steps.
+    pub fn stand_at(&mut self, step: u64, slots_since: u64) {
+        (self.done, self.queued, self.slots_since) = (step, step, slots_since);
+    }
+
+    /// Stands at step 0 again; answers of before fit no more.
+    ///
+    /// # Errors
+    /// As [`Run::order_from`].
+    pub fn begin(&mut self, layout: &StateLayout) -> Result<(), UserError> {
+        self.order_from(layout, 0, SamplerPosition::default())?;
+        self.stand_at(0, 0);
+        self.number += 1;
+        self.drive.rest();
+        self.touched();
+        Ok(())
+    }
+
+    /// The state changed other than by a step: what shows it is to be shown anew.
+    pub fn touched(&mut self) {
+        self.edits += 1;
+    }
+
+    /// Answers of before fit no more.
+    pub fn renumber(&mut self) {
+        self.number += 1;
+    }
+
+    /// Numbers on after so many runs of others.
+    pub fn number_after(&mut self, runs: u32) {
+        self.number += runs;
+    }
+
+    /// The optimizer's slots are zero now.
+    pub fn slots_are_new(&mut self) {
+        self.slots_since = self.queued;
+    }
+
+    /// Step at which the optimizer's slots were zero.
+    pub fn slots_since(&self) -> u64 {
+        self.slots_since
+    }
+
+    /// Where in the order of samples a step begins.
+    pub fn position_before(&self, step: u64) -> SamplerPosition {
+        self.batches.position(step)
+    }
+
+    /// What belongs to a copy of the state behind all queued steps besides its words.
+    pub fn kept(&self) -> Kept {
+        Kept { position: self.position_before(self.queued), slots_since: self.slots_since, shows: self.shown_state() }
+    }
+
+    /// What a step is run with.
+    pub fn scalars(&self, step: u64) -> StepScalars {
+        self.checked.experiment.step_scalars_since(step, self.slots_since)
+    }
+
+    /// What a program that is no step is run with.
+    pub fn plain_scalars(&self) -> StepScalars {
+        StepScalars { seed: self.checked.experiment.seed, ..StepScalars::default() }
+    }
+
+    /// The batches of the steps to come.
+    pub fn batches(&mut self) -> &mut Batches {
+        &mut self.batches
+    }
+
+    /// The batches of `steps` steps from the next one on, beside those of the run.
+    pub fn ahead(&self, layout: &StateLayout, steps: usize) -> Feeds {
+        self.batches.ahead(&self.checked, layout, self.queued, steps)
+    }
+
+    /// The samples of one step as words, a field each.
+    pub fn samples(&self, layout: &StateLayout, step: u64) -> Vec<(String, Vec<u32>)> {
+        self.batches.samples(&self.checked, &self.data, layout, step)
+    }
+
+    /// Steps were queued.
+    pub fn note_queued(&mut self, steps: u64) {
+        self.queued += steps;
+    }
+
+    /// All steps before `end` have run.
+    pub fn note_done(&mut self, end: u64) {
+        self.done = end;
+    }
+
+    /// The step whose loss or gradients were not finite, if there was one.
+    pub fn diverged_at(&self) -> Option<u64> {
+        self.diverged_at
+    }
+
+    /// The step that has to be gone back to: it was not finite, and the run stands behind it.
+    pub fn astray(&self) -> Option<u64> {
+        self.diverged_at.filter(|&bad| bad < self.queued)
+    }
+
+    /// A step was not finite, or (`None`) what is known of one does not matter any more.
+    pub fn note_diverged(&mut self, step: Option<u64>) {
+        self.diverged_at = step;
+    }
+
+    /// Stands before a step that was not finite, and rests.
+    pub fn back_to(&mut self, step: u64) {
+        (self.queued, self.done) = (step, step);
+        self.drive.rest();
+    }
+}

@@ -1,0 +1,90 @@
+//! Another experiment for the run: numbers change at the next step, shapes are compiled anew, weights that still fit stay.
+
+use std::rc::Rc;
+
+use downhill_data::{Assets, Dataset, SamplerPosition};
+use downhill_model::{Effect, Experiment, Signature, carry, check, effect};
+use downhill_tensor::UserError;
+
+use super::edited::Edited;
+use super::{Session, build_data};
+use crate::pipeline::Pipeline;
+
+impl Session {
+    /// Swaps the experiment.
+    ///
+    /// Numbers that are step scalars change nothing else; other edits compile anew and keep the weights of layers that did not change,
+    /// unless `fresh`.
+    ///
+    /// # Errors
+    /// When the new experiment cannot be trained; the old one goes on.
+    pub async fn edit(&mut self, experiment: Experiment, assets: &dyn Assets, fresh: bool) -> Result<Edited, UserError> {
+        let old = self.run.experiment();
+        let effect = effect(old, &experiment);
+        let pace = (experiment.view.pace != old.view.pace).then(|| experiment.view.pace.steps_per_second());
+        let edited = self.take_up(experiment, assets, effect, fresh).await?;
+        if let Some(pace) = pace {
+            self.set_pace(pace);
+        }
+        Ok(edited)
+    }
+
+    async fn take_up(
+        &mut self,
+        experiment: Experiment,
+        assets: &dyn Assets,
+        effect: Effect,
+        fresh: bool,
+    ) -> Result<Edited, UserError> {
+        if !fresh && effect <= Effect::Live {
+            self.run.edit_live(check(experiment, self.run.checked().signature.clone())?);
+            return Ok(Edited::Live);
+        }
+        let old = self.run.experiment();
+        let data = if old.data != experiment.data || old.seed != experiment.seed {
+            Rc::new(build_data(&experiment, assets)?)
+        } else {
+            self.run.shared_data()
+        };
+        let goes_on = self.run.drive().running() && self.run.drive().paced() && !fresh;
+        let edited = self.rebuild(experiment, data, fresh || effect == Effect::Fresh).await?;
+        if goes_on {
+            self.start();
+        }
+        Ok(edited)
+    }
+
+    async fn rebuild(&mut self, experiment: Experiment, data: Rc<Dataset>, fresh: bool) -> Result<Edited, UserError> {
+        let checked = check(experiment, Signature::from_dataset(&data))?;
+        let machine = self.machine.another(&checked, &data).await?;
+        let old = self.state().await?;
+        let (before, now) = (self.run.experiment(), &checked.experiment);
+        let carried = if fresh { Vec::new() } else { carry(self.run.checked(), &checked) };
+        let same_samples = data.card.hash == self.run.data().card.hash && now.seed == before.seed;
+        let keep_slots = now.optimizer.name() == before.optimizer.name() && now.slots() == before.slots();
+        let position = if same_samples { self.run.position_before(self.run.queued()) } else { SamplerPosition::default() };
+        self.machine = machine;
+        self.pipeline = Pipeline::new(self.machine.layout(), now.metric_names().len());
+        self.reports.take_up(&checked, data.notes.clone());
+        self.run.take_up(checked, data);
+        if fresh {
+            self.begin()?;
+            return Ok(Edited::Fresh);
+        }
+        let mut new = self.machine.initial_state(self.run.checked());
+        new.take_over(&old, &carried, keep_slots);
+        if new.layout.entries != old.layout.entries {
+            self.run.renumber();
+        }
+        self.machine.write_state(&new)?;
+        if !keep_slots {
+            self.run.slots_are_new();
+        }
+        self.run.order_from(self.machine.layout(), self.run.queued(), position)?;
+        self.run.note_diverged(None);
+        self.reports.evaluator_mut().forget();
+        self.run.touched();
+        self.remember(new);
+        Ok(Edited::Rebuilt)
+    }
+}

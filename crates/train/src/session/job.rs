@@ -1,0 +1,20 @@
+//! What a session queues beside the training steps.
+
+use crate::machine::checkpoint::Kept;
+use crate::reports::watches::AnswerJob;
+
+/// What a job's answer is for.
+#[derive(Debug)]
+pub(crate) enum JobKind {
+    /// An evaluation.
+    Evaluate,
+    /// The answer to a watch.
+    Answer(Box<AnswerJob>),
+    /// A snapshot.
+    Save {
+        /// Number of the request; 0 for the automatic one.
+        id: u32,
+        /// What belongs to the state besides its words.
+        kept: Kept,
+    },
+}
