@@ -47,7 +47,7 @@ impl LayerView for NextBatch {
     fn view(&self, info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
         let text = move || {
             let answer = answers.get()?;
-            let wants = self.wants(&info)?.tensors;
+            let wants = NextBatch.wants(&info)?.tensors;
             let [numbers, bins, gradient] = [0, 1, 2].map(|i| answer.find(&wants[i]));
             let mean = stat(numbers?.data, "mean")?;
             Some(format!("{} {mean} {} {:?}", answer.step, bins?.column(1).sum::<f32>(), gradient?.shape))
