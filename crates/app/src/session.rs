@@ -103,7 +103,7 @@ impl Lab {
         self.curves.update_value(|curves| {
             for tensor in norms {
                 if let Some(norm) = answer.find(&tensor.query).and_then(|numbers| stat(numbers.data, "norm")) {
-                    curves.note(tensor.query.name.clone(), answer.step as f64, norm);
+                    curves.note(&tensor.query.name, answer.step as f64, norm);
                 }
             }
         });

@@ -1,12 +1,11 @@
 //! From a checked experiment to graphs, one per kind of program. What layers add to a graph they say themselves (`layers/`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use downhill_graph::kernel::LossKind;
 use downhill_graph::ops::Updated;
 use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, UnaryOp, Value, autodiff};
-use downhill_tensor::{TensorTy, UserError};
+use downhill_tensor::{NameMap, TensorTy, UserError};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
@@ -226,8 +225,8 @@ impl Program<'_> {
     }
 
     /// Everything that the forward pass gave, by name; the answer only where it is asked for.
-    fn named(&self, cx: &mut Builder, prediction: Value, tensors: &[String]) -> Result<BTreeMap<String, Value>, OpError> {
-        let mut named: BTreeMap<String, Value> = std::mem::take(&mut cx.activations).into_iter().collect();
+    fn named(&self, cx: &mut Builder, prediction: Value, tensors: &[String]) -> Result<NameMap<Value>, OpError> {
+        let mut named: NameMap<Value> = std::mem::take(&mut cx.activations).into_iter().collect();
         named.insert("input".to_string(), cx.field(&self.signature.first().name)?);
         if tensors.iter().any(|name| name == "output") {
             named.insert("output".to_string(), self.answer(cx, prediction)?);
@@ -297,9 +296,9 @@ impl Program<'_> {
 }
 
 /// Makes outputs of the tensors that are asked for, each once.
-fn put_out(cx: &mut Builder, tensors: &[String], mut named: BTreeMap<String, Value>) {
+fn put_out(cx: &mut Builder, tensors: &[String], mut named: NameMap<Value>) {
     for name in tensors {
-        if let Some((name, value)) = named.remove_entry(name) {
+        if let Some((name, value)) = named.remove(name) {
             cx.graph.output(name, value);
         }
     }

@@ -158,7 +158,7 @@ fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved])
 fn summaries(experiment: &Experiment, model: &[Resolved]) -> Vec<LayerSummary> {
     let mut reads = reads(&experiment.model, model);
     let summary = |layer: &Resolved| LayerSummary {
-        reads: reads.remove(&layer.path).unwrap_or_default(),
+        reads: reads.remove(&layer.path).map_or_else(Vec::new, |(_, reads)| reads),
         field: layer.field.clone(),
         tokens: layer.output.dtype == Dtype::U32,
         path: layer.path.clone(),

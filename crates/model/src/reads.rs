@@ -1,7 +1,7 @@
 //! Which layer reads what: for every layer the paths of those whose outputs it takes. Pictures of the network draw their lines by this, and
 //! nothing is computed from it.
 
-use std::collections::BTreeMap;
+use downhill_tensor::NameMap;
 
 use crate::layers::Layer;
 use crate::layers::def::Resolved;
@@ -11,16 +11,16 @@ const INPUT: &str = "input";
 
 /// The paths that each layer reads, by its own path: `input` for what comes before the first layer, none for an `input` layer. A container
 /// reads what its branches end with.
-pub(crate) fn reads(layers: &[Layer], at: &[Resolved]) -> BTreeMap<String, Vec<String>> {
-    let mut walk = Walk { named: BTreeMap::new(), reads: BTreeMap::new() };
+pub(crate) fn reads(layers: &[Layer], at: &[Resolved]) -> NameMap<Vec<String>> {
+    let mut walk = Walk { named: NameMap::default(), reads: NameMap::default() };
     walk.list(layers, at, INPUT);
     walk.reads
 }
 
 struct Walk {
     /// Paths of what `name` layers named.
-    named: BTreeMap<String, String>,
-    reads: BTreeMap<String, Vec<String>>,
+    named: NameMap<String>,
+    reads: NameMap<Vec<String>>,
 }
 
 impl Walk {

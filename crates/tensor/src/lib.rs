@@ -5,6 +5,7 @@
 
 mod dtype;
 mod error;
+mod names;
 mod number;
 mod outside;
 pub mod rng;
@@ -14,6 +15,7 @@ pub mod stats;
 
 pub use dtype::{Dtype, TensorTy};
 pub use error::UserError;
+pub use names::NameMap;
 pub use number::parse_number;
 pub use outside::{LONGEST, seconds};
 pub use shape::{Shape, ShapeError};

@@ -1,6 +1,5 @@
 //! The worker's side of the protocol: what a request does, and what is told in return.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use downhill_data::Assets;
@@ -9,7 +8,7 @@ use downhill_model::Experiment;
 use downhill_protocol::{
     Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Message, ProfileReport, Request,
 };
-use downhill_tensor::UserError;
+use downhill_tensor::{NameMap, UserError};
 use web_time::Instant;
 
 use crate::bench;
@@ -37,7 +36,7 @@ pub struct Conversation {
 }
 
 #[derive(Default)]
-struct Files(BTreeMap<String, Vec<u8>>);
+struct Files(NameMap<Vec<u8>>);
 
 impl Assets for Files {
     fn get(&self, name: &str) -> Option<Vec<u8>> {
@@ -261,7 +260,7 @@ impl Conversation {
 
     async fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
         let parsed = Experiment::parse(text)?;
-        let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains_key(*name)).map(str::to_string);
+        let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains(*name)).map(str::to_string);
         if let Some(file) = missing {
             self.tell(Event::NeedAsset { name: file.clone() });
             if let Some(earlier) = self.waiting.take() {

@@ -1,6 +1,6 @@
 //! The curves of a run as they arrive, and what the charts draw of them.
 
-use std::collections::BTreeMap;
+use downhill_tensor::NameMap;
 
 /// What the names of the gradients' curves begin with.
 pub const GRADIENT: &str = "grad:";
@@ -16,12 +16,12 @@ pub struct Curve {
 
 /// All curves of a run, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curves(BTreeMap<String, Curve>);
+pub struct Curves(NameMap<Curve>);
 
 impl Curves {
     /// Takes up new points: `values` holds mean, min, max and last for every step. `replace` starts the curve over.
     pub fn append(&mut self, name: &str, steps: &[f32], values: &[f32], replace: bool) {
-        let curve = self.0.entry(name.to_string()).or_default();
+        let curve = self.0.or_default(name);
         if replace {
             *curve = Curve::default();
         }
@@ -33,9 +33,9 @@ impl Curves {
     }
 
     /// Takes up a point, unless the last one is nearer than a chart could tell: a curve of any length has some thousand points.
-    pub fn note(&mut self, name: String, step: f64, value: f64) {
+    pub fn note(&mut self, name: &str, step: f64, value: f64) {
         const APART: f64 = 1.0 / 2000.0;
-        let curve = self.0.entry(name).or_default();
+        let curve = self.0.or_default(name);
         let near = |first: f64, last: f64| step <= last || step - last < (step - first) * APART;
         if !curve.steps.first().zip(curve.steps.last()).is_some_and(|(&first, &last)| near(first, last)) {
             curve.steps.push(step);
@@ -118,8 +118,8 @@ mod tests {
     #[test]
     fn a_curve_that_is_noted_point_by_point_has_every_early_one_and_never_too_many() {
         let mut curves = Curves::default();
-        (0..1_000_000).for_each(|i| curves.note("norm".into(), f64::from(i), 1.0));
-        curves.note("norm".into(), 7.0, 0.0);
+        (0..1_000_000).for_each(|i| curves.note("norm", f64::from(i), 1.0));
+        curves.note("norm", 7.0, 0.0);
         let steps = &curves.get("norm").unwrap().steps;
         assert!(steps.len() < 20_000 && steps[1999] == 1999.0 && steps[steps.len() - 1] > 999_000.0);
     }

@@ -3,12 +3,11 @@
 //!
 //! Every change costs what it touches, so that fusing takes time in proportion to the tasks, not to their square.
 
-use std::collections::BTreeSet;
-
 use downhill_graph::kernel::Kernel;
 use downhill_tensor::sort_short_by_key;
 use smallvec::SmallVec;
 
+use super::slots::Slots;
 use crate::work::{Buffer, BufferId, Home, Task, Work};
 
 /// A place in the arena: the number that the task had before anything was fused. A merged task has the number of the later of the two.
@@ -21,9 +20,9 @@ const MAX_SEARCHED: usize = 2048;
 /// Tasks to look at again, first to last.
 #[derive(Default)]
 struct Queues {
-    inline: BTreeSet<usize>,
-    append: BTreeSet<usize>,
-    row_sum: BTreeSet<usize>,
+    inline: Slots,
+    append: Slots,
+    row_sum: Slots,
 }
 
 /// Which rule looks at a task next.

@@ -9,6 +9,7 @@ mod arena;
 mod inline;
 mod merge;
 mod row_sum;
+mod slots;
 
 use arena::{Arena, Rule};
 

@@ -3,11 +3,9 @@
 //!
 //! Which layers there are is the registry's business (`layers/mod.rs`), what a program computes around them that of `build.rs`.
 
-use std::collections::BTreeMap;
-
 use downhill_data::spec;
 use downhill_graph::{FeedKind, Graph, OpError, ParamId, Parameter, Value};
-use downhill_tensor::{Dtype, Shape, TensorTy, UserError};
+use downhill_tensor::{Dtype, NameMap, Shape, TensorTy, UserError};
 
 use super::Layer;
 use super::init::Draw;
@@ -269,7 +267,7 @@ pub(crate) fn resolve(model: &[Layer], signature: &Signature) -> Result<Vec<Reso
         layers: 0,
         parameters: 0,
         taken: Vec::new(),
-        named: BTreeMap::new(),
+        named: NameMap::default(),
     };
     if !matches!(model.first(), Some(Layer::Input(_))) {
         cx.taken.push(first.name.clone());
@@ -297,7 +295,7 @@ pub(crate) struct Resolver<'a> {
     /// Inputs of the data that the model takes.
     taken: Vec<String>,
     /// What `name` layers named.
-    named: BTreeMap<String, Port>,
+    named: NameMap<Port>,
 }
 
 impl Resolver<'_> {
@@ -343,7 +341,7 @@ impl Resolver<'_> {
     fn named(&self, name: &str) -> Result<Port, UserError> {
         self.named.get(name).cloned().ok_or_else(|| {
             let error = UserError::at("from", format!("Nothing before this is called `{}`.", spec::quote(name)));
-            match spec::nearest(name, self.named.keys().map(String::as_str)) {
+            match spec::nearest(name, self.named.names()) {
                 Some(near) => error.hint(format!("Did you mean `{near}`?")),
                 None => error.hint(format!("Write {{ \"name\": \"{name}\" }} where it stands.")),
             }
@@ -467,11 +465,11 @@ pub(crate) struct Builder {
     /// Parameters in use, by [`ParamId`].
     values: Vec<Option<Value>>,
     /// Number of each parameter, by name.
-    numbers: BTreeMap<String, usize>,
+    numbers: NameMap<usize>,
     /// Fields of the data, for the samples of this program.
-    fields: BTreeMap<String, Value>,
+    fields: NameMap<Value>,
     /// What `name` layers named.
-    named: BTreeMap<String, Value>,
+    named: NameMap<Value>,
 }
 
 impl Builder {
@@ -484,7 +482,7 @@ impl Builder {
         }
         let values = vec![None; graph.parameters().len()];
         let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
-        let (fields, named) = (BTreeMap::new(), BTreeMap::new());
+        let (fields, named) = (NameMap::default(), NameMap::default());
         Self { graph, training, salt: 0, activations: Vec::new(), values, numbers, fields, named }
     }
 

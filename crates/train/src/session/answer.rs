@@ -1,10 +1,9 @@
 //! From the words that a watch's programs left behind to the tensors that were asked for, and to the event that carries them.
 
-use std::collections::BTreeMap;
-
 use downhill_data::Labels;
 use downhill_model::Task;
 use downhill_protocol::{Arrays, Event, Part, Query, Tensor, View};
+use downhill_tensor::NameMap;
 use downhill_tensor::stats::summarize;
 
 use super::Session;
@@ -13,7 +12,7 @@ use crate::reports::rows::{Rows, samples};
 use crate::reports::watches::AnswerJob;
 
 /// Shape and elements of tensors by name.
-type Named = BTreeMap<String, (Vec<u32>, Vec<f32>)>;
+type Named = NameMap<(Vec<u32>, Vec<f32>)>;
 
 impl Session {
     /// Turns what was read for a watch into its answer.
@@ -24,7 +23,7 @@ impl Session {
         let mut known: Named = parameters;
         let picks = self.outputs_of_rows(&job, &reads, &mut known);
         for query in &job.watch.tensors {
-            if !known.contains_key(&query.name) && job.rows.holds(self.run.data(), &query.name) {
+            if !known.contains(&query.name) && job.rows.holds(self.run.data(), &query.name) {
                 known.insert(query.name.clone(), job.rows.tensor(self.run.data(), &query.name, &picks));
             }
         }
@@ -54,16 +53,16 @@ impl Session {
     }
 
     /// How far every parameter moved per step since the answer before, relative to its norm.
-    fn moved(&mut self, job: &AnswerJob, step: u64, parameters: &Named) -> BTreeMap<String, f64> {
+    fn moved(&mut self, job: &AnswerJob, step: u64, parameters: &Named) -> NameMap<f64> {
         let asked = |name: &str| job.watch.tensors.iter().any(|q| q.name == name && q.view == View::Stats);
         let parameters: Vec<(&String, &Vec<f32>)> =
             parameters.iter().filter(|(name, _)| asked(name)).map(|(name, (_, values))| (name, values)).collect();
         let now: Vec<Vec<f32>> = parameters.iter().map(|(_, values)| (*values).clone()).collect();
         let Some((then, before)) = self.reports.watches().exchange_parameters(&job.watch, step, now) else {
-            return BTreeMap::new();
+            return NameMap::default();
         };
         if then >= step {
-            return BTreeMap::new();
+            return NameMap::default();
         }
         let ratio = |(values, before): (&Vec<f32>, &Vec<f32>)| {
             let way: Vec<f32> = values.iter().zip(before).map(|(new, old)| new - old).collect();
@@ -77,7 +76,7 @@ impl Session {
         let layout = &job.layout;
         let batch = matches!(*job.rows, Rows::Batch);
         let count = job.rows.count(self.run.data());
-        let mut outputs: Named = BTreeMap::new();
+        let mut outputs: Named = NameMap::default();
         for ((name, shape), values) in layout.outputs.iter().zip(layout.gather(reads)) {
             let (shape, values) = match name.as_str() {
                 "output" => {
@@ -101,7 +100,7 @@ impl Session {
                 shape[0] = picks.len() as u32;
             }
         }
-        known.append(&mut outputs);
+        known.extend(outputs);
         picks
     }
 
@@ -141,8 +140,13 @@ impl Session {
             }
         };
         let mut ranked: Vec<(f32, usize)> = (0..count).map(|i| (badness(i), i)).collect();
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        ranked.into_iter().take(limit).map(|(_, i)| i).collect()
+        let before = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if (1..ranked.len()).contains(&limit) {
+            ranked.select_nth_unstable_by(limit, before);
+            ranked.truncate(limit);
+        }
+        ranked.sort_unstable_by(before);
+        ranked.into_iter().map(|(_, i)| i).collect()
     }
 
     /// The bounds of the layer at a path.
