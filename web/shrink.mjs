@@ -1,90 +1,33 @@
 // Makes what a release build downloads smaller; Trunk calls this after each build. Scripts lose their comments. wasm-bindgen names
 // every function that wasm and its bindings call in each other at length and with a hash: both sides get the same short names. What the
-// page does not use of the bindings goes, then what only that used of the wasm. Binaryen tidies up what is left and puts functions that
-// are alike next to each other: the nearer the earlier copy, the fewer bits it takes a compressor to name it.
+// page does not use of the bindings goes, then what only that used of the wasm. Binaryen tidies up what is left, what the first visit does
+// without is cut out (`parts.mjs`), and functions that are alike are put next to each other: the nearer the earlier copy, the fewer bits it
+// takes a compressor to name it.
 import { build, transform } from "esbuild";
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join as path } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { cut } from "./parts.mjs";
+import { CODE, CUSTOM, EXPORTS, FUNCTIONS, IMPORTS, Reader, join, list, name, number, sections, sized } from "./wasm.mjs";
 
-const WASM_OPT = join(dirname(fileURLToPath(import.meta.url)), "node_modules/binaryen/bin/wasm-opt");
+const WASM_OPT = path(dirname(fileURLToPath(import.meta.url)), "node_modules/binaryen/bin/wasm-opt");
+/** Of the features, all but relaxed SIMD, which is the kernels', are what rustc switches on for wasm. */
+const FEATURES = ["bulk-memory", "bulk-memory-opt", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "relaxed-simd", "sign-ext", "simd"].map(
+  (feature) => `--enable-${feature}`,
+);
 /**
  * More effort than -O1 makes the file smaller but not what is downloaded. The lowest addresses are the far end of the stack: no offset leads
- * there from a pointer below zero. Of the features, all but relaxed SIMD, which is the kernels', are what rustc switches on for wasm.
+ * there from a pointer below zero. The names of functions stay, for cutting goes by them.
  */
-const OPTIONS = [
-  "--low-memory-unused",
-  "-O1",
-  "--rse",
-  "-O1",
-  "--reorder-functions-by-name",
-  "--strip-debug",
-  ...["bulk-memory", "bulk-memory-opt", "multivalue", "mutable-globals", "nontrapping-float-to-int", "reference-types", "relaxed-simd", "sign-ext", "simd"].map(
-    (feature) => `--enable-${feature}`,
-  ),
-];
+const TIDY = ["--low-memory-unused", "-O1", "--rse", "-O1", "--debuginfo"];
+const SORT = ["--reorder-functions-by-name", "--strip-debug"];
 const MADE_UP = /^(__wb|__externref|wasm_bindgen__|intounderlying)/;
-const CUSTOM = 0;
-const IMPORTS = 2;
-const FUNCTIONS = 3;
-const EXPORTS = 7;
-const CODE = 10;
+/** Begin of the exports that are for the later part only; no short name of the bindings begins so. */
+const FOR_LATER = "~";
 /** Within the section of names. */
 const FUNCTION_NAMES = 1;
-/** Bytes of the magic number and the version. */
-const HEAD = 8;
-
-/** Numbers and names of the wasm format, read one after the other. */
-class Reader {
-  constructor(bytes, at = 0) {
-    this.bytes = bytes;
-    this.at = at;
-  }
-  get done() {
-    return this.at >= this.bytes.length;
-  }
-  number() {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = this.bytes[this.at++];
-      value += (byte & 127) * 2 ** shift;
-      if (byte < 128) return value;
-    }
-  }
-  take(length) {
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
-  }
-  name() {
-    return Buffer.from(this.take(this.number())).toString();
-  }
-  /** What an import is: a function, a table, a memory, a global, or a tag. */
-  type() {
-    const from = this.at;
-    const limits = () => {
-      const most = this.number() & 1;
-      this.number();
-      if (most) this.number();
-    };
-    const kind = this.number();
-    if (kind === 0) this.number();
-    else if (kind === 1) this.number(), limits();
-    else if (kind === 2) limits();
-    else this.at += 2;
-    return this.bytes.subarray(from, this.at);
-  }
-}
-
-function number(value) {
-  const bytes = [];
-  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value & 127) | 128);
-  return Buffer.from([...bytes, value]);
-}
-
-const sized = (bytes) => Buffer.concat([number(bytes.length), bytes]);
-const name = (text) => sized(Buffer.from(text));
 
 /** A section of imports with other names. */
 function imports(section, names) {
@@ -112,20 +55,6 @@ function exports(section, names, code) {
   return Buffer.concat([number(parts.length), ...parts]);
 }
 
-function* sections(wasm) {
-  const reader = new Reader(wasm, HEAD);
-  while (!reader.done) {
-    const [kind] = reader.take(1);
-    yield [kind, reader.take(reader.number())];
-  }
-}
-
-/** What `read` makes of each member of a section. */
-function list(section, read) {
-  const reader = new Reader(section);
-  return Array.from({ length: reader.number() }, () => read(reader));
-}
-
 /** A section of names in whose order functions of one type stand together, and among them those that begin alike. */
 function likeness(wasm) {
   const found = new Map(sections(wasm));
@@ -139,18 +68,19 @@ function likeness(wasm) {
   return Buffer.concat([Buffer.from([CUSTOM]), sized(Buffer.concat([name("name"), Buffer.from([FUNCTION_NAMES]), sized(functions)]))]);
 }
 
+/** The file with short names between it and its bindings. */
 function renamed(wasm, names, code) {
-  const parts = [wasm.subarray(0, HEAD)];
-  for (const [kind, section] of sections(wasm)) {
-    const made = kind === IMPORTS ? imports(section, names) : kind === EXPORTS ? exports(section, names, code) : section;
-    parts.push(Buffer.from([kind]), sized(made));
-  }
-  return Buffer.concat([...parts, likeness(wasm)]);
+  const made = ([kind, section]) => (kind === IMPORTS ? imports(section, names) : kind === EXPORTS ? exports(section, names, code) : section);
+  return join([...sections(wasm)].map((section) => [section[0], made(section)]));
+}
+
+async function optimise(file, options) {
+  await promisify(execFile)(process.execPath, [WASM_OPT, file, "-o", file, ...options, ...FEATURES]);
 }
 
 async function shrink(folder, name) {
   const { outputFiles, mangleCache } = await build({
-    stdin: { contents: `export { default } from "./${name}.js";`, resolveDir: folder },
+    stdin: { contents: `export { default } from "./${name}.js"; export const later = "./${name}_later.wasm";`, resolveDir: folder },
     bundle: true,
     external: ["./charts.js"],
     write: false,
@@ -165,10 +95,15 @@ async function shrink(folder, name) {
     logLevel: "warning",
   });
   const code = outputFiles[0].text;
-  writeFileSync(join(folder, `${name}.js`), code);
-  const wasm = join(folder, `${name}_bg.wasm`);
-  writeFileSync(wasm, renamed(readFileSync(wasm), mangleCache, code));
-  await promisify(execFile)(process.execPath, [WASM_OPT, wasm, "-o", wasm, ...OPTIONS]);
+  writeFileSync(path(folder, `${name}.js`), code);
+  const files = [`${name}_bg.wasm`, `${name}_later.wasm`].map((file) => path(folder, file));
+  writeFileSync(files[0], renamed(readFileSync(files[0]), mangleCache, code));
+  await optimise(files[0], TIDY);
+  const parts = cut(readFileSync(files[0]), FOR_LATER);
+  for (const [i, file] of files.entries()) {
+    writeFileSync(file, Buffer.concat([parts[i], likeness(parts[i])]));
+    await optimise(file, SORT);
+  }
 }
 
 async function withoutComments(html) {
@@ -178,7 +113,7 @@ async function withoutComments(html) {
 }
 
 if (process.env.TRUNK_PROFILE === "release") {
-  const page = join(process.env.TRUNK_STAGING_DIR, "index.html");
+  const page = path(process.env.TRUNK_STAGING_DIR, "index.html");
   writeFileSync(page, await withoutComments(readFileSync(page, "utf8")));
   await Promise.all(["site", "site-relaxed"].map((name) => shrink(process.env.TRUNK_STAGING_DIR, name)));
 }

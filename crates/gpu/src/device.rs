@@ -378,11 +378,13 @@ impl GpuDevice {
     }
 }
 
+/// What a person reads where there is no adapter.
+pub fn no_gpu() -> UserError {
+    UserError::new("This machine or browser offers no GPU to compute on.")
+        .hint("Training goes on on the CPU; in a browser, look whether WebGPU is switched on.")
+}
+
 async fn find(instance: &wgpu::Instance, options: &DeviceOptions) -> Result<wgpu::Adapter, UserError> {
-    let none = || {
-        UserError::new("This machine or browser offers no GPU to compute on.")
-            .hint("Training goes on on the CPU; in a browser, look whether WebGPU is switched on.")
-    };
     #[cfg(not(target_arch = "wasm32"))]
     if let Some(name) = &options.name {
         let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
@@ -395,7 +397,7 @@ async fn find(instance: &wgpu::Instance, options: &DeviceOptions) -> Result<wgpu
         force_fallback_adapter: options.software,
         ..Default::default()
     };
-    instance.request_adapter(&wanted).await.map_err(|_| none())
+    instance.request_adapter(&wanted).await.map_err(|_| no_gpu())
 }
 
 fn check(limits: &Limits) -> Result<(), UserError> {

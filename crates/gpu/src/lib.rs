@@ -33,7 +33,7 @@ mod stopwatch;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use device::Live;
-pub use device::{Adapter, Ceilings, Created, DeviceOptions, GpuDevice};
+pub use device::{Adapter, Ceilings, Created, DeviceOptions, GpuDevice, no_gpu};
 pub use executor::GpuExecutor;
 pub use profile::Profile;
 pub use program::{Counts, counts};

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use downhill_compile::{Plan, ProgramId, Progress, StateLayout};
 use downhill_cpu::CpuExecutor;
-use downhill_gpu::{DeviceOptions, GpuDevice, self_test};
+use downhill_gpu::{DeviceOptions, GpuDevice, no_gpu, self_test};
 use downhill_graph::StepScalars;
 use downhill_protocol::{Backend, Backends, Choice, GpuInfo, GpuState};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
+use crate::later;
 use crate::machine::engine::Engine;
 use crate::session::Session;
 
@@ -249,6 +250,14 @@ impl Chooser {
 /// # Errors
 /// When there is none, or a kernel of it computes something else.
 pub async fn open(options: &DeviceOptions) -> Result<GpuDevice, UserError> {
+    if !later::may_have_gpu().await {
+        return Err(no_gpu());
+    }
+    later::run(|| opened(options)).await
+}
+
+/// [`open`], where the code for it has arrived.
+async fn opened(options: &DeviceOptions) -> Result<GpuDevice, UserError> {
     let device = GpuDevice::request(options).await?;
     self_test(&device, &mut CpuExecutor::new()).await.map_err(|e| {
         // Browsers end their sentences themselves.

@@ -13,6 +13,7 @@ use web_time::Instant;
 
 use crate::bench;
 use crate::chooser::{Chooser, LOOK_EVERY};
+use crate::later;
 use crate::session::Session;
 use crate::session::edited::Edited;
 use crate::session::next::Next;
@@ -139,7 +140,7 @@ impl Conversation {
             Backend::Cpu => None,
             Backend::Gpu => Some(self.device().await?),
         };
-        bench::run(request, device.as_ref()).await
+        later::run(|| bench::run(request, device.as_ref())).await
     }
 
     async fn device(&mut self) -> Result<GpuDevice, UserError> {
@@ -212,7 +213,8 @@ impl Conversation {
             }
             Command::Compare { steps } => {
                 let device = self.device().await?;
-                let comparison = self.loaded()?.compare(&device, *steps).await?;
+                let session = self.loaded()?;
+                let comparison = later::run(|| session.compare(&device, *steps)).await?;
                 self.tell(Event::Compared(Comparison { id, ..comparison }));
                 return Ok(false);
             }
@@ -249,7 +251,7 @@ impl Conversation {
                 return Ok(false);
             }
             Command::Profile => {
-                let report = session.profile().await?;
+                let report = later::run(|| session.profile()).await?;
                 self.tell(Event::Profiled(ProfileReport { id, ..report }));
                 return Ok(false);
             }

@@ -9,6 +9,7 @@ pub mod bench;
 mod chooser;
 mod compile_bench;
 mod conversation;
+mod later;
 mod machine;
 mod pipeline;
 mod ready;

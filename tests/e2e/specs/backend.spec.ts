@@ -245,6 +245,37 @@ for (const [what, patch] of without) {
   });
 }
 
+test("code that cannot be fetched when it is needed is asked for again, and the run goes on meanwhile", async ({ page }) => {
+  await page.route("**/*_later.wasm", (route) => route.abort());
+  const lab = new Lab(page);
+  await lab.open(small);
+  await page.evaluate(() => window.downhill!.choose("gpu"));
+  const state = await lab.reach((state) => state.backends.gpu.state === "unusable", SLOW);
+  expect(state.backends.gpu.why).toMatch(/^A part of Downhill could not be loaded\. .*\.$/);
+  await goesOn(lab, state);
+  const refused = await page.evaluate(() => window.downhill!.bench("gemm-512", 0.1).then(() => "measured", (error) => String(error)));
+  expect(refused).toContain("A part of Downhill could not be loaded");
+  await page.unroute("**/*_later.wasm");
+  await page.evaluate(() => window.downhill!.choose("gpu"));
+  await lab.reach((state) => state.backend === "gpu" && state.stepsPerSecond > 0, SLOW);
+});
+
+for (const [what, adapter, fetches] of [["there is none", "async () => null", 0], ["there is one", "GPU.prototype.requestAdapter", 1]] as const) {
+  test(`the code for a GPU is fetched ${fetches === 1 ? "once" : "never"} where ${what}`, async ({ page }) => {
+    const fetched: string[] = [];
+    page.on("request", (request) => request.url().includes("_later.wasm") && fetched.push(request.url()));
+    await inWorker(page, `GPU.prototype.requestAdapter = ${adapter};`);
+    const lab = new Lab(page);
+    await lab.open(small);
+    for (const choice of ["gpu", "cpu", "gpu"] as const) {
+      await page.evaluate((choice) => window.downhill!.choose(choice), choice);
+      const backend = fetches ? choice : "cpu";
+      await lab.reach((state) => state.backend === backend && state.backends.gpu.state !== "preparing" && state.stepsPerSecond > 0, SLOW);
+    }
+    expect(fetched).toHaveLength(fetches);
+  });
+}
+
 test("an exception of the browser while it opens the GPU leaves the run on the CPU", async ({ page }) => {
   await inWorker(page, `Object.defineProperty(GPUAdapter.prototype, "features", { get() { throw new TypeError("No."); } });`);
   const lab = new Lab(page);

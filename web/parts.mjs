@@ -1,0 +1,90 @@
+// Cuts out of the wasm what the first visit does without (`crates/train/src/later.rs`), to be fetched when it is first needed. Both parts are
+// one program: the later one shares memory, stack and tables of the first and calls its functions. Where the first calls the later one, a stub
+// calls through a place of the function table instead, and the later part fills these places when it is started.
+import binaryen from "binaryen";
+import { DATA, DATA_COUNT, ELEMENTS, EXPORTS, START, join, sections } from "./wasm.mjs";
+
+/** What goes into the later part: functions by their names in Rust, and whatever nobody else calls. */
+const LATER = /downhill_gpu|wgpu|downhill_train::(chooser::opened|bench|compile_bench|session::(compare|profile))/;
+/** Of those, what is called before the part is there. */
+const AT_ONCE = /DeviceOptions|no_gpu|next_batches/;
+/** The first part, as the later one names it. */
+const FIRST = "first";
+/** What is done once, by the first part. */
+const ONCE = [EXPORTS, START, ELEMENTS, DATA, DATA_COUNT];
+const FEATURES = ["BulkMemory", "BulkMemoryOpt", "Multivalue", "MutableGlobals", "NontrappingFPToInt", "ReferenceTypes", "RelaxedSIMD", "SignExt", "SIMD128"];
+
+function read(wasm) {
+  const module = binaryen.readBinary(wasm);
+  module.setFeatures(FEATURES.reduce((all, name) => all | binaryen.Features[name], 0));
+  return module;
+}
+
+const every = (count, at) => Array.from({ length: count }, (_, i) => at(i));
+const functions = (module) => every(module.getNumFunctions(), (i) => binaryen.getFunctionInfo(module.getFunctionByIndex(i)));
+const tables = (module) => every(module.getNumTables(), (i) => binaryen.getTableInfo(module.getTableByIndex(i)));
+const globals = (module) => every(module.getNumGlobals(), (i) => binaryen.getGlobalInfo(module.getGlobalByIndex(i)));
+
+/** Puts a call through a place of the function table in the place of a function. */
+function stub(module, table, { name, params, results }, place) {
+  const given = binaryen.expandType(params).map((type, i) => module.local.get(i, type));
+  module.removeFunction(name);
+  module.addFunction(name, params, results, [], module.call_indirect(table, module.i32.const(place), given, params, results));
+}
+
+/** Makes the function table so much longer. A table cannot be changed, but one of the same name can be put in its place. */
+function lengthen(module, { name, initial, max }, more) {
+  module.removeTable(name);
+  module.addTable(name, initial + more, max + more);
+}
+
+/** The functions of the later part: those that the first calls, and all. */
+function choose(wasm, table) {
+  const module = read(wasm);
+  const all = functions(module);
+  const named = all.filter(({ name, module }) => !module && LATER.test(name) && !AT_ONCE.test(name));
+  named.forEach((info) => stub(module, table, info, 0));
+  // What only they called goes with them.
+  module.runPasses(["remove-unused-module-elements"]);
+  const left = new Set(functions(module).map(({ name }) => name));
+  module.dispose();
+  const called = named.filter(({ name }) => left.has(name));
+  return { called, stays: all.filter(({ name }) => left.has(name) && !called.some((info) => info.name === name)) };
+}
+
+/**
+ * The two parts of a wasm file that still has the names of its functions. The exports of the first that begin with `prefix` are what the
+ * later one imports, as exports of a module called "first".
+ */
+export function cut(wasm, prefix) {
+  const whole = read(wasm);
+  const shared = { tables: tables(whole), globals: globals(whole) };
+  whole.dispose();
+  const [table] = shared.tables;
+  const { called, stays } = choose(wasm, table.name);
+
+  const later = read(join([...sections(wasm)].filter(([kind]) => !ONCE.includes(kind))));
+  for (const [i, { name, params, results }] of stays.entries()) {
+    later.removeFunction(name);
+    later.addFunctionImport(name, FIRST, `${prefix}${i}`, params, results);
+  }
+  shared.globals.forEach(({ name, type, mutable }, i) => later.addGlobalImport(name, FIRST, `${prefix}g${i}`, type, mutable));
+  lengthen(later, table, called.length);
+  shared.tables.forEach(({ name }, i) => later.addTableImport(name, FIRST, `${prefix}t${i}`));
+  later.addMemoryImport("0", FIRST, `${prefix}m`);
+  later.addActiveElementSegment(table.name, "later", called.map(({ name }) => name), later.i32.const(table.initial));
+  later.runPasses(["remove-unused-module-elements"]);
+  const used = new Set(functions(later).filter(({ module }) => module).map(({ name }) => name));
+
+  const first = read(wasm);
+  lengthen(first, table, called.length);
+  called.forEach((info, i) => stub(first, table.name, info, table.initial + i));
+  stays.forEach(({ name }, i) => used.has(name) && first.addFunctionExport(name, `${prefix}${i}`));
+  shared.globals.forEach(({ name }, i) => first.addGlobalExport(name, `${prefix}g${i}`));
+  shared.tables.forEach(({ name }, i) => first.addTableExport(name, `${prefix}t${i}`));
+  first.addMemoryExport("0", `${prefix}m`);
+  first.runPasses(["remove-unused-module-elements"]);
+  const parts = [first, later].map((module) => Buffer.from(module.emitBinary()));
+  [first, later].forEach((module) => module.dispose());
+  return parts;
+}
