@@ -2,12 +2,16 @@
 // one program: the later one shares memory, stack and tables of the first and calls its functions. Where the first calls the later one, a stub
 // calls through a place of the function table instead, and the later part fills these places when it is started.
 import binaryen from "binaryen";
-import { DATA, DATA_COUNT, ELEMENTS, EXPORTS, START, join, sections } from "./wasm.mjs";
+import { CODE, DATA, DATA_COUNT, ELEMENTS, EXPORTS, START, join, list, sections } from "./wasm.mjs";
 
 /** What goes into the later part: functions by their names in Rust, and whatever nobody else calls. */
 const LATER = /downhill_gpu|wgpu|downhill_train::(chooser::opened|bench|compile_bench|session::(compare|profile))/;
 /** Of those, what is called before the part is there. */
 const AT_ONCE = /DeviceOptions|no_gpu|next_batches/;
+/** Of those, what the first part may call. */
+const BORDER = /^(<?downhill_(gpu|train)::|<.* for downhill_(gpu|train)::)/;
+/** Bytes of a function that is so small that it may as well be somebody else's. */
+const SMALL = 48;
 /** The first part, as the later one names it. */
 const FIRST = "first";
 /** What is done once, by the first part. */
@@ -38,18 +42,31 @@ function lengthen(module, { name, initial, max }, more) {
   module.addTable(name, initial + more, max + more);
 }
 
-/** The functions of the later part: those that the first calls, and all. */
+/**
+ * The functions of the later part that the first one calls, and those that stay in the first. A function of another crate that the first part
+ * calls stays there, whatever it is called: the compiler keeps one of several functions that are alike, under the name of any of them. So do
+ * the smallest of ours.
+ */
 function choose(wasm, table) {
-  const module = read(wasm);
-  const all = functions(module);
-  const named = all.filter(({ name, module }) => !module && LATER.test(name) && !AT_ONCE.test(name));
-  named.forEach((info) => stub(module, table, info, 0));
-  // What only they called goes with them.
-  module.runPasses(["remove-unused-module-elements"]);
-  const left = new Set(functions(module).map(({ name }) => name));
-  module.dispose();
-  const called = named.filter(({ name }) => left.has(name));
-  return { called, stays: all.filter(({ name }) => left.has(name) && !called.some((info) => info.name === name)) };
+  const whole = read(wasm);
+  const all = functions(whole);
+  whole.dispose();
+  const code = list(new Map(sections(wasm)).get(CODE), (reader) => reader.take(reader.number()).length);
+  const own = all.filter(({ module }) => !module);
+  const sizes = new Map(own.map(({ name }, i) => [name, code[i]]));
+  const named = new Map(own.filter(({ name }) => LATER.test(name) && !AT_ONCE.test(name)).map((info) => [info.name, info]));
+  for (;;) {
+    const module = read(wasm);
+    named.forEach((info) => stub(module, table, info, 0));
+    // What only they called goes with them.
+    module.runPasses(["remove-unused-module-elements"]);
+    const left = new Set(functions(module).map(({ name }) => name));
+    module.dispose();
+    const called = [...named.values()].filter(({ name }) => left.has(name));
+    const doubtful = called.filter(({ name }) => !BORDER.test(name) || sizes.get(name) < SMALL);
+    if (!doubtful.length) return { called, stays: all.filter(({ name }) => left.has(name) && !named.has(name)) };
+    doubtful.forEach(({ name }) => named.delete(name));
+  }
 }
 
 /**
@@ -62,6 +79,7 @@ export function cut(wasm, prefix) {
   whole.dispose();
   const [table] = shared.tables;
   const { called, stays } = choose(wasm, table.name);
+  if (process.env.SHOW) console.log(called.map(({ name }) => name).join('\n'));
 
   const later = read(join([...sections(wasm)].filter(([kind]) => !ONCE.includes(kind))));
   for (const [i, { name, params, results }] of stays.entries()) {
