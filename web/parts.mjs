@@ -64,7 +64,8 @@ function choose(wasm, table) {
     module.dispose();
     const called = [...named.values()].filter(({ name }) => left.has(name));
     const doubtful = called.filter(({ name }) => !BORDER.test(name) || sizes.get(name) < SMALL);
-    if (!doubtful.length) return { called, stays: all.filter(({ name }) => left.has(name) && !named.has(name)) };
+    // What the bindings give is given to the first part, for both.
+    if (!doubtful.length) return { called, stays: all.filter(({ name, module }) => module || (left.has(name) && !named.has(name))) };
     doubtful.forEach(({ name }) => named.delete(name));
   }
 }
@@ -79,7 +80,6 @@ export function cut(wasm, prefix) {
   whole.dispose();
   const [table] = shared.tables;
   const { called, stays } = choose(wasm, table.name);
-  if (process.env.SHOW) console.log(called.map(({ name }) => name).join('\n'));
 
   const later = read(join([...sections(wasm)].filter(([kind]) => !ONCE.includes(kind))));
   for (const [i, { name, params, results }] of stays.entries()) {
