@@ -28,7 +28,7 @@ impl Default for Options {
     }
 }
 
-/// Compiles a graph whose parameters and feeds are in `layout` into a verified plan.
+/// Compiles a graph whose parameters, states and feeds are in `layout` into a verified plan.
 ///
 /// # Errors
 /// When a node is not supported at its size, the layout is not the graph's, or the program needs too much memory.
@@ -63,6 +63,12 @@ fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError>
         if known(i).is_none_or(|e| e.name != parameter.name || e.shape != parameter.shape) {
             return Err(CompileError::Layout(format!("parameter {} {} is not in it", parameter.name, parameter.shape)));
         }
+    }
+    if let Some(state) = graph.states().iter().zip(&layout.states).find(|(s, e)| e.name != s.name || e.shape != s.shape) {
+        return Err(CompileError::Layout(format!("state {} {} is not in it", state.0.name, state.0.shape)));
+    }
+    if graph.states().len() > layout.states.len() {
+        return Err(CompileError::Layout(format!("it has {} of {} states", layout.states.len(), graph.states().len())));
     }
     match graph.feeds().iter().find(|f| !layout.feeds.iter().any(|(known, _)| known == *f)) {
         Some(feed) => Err(CompileError::Layout(format!("feed {} {} is not in it", feed.name, feed.ty))),
