@@ -9,8 +9,8 @@ use downhill_compile::{
 use downhill_graph::kernel::{Kernel, LossKind, ReduceKind, UpdateRule};
 use downhill_graph::ops::Updated;
 use downhill_graph::{BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff};
-use downhill_tensor::TensorTy;
 use downhill_tensor::rng::{Rng, Stream};
+use downhill_tensor::{Shape, TensorTy};
 use web_time::Instant;
 
 use crate::device::GpuDevice;
@@ -159,7 +159,7 @@ fn differs(want: &[u32], got: &[u32]) -> Option<usize> {
 }
 
 /// Embedding → linear → gelu → dropout → concatenation → linear → cross-entropy with penalties, clipped by norm, with momentum and a running
-/// mean.
+/// mean of the loss.
 fn network() -> Result<Graph, OpError> {
     let mut graph = Graph::new();
     let entries = graph.new_feed("entries", TensorTy::u32([ROWS]), FeedKind::Resident)?;
@@ -195,9 +195,9 @@ fn network() -> Result<Graph, OpError> {
     let factor = graph.div(one, norm)?;
     let factor = graph.binary(BinaryOp::Min, factor, one)?;
     graph.flat_update(Arc::new(momentum()), updates, loss, Some(factor), &gradients)?;
-    let running = graph.declare_state(StateTensor { name: "running_mean".to_string(), shape: [8].into() });
-    let (running, mean) = (graph.state(running)?, graph.mean(x, &[0], false)?);
-    let away = graph.sub(mean, running)?;
+    let running = graph.declare_state(StateTensor { name: "running_loss".to_string(), shape: Shape::scalar() });
+    let running = graph.state(running)?;
+    let away = graph.sub(loss, running)?;
     let part = graph.scale(0.1, away)?;
     let next = graph.plus(running, part)?;
     graph.assign(&[next])?;
