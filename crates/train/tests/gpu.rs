@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, GpuState, Message, Request};
 use downhill_train::{Conversation, DeviceOptions, GpuDevice, Next, Session, ready};
+use safetensors::SafeTensors;
 use shared::{SPIRALS, assert_curves_agree, session};
 
 fn device() -> Option<GpuDevice> {
