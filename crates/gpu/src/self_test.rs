@@ -8,7 +8,9 @@ use downhill_compile::{
 };
 use downhill_graph::kernel::{Kernel, LossKind, ReduceKind, UpdateRule};
 use downhill_graph::ops::Updated;
-use downhill_graph::{BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff};
+use downhill_graph::{
+    BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff,
+};
 use downhill_tensor::rng::{Rng, Stream};
 use downhill_tensor::{Shape, TensorTy};
 use web_time::Instant;

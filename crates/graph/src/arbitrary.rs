@@ -15,7 +15,9 @@ use crate::ops::{
     Binary, Concat, Dropout, Expand, IndexSelect, LogSoftmax, Loss, MatMul, Op, Pad, Permute, Reduce, Reshape, Select, Slice,
     Softmax, Unary,
 };
-use crate::{BinaryOp, ComposedOp, Feed, FeedKind, Graph, NodeId, Parameter, StateTensor, StepScalars, UnaryOp, Value, autodiff};
+use crate::{
+    BinaryOp, ComposedOp, Feed, FeedKind, Graph, NodeId, Parameter, StateTensor, StepScalars, UnaryOp, Value, autodiff,
+};
 
 /// A graph with named outputs and all that it needs from outside.
 #[derive(Clone)]

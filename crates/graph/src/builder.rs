@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use crate::kernel::{LossKind, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Assign, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss, MatMul,
-    Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
+    Accuracy, Assign, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss,
+    MatMul, Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary,
+    Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, StateId, UnaryOp, Value};
 

@@ -146,8 +146,10 @@ fn check_batch(experiment: &Experiment, model: &[Resolved]) -> Result<(), UserEr
     let batch = experiment.training.batch_size;
     match flat(model).into_iter().find(|layer| layer.least_batch > batch) {
         Some(Resolved { name, path, least_batch, .. }) => {
-            let message = format!("`{name}` ({path}) compares the samples of a batch with each other, and there is only {batch}.");
-            Err(UserError::at("training.batch_size", message).hint(format!("Set it to {least_batch} or more, or remove the layer.")))
+            let message =
+                format!("`{name}` ({path}) compares the samples of a batch with each other, and there is only {batch}.");
+            Err(UserError::at("training.batch_size", message)
+                .hint(format!("Set it to {least_batch} or more, or remove the layer.")))
         }
         None => Ok(()),
     }

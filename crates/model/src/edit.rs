@@ -206,6 +206,9 @@ mod tests {
         assert_eq!(after(with("training", json!({ "l1": 0.1 }))), Effect::Rebuild { keep_slots: true });
         assert_eq!(after(with("training", json!({ "batch_size": 5 }))), Effect::Rebuild { keep_slots: true });
         assert_eq!(after(with("training", json!({ "clip_norm": 1 }))), Effect::Rebuild { keep_slots: true });
+        assert_eq!(after(with("training", json!({ "ema": 0.9 }))), Effect::Rebuild { keep_slots: true });
+        let averaged = |decay: f64| experiment(base(), with("training", json!({ "ema": decay })));
+        assert_eq!(effect(&averaged(0.9), &averaged(0.99)), Effect::Live);
         assert_eq!(after(sgd(json!({}))), Effect::Rebuild { keep_slots: false });
         assert_eq!(after(json!({})), Effect::Rebuild { keep_slots: false });
         assert_eq!(after(with("data", json!("xor"))), Effect::Data);

@@ -78,7 +78,7 @@ mod tests {
         let case = Assign::cases().into_iter().next().expect("there is one");
         let (graph, mut env) = case.graph();
         let ran = run(&graph, &mut env);
-        assert_eq!(ran.output(&graph, "before1"), Some(&case.env.states[1]));
+        assert_eq!(ran.output(&graph, "state1"), Some(&case.env.states[1]));
         assert_eq!(env.states, case.inputs);
     }
 

@@ -3,7 +3,7 @@
 use downhill_tensor::rng::{Rng, Stream};
 use downhill_tensor::{Dtype, Shape};
 
-use super::{Binary, FeedOp, Op, ParameterOp, Reduce, StateOp};
+use super::{Binary, FeedOp, Op, ParameterOp, Reduce, SlotOp, StateOp};
 use crate::interp::{Env, Tensor};
 use crate::kernel::ReduceKind;
 use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, StateTensor, Value};
@@ -122,12 +122,16 @@ impl OpCase {
             let parameter = Parameter { name: i.to_string(), shape: parameter.ty.shape.clone(), group: i as u32 };
             let id = graph.declare_parameter(parameter);
             graph.typed(ParameterOp(id), &[]);
+            // What is read of slots and states is what was there before the op changed it.
+            for slot in 0..env.slots.len() as u8 {
+                let value = graph.typed(SlotOp { slot, parameter: id }, &[]);
+                graph.output(format!("slot{slot} of {i}"), value);
+            }
         }
         for (i, state) in env.states.iter().enumerate() {
             let id = graph.declare_state(StateTensor { name: format!("state{i}"), shape: state.ty.shape.clone() });
             let value = graph.typed(StateOp(id), &[]);
-            // What is read is what was there before the op changed it.
-            graph.output(format!("before{i}"), value);
+            graph.output(format!("state{i}"), value);
         }
         let inputs: Vec<Value> =
             self.inputs.iter().enumerate().map(|(i, t)| feed(&mut graph, &mut env, format!("in{i}"), t.clone())).collect();
