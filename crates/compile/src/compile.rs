@@ -64,11 +64,10 @@ fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError>
             return Err(CompileError::Layout(format!("parameter {} {} is not in it", parameter.name, parameter.shape)));
         }
     }
-    if let Some(state) = graph.states().iter().zip(&layout.states).find(|(s, e)| e.name != s.name || e.shape != s.shape) {
-        return Err(CompileError::Layout(format!("state {} {} is not in it", state.0.name, state.0.shape)));
-    }
-    if graph.states().len() > layout.states.len() {
-        return Err(CompileError::Layout(format!("it has {} of {} states", layout.states.len(), graph.states().len())));
+    for (i, state) in graph.states().iter().enumerate() {
+        if layout.states.get(i).is_none_or(|e| e.name != state.name || e.shape != state.shape) {
+            return Err(CompileError::Layout(format!("state {} {} is not in it", state.name, state.shape)));
+        }
     }
     match graph.feeds().iter().find(|f| !layout.feeds.iter().any(|(known, _)| known == *f)) {
         Some(feed) => Err(CompileError::Layout(format!("feed {} {} is not in it", feed.name, feed.ty))),
