@@ -1,10 +1,10 @@
 """Downhill beside PyTorch, through the train.py that Downhill exports: the program runs as it is, with the classes it defines itself.
 
-    run.py COMMAND            trains each experiment with both and compares the loss curves, then runs the program of every preset
+    run.py COMMAND            trains each experiment with both and compares loss curves and evaluations, then runs the program of every preset
     run.py COMMAND --write    writes fixtures/: what PyTorch computes, for the tests that run without it
 
-COMMAND is the downhill command. The comparison of logits and of every gradient is `crates/train/tests/parity.rs`, which reads
-the fixtures.
+COMMAND is the downhill command. The comparison of logits, of every gradient and of buffers and averages at the end is
+`crates/train/tests/parity.rs`, which reads the fixtures.
 """
 
 import json
@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
 
 HERE = Path(__file__).resolve().parent
 STEPS = 100
@@ -23,38 +26,53 @@ PRESET_STEPS = 3
 
 
 def output_of(command, folder=HERE):
-    """Standard output of a command, or the end of the run with what it had to say."""
+    """Standard output and standard error of a command, or the end of the run with what it had to say."""
     done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 def losses_of(lines):
     return [json.loads(line)["loss"] for line in lines.splitlines() if line.startswith("{")]
 
 
+def evaluation_of(lines):
+    """The evaluation at the end of a run: the last line that is an object."""
+    return json.loads([line for line in lines.splitlines() if line.startswith("{")][-1])
+
+
 def pytorch(downhill, experiment, folder, steps=STEPS):
-    """Exports the experiment and trains it with PyTorch; the first batch's tensors are in `first.safetensors`."""
+    """Exports the experiment and trains it with PyTorch: losses, and the evaluation at the end. The first batch's tensors are in
+    `first.safetensors`, the weights at the end in `weights.safetensors`."""
     output_of([downhill, "export", experiment, "--format", "pytorch", "--steps", steps, "-o", folder])
-    lines = output_of([sys.executable, "train.py", "--steps", steps, "--dump", "first.safetensors"], folder)
-    return losses_of(lines)
+    files = ["--dump", "first.safetensors", "--save", "weights.safetensors"]
+    lines, evaluation = output_of([sys.executable, "train.py", "--steps", steps, *files], folder)
+    return losses_of(lines), evaluation_of(evaluation)
 
 
 def ours(downhill, experiment, folder, steps=STEPS):
     metrics = folder / "metrics.jsonl"
-    output_of([downhill, "train", experiment, "--backend", "cpu", "--steps", steps, "--metrics", metrics])
-    return losses_of(metrics.read_text())
+    lines, _ = output_of([downhill, "train", experiment, "--backend", "cpu", "--steps", steps, "--metrics", metrics])
+    return losses_of(metrics.read_text()), evaluation_of(lines)
 
 
 def difference(downhill, experiment, steps=STEPS):
-    """The largest relative difference of the two loss curves."""
+    """The largest relative difference of the two loss curves and of the loss of the evaluation at the end."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        theirs, mine = pytorch(downhill, experiment, folder, steps), ours(downhill, experiment, folder, steps)
+        (theirs, at_end), (mine, my_end) = pytorch(downhill, experiment, folder, steps), ours(downhill, experiment, folder, steps)
     if not len(theirs) == len(mine) == steps:
         sys.exit(f"{experiment.stem}: {len(theirs)} losses from PyTorch, {len(mine)} from Downhill, expected {steps}")
-    return max(abs(a - b) / max(abs(b), 1e-12) for a, b in zip(mine, theirs))
+    pairs = [*zip(mine, theirs), (my_end["validation_loss"], at_end["validation_loss"])]
+    return max(abs(a - b) / max(abs(b), 1e-12) for a, b in pairs)
+
+
+def at_end(folder, evaluation):
+    """What a run leaves besides its weights: buffers, averages of weights, and the loss of its evaluation."""
+    weights = {name.removeprefix("grad.") for name in load_file(folder / "first.safetensors") if name.startswith("grad.")}
+    tensors = {name: tensor for name, tensor in load_file(folder / "weights.safetensors").items() if name not in weights}
+    return tensors | {"validation_loss": torch.tensor([evaluation["validation_loss"]])}
 
 
 def write_fixture(downhill, experiment):
@@ -62,8 +80,9 @@ def write_fixture(downhill, experiment):
     fixture.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        losses = pytorch(downhill, experiment, folder)
+        losses, evaluation = pytorch(downhill, experiment, folder)
         shutil.copy(folder / "first.safetensors", fixture)
+        save_file(at_end(folder, evaluation), fixture / "last.safetensors")
     (fixture / "losses.json").write_text("[\n" + ",\n".join(f"  {loss!r}" for loss in losses) + "\n]\n")
     print(f"{experiment.stem}: {len(losses)} losses, {losses[0]:.6f} to {losses[-1]:.6f}")
 
@@ -74,7 +93,7 @@ def compare(downhill, experiments):
     for experiment in experiments:
         found = difference(downhill, experiment)
         worst = max(worst, found)
-        print(f"{experiment.stem}: loss curves over {STEPS} steps differ by at most {found:.1e} (allowed {RELATIVE:.0e})", flush=True)
+        print(f"{experiment.stem}: loss curves over {STEPS} steps and evaluation differ by at most {found:.1e} (allowed {RELATIVE:.0e})", flush=True)
     for preset in sorted((HERE / "../../static/presets").resolve().glob("*.json")):
         # PyTorch draws other random numbers, so that dropout leaves nothing to compare.
         random = '"dropout"' in preset.read_text()

@@ -12,8 +12,20 @@ use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 
 /// Fields that few people touch: they stand behind a fold.
-const RARE: &[&str] =
-    &["betas", "eps", "dampening", "nesterov", "alpha", "centered", "turns", "imbalance", "label_smoothing", "bias", "init"];
+const RARE: &[&str] = &[
+    "betas",
+    "eps",
+    "dampening",
+    "nesterov",
+    "alpha",
+    "centered",
+    "turns",
+    "imbalance",
+    "label_smoothing",
+    "bias",
+    "affine",
+    "init",
+];
 
 /// The fields of `schema` for the object at `base` (`data.spirals`), but for those in `hidden`.
 #[component]

@@ -42,14 +42,8 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     if let Some(path) = &order.weights {
         ready(session.load_weights(&read(path)?))?;
     }
-    let parameters = ready(session.parameters())?;
-    let weights: Vec<Array<'_>> = parameters
-        .iter()
-        .map(|(name, shape, values)| Array { name: name.clone(), shape: shape.clone(), values: Values::F32(values) })
-        .collect();
-    let weights = write_arrays(&weights, None)?;
     if order.format == Format::Safetensors {
-        write(&order.output, &weights)?;
+        write(&order.output, &ready(session.weights(true))?)?;
         say(&format!("wrote {}", order.output.display()));
         return Ok(());
     }
@@ -57,7 +51,7 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     let steps = order.steps.or(document.experiment.training.steps).unwrap_or(STEPS);
     let files = [
         ("train.py", export::train_py(session.checked()).into_bytes()),
-        ("init.safetensors", weights),
+        ("init.safetensors", ready(session.weights(false))?),
         ("data.safetensors", data(&session, steps)?),
     ];
     for (name, bytes) in files {

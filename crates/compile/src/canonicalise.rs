@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use downhill_graph::{Graph, NodeId, Op, Value};
+use downhill_graph::{Graph, Node, NodeId, Op, Value};
 use smallvec::SmallVec;
 
 use crate::CompileError;
@@ -38,7 +38,7 @@ fn needed(graph: &Graph) -> Vec<bool> {
         needed[value.node.index()] = true;
     }
     for (id, node) in graph.nodes().rev() {
-        needed[id.index()] |= matches!(node.op, Op::FlatUpdate(_) | Op::Record(_));
+        needed[id.index()] |= is_effect(node);
         if needed[id.index()] {
             node.inputs.iter().for_each(|v| needed[v.node.index()] = true);
         }
@@ -64,7 +64,7 @@ fn rebuild(from: &Graph, origins: &[NodeId]) -> Result<(Canonical, bool), Compil
             value
         } else {
             let equals = seen.entry((node.op.name(), leaf(&node.op), inputs.clone())).or_default();
-            let known = equals.iter().copied().find(|&n| out.node(n).op == node.op && !is_effect(&node.op));
+            let known = equals.iter().copied().find(|&n| out.node(n).op == node.op && !is_effect(node));
             let node_id = match known {
                 Some(known) => known,
                 None => {
@@ -90,14 +90,17 @@ type Likeness = (&'static str, u32, SmallVec<[Value; 4]>);
 fn leaf(op: &Op) -> u32 {
     match op {
         Op::ParameterOp(p) => p.0.0,
+        Op::SlotOp(s) => s.parameter.0,
+        Op::StateOp(s) => s.0.0,
         Op::FeedOp(f) => f.0.0,
         Op::Constant(c) => c.value.to_bits(),
         _ => 0,
     }
 }
 
-fn is_effect(op: &Op) -> bool {
-    matches!(op, Op::FlatUpdate(_) | Op::Record(_))
+/// What has no output is there for what it changes.
+fn is_effect(node: &Node) -> bool {
+    node.outputs.is_empty()
 }
 
 /// The value that stands for `v`; a decomposed node has one output, a kept one all of its own.

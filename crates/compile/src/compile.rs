@@ -28,7 +28,7 @@ impl Default for Options {
     }
 }
 
-/// Compiles a graph whose parameters and feeds are in `layout` into a verified plan.
+/// Compiles a graph whose parameters, states and feeds are in `layout` into a verified plan.
 ///
 /// # Errors
 /// When a node is not supported at its size, the layout is not the graph's, or the program needs too much memory.
@@ -62,6 +62,11 @@ fn check_layout(graph: &Graph, layout: &StateLayout) -> Result<(), CompileError>
     for (i, parameter) in graph.parameters().iter().enumerate() {
         if known(i).is_none_or(|e| e.name != parameter.name || e.shape != parameter.shape) {
             return Err(CompileError::Layout(format!("parameter {} {} is not in it", parameter.name, parameter.shape)));
+        }
+    }
+    for (i, state) in graph.states().iter().enumerate() {
+        if layout.states.get(i).is_none_or(|e| e.name != state.name || e.shape != state.shape) {
+            return Err(CompileError::Layout(format!("state {} {} is not in it", state.name, state.shape)));
         }
     }
     match graph.feeds().iter().find(|f| !layout.feeds.iter().any(|(known, _)| known == *f)) {

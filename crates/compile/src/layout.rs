@@ -1,9 +1,9 @@
-//! Where the state of a run lies: parameters, gradients, optimizer slots, metrics and feeds, at the same place for all of its programs.
+//! Where the state of a run lies: parameters, gradients, optimizer slots, states, metrics and feeds, at the same place for all of its programs.
 
 use std::fmt;
 
 use downhill_graph::kernel::UpdateGroup;
-use downhill_graph::{Feed, FeedKind, Graph, Parameter, ScalarId};
+use downhill_graph::{Feed, FeedKind, Graph, Parameter, ScalarId, StateTensor};
 use downhill_tensor::{Shape, sort_short_by_key};
 
 /// What the state of a run consists of; the same for all of its programs.
@@ -15,6 +15,8 @@ pub struct LayoutSpec {
     pub groups: Vec<(ScalarId, ScalarId)>,
     /// Optimizer slots per parameter.
     pub slots: usize,
+    /// All states, in the order the model declares them.
+    pub states: Vec<StateTensor>,
     /// Feeds of all programs; those of one name are one.
     pub feeds: Vec<Feed>,
     /// Rows of every per-step feed's ring, and of the metrics ring.
@@ -23,14 +25,15 @@ pub struct LayoutSpec {
     pub metrics: u32,
 }
 
-/// A parameter's place.
+/// The place of a parameter or a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Name in the state dict.
     pub name: String,
     /// Shape.
     pub shape: Shape,
-    /// First element, counted from the start of the parameters (and so of the gradients and of each slot).
+    /// First element, counted from the start of the parameters (and so of the gradients and of each slot), or from that of the states (and so
+    /// of their next values).
     pub offset: u32,
     /// Elements without padding.
     pub len: u32,
@@ -49,6 +52,10 @@ pub struct StateOffsets {
     pub slots: u32,
     /// Number of slots.
     pub slot_count: u32,
+    /// First element of the states.
+    pub states: u32,
+    /// Length of the states with padding; their next values have the same and follow them.
+    pub states_len: u32,
     /// The sticky non-finite flag: one word, u32 bits, followed by padding.
     pub flag: u32,
     /// First element of the metrics ring.
@@ -77,6 +84,8 @@ pub struct StateLayout {
     pub order: Vec<u32>,
     /// Places in `entries`, sorted by name.
     pub by_name: Vec<u32>,
+    /// States in the order of declaration, by [`downhill_graph::StateId`]; each starts at a multiple of 4 and is zero padded.
+    pub states: Vec<Entry>,
     /// Ranges of the update, ascending.
     pub groups: Vec<UpdateGroup>,
     /// Where things start.
@@ -96,16 +105,25 @@ pub fn padded(len: usize) -> u64 {
     (len as u64).div_ceil(4).saturating_mul(4)
 }
 
+impl StateOffsets {
+    /// First element of the next values of the states, from where [`downhill_graph::kernel::AssignSpec`] copies them.
+    pub fn next_states(&self) -> u32 {
+        self.states + self.states_len
+    }
+}
+
 impl LayoutSpec {
-    /// Takes up a graph's parameters (the first graph gives them; later ones must declare the same) and feeds.
+    /// Takes up a graph's parameters and states (the first graph gives them; later ones must declare the same) and feeds.
     ///
     /// # Panics
-    /// When two graphs of one run declare different parameters, or one feed with two types: a bug of the caller.
+    /// When two graphs of one run declare different parameters or states, or one feed with two types: a bug of the caller.
     pub fn include(&mut self, graph: &Graph) {
         if self.parameters.is_empty() {
             self.parameters = graph.parameters().to_vec();
+            self.states = graph.states().to_vec();
         }
         assert!(self.parameters == graph.parameters(), "all programs of a run declare the same parameters");
+        assert!(self.states == graph.states(), "all programs of a run declare the same states");
         for feed in graph.feeds() {
             match self.feeds.iter().find(|f| f.name == feed.name) {
                 Some(known) => assert!(known == feed, "feed {} has one type in all programs", feed.name),
@@ -147,16 +165,32 @@ impl StateLayout {
         }
         layout.by_name = (0..layout.entries.len() as u32).collect();
         sort_short_by_key(&mut layout.by_name, |&i| layout.entries[i as usize].name.as_str());
-        layout.place_state(at, spec)?;
+        let states = layout.place_states(spec)?;
+        layout.place_parts([at, states], spec)?;
         layout.place_feeds(spec)?;
         Ok(layout)
     }
 
-    fn place_state(&mut self, parameter_len: u64, spec: &LayoutSpec) -> Result<(), LayoutError> {
+    /// Places the states one after the other; returns how long they are together.
+    fn place_states(&mut self, spec: &LayoutSpec) -> Result<u64, LayoutError> {
+        let mut at = 0u64;
+        for state in &spec.states {
+            let (offset, len) = (at as u32, state.shape.numel() as u32);
+            self.states.push(Entry { name: state.name.clone(), shape: state.shape.clone(), offset, len });
+            at = at.saturating_add(padded(state.shape.numel()));
+            if at > MAX_ELEMENTS {
+                return Err(LayoutError { elements: at });
+            }
+        }
+        Ok(at)
+    }
+
+    fn place_parts(&mut self, [parameter_len, states_len]: [u64; 2], spec: &LayoutSpec) -> Result<(), LayoutError> {
         let stride = padded(spec.metrics as usize + 2);
         let gradients = parameter_len;
         let slots = gradients + parameter_len;
-        let flag = slots + parameter_len * spec.slots as u64;
+        let states = slots + parameter_len * spec.slots as u64;
+        let flag = states + 2 * states_len;
         let ring = flag + 4;
         let end = ring + stride * u64::from(self.ring);
         if end > MAX_ELEMENTS {
@@ -168,6 +202,8 @@ impl StateLayout {
             gradients: gradients as u32,
             slots: slots as u32,
             slot_count: spec.slots as u32,
+            states: states as u32,
+            states_len: states_len as u32,
             flag: flag as u32,
             ring: ring as u32,
             ring_rows: self.ring,
@@ -215,6 +251,9 @@ impl fmt::Display for StateLayout {
             writeln!(f, "{:6}+{:<6} {} {}", e.offset, e.len, e.name, e.shape)?;
         }
         let o = &self.offsets;
+        for s in &self.states {
+            writeln!(f, "{:6}+{:<6} {} {}", o.states + s.offset, s.len, s.name, s.shape)?;
+        }
         writeln!(f, "gradients {} slots {}×{} flag {} ring {}", o.gradients, o.slots, o.slot_count, o.flag, o.ring)?;
         for (feed, at) in &self.feeds {
             writeln!(f, "data {at:6} {} {} {:?}", feed.name, feed.ty, feed.kind)?;

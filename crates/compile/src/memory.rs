@@ -163,10 +163,20 @@ fn fixed(home: Home, graph: &Graph, layout: &StateLayout) -> Result<(Region, u32
         let entry = entry.ok_or_else(|| CompileError::Layout(format!("parameter {p} is unknown")))?;
         Ok((Region { space: Space::Arena, offset: base + entry.offset, len: entry.len }, 0))
     };
+    let state = |s: downhill_graph::StateId, base: u32| {
+        let entry = layout.states.get(s.index()).ok_or_else(|| CompileError::Layout(format!("{s} is unknown")))?;
+        Ok((Region { space: Space::Arena, offset: base + entry.offset, len: entry.len }, 0))
+    };
     match home {
         Home::Scratch => Ok((Region { space: Space::Arena, offset: layout.state_len, len: 0 }, 0)),
         Home::Parameter(p) => parameter(p, layout.offsets.parameters),
         Home::Gradient(p) => parameter(p, layout.offsets.gradients),
+        Home::Slot(slot, _) if u32::from(slot) >= layout.offsets.slot_count => {
+            Err(CompileError::Layout(format!("there is no optimizer slot {slot}")))
+        }
+        Home::Slot(slot, p) => parameter(p, layout.offsets.slots + u32::from(slot) * layout.offsets.parameter_len),
+        Home::State(s) => state(s, layout.offsets.states),
+        Home::Next(s) => state(s, layout.offsets.next_states()),
         Home::Feed(f) => {
             let feed = &graph.feeds()[f.index()];
             let (offset, per_batch) =

@@ -8,7 +8,7 @@ use crate::work::{BufferId, Work};
 use crate::{Arg, Plan, Region, Space, Step};
 
 /// Checks a plan by itself: regions in bounds and aligned, operands as large as kernels walk, everything written before it is
-/// read, no state overwritten but gradients.
+/// read, no state overwritten but gradients and next values.
 ///
 /// # Errors
 /// The first rule that is broken, with the step.
@@ -60,13 +60,14 @@ fn check_bounds(plan: &Plan, arg: &Arg) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes stay behind the state or inside the gradients, and meet a read only where an elementwise kernel replaces it in place.
+/// Writes stay behind the state or inside the gradients or the next values of the states, and meet a read only where an elementwise kernel replaces it in place.
 fn check_writes(plan: &Plan, step: &Step) -> Result<(), String> {
     let s = &plan.state;
     for (i, write) in step.writes.iter().enumerate() {
         let r = write.region;
-        let gradient = r.offset >= s.gradients && r.end() <= s.gradients + s.parameter_len;
-        if r.space != Space::Arena || (r.offset < plan.state_len && !gradient) {
+        let inside = |from: u32, len: u32| r.offset >= from && r.end() <= from + len;
+        let open = inside(s.gradients, s.parameter_len) || inside(s.next_states(), s.states_len);
+        if r.space != Space::Arena || (r.offset < plan.state_len && !open) {
             return Err(format!("{r} is not for kernels to write"));
         }
         if step.writes[..i].iter().any(|other| other.region.overlaps(&r)) {

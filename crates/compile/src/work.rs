@@ -3,7 +3,7 @@
 use std::fmt;
 
 use downhill_graph::kernel::Kernel;
-use downhill_graph::{FeedId, NodeId, Origin, ParamId};
+use downhill_graph::{FeedId, NodeId, Origin, ParamId, StateId};
 use downhill_tensor::{Shape, sort_short};
 use smallvec::SmallVec;
 
@@ -28,6 +28,12 @@ pub(crate) enum Home {
     Gradient(ParamId),
     /// The parameter itself.
     Parameter(ParamId),
+    /// What this optimizer slot holds of the parameter.
+    Slot(u8, ParamId),
+    /// The state itself.
+    State(StateId),
+    /// The place of the state's next value, where the assignment reads it.
+    Next(StateId),
     /// The data buffer.
     Feed(FeedId),
 }
@@ -42,7 +48,12 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// Whether tasks produce it.
     pub fn is_computed(&self) -> bool {
-        matches!(self.home, Home::Scratch | Home::Gradient(_))
+        matches!(self.home, Home::Scratch | Home::Gradient(_) | Home::Next(_))
+    }
+
+    /// Whether an effect at the end of a step changes it: a parameter, a slot, a state.
+    pub fn is_changed_by_effects(&self) -> bool {
+        matches!(self.home, Home::Parameter(_) | Home::Slot(..) | Home::State(_))
     }
 }
 
@@ -59,7 +70,7 @@ pub(crate) struct Task {
     pub kernel: Kernel,
     pub reads: SmallVec<[Read; 4]>,
     pub writes: SmallVec<[BufferId; 2]>,
-    /// Buffers read at the place the state layout gives, not through an operand: gradients of the update.
+    /// Buffers read at the place the state layout gives, not through an operand: gradients of the update, next values of states.
     pub uses: Vec<BufferId>,
     pub nodes: SmallVec<[NodeId; 4]>,
     pub scope: String,
@@ -75,6 +86,11 @@ impl Task {
     /// Whether it changes the state; such tasks keep their order.
     pub fn is_effect(&self) -> bool {
         self.kernel.is_effect()
+    }
+
+    /// Whether it changes what other tasks read: parameters, slots or states.
+    pub fn is_change(&self) -> bool {
+        matches!(self.kernel, Kernel::FlatUpdate(_) | Kernel::Assign(_))
     }
 }
 
@@ -137,7 +153,7 @@ impl Work {
     }
 
     /// For every task the tasks that must run before it: writers of what it reads, earlier writers of the same buffer, earlier
-    /// effects, and, before the update, everything that reads a parameter.
+    /// effects, and, before an update or an assignment, everything that reads a parameter, a slot or a state.
     pub fn dependencies(&self) -> Vec<Vec<usize>> {
         let writers = self.writers();
         let mut effect = None;
@@ -147,9 +163,9 @@ impl Work {
             before.extend(task.writes.iter().flat_map(|w| writers[w.index()].iter().copied()).filter(|&w| w < i));
             if task.is_effect() {
                 before.extend(effect.replace(i));
-                if matches!(task.kernel, Kernel::FlatUpdate { .. }) {
-                    let reads_parameter = |t: &Task| t.inputs().any(|b| matches!(self.buffer(b).home, Home::Parameter(_)));
-                    before.extend((0..i).filter(|&t| reads_parameter(&self.tasks[t])));
+                if task.is_change() {
+                    let reads_changed = |t: &Task| t.inputs().any(|b| self.buffer(b).is_changed_by_effects());
+                    before.extend((0..i).filter(|&t| reads_changed(&self.tasks[t])));
                 }
             }
             sort_short(&mut before);
@@ -211,12 +227,16 @@ impl Work {
 }
 
 impl fmt::Display for Work {
-    /// One line per task: scope, kernel, reads → writes; buffers are `b3`, parameters `p0`, feeds `feed1`, pinned gradients `b3=∇p0`.
+    /// One line per task: scope, kernel, reads → writes; buffers are `b3`, parameters `p0`, slots `p0.1`, states `state0`, feeds `feed1`, pinned gradients `b3=∇p0`
+    /// and next values `b3=state0'`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |b: BufferId| match self.buffer(b).home {
             Home::Scratch => format!("b{}", b.0),
             Home::Gradient(p) => format!("b{}=∇{p}", b.0),
             Home::Parameter(p) => p.to_string(),
+            Home::Slot(slot, p) => format!("{p}.{slot}"),
+            Home::State(s) => s.to_string(),
+            Home::Next(s) => format!("b{}={s}'", b.0),
             Home::Feed(feed) => feed.to_string(),
         };
         for task in &self.tasks {

@@ -8,9 +8,11 @@ use downhill_compile::{
 };
 use downhill_graph::kernel::{Kernel, LossKind, ReduceKind, UpdateRule};
 use downhill_graph::ops::Updated;
-use downhill_graph::{BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StepScalars, UnaryOp, Value, autodiff};
-use downhill_tensor::TensorTy;
+use downhill_graph::{
+    BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff,
+};
 use downhill_tensor::rng::{Rng, Stream};
+use downhill_tensor::{Shape, TensorTy};
 use web_time::Instant;
 
 use crate::device::GpuDevice;
@@ -127,6 +129,7 @@ fn compare(plan: &Plan, want: &[u32], got: &[u32]) -> Result<(), SelfTestError> 
         let ring = [Region { space: Space::Arena, offset: plan.state.flag, len: plan.state_len - plan.state.flag }];
         let writes: Vec<Region> = match &step.kernel {
             Kernel::FlatUpdate { .. } => state.to_vec(),
+            Kernel::Assign(_) => vec![Region { space: Space::Arena, offset: plan.state.states, len: plan.state.states_len }],
             Kernel::Record(_) => ring.to_vec(),
             _ => step.writes.iter().map(|w| w.region).collect(),
         };
@@ -157,7 +160,8 @@ fn differs(want: &[u32], got: &[u32]) -> Option<usize> {
     want.iter().zip(got).position(|pair| !close(pair))
 }
 
-/// Embedding → linear → gelu → dropout → concatenation → linear → cross-entropy with penalties, clipped by norm, with momentum.
+/// Embedding → linear → gelu → dropout → concatenation → linear → cross-entropy with penalties, clipped by norm, with momentum and a running
+/// mean of the loss.
 fn network() -> Result<Graph, OpError> {
     let mut graph = Graph::new();
     let entries = graph.new_feed("entries", TensorTy::u32([ROWS]), FeedKind::Resident)?;
@@ -193,6 +197,12 @@ fn network() -> Result<Graph, OpError> {
     let factor = graph.div(one, norm)?;
     let factor = graph.binary(BinaryOp::Min, factor, one)?;
     graph.flat_update(Arc::new(momentum()), updates, loss, Some(factor), &gradients)?;
+    let running = graph.declare_state(StateTensor { name: "running_loss".to_string(), shape: Shape::scalar() });
+    let running = graph.state(running)?;
+    let away = graph.sub(loss, running)?;
+    let part = graph.scale(0.1, away)?;
+    let next = graph.plus(running, part)?;
+    graph.assign(&[next])?;
     graph.record(&[loss, accuracy])?;
     Ok(graph)
 }

@@ -96,6 +96,12 @@ fn a_gradient_that_is_not_finite_names_its_step_and_freezes_the_weights() {
 }
 
 #[test]
+fn a_state_goes_on_from_step_to_step_and_rests_from_a_bad_one_on() {
+    let Some(device) = device() else { return };
+    block_on(promises::a_state_goes_on_from_step_to_step_and_rests_from_a_bad_one_on(&Gpu(&device)));
+}
+
+#[test]
 fn a_program_that_needs_more_memory_keeps_what_is_there() {
     let Some(device) = device() else { return };
     block_on(promises::a_program_that_needs_more_memory_keeps_what_is_there(&Gpu(&device)));

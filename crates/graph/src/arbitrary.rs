@@ -15,7 +15,9 @@ use crate::ops::{
     Binary, Concat, Dropout, Expand, IndexSelect, LogSoftmax, Loss, MatMul, Op, Pad, Permute, Reduce, Reshape, Select, Slice,
     Softmax, Unary,
 };
-use crate::{BinaryOp, ComposedOp, Feed, FeedKind, Graph, NodeId, Parameter, StepScalars, UnaryOp, Value, autodiff};
+use crate::{
+    BinaryOp, ComposedOp, Feed, FeedKind, Graph, NodeId, Parameter, StateTensor, StepScalars, UnaryOp, Value, autodiff,
+};
 
 /// A graph with named outputs and all that it needs from outside.
 #[derive(Clone)]
@@ -32,12 +34,14 @@ impl fmt::Debug for Program {
     }
 }
 
-/// Forward programs of up to 14 ops; every value that nothing reads is an output (`0`, `1`, …).
+/// Forward programs of up to 14 ops; every value that nothing reads is an output (`0`, `1`, …). They read a state, and end in giving it its
+/// next value.
 pub fn programs() -> impl Strategy<Value = Program> {
     let (unary, binary) = (functions(&CONTINUOUS), pairings(&CONTINUOUS));
     recipes().prop_map(move |(seed, recipe)| {
         let mut builder = Builder::follow(seed, &recipe, &unary, &binary, &REDUCE);
         builder.name_unread();
+        builder.assign();
         builder.program
     })
 }
@@ -100,6 +104,7 @@ impl<'a> Builder<'a> {
             let shape: Shape = (0..rank).map(|_| sizes[builder.rng.below(sizes.len())]).collect();
             builder.parameter(shape);
         }
+        builder.state([sizes[seed as usize / 3 % sizes.len()]].into());
         for (kind, choices) in recipe {
             builder.grow(*kind, choices.map(usize::from));
         }
@@ -120,6 +125,21 @@ impl<'a> Builder<'a> {
         let value = self.program.graph.parameter(id).expect("it was declared");
         self.pool.push((value, tensor.clone()));
         (value, tensor)
+    }
+
+    fn state(&mut self, shape: Shape) {
+        let tensor = self.normal(shape.clone());
+        let id = self.program.graph.declare_state(StateTensor { name: "state".to_string(), shape });
+        self.program.env.states.push(tensor.clone());
+        let value = self.program.graph.state(id).expect("it was declared");
+        self.pool.push((value, tensor));
+    }
+
+    /// Gives the state the last value of its shape.
+    fn assign(&mut self) {
+        let ty = self.program.env.states[0].ty.clone();
+        let last = self.pool.iter().rev().find(|(_, tensor)| tensor.ty == ty).expect("its own value has its shape");
+        self.program.graph.assign(&[last.0]).expect("it is of the state's shape");
     }
 
     fn feed(&mut self, tensor: Tensor) -> (Value, Tensor) {

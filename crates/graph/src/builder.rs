@@ -7,10 +7,11 @@ use smallvec::SmallVec;
 
 use crate::kernel::{LossKind, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss, MatMul,
-    Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, Softmax, Table, Unary, Updated,
+    Accuracy, Assign, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss,
+    MatMul, Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary,
+    Updated,
 };
-use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, UnaryOp, Value};
+use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, StateId, UnaryOp, Value};
 
 /// What every method here gives.
 pub type Built = Result<Value, OpError>;
@@ -29,6 +30,22 @@ impl Graph {
     /// When there is no such parameter.
     pub fn parameter(&mut self, id: ParamId) -> Built {
         self.apply(ParameterOp(id), &[])
+    }
+
+    /// What an optimizer slot holds of a declared parameter.
+    ///
+    /// # Errors
+    /// When there is no such parameter.
+    pub fn slot(&mut self, slot: u8, parameter: ParamId) -> Built {
+        self.apply(SlotOp { slot, parameter }, &[])
+    }
+
+    /// The value of a declared state, as it was before this step.
+    ///
+    /// # Errors
+    /// When there is no such state.
+    pub fn state(&mut self, id: StateId) -> Built {
+        self.apply(StateOp(id), &[])
     }
 
     /// The value of a declared feed.
@@ -278,6 +295,11 @@ impl Graph {
     ) -> Result<NodeId, OpError> {
         let inputs: Vec<Value> = [loss].into_iter().chain(factor).chain(gradients.iter().copied()).collect();
         self.add(FlatUpdate { rule, params, scaled: factor.is_some() }.into(), &inputs)
+    }
+
+    /// Gives every state its next value, in the order in which they are declared: see [`Assign`].
+    pub fn assign(&mut self, next: &[Value]) -> Result<NodeId, OpError> {
+        self.add(Assign.into(), next)
     }
 
     /// Writes scalars as a row of the metrics ring.

@@ -1,4 +1,4 @@
-//! The graph itself: nodes over typed values, with parameters, feeds, scopes and named outputs.
+//! The graph itself: nodes over typed values, with parameters, states, feeds, scopes and named outputs.
 
 use std::fmt;
 
@@ -37,6 +37,11 @@ id!(
     /// A trainable tensor, an index into [`Graph::parameters`].
     ParamId,
     "p"
+);
+id!(
+    /// A tensor that goes on from step to step without being trained, an index into [`Graph::states`].
+    StateId,
+    "state"
 );
 id!(
     /// A tensor that the host supplies, an index into [`Graph::feeds`].
@@ -101,6 +106,16 @@ pub struct Parameter {
     pub group: u32,
 }
 
+/// A tensor that goes on from step to step and is not trained, such as a running mean. Programs read it; one that trains gives it its next
+/// value with [`crate::ops::Assign`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateTensor {
+    /// Key in the `state_dict` of the exported PyTorch module (`1.running_mean`).
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+}
+
 /// How often the host supplies a [`Feed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FeedKind {
@@ -143,6 +158,7 @@ impl OpError {
 pub struct Graph {
     nodes: Vec<Node>,
     parameters: Vec<Parameter>,
+    states: Vec<StateTensor>,
     feeds: Vec<Feed>,
     scopes: Vec<String>,
     /// Indices into `scopes`, sorted by name: a network has a scope for every layer.
@@ -158,6 +174,7 @@ impl Default for Graph {
         Self {
             nodes: Vec::new(),
             parameters: Vec::new(),
+            states: Vec::new(),
             feeds: Vec::new(),
             scopes: vec![String::new()],
             scopes_by_name: vec![0],
@@ -229,6 +246,12 @@ impl Graph {
     pub fn declare_parameter(&mut self, parameter: Parameter) -> ParamId {
         self.parameters.push(parameter);
         ParamId(self.parameters.len() as u32 - 1)
+    }
+
+    /// Declares a state; its value comes from [`crate::ops::StateOp`].
+    pub fn declare_state(&mut self, state: StateTensor) -> StateId {
+        self.states.push(state);
+        StateId(self.states.len() as u32 - 1)
     }
 
     /// Declares a feed, or finds the one of that name.
@@ -312,6 +335,11 @@ impl Graph {
         &self.parameters
     }
 
+    /// Declared states.
+    pub fn states(&self) -> &[StateTensor] {
+        &self.states
+    }
+
     /// Declared feeds.
     pub fn feeds(&self) -> &[Feed] {
         &self.feeds
@@ -332,6 +360,7 @@ impl Graph {
         Graph {
             nodes: Vec::new(),
             parameters: self.parameters.clone(),
+            states: self.states.clone(),
             feeds: self.feeds.clone(),
             scopes: self.scopes.clone(),
             scopes_by_name: self.scopes_by_name.clone(),

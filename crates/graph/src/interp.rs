@@ -46,13 +46,15 @@ impl Tensor {
     }
 }
 
-/// What lies outside the graph: parameters, optimizer slots, feeds, the step, and what the program recorded.
+/// What lies outside the graph: parameters, optimizer slots, states, feeds, the step, and what the program recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Env {
     /// Current parameters, by [`crate::ParamId`].
     pub parameters: Vec<Tensor>,
     /// Optimizer slots: `slots[slot][parameter]`.
     pub slots: Vec<Vec<Tensor>>,
+    /// Current states, by [`crate::StateId`].
+    pub states: Vec<Tensor>,
     /// Feeds as this step sees them, by [`crate::FeedId`].
     pub feeds: Vec<Tensor>,
     /// The step.
@@ -107,7 +109,7 @@ impl Run {
 /// Evaluates every node in order; updates and records change `env`.
 ///
 /// # Panics
-/// When `env` lacks a parameter or feed that the graph declares, or has it in another shape.
+/// When `env` lacks a parameter, state or feed that the graph declares, or has it in another shape.
 pub fn run(graph: &Graph, env: &mut Env) -> Run {
     let mut values: Vec<Vec<Tensor>> = Vec::with_capacity(graph.len());
     for (_, node) in graph.nodes() {

@@ -27,7 +27,9 @@ mod verify;
 pub use builder::Built;
 pub use decompose::decompose;
 pub use expr::{BinaryOp, ComposedOp, Expr, ExprOp, Reg, UnaryOp};
-pub use graph::{Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, Value};
+pub use graph::{
+    Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, StateId, StateTensor, Value,
+};
 pub use ops::Op;
 pub use scalars::{ScalarId, StepScalars};
 pub use verify::{VerifyError, verify};

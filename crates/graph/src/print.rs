@@ -6,10 +6,13 @@ use crate::ops::Op;
 use crate::{Graph, Node, NodeId, Origin, Value};
 
 impl fmt::Display for Graph {
-    /// Parameters and feeds, then `%3 = matmul<nt>(%1, p0) : f32[32, 8]  # 0.linear, forward` per node, then outputs.
+    /// Parameters, states and feeds, then `%3 = matmul<nt>(%1, p0) : f32[32, 8]  # 0.linear, forward` per node, then outputs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, p) in self.parameters().iter().enumerate() {
             writeln!(f, "p{i} : f32{}  # {}, group {}", p.shape, p.name, p.group)?;
+        }
+        for (i, s) in self.states().iter().enumerate() {
+            writeln!(f, "state{i} : f32{}  # {}", s.shape, s.name)?;
         }
         for (i, feed) in self.feeds().iter().enumerate() {
             writeln!(f, "feed{i} : {}  # {}, {:?}", feed.ty, feed.name, feed.kind)?;
@@ -29,7 +32,7 @@ impl fmt::Display for Graph {
 }
 
 fn is_leaf(op: &Op) -> bool {
-    matches!(op, Op::ParameterOp(_) | Op::FeedOp(_) | Op::Constant(_) | Op::Scalar(_))
+    matches!(op, Op::ParameterOp(_) | Op::SlotOp(_) | Op::StateOp(_) | Op::FeedOp(_) | Op::Constant(_) | Op::Scalar(_))
 }
 
 fn print_node(graph: &Graph, id: NodeId, node: &Node, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +64,8 @@ fn print_node(graph: &Graph, id: NodeId, node: &Node, f: &mut fmt::Formatter<'_>
 fn print_value(graph: &Graph, value: Value, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match &graph.node(value.node).op {
         Op::ParameterOp(p) => write!(f, "{}", p.0),
+        Op::SlotOp(s) => write!(f, "slot{} of {}", s.slot, s.parameter),
+        Op::StateOp(s) => write!(f, "{}", s.0),
         Op::FeedOp(p) => write!(f, "{}", p.0),
         Op::Scalar(s) => write!(f, "{}", s.0),
         Op::Constant(c) if c.shape.rank() == 0 => write!(f, "{}", c.value),

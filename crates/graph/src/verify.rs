@@ -35,7 +35,7 @@ pub enum VerifyError {
         /// What it claims to be.
         value: Value,
     },
-    /// Two outputs, feeds or parameters of one name.
+    /// Two outputs, feeds, states or parameters of one name.
     #[error("two {what}s are called {name}")]
     Twice {
         /// Of what.
@@ -60,6 +60,7 @@ pub fn verify(graph: &Graph) -> Result<(), VerifyError> {
     }
     unique("output", graph.outputs().iter().map(|(name, _)| name))?;
     unique("feed", graph.feeds().iter().map(|f| &f.name))?;
+    unique("state", graph.states().iter().map(|s| &s.name))?;
     unique("parameter", graph.parameters().iter().map(|p| &p.name))
 }
 

@@ -9,7 +9,7 @@ use downhill_tensor::{NameMap, TensorTy, UserError};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
-use crate::layers::def::{Builder, Resolved, flat};
+use crate::layers::def::{Builder, Mode, Resolved, flat};
 use crate::scalars::CLIP_NORM;
 use crate::{Experiment, Signature};
 
@@ -36,20 +36,21 @@ impl Split {
 /// needs what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProgramKind {
-    /// One training step: forward, backward, update, record. Output `loss`, and `grad_norm` where gradients are clipped by
+    /// One training step: forward, backward, update, move of the running statistics, record. Output `loss`, and `grad_norm` where gradients are clipped by
     /// norm.
     Train {
         /// Samples per step.
         batch: usize,
     },
-    /// Outputs `loss` and, for classes, `accuracy`, weighted means over some rows of a part; without dropout.
+    /// Outputs `loss` and, for classes, `accuracy`, weighted means over some rows of a part; without dropout, with running statistics and
+    /// where there are some with the averages of the weights.
     Eval {
         /// Rows at a time.
         rows: usize,
         /// Which part.
         split: Split,
     },
-    /// The answer to some rows: forward only, without dropout, on the feeds `rows.<input>`. Its one output is `output`:
+    /// The answer to some rows: forward only, as [`ProgramKind::Eval`] computes it, on the feeds `rows.<input>`. Its one output is `output`:
     /// probabilities, or values.
     Predict {
         /// Rows.
@@ -69,8 +70,9 @@ pub enum ProgramKind {
         rows: usize,
         /// What to output, in this order; a name that comes twice is one output.
         tensors: Vec<String>,
-        /// Without: forward only, without dropout, on the feeds `rows.<input>`, as [`ProgramKind::Predict`]. With: as a training step of
-        /// the same scalars computes it, dropout included, on the feeds `batch.<field>`; backward as far as a `grad:` asks.
+        /// Without: forward only, on the feeds `rows.<input>`, as [`ProgramKind::Predict`]. With: as a training step of the same scalars
+        /// computes it, with its dropout and the statistics of the batch, on the feeds `batch.<field>`; backward as far as a `grad:` asks.
+        /// Running statistics stay as they are.
         with_gradients: bool,
     },
 }
@@ -82,12 +84,21 @@ impl ProgramKind {
         let with_gradients = tensors.iter().any(|name| name == "loss" || name.starts_with(GRADIENT));
         ProgramKind::Inspect { rows, tensors, with_gradients }
     }
+
+    /// In what it differs from other programs of the experiment.
+    fn mode(&self, experiment: &Experiment) -> Mode {
+        match self {
+            ProgramKind::Train { .. } => Mode { noise: true, moves: true, averages: None },
+            ProgramKind::Inspect { with_gradients: true, .. } => Mode { noise: true, ..Mode::default() },
+            _ => Mode { averages: experiment.average_slot().and_then(|slot| u8::try_from(slot).ok()), ..Mode::default() },
+        }
+    }
 }
 
 /// What the name of a gradient begins with.
 const GRADIENT: &str = "grad:";
 
-/// Makes the graph of one program. All programs of an experiment declare the same parameters.
+/// Makes the graph of one program. All programs of an experiment declare the same parameters and states.
 ///
 /// # Errors
 /// When a part of the data that the program reads is empty, and when a tensor that is asked for does not exist; the path is then its name.
@@ -105,8 +116,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
     if let ProgramKind::Inspect { tensors, with_gradients, .. } = kind {
         tensors.iter().try_for_each(|name| known(name, &checked.layers, *with_gradients))?;
     }
-    let noise = matches!(kind, ProgramKind::Train { .. } | ProgramKind::Inspect { with_gradients: true, .. });
-    let mut builder = Builder::new(&checked.layers, noise);
+    let mut builder = Builder::new(&checked.layers, kind.mode(experiment));
     let program = Program { checked, experiment, signature, samples };
     let built = match kind {
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
@@ -169,6 +179,7 @@ impl Program<'_> {
         let updated = |i| Updated { id: ParamId(i as u32), lr: ScalarId::LR, decay: ScalarId::DECAY };
         let params = (0..parameters.len()).map(updated).collect();
         cx.graph.flat_update(rule, params, loss, factor, &gradients)?;
+        cx.assign()?;
         cx.graph.record(&metrics).map(|_| ())
     }
 
@@ -367,6 +378,7 @@ mod tests {
             for program in &programs {
                 verify(program).unwrap();
                 assert_eq!(program.parameters(), programs[0].parameters(), "{}", preset.id);
+                assert_eq!(program.states(), programs[0].states(), "{}", preset.id);
                 assert!(program.feeds().iter().all(|feed| feeds.iter().all(|f| f.name != feed.name || *f == feed)));
             }
         }

@@ -3,7 +3,7 @@
 
 use downhill_tensor::{Dtype, UserError};
 
-use crate::layers::def::{Resolved, elements, flat, resolve, thousands, times};
+use crate::layers::def::{Buffer, Resolved, elements, flat, resolve, thousands, times};
 use crate::losses::Targets;
 use crate::reads::reads;
 use crate::{Experiment, Signature, Task};
@@ -68,6 +68,13 @@ pub struct Checked {
     pub(crate) targets: Targets,
 }
 
+impl Checked {
+    /// The buffers of all layers, in the order in which programs declare their states.
+    pub fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        flat(&self.layers).into_iter().flat_map(|layer| &layer.buffers)
+    }
+}
+
 /// Checks an experiment against its data.
 ///
 /// # Errors
@@ -81,6 +88,7 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
     let targets = experiment.loss.targets(&signature)?;
     let layers = resolve(&experiment.model, &signature)?;
     check_model(&experiment, &signature, &layers)?;
+    check_batch(&experiment, &layers)?;
     let summary = summarise(&experiment, &signature, &layers);
     check_memory(&summary)?;
     Ok(Checked { experiment, signature, summary, layers, targets })
@@ -131,6 +139,20 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
         Task::Classification => columns.to_string(),
     };
     Err(UserError::at(&last.path, message).hint(format!("End the model with a linear layer whose `out` is {wanted}.")))
+}
+
+/// Whether every layer gets as many samples at a time as it needs.
+fn check_batch(experiment: &Experiment, model: &[Resolved]) -> Result<(), UserError> {
+    let batch = experiment.training.batch_size;
+    match flat(model).into_iter().find(|layer| layer.least_batch > batch) {
+        Some(Resolved { name, path, least_batch, .. }) => {
+            let message =
+                format!("`{name}` ({path}) compares the samples of a batch with each other, and there is only {batch}.");
+            Err(UserError::at("training.batch_size", message)
+                .hint(format!("Set it to {least_batch} or more, or remove the layer.")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved]) -> Summary {

@@ -46,11 +46,20 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
         || old.training.batch_size != new.training.batch_size
         || old.training.clip_norm.is_some() != new.training.clip_norm.is_some();
     if programs {
-        let keep_slots = old_rule.name == new_rule.name && old_rule.slots == new_rule.slots;
-        return Effect::Rebuild { keep_slots };
+        return Effect::Rebuild { keep_slots: keeps_slots(old, new) };
     }
     let live = old.optimizer != new.optimizer || old.schedule != new.schedule || old.training != new.training;
     if live { Effect::Live } else { Effect::Nothing }
+}
+
+/// Whether the optimizer's own slots still mean the same. The averages of the weights are behind them, and begin and end without them.
+pub fn keeps_slots(old: &Experiment, new: &Experiment) -> bool {
+    let own = |experiment: &Experiment| {
+        let mut slots = experiment.slots();
+        slots.truncate(experiment.average_slot().unwrap_or(slots.len()));
+        (experiment.optimizer.name(), slots)
+    };
+    own(old) == own(new)
 }
 
 /// The model with its initial weights taken out, and these, in the order in which they stand. Fields called `init` mean them in every layer,
@@ -72,27 +81,42 @@ fn take_init(value: &mut Json, taken: &mut Vec<Json>) {
     }
 }
 
-/// For every parameter of `new`, the parameter of `old` whose value it takes over: the longest common subsequence of layers
-/// of the same kind and shapes.
-pub fn carry(old: &Checked, new: &Checked) -> Vec<Option<usize>> {
+/// What a rebuilt run takes over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// For every parameter of the new model, the parameter of the old one whose value it takes over.
+    pub parameters: Vec<Option<usize>>,
+    /// The same for the states.
+    pub states: Vec<Option<usize>>,
+}
+
+/// What the layers of `new` take over from those of `old`: along the longest common subsequence of layers of the same kind and shapes.
+pub fn carry(old: &Checked, new: &Checked) -> Carried {
     let (old, new) = (places(&old.layers), places(&new.layers));
-    let mut carried: Vec<Option<usize>> = vec![None; new.iter().map(|place| place.layer.parameters.len()).sum()];
+    let count = |of: fn(&Resolved) -> usize| new.iter().map(|place| of(place.layer)).sum();
+    let mut carried = Carried {
+        parameters: vec![None; count(|layer| layer.parameters.len())],
+        states: vec![None; count(|layer| layer.buffers.len())],
+    };
     for (i, j) in common(&old, &new) {
         if let (Some(from), Some(to)) = (old.get(i), new.get(j)) {
-            for k in 0..to.layer.parameters.len() {
-                if let Some(slot) = carried.get_mut(to.first + k) {
-                    *slot = Some(from.first + k);
-                }
-            }
+            take(&mut carried.parameters, from.parameter, to.parameter, to.layer.parameters.len());
+            take(&mut carried.states, from.state, to.state, to.layer.buffers.len());
         }
     }
     carried
 }
 
-/// A layer with the index of its first parameter.
+/// `count` neighbours from `to` on take over those from `from` on.
+fn take(carried: &mut [Option<usize>], from: usize, to: usize, count: usize) {
+    carried.iter_mut().skip(to).take(count).zip(from..).for_each(|(slot, from)| *slot = Some(from));
+}
+
+/// A layer with the indices of its first parameter and its first state.
 struct Place<'a> {
     layer: &'a Resolved,
-    first: usize,
+    parameter: usize,
+    state: usize,
 }
 
 impl Place<'_> {
@@ -103,16 +127,19 @@ impl Place<'_> {
             && a.output == b.output
             && a.parameters.len() == b.parameters.len()
             && a.parameters.iter().zip(&b.parameters).all(|(a, b)| a.shape == b.shape)
+            && a.buffers.len() == b.buffers.len()
+            && a.buffers.iter().zip(&b.buffers).all(|(a, b)| a.shape == b.shape)
     }
 }
 
 fn places(model: &[Resolved]) -> Vec<Place<'_>> {
-    let mut first = 0;
+    let (mut parameter, mut state) = (0, 0);
     flat(model)
         .into_iter()
         .map(|layer| {
-            let place = Place { layer, first };
-            first += layer.parameters.len();
+            let place = Place { layer, parameter, state };
+            parameter += layer.parameters.len();
+            state += layer.buffers.len();
             place
         })
         .collect()
@@ -179,6 +206,9 @@ mod tests {
         assert_eq!(after(with("training", json!({ "l1": 0.1 }))), Effect::Rebuild { keep_slots: true });
         assert_eq!(after(with("training", json!({ "batch_size": 5 }))), Effect::Rebuild { keep_slots: true });
         assert_eq!(after(with("training", json!({ "clip_norm": 1 }))), Effect::Rebuild { keep_slots: true });
+        assert_eq!(after(with("training", json!({ "ema": 0.9 }))), Effect::Rebuild { keep_slots: true });
+        let averaged = |decay: f64| experiment(base(), with("training", json!({ "ema": decay })));
+        assert_eq!(effect(&averaged(0.9), &averaged(0.99)), Effect::Live);
         assert_eq!(after(sgd(json!({}))), Effect::Rebuild { keep_slots: false });
         assert_eq!(after(json!({})), Effect::Rebuild { keep_slots: false });
         assert_eq!(after(with("data", json!("xor"))), Effect::Data);
@@ -220,7 +250,7 @@ mod tests {
             check(experiment, signature).unwrap()
         };
         let old = checked(base());
-        let carried = |model: Value| carry(&old, &checked(model));
+        let carried = |model: Value| carry(&old, &checked(model)).parameters;
         let all = |indices: [i32; 6]| indices.map(|i| usize::try_from(i).ok()).to_vec();
         assert_eq!(carried(base()), all([0, 1, 2, 3, 4, 5]));
         let mut other_activation = base();

@@ -177,9 +177,14 @@ impl Experiment {
         vec![(ScalarId::LR, ScalarId::DECAY)]
     }
 
-    /// Names of the optimizer's slots, as PyTorch calls them.
+    /// Names of the optimizer's slots, as PyTorch calls them, and [`crate::AVERAGE`] behind them where weights are averaged.
     pub fn slots(&self) -> Vec<&'static str> {
         self.optimizer.rule(&self.training).slots
+    }
+
+    /// The slot with the averages of the weights, where there are some; evaluations and predictions take these.
+    pub fn average_slot(&self) -> Option<usize> {
+        self.training.ema.and_then(|_| self.slots().len().checked_sub(1))
     }
 
     /// Names of what a training step records, in the order of the metrics ring.

@@ -18,8 +18,8 @@
 //!
 //! A set with one input calls it `x`; the target is `y`.
 //!
-//! Parameters are named as in PyTorch's `state_dict` (`0.weight`, `3.1.0.bias`), linear weights are `[out, in]`. Scopes are
-//! the same prefixes. Outputs of each program are listed at [`ProgramKind`], step scalars in [`scalars`]. A training step
+//! Parameters and states are named as in PyTorch's `state_dict` (`0.weight`, `3.1.0.bias`, `1.running_mean`), linear weights are `[out, in]`.
+//! Scopes are the same prefixes. Outputs of each program are listed at [`ProgramKind`], step scalars in [`scalars`]. A training step
 //! records [`Experiment::metric_names`].
 //!
 //! Two classes with a loss of one output (`bce_with_logits`, `mse`, …): the first class is 0 for `bce_with_logits` and −1 for
@@ -54,13 +54,13 @@ pub use downhill_data as data;
 
 pub use build::{ProgramKind, Split, build};
 pub use check::{Checked, LayerSummary, MAX_BYTES, Summary, check};
-pub use edit::{Effect, carry, effect};
+pub use edit::{Carried, Effect, carry, effect, keeps_slots};
 pub use experiment::{Experiment, Parsed};
 pub use feeds::{Encoding, FieldFeed};
 pub use init::{InitialParameter, init_parameters};
-pub use layers::{Layer, POSITIONS};
+pub use layers::{Buffer, Layer, POSITIONS};
 pub use losses::Loss;
-pub use optimizers::Optimizer;
+pub use optimizers::{AVERAGE, Optimizer};
 pub use port::Port;
 pub use schedules::Schedule;
 pub use schema::generate_schema;

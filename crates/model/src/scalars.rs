@@ -27,6 +27,9 @@ pub const EPS: ScalarId = ScalarId(10);
 /// Momentum of a rule whose first slot holds something else.
 pub const MOMENTUM: ScalarId = ScalarId(11);
 
+/// How much the averages of the weights take of the difference to the weights: 1 at the first update, then 1 − decay.
+pub const AVERAGE_TAKE: ScalarId = ScalarId(12);
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {

@@ -22,6 +22,9 @@ fields! {
         /// Penalty on the square of weights (half the factor times the square): keeps them small.
         #[schemars(title = "L2", range(min = 0.0, max = 10.0), extend("x-scale" = "log"))]
         l2: f64 = 0.0,
+        /// An average that follows the weights is what is evaluated and predicts; this is what it keeps of itself per step.
+        #[schemars(title = "EMA decay", range(min = 0.0, max = 0.999999))]
+        ema: Option<f64> = None,
         /// Steps between two evaluations on the validation data.
         #[schemars(title = "Evaluate every", range(min = 1, max = 1000000))]
         eval_every: u64 = 50,

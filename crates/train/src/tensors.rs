@@ -29,6 +29,8 @@ pub enum Values<'a> {
     F32(&'a [f32]),
     /// Whole numbers below 2³¹, written as signed ones, which every reader knows.
     I32(&'a [u32]),
+    /// Whole numbers held as floats, written as 64-bit integers, as PyTorch counts.
+    Counts(&'a [f32]),
 }
 
 /// A safetensors file, with the text under the metadata key `downhill` where there is one.
@@ -41,16 +43,24 @@ pub fn write_arrays(arrays: &[Array<'_>], text: Option<String>) -> Result<Vec<u8
         header.insert(METADATA.to_string(), json!({ KEY: text }));
     }
     let mut data = Vec::new();
-    for array in arrays {
-        let (dtype, bytes): (&str, &[u8]) = match array.values {
-            Values::F32(values) => ("F32", bytemuck::cast_slice(values)),
-            Values::I32(values) => ("I32", bytemuck::cast_slice(values)),
+    // 64-bit numbers come first: readers want every tensor at a multiple of its element's size.
+    let (wide, narrow): (Vec<&Array<'_>>, Vec<_>) = arrays.iter().partition(|array| matches!(array.values, Values::Counts(_)));
+    for array in wide.into_iter().chain(narrow) {
+        let (dtype, count) = match array.values {
+            Values::F32(values) => ("F32", values.len()),
+            Values::I32(values) => ("I32", values.len()),
+            Values::Counts(values) => ("I64", values.len()),
         };
-        if bytes.len() != size_of::<f32>() * array.shape.iter().product::<usize>() {
+        if count != array.shape.iter().product::<usize>() {
             return Err(UserError::at(array.name.as_str(), "The elements of this tensor do not fill its shape."));
         }
-        let offsets = [data.len(), data.len() + bytes.len()];
-        data.extend_from_slice(bytes);
+        let start = data.len();
+        match array.values {
+            Values::F32(values) => data.extend_from_slice(bytemuck::cast_slice(values)),
+            Values::I32(values) => data.extend_from_slice(bytemuck::cast_slice(values)),
+            Values::Counts(values) => values.iter().for_each(|v| data.extend((*v as i64).to_le_bytes())),
+        }
+        let offsets = [start, data.len()];
         header.insert(array.name.clone(), json!({ "dtype": dtype, "shape": array.shape, "data_offsets": offsets }));
     }
     let mut header = Value::Object(header).to_string();
@@ -87,26 +97,43 @@ impl<'a> TensorFile<'a> {
         self.header.get(METADATA)?.get(KEY)?.as_str()
     }
 
-    /// The elements of a tensor.
+    /// Whether there is a tensor of this name.
+    pub fn holds(&self, name: &str) -> bool {
+        self.header.get(name).is_some()
+    }
+
+    /// The elements of a tensor of floats.
     ///
     /// # Errors
     /// When the file does not hold it in this shape.
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
+        // They may lie at any address, so they are not cast in place.
+        let bytes = self.bytes(name, shape, ("F32", size_of::<f32>()))?;
+        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
+    /// The elements of a tensor of 64-bit integers.
+    ///
+    /// # Errors
+    /// When the file does not hold it in this shape.
+    pub fn counts(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
+        let bytes = self.bytes(name, shape, ("I64", size_of::<i64>()))?;
+        Ok(bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f32).collect())
+    }
+
+    fn bytes(&self, name: &str, shape: &[usize], (wanted, size): (&str, usize)) -> Result<&'a [u8], UserError> {
         let other = |message: String| UserError::at(name, message).hint("Its weights belong to another model.");
         let entry = self.header.get(name).ok_or_else(|| other("The file does not hold this tensor.".to_string()))?;
         let (dtype, found) = (entry["dtype"].as_str().unwrap_or("nameless"), &entry["shape"]);
-        if dtype != "F32" || *found != json!(shape) {
+        if dtype != wanted || *found != json!(shape) {
             return Err(other(format!(
-                "The file holds a {dtype} tensor of shape {found} here; the model needs F32 {shape:?}."
+                "The file holds a {dtype} tensor of shape {found} here; the model needs {wanted} {shape:?}."
             )));
         }
         let offset = |i: usize| usize::try_from(entry["data_offsets"][i].as_u64()?).ok();
         let bytes = offset(0).zip(offset(1)).and_then(|(from, to)| self.data.get(from..to));
-        let bytes = bytes.filter(|bytes| bytes.len() == size_of::<f32>() * shape.iter().product::<usize>());
-        let bytes = bytes
-            .ok_or_else(|| UserError::at(name, "The elements of this tensor are missing.").hint("Choose another file."))?;
-        // They may lie at any address, so they are not cast in place.
-        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        let bytes = bytes.filter(|bytes| bytes.len() == size * shape.iter().product::<usize>());
+        bytes.ok_or_else(|| UserError::at(name, "The elements of this tensor are missing.").hint("Choose another file."))
     }
 }
 
@@ -119,6 +146,7 @@ mod tests {
         let arrays = [
             Array { name: "0.weight".to_string(), shape: vec![2, 3], values: Values::F32(&[1.0, -2.5, 3.0, 0.0, 1e-30, 7.0]) },
             Array { name: "indices".to_string(), shape: vec![2], values: Values::I32(&[5, 6]) },
+            Array { name: "seen".to_string(), shape: Vec::new(), values: Values::Counts(&[7.0]) },
         ];
         write_arrays(&arrays, Some("a \"text\"".to_string())).expect("the elements fill the shapes")
     }
@@ -130,6 +158,7 @@ mod tests {
         let weight = read.tensor("0.weight").expect("there is one");
         assert_eq!((weight.shape(), weight.data().len()), (&[2, 3][..], 24));
         assert_eq!(read.tensor("indices").expect("there is one").data(), &[5, 0, 0, 0, 6, 0, 0, 0]);
+        assert_eq!(read.tensor("seen").expect("there is one").data(), &[7, 0, 0, 0, 0, 0, 0, 0]);
         let (_, header) = SafeTensors::read_metadata(&bytes).expect("a header");
         assert_eq!(header.metadata().as_ref().and_then(|m| m.get(KEY)).map(String::as_str), Some("a \"text\""));
     }
@@ -140,6 +169,8 @@ mod tests {
         let read = TensorFile::read(&bytes).expect("a safetensors file");
         assert_eq!(read.text(), Some("a \"text\""));
         assert_eq!(read.floats("0.weight", &[2, 3]).expect("there is one"), [1.0, -2.5, 3.0, 0.0, 1e-30, 7.0]);
+        assert_eq!(read.counts("seen", &[]).expect("there is one"), [7.0]);
+        assert!(read.holds("seen") && !read.holds("unseen"));
     }
 
     #[test]
@@ -152,7 +183,7 @@ mod tests {
             assert_eq!(whole.is_ok(), cut >= bytes.len() - 8, "{cut} bytes");
         }
         let read = TensorFile::read(&bytes).expect("a safetensors file");
-        for (name, shape) in [("1.weight", &[2, 3][..]), ("0.weight", &[3, 2]), ("indices", &[2])] {
+        for (name, shape) in [("1.weight", &[2, 3][..]), ("0.weight", &[3, 2]), ("indices", &[2]), ("seen", &[])] {
             assert!(read.floats(name, shape).is_err(), "{name} {shape:?}");
         }
         assert!(TensorFile::read(&[255; 16]).is_err());

@@ -7,10 +7,10 @@ use downhill_data::NoAssets;
 use downhill_model::Experiment;
 use downhill_train::{Session, ready};
 
-fn allocates_nothing(data: &str) {
+fn allocates_nothing(data: &str, norm: &str, ema: &str) {
     let document = format!(
-        r#"{{ "version": 1, "data": {data}, "training": {{ "batch_size": 10, "eval_every": 1000000 }},
-        "model": [{{ "linear": {{ "out": 8 }} }}, "tanh", {{ "linear": {{ "out": "classes" }} }}] }}"#
+        r#"{{ "version": 1, "data": {data}, "training": {{ "batch_size": 10, "eval_every": 1000000 {ema} }},
+        "model": [{{ "linear": {{ "out": 8 }} }}, {norm} "tanh", {{ "linear": {{ "out": "classes" }} }}] }}"#
     );
     let mut session = Session::new(Experiment::parse(&document).unwrap().experiment, &NoAssets).unwrap();
     let mut count = |steps: u64| {
@@ -29,10 +29,15 @@ fn allocates_nothing(data: &str) {
 
 #[test]
 fn a_training_step_allocates_nothing() {
-    allocates_nothing("\"spirals\"");
+    allocates_nothing("\"spirals\"", "", "");
 }
 
 #[test]
 fn a_step_on_new_samples_allocates_nothing_either() {
-    allocates_nothing(r#"{ "spirals": { "endless": true } }"#);
+    allocates_nothing(r#"{ "spirals": { "endless": true } }"#, "", "");
+}
+
+#[test]
+fn a_step_that_moves_running_statistics_and_averages_of_weights_allocates_nothing_either() {
+    allocates_nothing("\"spirals\"", "\"batch_norm\",", ", \"ema\": 0.99");
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, GpuState, Message, Request};
 use downhill_train::{Conversation, DeviceOptions, GpuDevice, Next, Session, ready};
+use safetensors::SafeTensors;
 use shared::{SPIRALS, assert_curves_agree, session};
 
 fn device() -> Option<GpuDevice> {
@@ -58,6 +59,41 @@ fn a_device_that_is_lost_every_second_step_does_not_stop_the_run() {
         assert!(session.take_loss().is_some());
         assert!(ready(session.parameters()).unwrap().iter().all(|(_, _, values)| values.iter().all(|v| v.is_finite())));
     }
+}
+
+#[test]
+fn statistics_and_averages_move_with_a_run_are_compared_and_survive_a_lost_device() {
+    const NORMED: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } },
+        "model": [{ "linear": { "out": 6, "bias": false } }, "batch_norm", "tanh", { "linear": { "out": "classes" } }],
+        "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16, "steps": 300, "ema": 0.9 } }"#;
+    let Some(device) = device() else { return };
+    let weights = |session: &mut Session| ready(session.weights(true)).unwrap();
+    let (mut straight, mut moved) = (session(NORMED), session(NORMED));
+    let cpu = losses(&mut straight, 60);
+    let mut mixed = losses(&mut moved, 20);
+    let before = weights(&mut moved);
+    ready(moved.move_to(Some(&device))).unwrap();
+    assert_eq!(weights(&mut moved), before);
+    mixed.extend(losses(&mut moved, 20));
+    ready(moved.move_to(None)).unwrap();
+    let comparison = ready(moved.compare(&device, 10)).unwrap();
+    // Five parameters with three slots each, and three buffers.
+    assert_eq!(comparison.rows.len(), 5 * 4 + 3);
+    for name in ["1.running_mean", "1.running_var", "1.num_batches_tracked", "ema.1.bias"] {
+        let row = comparison.rows.iter().find(|row| row.tensor == name).unwrap();
+        assert!(row.relative < 1e-3, "{row:?}");
+    }
+    ready(moved.move_to(Some(&device))).unwrap();
+    device.destroy();
+    mixed.extend(losses(&mut moved, 20));
+    assert_eq!((moved.backend(), moved.step_count()), (Backend::Cpu, 60));
+    assert_curves_agree("moved", &cpu, &mixed);
+    let counts = [&mut straight, &mut moved].map(|session| {
+        let bytes = weights(session);
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        file.tensor("1.num_batches_tracked").unwrap().data().to_vec()
+    });
+    assert_eq!(counts, [60i64.to_le_bytes().to_vec(), 60i64.to_le_bytes().to_vec()]);
 }
 
 #[test]

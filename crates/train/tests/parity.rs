@@ -16,6 +16,7 @@ struct Fixture {
     experiment: &'static str,
     first: &'static [u8],
     losses: &'static str,
+    last: &'static [u8],
 }
 
 macro_rules! fixtures {
@@ -25,6 +26,7 @@ macro_rules! fixtures {
             experiment: include_str!(concat!("../../../tests/parity/experiments/", $name, ".json")),
             first: include_bytes!(concat!("../../../tests/parity/fixtures/", $name, "/first.safetensors")),
             losses: include_str!(concat!("../../../tests/parity/fixtures/", $name, "/losses.json")),
+            last: include_bytes!(concat!("../../../tests/parity/fixtures/", $name, "/last.safetensors")),
         }),*];
     };
 }
@@ -32,8 +34,10 @@ macro_rules! fixtures {
 fixtures![
     "adamw_cosine_clip",
     "adamw_penalties",
+    "batch_norm_sgd",
     "bce_rmsprop_step",
     "classification_adam",
+    "ema_adam",
     "huber_sgd_linear",
     "l1_adam_penalties",
     "mse_classes_rmsprop_cosine",
@@ -49,10 +53,15 @@ fn session(fixture: &Fixture) -> Session {
 
 /// ‖a − b‖∞ ≤ 1e-4·‖b‖∞ + 1e-6: both sides sum in f32, in different orders.
 fn assert_close(what: &str, ours: &[f32], theirs: &[f32]) {
+    assert_within(1e-4, what, ours, theirs);
+}
+
+/// ‖a − b‖∞ ≤ relative·‖b‖∞ + 1e-6
+fn assert_within(relative: f32, what: &str, ours: &[f32], theirs: &[f32]) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     let difference = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let size = theirs.iter().map(|b| b.abs()).fold(0.0, f32::max);
-    assert!(difference <= 1e-4 * size + 1e-6, "{what}: {difference:e} of {size:e}");
+    assert!(difference <= relative * size + 1e-6, "{what}: {difference:e} of {size:e}");
 }
 
 fn first_batch_agrees(fixture: &Fixture) {
@@ -71,7 +80,7 @@ fn first_batch_agrees(fixture: &Fixture) {
             None if tensor == "logits" => last.clone(),
             None => tensor.to_string(),
         };
-        let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        let values = floats(view.data());
         let (_, mine) = ours.iter().find(|(name, _)| *name == key).unwrap_or_else(|| panic!("{key} is computed"));
         assert_close(&format!("{name} {tensor}"), mine, &values);
     }
@@ -91,6 +100,38 @@ fn loss_curve_agrees(fixture: &Fixture) {
         let relative = (f64::from(ours) - theirs).abs() / theirs.abs();
         assert!(relative <= LOSS_TOLERANCE, "{} step {step}: {ours} {theirs}", fixture.name);
     }
+    end_agrees(fixture, &mut session);
+}
+
+/// What may differ after a hundred steps relative to the largest element, for the weights differ too.
+const END_TOLERANCE: f32 = 5e-4;
+
+/// Buffers and averages of weights, and the evaluation that takes them.
+fn end_agrees(fixture: &Fixture, session: &mut Session) {
+    let name = fixture.name;
+    let bytes = ready(session.weights(true)).unwrap();
+    let (ours, theirs) = (SafeTensors::deserialize(&bytes).unwrap(), SafeTensors::deserialize(fixture.last).unwrap());
+    let extra = ours.len() - ready(session.parameters()).unwrap().len();
+    assert_eq!(theirs.len(), extra + 1, "{name}: buffers, averages and the loss of the evaluation");
+    for (tensor, view) in theirs.iter() {
+        let what = format!("{name} {tensor}");
+        if tensor == "validation_loss" {
+            let (_, loss) = session.metrics().iter().find(|(metric, _)| metric == tensor).unwrap();
+            assert_within(END_TOLERANCE, &what, &[*loss as f32], &floats(view.data()));
+            continue;
+        }
+        let mine = ours.tensor(tensor).unwrap();
+        assert_eq!((mine.dtype(), mine.shape()), (view.dtype(), view.shape()), "{what}");
+        if view.dtype() == safetensors::Dtype::F32 {
+            assert_within(END_TOLERANCE, &what, &floats(mine.data()), &floats(view.data()));
+        } else {
+            assert_eq!(mine.data(), view.data(), "{what}");
+        }
+    }
+}
+
+fn floats(data: &[u8]) -> Vec<f32> {
+    data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]

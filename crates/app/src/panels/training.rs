@@ -16,7 +16,7 @@ pub fn Training() -> impl IntoView {
         <section class="training" aria-label="Training">
             <h2>"Training"</h2>
             <Choice group="optimizer" title="Optimizer" fallback="adam" kept=&["lr", "weight_decay"]/>
-            <TrainingFields hidden=&["steps", "clip_norm", "clip_value", "l1", "l2", "eval_every"]/>
+            <TrainingFields hidden=&["steps", "clip_norm", "clip_value", "l1", "l2", "ema", "eval_every"]/>
             <Choice group="schedule" title="Schedule" fallback="constant" kept=&["warmup"]/>
             <Choice group="loss" title="Loss" fallback="cross_entropy" kept=&[]/>
             <details>

@@ -55,6 +55,10 @@ impl<B: Backend> Bench<B> {
                 put(Space::Arena, base + offset, &words(&slot[p]));
             }
         }
+        for (entry, tensor) in layout.states.iter().zip(&env.states) {
+            put(Space::Arena, layout.offsets.states + entry.offset, &words(tensor));
+        }
+        put(Space::Arena, layout.offsets.flag, &[u32::from(env.non_finite)]);
         for (feed, tensor) in graph.feeds().iter().zip(&env.feeds) {
             let (at, row) = layout.feed(&feed.name).expect("the layout has every feed");
             put(Space::Data, at + row * env.step.batch, &words(tensor));

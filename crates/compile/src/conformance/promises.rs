@@ -1,10 +1,11 @@
 //! What [`Executor`] promises, tried on a small network.
 
-use downhill_graph::StepScalars;
+use downhill_graph::interp::Tensor;
+use downhill_graph::{StateTensor, StepScalars};
 
 use super::bench::{Backend, Bench};
-use super::net::{net, step};
-use crate::{Completed, ExecError, Executor, Plan, Region, Space};
+use super::net::{Mlp, net, step};
+use crate::{Completed, ExecError, Executor, Options, Plan, Region, Space};
 
 /// Widths of the network.
 pub const WIDTHS: [usize; 4] = [7, 33, 12, 3];
@@ -79,6 +80,33 @@ pub async fn a_gradient_that_is_not_finite_names_its_step_and_freezes_the_weight
         assert_eq!(now[weights.clone()], good[weights], "also after the cause is gone");
         assert_eq!(now[(o.ring + 1) as usize], 2, "the record carries the flag");
     }
+}
+
+/// States.
+pub async fn a_state_goes_on_from_step_to_step_and_rests_from_a_bad_one_on<B: Backend>(backend: &B) {
+    let mlp = Mlp { adam: false, ..Mlp::small() };
+    let mut graph = mlp.graph();
+    let id = graph.declare_state(StateTensor { name: "count".to_string(), shape: [3].into() });
+    let (count, one) = (graph.state(id).expect("it is declared"), graph.constant(1.0).expect("a constant"));
+    let next = graph.plus(count, one).expect("it broadcasts");
+    graph.output("read", count);
+    graph.assign(&[next]).expect("it fits");
+    let mut env = mlp.env(&graph);
+    env.states = vec![Tensor::f32([3], vec![0.0, 10.0, 20.0])];
+    let mut bench = Bench::new(backend, &graph, &env, &Options::default());
+    let counts = Region { space: Space::Arena, offset: bench.layout.offsets.states, len: 3 };
+    let read = bench.plan.output("read").expect("it is an output").region;
+    let words = |numbers: [f32; 3]| numbers.map(f32::to_bits).to_vec();
+    let steps: Vec<StepScalars> = (0..5).map(|i| StepScalars { batch: 1, ..step(i, 0.01) }).collect();
+    bench.executor.submit(bench.program, &steps).expect("the program is loaded");
+    assert_eq!(bench.read(counts).await, words([5.0, 15.0, 25.0]));
+    assert_eq!(bench.read(read).await, words([4.0, 14.0, 24.0]), "what a step reads is what was there before it");
+    // The first sample is in the batch.
+    bench.poison(f32::NAN.to_bits());
+    bench.step(&StepScalars { batch: 1, ..step(5, 0.01) });
+    bench.poison(0);
+    bench.step(&StepScalars { batch: 1, ..step(6, 0.01) });
+    assert_eq!(bench.read(counts).await, words([5.0, 15.0, 25.0]));
 }
 
 /// Loading grows the buffers.

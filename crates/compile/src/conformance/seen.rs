@@ -66,6 +66,9 @@ impl Seen<'_> {
                 return Err(format!("the padding behind {} is not zero", entry.name));
             }
         }
+        for (entry, tensor) in self.layout.states.iter().zip(&after.states) {
+            self.floats(tensor, offsets.states + entry.offset).map_err(|e| format!("{}: {e}", entry.name))?;
+        }
         let flag = self.arena[offsets.flag as usize];
         if (flag != 0) == after.non_finite { Ok(()) } else { Err(format!("the flag is {flag}")) }
     }

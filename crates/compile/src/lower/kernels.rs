@@ -1,10 +1,10 @@
 //! Ops that bring kernels of their own: their operands are found, and views of them become the kernels' strides.
 
 use downhill_graph::kernel::{
-    FlatUpdateSpec, Kernel, Launch, MapSpec, MatLayout, MatMulSpec, Operand, ReduceKind, ReduceSpec, UpdateGroup,
+    AssignSpec, FlatUpdateSpec, Kernel, Launch, MapSpec, MatLayout, MatMulSpec, Operand, ReduceKind, ReduceSpec, UpdateGroup,
 };
 use downhill_graph::ops::{FlatUpdate, Updated};
-use downhill_graph::{Expr, Node, Op, ParamId, Value};
+use downhill_graph::{Expr, Node, Op, StateId, Value};
 use downhill_tensor::sort_short_by_key;
 use smallvec::SmallVec;
 
@@ -26,6 +26,7 @@ impl Lowering<'_> {
                 Kernel::Reduce(spec) => self.launch_map(node, launch, &spec.map, writes, Some(spec.kind))?,
                 Kernel::MatMul(spec) => self.launch_matmul(node, launch, spec, writes)?,
                 Kernel::FlatUpdate { .. } => self.launch_update(node, launch)?,
+                Kernel::Assign(_) => self.launch_assign(node)?,
                 kernel => {
                     let reads = launch.reads.iter().map(|r| self.operand(node, &buffers, *r)).collect::<Result<_, _>>()?;
                     self.push(kernel.clone(), reads, writes);
@@ -127,25 +128,39 @@ impl Lowering<'_> {
         };
         let reads = launch.reads.iter().map(|r| self.operand(node, &[], *r)).collect::<Result<_, _>>()?;
         let gradients = node.inputs.iter().skip(1 + usize::from(spec.scaled)).zip(&op.params);
-        let uses = gradients.map(|(value, p)| self.pin(*value, p.id)).collect::<Result<_, _>>()?;
+        let uses = gradients.map(|(value, p)| self.pin(*value, Home::Gradient(p.id))).collect::<Result<_, _>>()?;
         let groups = update_groups(op, self.layout);
-        self.push(Kernel::FlatUpdate(FlatUpdateSpec { groups, ..spec.clone() }), reads, SmallVec::new());
-        if let Some(task) = self.work.tasks.last_mut() {
-            task.uses = uses;
-        }
+        self.push_using(Kernel::FlatUpdate(FlatUpdateSpec { groups, ..spec.clone() }), reads, uses);
         Ok(())
     }
 
-    fn pin(&mut self, value: Value, parameter: ParamId) -> Result<BufferId, CompileError> {
+    /// The assignment reads next values where the state layout puts them, as the update does gradients.
+    fn launch_assign(&mut self, node: &Node) -> Result<(), CompileError> {
+        let next = (0..).map(|i| Home::Next(StateId(i))).zip(&node.inputs);
+        let uses = next.map(|(home, value)| self.pin(*value, home)).collect::<Result<_, _>>()?;
+        self.push_using(Kernel::Assign(AssignSpec { len: self.layout.offsets.states_len }), SmallVec::new(), uses);
+        Ok(())
+    }
+
+    /// A task that also reads these buffers, at their place in the state.
+    fn push_using(&mut self, kernel: Kernel, reads: SmallVec<[Read; 4]>, uses: Vec<BufferId>) {
+        self.push(kernel, reads, SmallVec::new());
+        if let Some(task) = self.work.tasks.last_mut() {
+            task.uses = uses;
+        }
+    }
+
+    /// The buffer of a value at a place in the state: the one it is computed in where that is free to lie there, else a copy.
+    fn pin(&mut self, value: Value, home: Home) -> Result<BufferId, CompileError> {
         let shape = self.graph.shape(value).clone();
         if let Place::Tensor { buffer, view } = self.place(value)?
             && self.is_whole(buffer, &view)
             && self.work.buffer(buffer).home == Home::Scratch
         {
-            self.work.buffers[buffer.index()].home = Home::Gradient(parameter);
+            self.work.buffers[buffer.index()].home = home;
             return Ok(buffer);
         }
-        let buffer = self.work.add_buffer(shape.numel(), Home::Gradient(parameter));
+        let buffer = self.work.add_buffer(shape.numel(), home);
         self.copy(value, buffer)?;
         Ok(buffer)
     }

@@ -81,8 +81,10 @@ impl Lowering<'_> {
             Op::Constant(c) => Place::Const(c.value),
             Op::Scalar(s) => Place::Scalar(s.0),
             Op::ParameterOp(p) => self.home(Home::Parameter(p.0), &node.outputs[0].shape),
+            Op::SlotOp(s) => self.home(Home::Slot(s.slot, s.parameter), &node.outputs[0].shape),
+            Op::StateOp(s) => self.home(Home::State(s.0), &node.outputs[0].shape),
             Op::FeedOp(f) => self.home(Home::Feed(f.0), &node.outputs[0].shape),
-            _ => return Err(self.unsupported("a leaf that is neither a parameter, a feed nor a number")),
+            _ => return Err(self.unsupported("a leaf that is no part of the state, no feed and no number")),
         };
         self.places[self.at.index()].push(place);
         Ok(())
@@ -209,14 +211,14 @@ impl Lowering<'_> {
     }
 
     fn outputs(&mut self) -> Result<(), CompileError> {
-        let updates = self.work.tasks.iter().any(|t| matches!(t.kernel, Kernel::FlatUpdate { .. }));
+        let changes = self.work.tasks.iter().any(Task::is_change);
         for (name, value) in self.graph.outputs().to_vec() {
             self.at = value.node;
             let found = match self.place(value)? {
                 Place::Tensor { buffer, view } if view.is_contiguous() && view.offset.is_multiple_of(4) => {
                     let stays = match self.work.buffer(buffer).home {
-                        Home::Scratch | Home::Gradient(_) => true,
-                        Home::Parameter(_) => !updates,
+                        Home::Scratch | Home::Gradient(_) | Home::Next(_) => true,
+                        Home::Parameter(_) | Home::Slot(..) | Home::State(_) => !changes,
                         Home::Feed(feed) => self.graph.feeds()[feed.index()].kind == FeedKind::Resident,
                     };
                     stays.then_some((buffer, view.offset))
@@ -238,7 +240,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Copies of parameters for outputs come before the update that changes them.
+    /// Copies of parameters and states for outputs come before the effects that change them.
     fn order_effects(&mut self) {
         let (effects, others): (Vec<Task>, Vec<Task>) = self.work.tasks.drain(..).partition(Task::is_effect);
         self.work.tasks = others.into_iter().chain(effects).collect();

@@ -29,6 +29,10 @@ fn load(plan: &Plan, graph: &Graph, layout: &StateLayout, env: &Env) -> Machine 
             put(layout.offsets.slots + s as u32 * layout.offsets.parameter_len + offset, &slot[p].data);
         }
     }
+    for (entry, tensor) in layout.states.iter().zip(&env.states) {
+        put(layout.offsets.states + entry.offset, &tensor.data);
+    }
+    put(layout.offsets.flag, &[word(u32::from(env.non_finite))]);
     for (feed, tensor) in graph.feeds().iter().zip(&env.feeds) {
         let (at, row) = layout.feed(&feed.name).unwrap();
         let at = (at + row * env.step.batch) as usize;
@@ -78,6 +82,10 @@ pub(crate) fn check(name: &str, graph: &Graph, env: &Env) {
             }
             let padding = (base_padding(&layout, p)).map(|i| machine.arena[(layout.offsets.gradients + i) as usize]);
             assert!(padding.into_iter().all(|v| v == 0.0), "{}", what("padding of the gradients stays zero"));
+        }
+        for (entry, tensor) in layout.states.iter().zip(&after.states) {
+            let at = (layout.offsets.states + entry.offset) as usize;
+            close(&what(&entry.name), &tensor.data, &machine.arena[at..at + entry.len as usize]);
         }
         if env.step.record != StepScalars::NO_RECORD {
             let at = (layout.offsets.ring + env.step.record * layout.offsets.ring_stride) as usize + 2;

@@ -73,6 +73,12 @@ impl Machine {
                 let (loss, factor) = (read(0, 0), if spec.scaled { read(1, 0) } else { 1.0 });
                 self.update(&spec.rule, &spec.groups, &plan.state, loss, factor, scalars);
             }
+            Kernel::Assign(spec) => {
+                let (from, len) = (plan.state.next_states() as usize, spec.len as usize);
+                if self.arena[plan.state.flag as usize] == 0.0 {
+                    self.arena.copy_within(from..from + len, plan.state.states as usize);
+                }
+            }
             Kernel::Record(_) => {
                 let row: Vec<f64> = (0..step.reads.len()).map(|i| read(i, 0)).collect();
                 self.record(&plan.state, &row, scalars);

@@ -1,6 +1,7 @@
 //! The kernel families on the CPU: one file each, and one line in the list below.
 
 mod accuracy;
+mod assign;
 mod copy_into;
 mod flat_update;
 mod grad_norm;
@@ -151,5 +152,6 @@ kernels! {
     CopyInto => copy_into::CopyOp,
     GradNorm => grad_norm::NormOp,
     FlatUpdate => flat_update::UpdateOp,
+    Assign => assign::AssignOp,
     Record => record::RecordOp,
 }

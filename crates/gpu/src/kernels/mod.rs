@@ -1,6 +1,7 @@
 //! Each kernel family as dispatches: text and numbers only, so that everything here is checked without a device.
 
 mod accuracy;
+mod assign;
 mod copy_into;
 mod flat_update;
 mod grad_norm;
@@ -140,6 +141,7 @@ pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> 
         Kernel::CopyInto(spec) => copy_into::lower(&mut cx, spec),
         Kernel::GradNorm(spec) => grad_norm::lower(&mut cx, spec),
         Kernel::FlatUpdate(spec) => flat_update::lower(&mut cx, spec),
+        Kernel::Assign(spec) => assign::lower(&mut cx, spec),
         Kernel::Record(spec) => record::lower(&mut cx, spec),
     }?;
     Ok((cx.out, cx.scratch))

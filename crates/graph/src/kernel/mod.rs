@@ -147,6 +147,8 @@ kernels! {
     grad_norm::GradNorm(GradNormSpec),
     /// The optimizer's step.
     flat_update::FlatUpdate(FlatUpdateSpec),
+    /// The next values of all states.
+    assign::Assign(AssignSpec),
     /// A row of metrics.
     record::Record(RecordSpec),
 }

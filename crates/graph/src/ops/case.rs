@@ -3,10 +3,10 @@
 use downhill_tensor::rng::{Rng, Stream};
 use downhill_tensor::{Dtype, Shape};
 
-use super::{Binary, FeedOp, Op, ParameterOp, Reduce};
+use super::{Binary, FeedOp, Op, ParameterOp, Reduce, SlotOp, StateOp};
 use crate::interp::{Env, Tensor};
 use crate::kernel::ReduceKind;
-use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, Value};
+use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, StateTensor, Value};
 
 /// A small program around one op, with inputs and what is expected of backends.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct OpCase {
     pub op: Op,
     /// Its inputs; every number is exact in f32.
     pub inputs: Vec<Tensor>,
-    /// Parameters (number `i` in group `i`), slots and step that the op sees besides.
+    /// Parameters (number `i` in group `i`), slots, states and step that the op sees besides.
     pub env: Env,
     /// Largest allowed |backend − interpreter| relative to the largest magnitude of the output; see [`compare`].
     pub tolerance: f64,
@@ -122,6 +122,16 @@ impl OpCase {
             let parameter = Parameter { name: i.to_string(), shape: parameter.ty.shape.clone(), group: i as u32 };
             let id = graph.declare_parameter(parameter);
             graph.typed(ParameterOp(id), &[]);
+            // What is read of slots and states is what was there before the op changed it.
+            for slot in 0..env.slots.len() as u8 {
+                let value = graph.typed(SlotOp { slot, parameter: id }, &[]);
+                graph.output(format!("slot{slot} of {i}"), value);
+            }
+        }
+        for (i, state) in env.states.iter().enumerate() {
+            let id = graph.declare_state(StateTensor { name: format!("state{i}"), shape: state.ty.shape.clone() });
+            let value = graph.typed(StateOp(id), &[]);
+            graph.output(format!("state{i}"), value);
         }
         let inputs: Vec<Value> =
             self.inputs.iter().enumerate().map(|(i, t)| feed(&mut graph, &mut env, format!("in{i}"), t.clone())).collect();

@@ -1,4 +1,4 @@
-//! Values that come from outside the graph: parameters, feeds, constants and step scalars.
+//! Values that come from outside the graph: parameters and what the optimizer keeps of them, states, feeds, constants and step scalars.
 
 use downhill_tensor::{Shape, TensorTy};
 use smallvec::{SmallVec, smallvec};
@@ -6,11 +6,24 @@ use smallvec::{SmallVec, smallvec};
 use super::{OpCase, OpDef, Vjp};
 use crate::interp::{Env, Tensor};
 use crate::kernel::Lowered;
-use crate::{FeedId, Graph, Node, OpError, ParamId, ScalarId, Value};
+use crate::{FeedId, Graph, Node, OpError, ParamId, ScalarId, StateId, Value};
 
 /// The current value of a parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterOp(pub ParamId);
+
+/// What an optimizer slot holds of a parameter, such as the average of its values. An update in the same program changes it after it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotOp {
+    /// The slot: an index into [`crate::kernel::UpdateRule::slots`].
+    pub slot: u8,
+    /// The parameter.
+    pub parameter: ParamId,
+}
+
+/// The value of a state as it was before this step: an [`super::Assign`] in the same program changes it after it is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateOp(pub StateId);
 
 /// What the host supplied for this step.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +83,18 @@ leaf!(
     "parameter",
     |self, graph| declared(graph.parameters().get(self.0.index()), Self::NAME).map(|p| TensorTy::f32(p.shape.clone())),
     |env, _out| env.parameters[self.0.index()].clone()
+);
+leaf!(
+    SlotOp,
+    "slot",
+    |self, graph| declared(graph.parameters().get(self.parameter.index()), Self::NAME).map(|p| TensorTy::f32(p.shape.clone())),
+    |env, _out| env.slots[usize::from(self.slot)][self.parameter.index()].clone()
+);
+leaf!(
+    StateOp,
+    "state",
+    |self, graph| declared(graph.states().get(self.0.index()), Self::NAME).map(|s| TensorTy::f32(s.shape.clone())),
+    |env, _out| env.states[self.0.index()].clone()
 );
 leaf!(
     FeedOp,

@@ -120,6 +120,10 @@ macro_rules! ops {
 ops! {
     /// A trainable tensor.
     leaf::ParameterOp,
+    /// What the optimizer keeps of a parameter.
+    leaf::SlotOp,
+    /// A tensor that goes on from step to step.
+    leaf::StateOp,
     /// A tensor from the host.
     leaf::FeedOp,
     /// The same number everywhere.
@@ -172,11 +176,14 @@ ops! {
     update::GradNorm,
     /// The optimizer's step.
     update::FlatUpdate,
+    /// The next values of all states.
+    assign::Assign,
     /// A row of metrics.
     update::Record,
 }
 
 mod accuracy;
+mod assign;
 mod case;
 mod check;
 mod concat;

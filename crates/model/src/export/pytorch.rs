@@ -32,6 +32,7 @@ pub fn train_py(checked: &Checked) -> String {
         ("@LOSS@", experiment.loss.def().torch()),
         ("@RIGHT@", right(checked)),
         ("@OPTIMIZER@", optimizer(experiment)),
+        ("@AVERAGE@", average(experiment)),
         ("@SEED@", experiment.seed.to_string()),
         ("@STEPS@", experiment.training.steps.map_or("None".to_string(), |steps| steps.to_string())),
         ("@BATCH@", experiment.training.batch_size.to_string()),
@@ -121,6 +122,14 @@ fn optimizer(experiment: &Experiment) -> String {
     let def = experiment.optimizer.def();
     let coupled = if def.coupled_decay() { experiment.training.l2 } else { 0.0 };
     format!("{}, lr={})", def.torch(coupled), def.lr())
+}
+
+/// The model whose weights are averages of the trained ones.
+fn average(experiment: &Experiment) -> String {
+    experiment.training.ema.map_or("None".to_string(), |decay| {
+        let averaging = "torch.optim.swa_utils.get_ema_multi_avg_fn";
+        format!("torch.optim.swa_utils.AveragedModel(model, multi_avg_fn={averaging}({decay}))")
+    })
 }
 
 /// Base rate, warm-up and length of the schedule after it.
@@ -244,7 +253,7 @@ mod tests {
             r#"{ "name": "\"\"\" @LOSS@", "seed": 5, "data": "xor",
                  "model": [{ "residual": [{ "linear": { "out": 2 } }, "sin"] }, { "linear": { "out": "classes", "bias": false } }],
                  "optimizer": { "adamw": { "lr": 0.02 } }, "schedule": { "cosine": { "warmup": 3 } },
-                 "training": { "steps": 50, "clip_norm": 1, "l1": 0.1, "l2": 0.2 } }"#,
+                 "training": { "steps": 50, "clip_norm": 1, "l1": 0.1, "l2": 0.2, "ema": 0.99 } }"#,
         );
         for line in [
             "        Residual(nn.Linear(2, 2), Sin()),\n        nn.Linear(2, 2, bias=False),\n",
@@ -253,6 +262,7 @@ mod tests {
             "clip_grad_norm_(model.parameters(), 1)",
             "p.grad.add_(p.sign(), alpha=0.1)",
             "p.grad.add_(p, alpha=0.2)",
+            "AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))",
             "class Residual(nn.Sequential):",
             " @LOSS@",
         ] {

@@ -4,7 +4,7 @@
 //! Which layers there are is the registry's business (`layers/mod.rs`), what a program computes around them that of `build.rs`.
 
 use downhill_data::spec;
-use downhill_graph::{FeedKind, Graph, OpError, ParamId, Parameter, Value};
+use downhill_graph::{FeedKind, Graph, OpError, ParamId, Parameter, StateId, StateTensor, Value};
 use downhill_tensor::{Dtype, NameMap, Shape, TensorTy, UserError};
 
 use super::Layer;
@@ -154,6 +154,10 @@ pub(crate) struct Inferred {
     pub output: Port,
     /// Name within the layer, shape, initial elements.
     pub parameters: Vec<(&'static str, Vec<usize>, Draw)>,
+    /// Name within the layer and the rest of its buffers.
+    pub buffers: Vec<(&'static str, Buffer)>,
+    /// Samples that a training step needs at least.
+    pub least_batch: usize,
     /// Floating-point operations of the forward pass per sample.
     pub flops: u64,
     /// The layers inside.
@@ -163,7 +167,7 @@ pub(crate) struct Inferred {
 impl Inferred {
     /// A layer that gives this, without parameters.
     pub fn new(output: Port) -> Self {
-        Self { output, parameters: Vec::new(), flops: 0, branches: Vec::new() }
+        Self { output, parameters: Vec::new(), buffers: Vec::new(), least_batch: 1, flops: 0, branches: Vec::new() }
     }
 
     /// A layer that gives numbers of this shape.
@@ -182,6 +186,16 @@ impl Inferred {
         self.parameters.push((name, shape.to_vec(), draw));
     }
 
+    /// Adds a tensor that goes on from step to step and is not trained; it begins with this value everywhere.
+    pub fn buffer(&mut self, name: &'static str, shape: &[usize], value: f32) {
+        self.buffers.push((name, Buffer { name: String::new(), shape: shape.to_vec(), value, is_count: false }));
+    }
+
+    /// Adds a count of steps, which begins with 0.
+    pub fn count(&mut self, name: &'static str) {
+        self.buffers.push((name, Buffer { name: String::new(), shape: Vec::new(), value: 0.0, is_count: true }));
+    }
+
     /// Adds a branch of layers inside.
     pub fn branch(mut self, layers: Vec<Resolved>) -> Self {
         self.branches.push(layers);
@@ -198,6 +212,19 @@ pub struct ResolvedParameter {
     pub shape: Vec<usize>,
     /// How its elements are drawn at the start.
     pub draw: Draw,
+}
+
+/// A tensor of a layer that goes on from step to step and is not trained, such as a running mean: PyTorch's buffers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// Key in the `state_dict`.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// What all of its elements are at the start.
+    pub value: f32,
+    /// Whether it counts steps: a whole number, int64 in PyTorch. The engine counts in f32, which is exact up to 2²⁴ and stays there.
+    pub is_count: bool,
 }
 
 /// A layer with its place and shapes.
@@ -221,6 +248,10 @@ pub struct Resolved {
     pub range: Option<(f64, f64)>,
     /// Its own parameters, without those of the layers inside.
     pub parameters: Vec<ResolvedParameter>,
+    /// Its own buffers, without those of the layers inside.
+    pub buffers: Vec<Buffer>,
+    /// Samples that a training step needs at least.
+    pub least_batch: usize,
     /// Floating-point operations of its own forward pass per sample.
     pub flops: u64,
     /// The layers inside, one list per branch or repetition.
@@ -397,6 +428,7 @@ impl Resolver<'_> {
         }
         let parameter =
             |(name, shape, draw): (&str, Vec<usize>, Draw)| ResolvedParameter { name: format!("{scope}.{name}"), shape, draw };
+        let buffer = |(name, buffer): (&str, Buffer)| Buffer { name: format!("{scope}.{name}"), ..buffer };
         Ok(Resolved {
             name: layer.name(),
             label: layer.label(),
@@ -405,6 +437,8 @@ impl Resolver<'_> {
             output: inferred.output,
             range: layer.def().range(),
             parameters: inferred.parameters.into_iter().map(parameter).collect(),
+            buffers: inferred.buffers.into_iter().map(buffer).collect(),
+            least_batch: inferred.least_batch,
             flops: inferred.flops,
             branches: inferred.branches,
             path,
@@ -454,10 +488,21 @@ pub(crate) fn torch_list(layers: &[Layer], at: &[Resolved]) -> String {
 /// Begin of the names of resident feeds that hold 0, 1, 2, … as numbers: `positions.24` holds 24 of them.
 pub const POSITIONS: &str = "positions.";
 
+/// In what a program differs from others of the same layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mode {
+    /// It computes as a training step does: dropouts drop, and statistics are those of the batch.
+    pub noise: bool,
+    /// Running statistics move. A look at the next step has `noise` and leaves them as they are.
+    pub moves: bool,
+    /// The optimizer's slot with the averages of the weights, where the program takes those in their place.
+    pub averages: Option<u8>,
+}
+
 /// A graph in the making, with what layers need to add themselves.
 pub(crate) struct Builder {
     pub graph: Graph,
-    training: bool,
+    mode: Mode,
     /// Next number that tells apart the dropouts.
     salt: u32,
     /// What every layer gave, by path.
@@ -466,6 +511,10 @@ pub(crate) struct Builder {
     values: Vec<Option<Value>>,
     /// Number of each parameter, by name.
     numbers: NameMap<usize>,
+    /// What each state is after this step, by [`StateId`], as far as layers have said.
+    next: Vec<Option<Value>>,
+    /// Number of each state, by name.
+    states: NameMap<usize>,
     /// Fields of the data, for the samples of this program.
     fields: NameMap<Value>,
     /// What `name` layers named.
@@ -473,17 +522,31 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// A graph that declares the parameters of `model`. `training` says whether dropouts drop.
-    pub fn new(model: &[Resolved], training: bool) -> Self {
+    /// A graph that declares the parameters and the states of `model`.
+    pub fn new(model: &[Resolved], mode: Mode) -> Self {
         let mut graph = Graph::new();
-        for parameter in flat(model).iter().flat_map(|layer| &layer.parameters) {
-            let shape = Shape::from(parameter.shape.as_slice());
-            graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group: 0 });
+        let mut states = NameMap::default();
+        for layer in flat(model) {
+            for parameter in &layer.parameters {
+                let shape = Shape::from(parameter.shape.as_slice());
+                graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group: 0 });
+            }
+            for buffer in &layer.buffers {
+                let shape = Shape::from(buffer.shape.as_slice());
+                let id = graph.declare_state(StateTensor { name: buffer.name.clone(), shape });
+                states.insert(buffer.name.clone(), id.index());
+            }
         }
+        let next = vec![None; graph.states().len()];
         let values = vec![None; graph.parameters().len()];
         let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
         let (fields, named) = (NameMap::default(), NameMap::default());
-        Self { graph, training, salt: 0, activations: Vec::new(), values, numbers, fields, named }
+        Self { graph, mode, salt: 0, activations: Vec::new(), values, numbers, next, states, fields, named }
+    }
+
+    /// In what the program differs from others.
+    pub fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Gives layers a field of the data: `[batch, …shape of a sample]`.
@@ -518,11 +581,11 @@ impl Builder {
         if *self.graph.shape(x) == shape { Ok(x) } else { self.graph.reshape(x, shape) }
     }
 
-    /// Dropout where the program trains; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in
+    /// Dropout where the program computes as a training step does; elsewhere nothing. Every call counts, so that a dropout keeps its random numbers in
     /// all programs.
     pub fn dropout(&mut self, p: f64, x: Value) -> Result<Value, OpError> {
         self.salt += 1;
-        if self.training && p > 0.0 { self.graph.dropout(x, p as f32, self.salt) } else { Ok(x) }
+        if self.mode.noise && p > 0.0 { self.graph.dropout(x, p as f32, self.salt) } else { Ok(x) }
     }
 
     /// The number of the parameter of this name.
@@ -536,12 +599,45 @@ impl Builder {
         self.parameter_at(self.number(&full).ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
     }
 
-    /// The value of the parameter that was declared as number `i`.
+    /// The number of the state of a layer's buffer.
+    fn state(&self, at: &Resolved, name: &str) -> Result<usize, OpError> {
+        let full = format!("{}.{name}", at.scope);
+        self.states.get(&full).copied().ok_or_else(|| OpError::new("state", format!("{full} was not declared")))
+    }
+
+    /// The value of a layer's buffer, as it was before this step.
+    pub fn buffer(&mut self, at: &Resolved, name: &str) -> Result<Value, OpError> {
+        let i = self.state(at, name)?;
+        self.graph.state(StateId(i as u32))
+    }
+
+    /// Says what a layer's buffer is after this step.
+    pub fn move_buffer(&mut self, at: &Resolved, name: &str, next: Value) -> Result<(), OpError> {
+        let i = self.state(at, name)?;
+        if let Some(slot) = self.next.get_mut(i) {
+            *slot = Some(next);
+        }
+        Ok(())
+    }
+
+    /// Gives the buffers of all layers what these said; where there are none, nothing. It belongs behind the update, which finds out whether
+    /// the step counts.
+    pub fn assign(&mut self) -> Result<(), OpError> {
+        let next: Option<Vec<Value>> = self.next.iter().copied().collect();
+        let next = next.ok_or_else(|| OpError::new("assign", "a layer does not say what its buffers become"))?;
+        if next.is_empty() { Ok(()) } else { self.graph.assign(&next).map(|_| ()) }
+    }
+
+    /// The value of the parameter that was declared as number `i`, or the average of its values.
     pub fn parameter_at(&mut self, i: usize) -> Result<Value, OpError> {
         if let Some(Some(value)) = self.values.get(i) {
             return Ok(*value);
         }
-        let value = self.graph.parameter(ParamId(i as u32))?;
+        let id = ParamId(i as u32);
+        let value = match self.mode.averages {
+            Some(slot) => self.graph.slot(slot, id)?,
+            None => self.graph.parameter(id)?,
+        };
         if let Some(slot) = self.values.get_mut(i) {
             *slot = Some(value);
         }

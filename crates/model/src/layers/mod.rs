@@ -1,6 +1,7 @@
 //! The registry of layers: one line each in the list below, and how a list of layers is read and written. What a layer is says `def.rs`.
 
 mod activation;
+mod batch_norm;
 mod concat;
 pub(crate) mod def;
 mod dropout;
@@ -19,8 +20,9 @@ use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
 pub use activation::*;
+pub use batch_norm::BatchNorm;
 pub use concat::Concat;
-pub use def::POSITIONS;
+pub use def::{Buffer, POSITIONS};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
@@ -53,6 +55,7 @@ activation::activations!(registry! {
         "name" => wiring::Name,
         "cat" => wiring::Cat,
         "add" => wiring::Add,
+        "batch_norm" => batch_norm::BatchNorm,
     }
 });
 

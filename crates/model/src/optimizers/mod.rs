@@ -20,7 +20,7 @@ pub use sgd::Sgd;
 
 use crate::Training;
 use crate::registry::registry;
-use crate::scalars::{CLIP_VALUE, L1, set};
+use crate::scalars::{AVERAGE_TAKE, CLIP_VALUE, L1, set};
 
 /// What every optimizer can do.
 pub(crate) trait OptimizerDef {
@@ -73,14 +73,39 @@ impl Optimizer {
 
     /// How one weight changes; the same for all numbers, so that editing those recompiles nothing.
     pub fn rule(&self, training: &Training) -> UpdateRule {
-        self.def().rule(training)
+        let mut rule = self.def().rule(training);
+        if training.ema.is_some() {
+            average_weights(&mut rule);
+        }
+        rule
     }
 
     /// Writes the numbers of the `age`-th update (0 is the first) since the slots were zero, at learning rate `lr`.
     pub fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {
         set(out, L1, training.l1);
         set(out, CLIP_VALUE, training.clip_value.unwrap_or(f64::from(f32::MAX)));
+        if let Some(decay) = training.ema {
+            set(out, AVERAGE_TAKE, if age == 0 { 1.0 } else { 1.0 - decay });
+        }
         self.def().scalars(age, lr, training, out);
+    }
+}
+
+/// Name of the slot with the averages of the weights: the last one, where there is one.
+pub const AVERAGE: &str = "ema";
+
+/// Lets a rule keep the average of the new weight in one more slot, `average ← average + take · (weight − average)`: the
+/// `torch.optim.swa_utils.get_ema_multi_avg_fn` of an `AveragedModel`, whose first update copies the weights. It is part of the rule, so that
+/// it costs no kernel and a step that is not finite leaves it as it was.
+fn average_weights(rule: &mut UpdateRule) {
+    let e = &mut rule.expr;
+    let before = e.read(SLOT + rule.slots.len() as u8);
+    if let Some(&weight) = e.outputs.first() {
+        let away = e.binary(BinaryOp::Sub, weight, before);
+        let part = scaled(e, AVERAGE_TAKE, away);
+        let next = e.binary(BinaryOp::Add, before, part);
+        e.outputs.push(next);
+        rule.slots.push(AVERAGE);
     }
 }
 

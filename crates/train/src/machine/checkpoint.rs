@@ -17,7 +17,7 @@ pub(crate) struct Kept {
 
 /// A copy of a run outside of its device.
 pub(crate) struct Checkpoint {
-    /// Parameters and slots.
+    /// Parameters, slots and states.
     pub state: State,
     /// Steps taken.
     pub step: u64,

@@ -130,14 +130,15 @@ impl Machine {
         Region { space: Space::Arena, offset: 0, len: self.layout().state_len }
     }
 
-    /// Where parameters and slots lie.
-    pub fn state_regions(&self) -> [Region; 2] {
+    /// Where parameters, slots and states lie.
+    pub fn state_regions(&self) -> [Region; 3] {
         let o = &self.layout().offsets;
         let region = |offset, len| Region { space: Space::Arena, offset, len };
-        [region(o.parameters, o.parameter_len), region(o.slots, o.slot_count * o.parameter_len)]
+        let slots = region(o.slots, o.slot_count * o.parameter_len);
+        [region(o.parameters, o.parameter_len), slots, region(o.states, o.states_len)]
     }
 
-    /// Parameters and slots as they are now, where nothing is under way.
+    /// Parameters, slots and states as they are now, where nothing is under way.
     ///
     /// # Errors
     /// When the device is lost.
@@ -147,7 +148,7 @@ impl Machine {
         Ok(State::read(self.layout().clone(), &words))
     }
 
-    /// Overwrites the whole state: parameters and slots, and zero for gradients, flag and ring.
+    /// Overwrites the whole state: parameters, slots and states, and zero for gradients, flag and ring.
     ///
     /// # Errors
     /// When the device is lost.
@@ -161,17 +162,24 @@ impl Machine {
         };
         put(layout.offsets.parameters, &state.parameters);
         put(layout.offsets.slots, &state.slots);
+        put(layout.offsets.states, &state.states);
         self.engine.write(0, &words)
     }
 
-    /// A state with the initial weights, slots zero.
+    /// A state with the initial weights and buffers, slots zero but for the averages of the weights, which begin with these.
     pub fn initial_state(&self, checked: &Checked) -> State {
         let layout = self.layout();
         let mut state = State::new(layout.clone());
         for parameter in init_parameters(checked) {
             if let Some(entry) = layout.entry(&parameter.name) {
                 state.put(entry, None, &parameter.values);
+                if let Some(slot) = checked.experiment.average_slot() {
+                    state.put(entry, Some(slot), &parameter.values);
+                }
             }
+        }
+        for (entry, buffer) in layout.states.iter().zip(checked.buffers()) {
+            state.put_state(entry, &vec![buffer.value; entry.len as usize]);
         }
         state
     }

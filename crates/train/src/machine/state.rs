@@ -1,8 +1,9 @@
-//! Parameters and optimizer slots as numbers on the host, and how they are carried over to another layout.
+//! Parameters, optimizer slots and states as numbers on the host, and how they are carried over to another layout.
 
 use downhill_compile::{Entry, StateLayout};
+use downhill_model::Carried;
 
-/// Parameters and optimizer slots on the host, with the layout that says what lies where.
+/// Parameters, optimizer slots and states on the host, with the layout that says what lies where.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub layout: StateLayout,
@@ -10,6 +11,8 @@ pub(crate) struct State {
     pub parameters: Vec<f32>,
     /// Slot after slot, each like the parameters.
     pub slots: Vec<f32>,
+    /// In arena order, padding included.
+    pub states: Vec<f32>,
 }
 
 impl State {
@@ -17,13 +20,14 @@ impl State {
     pub fn new(layout: StateLayout) -> Self {
         let len = layout.offsets.parameter_len as usize;
         let slots = len * layout.offsets.slot_count as usize;
-        Self { layout, parameters: vec![0.0; len], slots: vec![0.0; slots] }
+        let states = layout.offsets.states_len as usize;
+        Self { layout, parameters: vec![0.0; len], slots: vec![0.0; slots], states: vec![0.0; states] }
     }
 
-    /// From the words of the parameters and slots.
+    /// From the words of the parameters, slots and states.
     pub fn read(layout: StateLayout, words: &[u32]) -> Self {
         let mut state = Self::new(layout);
-        let all = state.parameters.iter_mut().chain(&mut state.slots);
+        let all = state.parameters.iter_mut().chain(&mut state.slots).chain(&mut state.states);
         all.zip(words).for_each(|(value, word)| *value = f32::from_bits(*word));
         state
     }
@@ -38,6 +42,17 @@ impl State {
         part(&self.slots, slot * self.parameters.len() + entry.offset as usize, entry.len as usize)
     }
 
+    /// A state's elements.
+    pub fn state(&self, entry: &Entry) -> &[f32] {
+        part(&self.states, entry.offset as usize, entry.len as usize)
+    }
+
+    /// Overwrites a state; numbers beyond its length are left out.
+    pub fn put_state(&mut self, entry: &Entry, values: &[f32]) {
+        let words = self.states.iter_mut().skip(entry.offset as usize).take(entry.len as usize);
+        words.zip(values).for_each(|(word, value)| *word = *value);
+    }
+
     /// Overwrites a parameter, or (`slot`) its elements in a slot; numbers beyond its length are left out.
     pub fn put(&mut self, entry: &Entry, slot: Option<usize>, values: &[f32]) {
         let len = self.parameters.len();
@@ -48,20 +63,29 @@ impl State {
         words.iter_mut().skip(at).take(entry.len as usize).zip(values).for_each(|(word, value)| *word = *value);
     }
 
-    /// Copies what `carried` says to keep: for every parameter, in the order of declaration, its number among those of `old`.
-    pub fn take_over(&mut self, old: &State, carried: &[Option<usize>], with_slots: bool) {
+    /// Copies what `carried` says to keep. The slot `averages`, where it is new or slots are not kept, begins with the weights.
+    pub fn take_over(&mut self, old: &State, carried: &Carried, with_slots: bool, averages: Option<usize>) {
         let entry = |layout: &StateLayout, parameter: usize| {
             let at = *layout.order.get(parameter)?;
             layout.entries.get(at as usize).cloned()
         };
         let slots = if with_slots { self.layout.offsets.slot_count.min(old.layout.offsets.slot_count) as usize } else { 0 };
-        for (new, from) in carried.iter().enumerate() {
+        for (new, from) in carried.parameters.iter().enumerate() {
             let (Some(to), Some(from)) = (entry(&self.layout, new), from.and_then(|from| entry(&old.layout, from))) else {
                 continue;
             };
             self.put(&to, None, old.parameter(&from));
             for slot in 0..slots {
                 self.put(&to, Some(slot), old.slot(slot, &from));
+            }
+            if averages.is_some_and(|slot| slot >= slots) {
+                self.put(&to, averages, old.parameter(&from));
+            }
+        }
+        for (new, from) in carried.states.iter().enumerate() {
+            let from = from.and_then(|from| old.layout.states.get(from));
+            if let (Some(to), Some(from)) = (self.layout.states.get(new).cloned(), from) {
+                self.put_state(&to, old.state(from));
             }
         }
     }

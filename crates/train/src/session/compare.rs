@@ -9,6 +9,7 @@ use downhill_protocol::{Comparison, Difference};
 use downhill_tensor::{UserError, sort_short_by_key};
 
 use super::Session;
+use super::snapshot::slot_name;
 use crate::machine::state::State;
 use crate::run::batches::Feeds;
 
@@ -49,8 +50,8 @@ impl Session {
         let layout = engine.layout().clone();
         let o = &layout.offsets;
         let row = Region { space: Space::Arena, offset: o.ring, len: o.ring_stride };
-        let [parameters, slots] = self.machine.state_regions();
-        let read = engine.fetch(&[row, parameters, slots]).await?;
+        let [parameters, slots, states] = self.machine.state_regions();
+        let read = engine.fetch(&[row, parameters, slots, states]).await?;
         let (row, state) = read.split_at((o.ring_stride as usize).min(read.len()));
         let loss = row.get(2).map_or(f64::NAN, |word| f64::from(f32::from_bits(*word)));
         Ok(Trained { state: State::read(layout, state), loss })
@@ -77,9 +78,12 @@ impl Session {
             let shape: Vec<u32> = entry.shape.iter().map(|&n| n as u32).collect();
             rows.push(difference(entry.name.clone(), &shape, cpu.parameter(entry), gpu.parameter(entry)));
             for (i, slot) in slots.iter().enumerate() {
-                let name = format!("optimizer.{slot}.{}", entry.name);
-                rows.push(difference(name, &shape, cpu.slot(i, entry), gpu.slot(i, entry)));
+                rows.push(difference(slot_name(slot, &entry.name), &shape, cpu.slot(i, entry), gpu.slot(i, entry)));
             }
+        }
+        for entry in &cpu.layout.states {
+            let shape: Vec<u32> = entry.shape.iter().map(|&n| n as u32).collect();
+            rows.push(difference(entry.name.clone(), &shape, cpu.state(entry), gpu.state(entry)));
         }
         rows
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use downhill_data::{Assets, Dataset, SamplerPosition};
-use downhill_model::{Effect, Experiment, Signature, carry, check, effect};
+use downhill_model::{Carried, Effect, Experiment, Signature, carry, check, effect, keeps_slots};
 use downhill_tensor::UserError;
 
 use super::edited::Edited;
@@ -59,9 +59,9 @@ impl Session {
         let machine = self.machine.another(&checked, &data).await?;
         let old = self.state().await?;
         let (before, now) = (self.run.experiment(), &checked.experiment);
-        let carried = if fresh { Vec::new() } else { carry(self.run.checked(), &checked) };
+        let carried = if fresh { Carried::default() } else { carry(self.run.checked(), &checked) };
         let same_samples = data.card.hash == self.run.data().card.hash && now.seed == before.seed;
-        let keep_slots = now.optimizer.name() == before.optimizer.name() && now.slots() == before.slots();
+        let keep_slots = keeps_slots(before, now);
         let position = if same_samples { self.run.position_before(self.run.queued()) } else { SamplerPosition::default() };
         self.machine = machine;
         self.pipeline = Pipeline::new(self.machine.layout(), now.metric_names().len());
@@ -72,7 +72,7 @@ impl Session {
             return Ok(Edited::Fresh);
         }
         let mut new = self.machine.initial_state(self.run.checked());
-        new.take_over(&old, &carried, keep_slots);
+        new.take_over(&old, &carried, keep_slots, self.run.experiment().average_slot());
         if new.layout.entries != old.layout.entries {
             self.run.renumber();
         }

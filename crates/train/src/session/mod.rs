@@ -98,7 +98,7 @@ impl Session {
         self.machine.remember(state, self.run.queued(), self.run.kept());
     }
 
-    /// Parameters and slots as they are now.
+    /// Parameters, slots and states as they are now.
     pub(crate) async fn state(&mut self) -> Result<State, UserError> {
         self.settle().await?;
         self.machine.read_state().await
@@ -156,8 +156,14 @@ impl Session {
         if !value.is_finite() {
             return Err(UserError::at(parameter, "A weight must be a finite number."));
         }
-        let at = self.machine.layout().offsets.parameters + entry.offset + element as u32;
-        self.machine.engine_mut().write(at, &[value.to_bits()])?;
+        let o = &self.machine.layout().offsets;
+        let at = entry.offset + element as u32;
+        let mut places = vec![o.parameters + at];
+        // What is predicted changes with the weight, also where that is an average.
+        places.extend(self.run.experiment().average_slot().map(|slot| o.slots + slot as u32 * o.parameter_len + at));
+        for place in places {
+            self.machine.engine_mut().write(place, &[value.to_bits()])?;
+        }
         self.run.touched();
         Ok(())
     }

@@ -1,9 +1,9 @@
-//! Snapshots: a safetensors file with parameters under their names, optimizer slots under `optimizer.<slot>.<name>`, and what else a run
-//! stands on as JSON in the metadata.
+//! Snapshots and weights: safetensors files with parameters and buffers under their names in PyTorch's `state_dict` and the averages of weights
+//! under `ema.<name>`. A snapshot has optimizer slots too, under `optimizer.<slot>.<name>`, and what else a run stands on as JSON in the
+//! metadata.
 
-use downhill_compile::StateLayout;
 use downhill_data::{Assets, SamplerPosition};
-use downhill_model::Experiment;
+use downhill_model::{AVERAGE, Experiment};
 use downhill_protocol::{Arrays, Event, Message};
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
@@ -82,16 +82,35 @@ impl Session {
         let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.run.data().card.hash.clone() };
         let meta =
             serde_json::to_value(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
+        write_arrays(&self.arrays(state, |_| true), Some(meta.to_string()))
+    }
+
+    /// The tensors of a file with some of the slots.
+    fn arrays<'a>(&self, state: &'a State, takes: impl Fn(&str) -> bool) -> Vec<Array<'a>> {
         let slots = self.run.experiment().slots();
         let mut arrays = Vec::new();
         for entry in &state.layout.entries {
             let mut push = |name, values| arrays.push(Array { name, shape: entry.shape.to_vec(), values: Values::F32(values) });
             push(entry.name.clone(), state.parameter(entry));
-            for (i, slot) in slots.iter().enumerate() {
+            for (i, slot) in slots.iter().enumerate().filter(|(_, slot)| takes(slot)) {
                 push(slot_name(slot, &entry.name), state.slot(i, entry));
             }
         }
-        write_arrays(&arrays, Some(meta.to_string()))
+        for (entry, buffer) in state.layout.states.iter().zip(self.run.checked().buffers()) {
+            let values = state.state(entry);
+            let values = if buffer.is_count { Values::Counts(values) } else { Values::F32(values) };
+            arrays.push(Array { name: entry.name.clone(), shape: entry.shape.to_vec(), values });
+        }
+        arrays
+    }
+
+    /// What PyTorch's `state_dict` of the model holds, as a safetensors file; `with_averages` adds those of the weights, where there are some.
+    ///
+    /// # Errors
+    /// When the device is lost.
+    pub async fn weights(&mut self, with_averages: bool) -> Result<Vec<u8>, UserError> {
+        let state = self.state().await?;
+        write_arrays(&self.arrays(&state, |slot| with_averages && slot == AVERAGE), None)
     }
 
     /// Takes up a snapshot: its experiment, state and place in the order of samples. The next step is bit for bit that of the run it was
@@ -122,7 +141,7 @@ impl Session {
 
     /// Takes up the state of a snapshot of this experiment, and the place where it stood.
     fn stand_as(&mut self, file: &TensorFile<'_>, meta: &Meta) -> Result<(), UserError> {
-        let state = self.state_from(file, &self.run.experiment().slots())?;
+        let state = self.state_from(file, true)?;
         self.machine.write_state(&state)?;
         let same_data = self.run.data().card.hash == meta.data;
         let position = if same_data { meta.sampler } else { SamplerPosition::default() };
@@ -135,12 +154,12 @@ impl Session {
         Ok(())
     }
 
-    /// Overwrites all parameters with those of a safetensors file; the optimizer starts anew.
+    /// Overwrites all parameters and buffers with those of a safetensors file; the optimizer starts anew.
     ///
     /// # Errors
-    /// When a parameter is missing or has another shape.
+    /// When one is missing or has another shape.
     pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
-        let state = self.state_from(&TensorFile::read(bytes)?, &[])?;
+        let state = self.state_from(&TensorFile::read(bytes)?, false)?;
         self.settle().await?;
         self.machine.write_state(&state)?;
         self.run.slots_are_new();
@@ -149,22 +168,32 @@ impl Session {
         Ok(())
     }
 
-    fn state_from(&self, file: &TensorFile<'_>, slots: &[&str]) -> Result<State, UserError> {
-        let mut state = State::new(self.machine.layout().clone());
-        let layout: StateLayout = state.layout.clone();
+    /// The state in a file. Without slots, only averages of the weights are read; where there are none they begin with the weights.
+    fn state_from(&self, file: &TensorFile<'_>, with_slots: bool) -> Result<State, UserError> {
+        let layout = self.machine.layout();
+        let mut state = State::new(layout.clone());
+        let slots = self.run.experiment().slots();
         for entry in &layout.entries {
             let shape = entry.shape.to_vec();
-            state.put(entry, None, &file.floats(&entry.name, &shape)?);
-            for (i, slot) in slots.iter().enumerate() {
-                state.put(entry, Some(i), &file.floats(&slot_name(slot, &entry.name), &shape)?);
+            let weights = file.floats(&entry.name, &shape)?;
+            for (i, slot) in slots.iter().enumerate().filter(|(_, slot)| with_slots || **slot == AVERAGE) {
+                let name = slot_name(slot, &entry.name);
+                let known = with_slots || file.holds(&name);
+                state.put(entry, Some(i), &if known { file.floats(&name, &shape)? } else { weights.clone() });
             }
+            state.put(entry, None, &weights);
+        }
+        for (entry, buffer) in layout.states.iter().zip(self.run.checked().buffers()) {
+            let read = if buffer.is_count { TensorFile::counts } else { TensorFile::floats };
+            state.put_state(entry, &read(file, &entry.name, &entry.shape)?);
         }
         Ok(state)
     }
 }
 
-fn slot_name(slot: &str, parameter: &str) -> String {
-    format!("optimizer.{slot}.{parameter}")
+/// The name of a parameter's elements in a slot. The averages of the weights are no part of the optimizer.
+pub(crate) fn slot_name(slot: &str, parameter: &str) -> String {
+    if slot == AVERAGE { format!("{slot}.{parameter}") } else { format!("optimizer.{slot}.{parameter}") }
 }
 
 fn broken(error: &dyn std::error::Error) -> UserError {

@@ -150,7 +150,7 @@ impl Session {
     /// Queues the reads of a job: parameters first, then what the program gives.
     fn queue_reads(&mut self, rows: &Rows, parameters: &[Entry], kind: Option<&ProgramKind>) -> Result<ReadLayout, UserError> {
         if !parameters.is_empty() {
-            let [whole, _] = self.machine.state_regions();
+            let [whole, ..] = self.machine.state_regions();
             let region = |entry: &Entry| Region { space: whole.space, offset: whole.offset + entry.offset, len: entry.len };
             let regions: Vec<Region> = parameters.iter().map(region).collect();
             self.pipeline.read_for_job(self.machine.engine_mut(), &regions)?;
