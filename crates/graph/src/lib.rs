@@ -22,12 +22,13 @@ pub mod kernel;
 pub mod ops;
 mod print;
 mod scalars;
+pub mod tensors;
 mod verify;
 
 pub use builder::Built;
 pub use decompose::decompose;
 pub use expr::{BinaryOp, ComposedOp, Expr, ExprOp, Reg, UnaryOp};
-pub use graph::{Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, Value};
-pub use ops::Op;
+pub use graph::{Feed, FeedId, FeedKind, NodeId, NodeOp, OpError, Origin, ParamId, Parameter, ScopeId, Value};
+pub use ops::{Graph, Node, Op};
 pub use scalars::{ScalarId, StepScalars};
 pub use verify::{VerifyError, verify};

@@ -9,8 +9,8 @@ use super::case::{normal, values};
 use super::rows::{launch_rows, rows};
 use super::target::{check_target, check_weights, leading};
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Kernel, LossKind, LossSpec, Lowered, weighted_mean};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, UnaryOp, Value};
 
 /// Inputs: prediction `[rows…, cols]`, target (like the prediction, for cross-entropy labels u32 `[rows…]`) and, optionally, weights

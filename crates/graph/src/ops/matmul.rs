@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::floats;
 use super::{Expand, Op, OpCase, OpDef, Reshape, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Kernel, Launch, Lowered, MatLayout, MatMulSpec, Operand};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// a · b over the last two dimensions; the dimensions before broadcast.

@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::{normal, values};
 use super::check::{axis, floats};
 use super::{Expand, OpCase, OpDef, Reshape, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Kernel, Launch, Lowered, MapSpec, Operand, ReduceKind, ReduceSpec};
+use crate::tensors::{Env, Tensor};
 use crate::{BinaryOp, Expr, Graph, Node, OpError, Value};
 
 /// Reduces `axes`; without axes it is the identity.
@@ -96,7 +96,7 @@ impl OpDef for Reduce {
         let into = self.shape(&x.ty.shape, true);
         let strides = into.broadcast_strides(&x.ty.shape).expect("a reduced shape broadcasts back");
         let places: Vec<f64> = (0..into.numel()).map(|i| i as f64).collect();
-        let places = crate::interp::read_strided(&places, 0, &x.ty.shape, &strides);
+        let places = crate::tensors::read_strided(&places, 0, &x.ty.shape, &strides);
         let mut groups: Vec<Vec<f64>> = vec![Vec::new(); into.numel()];
         for (&v, place) in x.data.iter().zip(places) {
             groups[place as usize].push(v);
