@@ -1,3 +1,5 @@
+//! The source `breast_cancer`: a bundled table of tumours, two classes.
+
 use super::table::table;
 
 table! {

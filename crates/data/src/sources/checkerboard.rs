@@ -1,3 +1,5 @@
+//! The source `checkerboard`: points on the squares of a board.
+
 use downhill_tensor::UserError;
 use downhill_tensor::rng::Rng;
 

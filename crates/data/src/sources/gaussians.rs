@@ -1,3 +1,5 @@
+//! The source `gaussians`: points scattered normally around one centre per class.
+
 use std::f64::consts::TAU;
 
 use downhill_tensor::rng::Rng;

@@ -1,3 +1,5 @@
+//! The source `iris`: a bundled table of flowers, three classes.
+
 use super::table::table;
 
 table! {

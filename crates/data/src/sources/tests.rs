@@ -1,3 +1,5 @@
+//! Every source gives what its spec says, the same on every machine, and refuses fields that do not fit.
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! The source `wine`: a bundled table of wines, three classes.
+
 use super::table::table;
 
 table! {
