@@ -16,7 +16,7 @@ pub mod expr;
 #[cfg(test)]
 mod gradcheck;
 mod gradient_cases;
-mod graph;
+pub mod graph;
 pub mod interp;
 pub mod kernel;
 pub mod ops;

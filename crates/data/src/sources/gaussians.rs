@@ -8,7 +8,7 @@ use super::planar::{Planar, planar};
 
 planar! {
     /// Clouds around one centre per class; a straight line separates two of them.
-    #[schemars(title = "Gaussians")]
+    #[schemars(title = "Gaussians", extend("x-short" = "gauss"))]
     Gaussians { samples: 400, noise: 0.2 }
     /// How many clouds.
     #[schemars(title = "Classes", range(min = 2, max = 6))]
