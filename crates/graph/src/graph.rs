@@ -63,6 +63,9 @@ impl fmt::Display for Value {
     }
 }
 
+/// A value for each output of a node.
+pub type Outputs = SmallVec<[Value; 2]>;
+
 /// Why a node exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
@@ -305,6 +308,11 @@ impl<O: NodeOp> Graph<O> {
     /// All nodes with their ids, inputs before users.
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node<O>)> + ExactSizeIterator {
         self.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n))
+    }
+
+    /// The outputs of a node.
+    pub fn outputs_of(&self, node: NodeId) -> Outputs {
+        (0..self.node(node).outputs.len() as u8).map(|slot| Value { node, slot }).collect()
     }
 
     /// Number of nodes.

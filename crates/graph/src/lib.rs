@@ -28,7 +28,7 @@ mod verify;
 pub use builder::Built;
 pub use decompose::decompose;
 pub use expr::{BinaryOp, ComposedOp, Expr, ExprOp, Reg, UnaryOp};
-pub use graph::{Feed, FeedId, FeedKind, NodeId, NodeOp, OpError, Origin, ParamId, Parameter, ScopeId, Value};
+pub use graph::{Feed, FeedId, FeedKind, NodeId, NodeOp, OpError, Origin, Outputs, ParamId, Parameter, ScopeId, Value};
 pub use ops::{Graph, Node, Op};
 pub use scalars::{ScalarId, StepScalars};
 pub use verify::{VerifyError, verify};

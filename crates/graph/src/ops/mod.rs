@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::kernel::Lowered;
 use crate::tensors::{Env, Tensor};
-use crate::{NodeOp, OpError, Value, graph};
+use crate::{NodeOp, OpError, Outputs, Value, graph};
 
 #[cfg(test)]
 pub(crate) use case::Projected;
@@ -43,9 +43,9 @@ pub trait OpDef {
     /// What backends run. `node` has the types.
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered;
 
-    /// The same value from other ops, for an instance of the op that no single kernel covers; asked before [`OpDef::lower`], which
-    /// then never sees that instance. See [`crate::decompose`].
-    fn decompose(&self, _graph: &mut Graph, _inputs: &[Value]) -> Option<Value> {
+    /// The same outputs, all of them in their order, from other ops, for an instance of the op that no single kernel covers; asked before
+    /// [`OpDef::lower`], which then never sees that instance. See [`crate::decompose`].
+    fn decompose(&self, _graph: &mut Graph, _inputs: &[Value]) -> Option<Outputs> {
         None
     }
 
@@ -95,7 +95,7 @@ macro_rules! ops {
             }
 
             /// See [`OpDef::decompose`].
-            pub fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Value> {
+            pub fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Outputs> {
                 match self { $(Op::$name(op) => op.decompose(graph, inputs)),* }
             }
         }

@@ -10,7 +10,7 @@ use super::check::{axis, floats};
 use super::{Expand, OpCase, OpDef, Reshape, Vjp};
 use crate::kernel::{Kernel, Launch, Lowered, MapSpec, Operand, ReduceKind, ReduceSpec};
 use crate::tensors::{Env, Tensor};
-use crate::{BinaryOp, Expr, Graph, Node, OpError, Value};
+use crate::{BinaryOp, Expr, Graph, Node, OpError, Outputs, Value};
 
 /// Reduces `axes`; without axes it is the identity.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +132,7 @@ impl OpDef for Reduce {
     }
 
     /// Axes that are no neighbours go one run after the other, the last first.
-    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Value> {
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Outputs> {
         let shape = graph.shape(inputs[0]).clone();
         let runs = runs(&self.axes, &shape);
         if runs.len() < 2 {
@@ -141,7 +141,7 @@ impl OpDef for Reduce {
         let reduced =
             runs.into_iter().fold(inputs[0], |x, axes| graph.typed(Reduce { kind: self.kind, axes, keep_dims: true }, &[x]));
         let shape = self.shape(&shape, self.keep_dims);
-        Some(if self.keep_dims { reduced } else { graph.typed(Reshape { shape }, &[reduced]) })
+        Some(smallvec![if self.keep_dims { reduced } else { graph.typed(Reshape { shape }, &[reduced]) }])
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
