@@ -152,3 +152,81 @@ fn the_table_of_what_a_change_touches_is_true() {
         assert!(NEWCOMERS.iter().any(|(row, ..)| line.trim_start_matches("| ").starts_with(row)), "nobody counts: {line}");
     }
 }
+
+/// Folders with one file per member, and the traits that members implement. The list of members stands in the folder's `mod.rs`.
+const LISTS: [(&str, &[&str]); 8] = [
+    ("crates/app/src/views", &["LayerView", "OutputView", "Panel"]),
+    ("crates/data/src/sources", &["Generate", "Planar", "Curve"]),
+    ("crates/graph/src/kernel", &["KernelDef"]),
+    ("crates/graph/src/ops", &["OpDef"]),
+    ("crates/model/src/layers", &["LayerDef", "SimpleLayer"]),
+    ("crates/model/src/losses", &["LossDef"]),
+    ("crates/model/src/optimizers", &["OptimizerDef"]),
+    ("crates/model/src/schedules", &["ScheduleDef"]),
+];
+
+/// The words of a source outside of its `use` lines.
+fn listed(text: &str) -> BTreeSet<String> {
+    let mut imports = false;
+    let word = |token: Token| {
+        imports = if imports { token != Token::Sign(';') } else { token.is_word("use") };
+        if let (Token::Word(word), false) = (token, imports) { Some(word) } else { None }
+    };
+    product_tokens(text).into_iter().filter_map(word).collect()
+}
+
+/// The types of a source that implement one of these traits.
+fn members(text: &str, traits: &[&str]) -> Vec<String> {
+    let tokens = product_tokens(text);
+    let member = |four: &[Token]| match four {
+        [a, Token::Word(of), b, Token::Word(name)] if a.is_word("impl") && b.is_word("for") => {
+            traits.contains(&of.as_str()).then(|| name.clone())
+        }
+        _ => None,
+    };
+    tokens.windows(4).filter_map(member).collect()
+}
+
+#[test]
+fn a_member_that_its_list_does_not_name_is_missed() {
+    for (folder, traits) in LISTS {
+        let folder = root().join(folder);
+        let read = |path: &Path| std::fs::read_to_string(path).expect("a source is text");
+        let list = listed(&read(&folder.join("mod.rs")));
+        let mut files = Vec::new();
+        product(&folder, &mut files);
+        let mut found = 0;
+        for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
+            for name in members(&read(path), traits) {
+                found += 1;
+                assert!(list.contains(&name), "{}: the list in mod.rs does not name {name}", path.display());
+            }
+        }
+        assert!(found >= 3, "{}: {traits:?} are implemented {found} times", folder.display());
+    }
+    assert!(!listed("pub use strip::Strip; list! { values::Values }").contains("Strip"));
+    assert_eq!(members("impl LayerView for Strip { } impl Strip {}", &["LayerView"]), ["Strip"]);
+}
+
+#[test]
+fn an_activation_that_its_list_does_not_name_is_missed() {
+    let text = std::fs::read_to_string(root().join("crates/model/src/layers/activation.rs")).expect("it can be read");
+    let tokens = product_tokens(&text);
+    // `Softsign("softsign") {` declares one, `"softsign" => activation::Softsign` lists it.
+    let declared: Vec<&str> = tokens
+        .windows(5)
+        .filter_map(|five| match five {
+            [Token::Word(name), Token::Sign('('), Token::Text(_), Token::Sign(')'), Token::Sign('{')] => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let listed: BTreeSet<&str> = tokens
+        .windows(3)
+        .filter_map(|three| match three {
+            [module, Token::Path, Token::Word(name)] if module.is_word("activation") => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let forgotten: Vec<&&str> = declared.iter().filter(|name| !listed.contains(**name)).collect();
+    assert!(declared.len() > 10 && forgotten.is_empty(), "the list of activations does not name {forgotten:?}");
+}
