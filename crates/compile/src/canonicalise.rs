@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use downhill_graph::{Graph, Node, NodeId, Op, Value};
+use downhill_graph::{Graph, Node, NodeId, Op, Outputs, Value};
 use smallvec::SmallVec;
 
 use crate::CompileError;
@@ -51,17 +51,17 @@ fn rebuild(from: &Graph, origins: &[NodeId]) -> Result<(Canonical, bool), Compil
     let needed = needed(from);
     let mut out = from.same_declarations();
     let mut source = Vec::new();
-    let mut place: Vec<Option<Value>> = vec![None; from.len()];
+    let mut place: Vec<Outputs> = vec![Outputs::new(); from.len()];
     let mut seen: BTreeMap<Likeness, SmallVec<[NodeId; 1]>> = BTreeMap::new();
     let mut decomposed = false;
     for (id, node) in from.nodes().filter(|(id, _)| needed[id.index()]) {
         let inputs: SmallVec<[Value; 4]> = node.inputs.iter().map(|v| at(&place, *v)).collect::<Result<_, _>>()?;
         out.set_scope(node.scope);
         out.set_origin(node.origin);
-        place[id.index()] = Some(if let Some(value) = node.op.decompose(&mut out, &inputs) {
+        place[id.index()] = if let Some(values) = node.op.decompose(&mut out, &inputs) {
             out.take_fault(node.op.name()).map_err(|e| broken(e.to_string()))?;
             decomposed = true;
-            value
+            values
         } else {
             let equals = seen.entry((node.op.name(), leaf(&node.op), inputs.clone())).or_default();
             let known = equals.iter().copied().find(|&n| out.node(n).op == node.op && !is_effect(node));
@@ -73,8 +73,8 @@ fn rebuild(from: &Graph, origins: &[NodeId]) -> Result<(Canonical, bool), Compil
                     new
                 }
             };
-            Value { node: node_id, slot: 0 }
-        });
+            out.outputs_of(node_id)
+        };
         source.resize(out.len(), origins[id.index()]);
     }
     for (name, value) in from.outputs() {
@@ -103,10 +103,10 @@ fn is_effect(node: &Node) -> bool {
     node.outputs.is_empty()
 }
 
-/// The value that stands for `v`; a decomposed node has one output, a kept one all of its own.
-fn at(place: &[Option<Value>], v: Value) -> Result<Value, CompileError> {
-    let value = place[v.node.index()].ok_or_else(|| broken(format!("{v} is used before it is computed")))?;
-    Ok(if v.slot == 0 { value } else { Value { node: value.node, slot: v.slot } })
+/// The value that stands for `v`; a node has one for each of its outputs once it is copied or decomposed.
+fn at(place: &[Outputs], v: Value) -> Result<Value, CompileError> {
+    let value = place[v.node.index()].get(usize::from(v.slot));
+    value.copied().ok_or_else(|| broken(format!("{v} is used before it is computed")))
 }
 
 fn broken(message: String) -> CompileError {

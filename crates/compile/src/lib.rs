@@ -23,6 +23,7 @@ mod plan;
 mod queue;
 mod schedule;
 mod simplify;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -35,4 +36,5 @@ pub use executor::{Completed, ExecError, Executor, ProgramId, Progress, ReadId, 
 pub use layout::{Entry, LayoutError, LayoutSpec, StateLayout, StateOffsets, padded};
 pub use plan::{Arg, Plan, PlanOutput, Region, Space, Step};
 pub use queue::{Item, Queue};
+pub use slots::Slots;
 pub use verify::verify_plan;

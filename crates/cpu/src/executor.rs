@@ -1,6 +1,8 @@
 //! Runs plans on this thread, whenever it is pumped.
 
-use downhill_compile::{Completed, ExecError, Executor, Item, Plan, ProgramId, Progress, Queue, ReadId, Region, Space, Ticket};
+use downhill_compile::{
+    Completed, ExecError, Executor, Item, Plan, ProgramId, Progress, Queue, ReadId, Region, Slots, Space, Ticket,
+};
 use downhill_graph::StepScalars;
 use web_time::Instant;
 
@@ -22,7 +24,7 @@ struct Position {
 pub struct CpuExecutor {
     pub(crate) arena: Buffer,
     pub(crate) data: Buffer,
-    pub(crate) programs: Vec<Option<Program>>,
+    pub(crate) programs: Slots<Program>,
     pub(crate) scratch: Scratch,
     queue: Queue,
     position: Position,
@@ -73,7 +75,7 @@ impl CpuExecutor {
 
     /// Runs up to `left` steps of a program; returns how many are left.
     fn advance(&mut self, program: ProgramId, mut left: usize, budget: &mut Budget) -> usize {
-        let Some(Some(program)) = self.programs.get(program.0 as usize) else {
+        let Some(program) = self.programs.get(program) else {
             self.queue.steps.drain(..left.min(self.queue.steps.len()));
             self.position = Position::default();
             return 0;
@@ -114,19 +116,11 @@ impl Executor for CpuExecutor {
         for op in &program.ops {
             op.reserve(&mut self.scratch).map_err(out_of_memory)?;
         }
-        let free = self.programs.iter().position(Option::is_none);
-        let at = free.unwrap_or(self.programs.len());
-        match self.programs.get_mut(at) {
-            Some(slot) => *slot = Some(program),
-            None => self.programs.push(Some(program)),
-        }
-        Ok(ProgramId(at as u32))
+        Ok(self.programs.put(program))
     }
 
     fn unload(&mut self, program: ProgramId) {
-        if let Some(slot) = self.programs.get_mut(program.0 as usize) {
-            *slot = None;
-        }
+        self.programs.take(program);
     }
 
     fn upload(&mut self, space: Space, at: u32, words: &[u32]) -> Result<(), ExecError> {
@@ -141,7 +135,7 @@ impl Executor for CpuExecutor {
     }
 
     fn submit(&mut self, program: ProgramId, steps: &[StepScalars]) -> Result<Ticket, ExecError> {
-        let Some(Some(loaded)) = self.programs.get(program.0 as usize) else {
+        let Some(loaded) = self.programs.get(program) else {
             return Err(ExecError::Unsupported("the program is not loaded".to_string()));
         };
         if let Some(step) = steps.iter().find(|s| u64::from(s.batch) >= loaded.batches) {

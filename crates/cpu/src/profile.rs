@@ -20,7 +20,7 @@ impl CpuExecutor {
     /// # Errors
     /// When the program is not loaded, or there is no room for a copy of the arena.
     pub fn profile(&mut self, program: ProgramId, step: &StepScalars) -> Result<Vec<(usize, f64)>, ExecError> {
-        let Some(Some(program)) = self.programs.get(program.0 as usize) else {
+        let Some(program) = self.programs.get(program) else {
             return Err(ExecError::Unsupported("the program is not loaded".to_string()));
         };
         if u64::from(step.batch) >= program.batches {

@@ -22,25 +22,6 @@ impl<F: Fn(&str) -> Option<Vec<u8>>> Assets for F {
     }
 }
 
-/// The real sets of `static/data`, compiled in.
-#[cfg(feature = "bundled")]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bundled;
-
-#[cfg(feature = "bundled")]
-impl Assets for Bundled {
-    fn get(&self, name: &str) -> Option<Vec<u8>> {
-        let bytes: &[u8] = match name {
-            "digits.bin" => include_bytes!("../../../static/data/digits.bin"),
-            "iris.csv" => include_bytes!("../../../static/data/iris.csv"),
-            "wine.csv" => include_bytes!("../../../static/data/wine.csv"),
-            "breast_cancer.csv" => include_bytes!("../../../static/data/breast_cancer.csv"),
-            _ => return None,
-        };
-        Some(bytes.to_vec())
-    }
-}
-
 /// The bundled sets as the tests see them, straight from the repository.
 #[cfg(test)]
 pub(crate) fn repository(name: &str) -> Option<Vec<u8>> {

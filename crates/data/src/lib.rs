@@ -16,13 +16,13 @@ pub mod spec;
 mod split;
 mod stream;
 
-#[cfg(feature = "bundled")]
-pub use assets::Bundled;
 pub use assets::{Assets, NoAssets};
 pub use dataset::{DataCard, Dataset, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
 pub use sampler::{Sampler, SamplerPosition};
+#[cfg(feature = "bundled")]
+pub use sources::Bundled;
 pub use sources::Source;
 pub use split::{Split, split};
 pub use stream::Stream;

@@ -1,3 +1,6 @@
+//! The order in which samples are handed out: one permutation per epoch, from seed and epoch alone. It deals in indices; the samples stay in the
+//! [`Dataset`](crate::Dataset).
+
 use std::rc::Rc;
 
 use downhill_tensor::UserError;

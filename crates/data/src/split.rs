@@ -1,3 +1,5 @@
+//! Splits samples into a training and a validation part, the same share of every class.
+
 use downhill_tensor::rng::{Rng, Stream};
 
 /// Which samples are learned from and which only measure; both ascending, together all of them.

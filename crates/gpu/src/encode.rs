@@ -153,7 +153,7 @@ impl GpuExecutor {
 
     /// Encodes as many steps as fit into the submit; returns how many.
     fn encode_steps(&mut self, id: ProgramId, left: usize, draft: &mut Draft) -> usize {
-        let Some(Some(program)) = self.programs.get(id.0 as usize) else {
+        let Some(program) = self.programs.get(id) else {
             self.queue.steps.drain(..left);
             return left;
         };
@@ -187,7 +187,7 @@ impl GpuExecutor {
         if let (Some((id, steps)), Some((end, _))) = (flight.ran, flight.done.get()) {
             let time = self.device.time_of(self.landed, flight.submitted, end);
             let nanos = time.as_nanos() as f64 / f64::from(steps);
-            if let Some(Some(program)) = self.programs.get_mut(id.0 as usize) {
+            if let Some(program) = self.programs.get_mut(id) {
                 let nanos = nanos.max(100.0);
                 program.nanos = Some(program.nanos.map_or(nanos, |known| 0.7 * known + 0.3 * nanos));
             }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use downhill_compile::{ExecError, Plan, ProgramId, Queue, Region, Space};
+use downhill_compile::{ExecError, Plan, ProgramId, Queue, Region, Slots, Space};
 use downhill_graph::StepScalars;
 use web_time::Instant;
 use wgpu::{BufferUsages, ErrorFilter};
@@ -29,7 +29,7 @@ pub struct GpuExecutor {
     pub(crate) arena: wgpu::Buffer,
     pub(crate) data: wgpu::Buffer,
     pub(crate) scalars: wgpu::Buffer,
-    pub(crate) programs: Vec<Option<Program>>,
+    pub(crate) programs: Slots<Program>,
     pub(crate) queue: Queue,
     pub(crate) flights: VecDeque<Flight>,
     pub(crate) staging: Staging,
@@ -54,7 +54,7 @@ impl GpuExecutor {
             data: storage(device, "data", 4),
             scalars,
             device: device.clone(),
-            programs: Vec::new(),
+            programs: Slots::default(),
             queue: Queue::default(),
             flights: VecDeque::new(),
             staging: Staging::default(),
@@ -88,7 +88,7 @@ impl GpuExecutor {
     }
 
     pub(crate) fn program(&self, id: ProgramId) -> Option<&Program> {
-        self.programs.get(id.0 as usize)?.as_ref()
+        self.programs.get(id)
     }
 
     pub(crate) fn buffer(&self, space: Space) -> &wgpu::Buffer {
@@ -175,12 +175,9 @@ impl GpuExecutor {
         }
         self.device.queue().submit([encoder.finish()]);
         outgrown.iter().for_each(wgpu::Buffer::destroy);
-        for i in 0..self.programs.len() {
-            let group = self.programs[i].as_ref().map(|p| self.bind(&p.params));
-            if let Some(program) = &mut self.programs[i] {
-                program.bind_group = group;
-            }
-        }
+        let mut programs = std::mem::take(&mut self.programs);
+        programs.values_mut().for_each(|program| program.bind_group = Some(self.bind(&program.params)));
+        self.programs = programs;
         Ok(())
     }
 

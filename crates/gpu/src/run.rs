@@ -74,19 +74,11 @@ impl Executor for GpuExecutor {
         let lowered = program::dispatches(self.device.style(), plan)?;
         self.grow(&Needs::of(plan, &lowered))?;
         let program = self.build(plan, &lowered)?;
-        let free = self.programs.iter().position(Option::is_none);
-        let at = free.unwrap_or(self.programs.len());
-        match self.programs.get_mut(at) {
-            Some(slot) => *slot = Some(program),
-            None => self.programs.push(Some(program)),
-        }
-        Ok(ProgramId(at as u32))
+        Ok(self.programs.put(program))
     }
 
     fn unload(&mut self, program: ProgramId) {
-        if let Some(slot) = self.programs.get_mut(program.0 as usize) {
-            *slot = None;
-        }
+        self.programs.take(program);
     }
 
     fn upload(&mut self, space: Space, at: u32, words: &[u32]) -> Result<(), ExecError> {

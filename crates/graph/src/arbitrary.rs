@@ -9,14 +9,14 @@ use proptest::prelude::{Strategy, any};
 use smallvec::SmallVec;
 
 use crate::expr::Nature;
-use crate::interp::{Env, Tensor};
 use crate::kernel::{LossKind, ReduceKind};
 use crate::ops::{
     Binary, Concat, Dropout, Expand, IndexSelect, LogSoftmax, Loss, MatMul, Op, Pad, Permute, Reduce, Reshape, Select, Slice,
     Softmax, Unary,
 };
+use crate::tensors::{Env, Tensor};
 use crate::{
-    BinaryOp, ComposedOp, Feed, FeedKind, Graph, NodeId, Parameter, StateTensor, StepScalars, UnaryOp, Value, autodiff,
+    BinaryOp, ComposedOp, Feed, FeedKind, Graph, NodeId, NodeOp, Parameter, StateTensor, StepScalars, UnaryOp, Value, autodiff,
 };
 
 /// A graph with named outputs and all that it needs from outside.

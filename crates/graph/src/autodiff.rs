@@ -147,7 +147,8 @@ mod tests {
     use downhill_tensor::TensorTy;
 
     use super::*;
-    use crate::interp::{Env, Tensor, run};
+    use crate::interp::run;
+    use crate::tensors::{Env, Tensor};
     use crate::{FeedKind, UnaryOp};
 
     fn feed(graph: &mut Graph, name: &str, shape: &[usize]) -> Value {

@@ -1,7 +1,7 @@
 //! Gradients of the ops' cases: what autodiff makes of them, for backends and for finite differences. Cases themselves know nothing of autodiff.
 
-use crate::interp::Env;
 use crate::ops::OpCase;
+use crate::tensors::Env;
 use crate::{Graph, autodiff};
 
 impl OpCase {

@@ -1,11 +1,10 @@
-//! The graph itself: nodes over typed values, with parameters, states, feeds, scopes and named outputs.
+//! The graph itself: nodes over typed values, with parameters, states, feeds, scopes and named outputs. It knows no op: what a node computes is a
+//! parameter of the type, and [`crate::Graph`] is the graph of the ops in `ops/`.
 
 use std::fmt;
 
 use downhill_tensor::{Shape, TensorTy};
 use smallvec::{SmallVec, smallvec};
-
-use crate::ops::{Constant, Op};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -69,6 +68,9 @@ impl fmt::Display for Value {
     }
 }
 
+/// A value for each output of a node.
+pub type Outputs = SmallVec<[Value; 2]>;
+
 /// Why a node exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
@@ -80,11 +82,23 @@ pub enum Origin {
     Update,
 }
 
+/// What a graph asks of the ops that its nodes hold.
+pub trait NodeOp: Sized {
+    /// Types of the outputs from the types of the inputs. `graph` holds the declarations of parameters and feeds.
+    ///
+    /// # Errors
+    /// When the inputs do not fit.
+    fn infer(&self, inputs: &[&TensorTy], graph: &Graph<Self>) -> Result<SmallVec<[TensorTy; 1]>, OpError>;
+
+    /// NaN, shape `[]`: takes the place of a node that a gradient rule or a decomposition should not have built.
+    fn stand_in() -> Self;
+}
+
 /// An op applied to values. Attributes live in the op, inputs here: generic passes need no match over ops.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct Node<O> {
     /// What is computed.
-    pub op: Op,
+    pub op: O,
     /// From what; always earlier nodes.
     pub inputs: SmallVec<[Value; 4]>,
     /// Types of the outputs.
@@ -155,8 +169,8 @@ impl OpError {
 
 /// A program over typed values: nodes in an order in which inputs come first.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Graph {
-    nodes: Vec<Node>,
+pub struct Graph<O> {
+    nodes: Vec<Node<O>>,
     parameters: Vec<Parameter>,
     states: Vec<StateTensor>,
     feeds: Vec<Feed>,
@@ -169,7 +183,7 @@ pub struct Graph {
     fault: Option<OpError>,
 }
 
-impl Default for Graph {
+impl<O> Default for Graph<O> {
     fn default() -> Self {
         Self {
             nodes: Vec::new(),
@@ -186,7 +200,7 @@ impl Default for Graph {
     }
 }
 
-impl Graph {
+impl<O: NodeOp> Graph<O> {
     /// An empty graph.
     pub fn new() -> Self {
         Self::default()
@@ -196,7 +210,7 @@ impl Graph {
     ///
     /// # Errors
     /// When the op's shape rule refuses the inputs.
-    pub fn add(&mut self, op: Op, inputs: &[Value]) -> Result<NodeId, OpError> {
+    pub fn add(&mut self, op: O, inputs: &[Value]) -> Result<NodeId, OpError> {
         let outputs = {
             let types: SmallVec<[&TensorTy; 4]> = inputs.iter().map(|v| self.ty(*v)).collect();
             op.infer(&types, self)?
@@ -210,22 +224,21 @@ impl Graph {
     ///
     /// # Errors
     /// As [`Graph::add`].
-    pub fn apply(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Value, OpError> {
+    pub fn apply(&mut self, op: impl Into<O>, inputs: &[Value]) -> Result<Value, OpError> {
         Ok(Value { node: self.add(op.into(), inputs)?, slot: 0 })
     }
 
     /// Applies an op inside a gradient rule or a decomposition, where the inputs should fit. Where they do not, the rule is wrong: the graph
     /// keeps that for [`Graph::take_fault`], and the rule goes on with a number in the node's place, so that rules need no `?` at every
     /// step.
-    pub(crate) fn typed(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Value {
+    pub(crate) fn typed(&mut self, op: impl Into<O>, inputs: &[Value]) -> Value {
         match self.apply(op, inputs) {
             Ok(value) => value,
             Err(error) => {
                 self.fault.get_or_insert(error);
-                let stand_in = Constant { value: f32::NAN, shape: Shape::scalar() };
                 let outputs = smallvec![TensorTy::f32(Shape::scalar())];
                 let (scope, origin) = (self.scope, self.origin);
-                self.nodes.push(Node { op: stand_in.into(), inputs: SmallVec::new(), outputs, scope, origin });
+                self.nodes.push(Node { op: O::stand_in(), inputs: SmallVec::new(), outputs, scope, origin });
                 Value { node: NodeId(self.nodes.len() as u32 - 1), slot: 0 }
             }
         }
@@ -311,13 +324,18 @@ impl Graph {
     }
 
     /// A node.
-    pub fn node(&self, id: NodeId) -> &Node {
+    pub fn node(&self, id: NodeId) -> &Node<O> {
         &self.nodes[id.index()]
     }
 
     /// All nodes with their ids, inputs before users.
-    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node<O>)> + ExactSizeIterator {
         self.nodes.iter().enumerate().map(|(i, n)| (NodeId(i as u32), n))
+    }
+
+    /// The outputs of a node.
+    pub fn outputs_of(&self, node: NodeId) -> Outputs {
+        (0..self.node(node).outputs.len() as u8).map(|slot| Value { node, slot }).collect()
     }
 
     /// Number of nodes.
@@ -356,8 +374,8 @@ impl Graph {
     }
 
     /// A graph with the same declarations and scopes and no nodes or outputs: passes rebuild into it.
-    pub fn same_declarations(&self) -> Graph {
-        Graph {
+    pub fn same_declarations(&self) -> Self {
+        Self {
             nodes: Vec::new(),
             parameters: self.parameters.clone(),
             states: self.states.clone(),

@@ -16,20 +16,21 @@ pub mod expr;
 #[cfg(test)]
 mod gradcheck;
 mod gradient_cases;
-mod graph;
+pub mod graph;
 pub mod interp;
 pub mod kernel;
 pub mod ops;
 mod print;
 mod scalars;
+pub mod tensors;
 mod verify;
 
 pub use builder::Built;
 pub use decompose::decompose;
 pub use expr::{BinaryOp, ComposedOp, Expr, ExprOp, Reg, UnaryOp};
 pub use graph::{
-    Feed, FeedId, FeedKind, Graph, Node, NodeId, OpError, Origin, ParamId, Parameter, ScopeId, StateId, StateTensor, Value,
+    Feed, FeedId, FeedKind, NodeId, NodeOp, OpError, Origin, Outputs, ParamId, Parameter, ScopeId, StateId, StateTensor, Value,
 };
-pub use ops::Op;
+pub use ops::{Graph, Node, Op};
 pub use scalars::{ScalarId, StepScalars};
 pub use verify::{VerifyError, verify};

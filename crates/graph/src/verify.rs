@@ -1,6 +1,6 @@
 //! Checks what every pass may rely on.
 
-use crate::{Graph, Node, NodeId, OpError, Origin, Value};
+use crate::{Graph, Node, NodeId, NodeOp, OpError, Origin, Value};
 
 /// What is wrong with a graph: a bug in whoever built it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use downhill_graph::kernel::LossKind;
 use downhill_graph::ops::Updated;
-use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, UnaryOp, Value, autodiff};
+use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, Value, autodiff};
 use downhill_tensor::{NameMap, TensorTy, UserError};
 
 use crate::check::Checked;
@@ -201,7 +201,7 @@ impl Program<'_> {
     fn predict(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
         self.fed_inputs(cx, "rows", rows, FeedKind::Resident)?;
         let prediction = self.forward(cx)?;
-        let output = self.answer(cx, prediction)?;
+        let output = self.experiment.loss.answer(&mut cx.graph, prediction)?;
         cx.graph.output("output", output);
         Ok(())
     }
@@ -240,18 +240,9 @@ impl Program<'_> {
         let mut named: NameMap<Value> = std::mem::take(&mut cx.activations).into_iter().collect();
         named.insert("input".to_string(), cx.field(&self.signature.first().name)?);
         if tensors.iter().any(|name| name == "output") {
-            named.insert("output".to_string(), self.answer(cx, prediction)?);
+            named.insert("output".to_string(), self.experiment.loss.answer(&mut cx.graph, prediction)?);
         }
         Ok(named)
-    }
-
-    /// Probabilities where the loss works on logits, else the prediction itself.
-    fn answer(&self, cx: &mut Builder, prediction: Value) -> Result<Value, OpError> {
-        match self.loss() {
-            LossKind::CrossEntropy { .. } => cx.graph.softmax(prediction, -1),
-            LossKind::BceWithLogits => cx.graph.unary(UnaryOp::Sigmoid, prediction),
-            LossKind::Mse | LossKind::L1 | LossKind::Huber(_) => Ok(prediction),
-        }
     }
 
     fn forward(&self, cx: &mut Builder) -> Result<Value, OpError> {

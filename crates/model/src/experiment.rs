@@ -1,3 +1,5 @@
+//! The experiment document: its parts, how it is read from JSON and written without defaults. Whether it can be trained is found out in `check.rs`.
+
 use downhill_data::{Source, spec};
 use downhill_graph::{ScalarId, StepScalars};
 use downhill_tensor::UserError;

@@ -1,7 +1,6 @@
 //! What a model needs to know of its data before there is any: its inputs, what is to be predicted, and how many samples there are.
 
-use downhill_data::sources::Digits;
-use downhill_data::{Column, Dataset, Field, INPUT, NoAssets, Source};
+use downhill_data::{Column, Dataset, Field, NoAssets, Source};
 use downhill_tensor::{Dtype, UserError};
 
 use crate::port::Port;
@@ -71,23 +70,16 @@ impl Signature {
     /// # Errors
     /// When the source cannot be built, or reads a file of the user's own.
     pub fn of(source: &Source) -> Result<Self, UserError> {
-        let numbers = Column::F32(Vec::new());
-        let (samples, (features, column), classes, validation) = match source {
-            Source::Digits(digits) => (1797, (64, Digits::PIXELS), 10, digits.validation),
-            Source::Iris(iris) => (150, (4, numbers), 3, iris.validation),
-            Source::Wine(wine) => (178, (13, numbers), 3, wine.validation),
-            Source::BreastCancer(cancer) => (569, (30, numbers), 2, cancer.validation),
-            generated => {
-                let data = generated.build(0, &NoAssets).map_err(|e| e.under(source.name()).under("data"))?;
-                return Ok(Self::from_dataset(&data));
-            }
+        let Some(outline) = source.outline() else {
+            let data = source.build(0, &NoAssets).map_err(|e| e.under(source.name()).under("data"))?;
+            return Ok(Self::from_dataset(&data));
         };
-        let held_out = (f64::from(samples) * validation) as usize;
+        let held_out = (outline.samples as f64 * outline.validation) as usize;
         Ok(Self {
-            inputs: vec![input(&Field::new(INPUT, [features], column))],
+            inputs: vec![input(&outline.input)],
             task: Task::Classification,
-            outputs: classes,
-            train: (samples as usize).saturating_sub(held_out).max(1),
+            outputs: outline.classes,
+            train: outline.samples.saturating_sub(held_out).max(1),
             validation: held_out,
             streamed: false,
         })

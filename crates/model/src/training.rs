@@ -1,3 +1,5 @@
+//! The section `training` of the document: batch size, length of the run, clipping, penalties. The rule of the update is the optimizer's.
+
 use crate::registry::fields;
 
 fields! {

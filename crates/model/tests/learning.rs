@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
 use downhill_data::{Bundled, Dataset, Sampler};
-use downhill_graph::interp::{Env, Tensor, run};
+use downhill_graph::interp::run;
+use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{Feed, Graph, StepScalars};
 use downhill_model::losses::Mse;
 use downhill_model::optimizers::Adam;

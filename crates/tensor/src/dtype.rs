@@ -1,3 +1,5 @@
+//! Element types, and the type of a tensor: a shape with an element type.
+
 use std::fmt;
 
 use crate::Shape;

@@ -1,3 +1,5 @@
+//! The error that a person reads: which field, what is wrong, what to do.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! Shapes: sizes of a tensor, their strides, and how two of them broadcast.
+
 use std::fmt;
 use std::ops::Deref;
 

@@ -262,7 +262,7 @@ impl Conversation {
 
     async fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
         let parsed = Experiment::parse(text)?;
-        let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains(*name)).map(str::to_string);
+        let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains(name)).map(str::to_string);
         if let Some(file) = missing {
             self.tell(Event::NeedAsset { name: file.clone() });
             if let Some(earlier) = self.waiting.take() {

@@ -38,6 +38,8 @@ fixtures![
     "bce_rmsprop_step",
     "classification_adam",
     "ema_adam",
+    "fields_of_tokens",
+    "fields_of_two_points",
     "huber_sgd_linear",
     "l1_adam_penalties",
     "mse_classes_rmsprop_cosine",
@@ -159,23 +161,10 @@ mod coverage {
 
     use super::*;
 
-    /// Why a choice without a fixture is excused.
-    const PRESET: &str = "`cargo xtask parity` runs the programs of the presets `majority` and `pairs`";
-
     /// What no fixture compares, and why.
     const NOT_COMPARED: &[(&str, &str)] = &[
         ("layer.dropout", "PyTorch draws other random numbers"),
         ("layer.dropout.p", "PyTorch draws other random numbers"),
-        ("layer.add", PRESET),
-        ("layer.add.from", PRESET),
-        ("layer.cat", PRESET),
-        ("layer.cat.from", PRESET),
-        ("layer.embedding", PRESET),
-        ("layer.embedding.dim", PRESET),
-        ("layer.embedding.padding_idx", PRESET),
-        ("layer.input", PRESET),
-        ("layer.mean_over_time", PRESET),
-        ("layer.name", PRESET),
         ("training.eval_every", "no step depends on when a run is evaluated"),
     ];
 

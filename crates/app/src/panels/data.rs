@@ -83,26 +83,21 @@ fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
 
 /// A name that fits below a thumbnail.
 fn short(source: &str) -> String {
-    match source {
-        "gaussians" => "gauss".to_string(),
-        "checkerboard" => "checks".to_string(),
-        "breast_cancer" => "cancer".to_string(),
-        name => name.replace('_', " "),
-    }
+    said(source, "x-short").map_or_else(|| source.replace('_', " "), str::to_string)
 }
 
-/// What stands for a source whose samples are not points of the plane.
+/// What stands for a source whose samples are no points: a sign of its own, or its initials.
 fn glyph(source: &str) -> AnyView {
-    let curve = match source {
-        "sine" => Some("M4 20c6-22 12-22 16 0s10 22 16 0"),
-        "steps" => Some("M4 30h9v-9h9v-9h9v-6h5"),
-        _ => None,
-    };
-    match (curve, source) {
-        (Some(path), _) => view! { <svg viewBox="0 0 40 40"><path d=path/></svg> }.into_any(),
-        (_, "digits") => view! { <b>"8"</b> }.into_any(),
-        (_, name) => view! { <small>{name.split('_').filter_map(|w| w.chars().next()).map(|c| c.to_ascii_uppercase()).collect::<String>()}</small> }.into_any(),
+    if let Some(sign) = said(source, "x-glyph") {
+        return view! { <b>{sign}</b> }.into_any();
     }
+    let initials = source.split('_').filter_map(|word| word.chars().next()).map(|c| c.to_ascii_uppercase());
+    view! { <small>{initials.collect::<String>()}</small> }.into_any()
+}
+
+/// What a source's own schema says of its thumbnail.
+fn said(source: &str, key: &str) -> Option<&'static str> {
+    catalog::fields_of("data", source)?.get(key)?.as_str()
 }
 
 /// Whether the page gave this name to an experiment with this source, and not a person.
@@ -127,6 +122,6 @@ fn choose(lab: Lab, source: &'static str) {
         if document::get(doc, "name").and_then(|n| n.as_str()).is_some_and(|name| is_ours(name, &old)) {
             doc["name"] = json!(catalog::title_of("data", source));
         }
-        document::fit_end(doc, matches!(source, "sine" | "steps"));
+        document::fit_end(doc, Source::is_regression(source));
     });
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use downhill_graph::interp::{Env, Tensor};
+use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{Graph, ScalarId, StepScalars};
 use web_time::Instant;
 

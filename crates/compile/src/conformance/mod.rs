@@ -11,8 +11,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use downhill_graph::Graph;
-use downhill_graph::interp::{Env, Run, run};
+use downhill_graph::interp::{Run, run};
 use downhill_graph::ops::{ALMOST_ZERO, OpCase, all_cases};
+use downhill_graph::tensors::Env;
 
 pub use bench::{Backend, Bench};
 pub use net::{Mlp, net, step};

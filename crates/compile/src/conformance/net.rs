@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use downhill_graph::interp::{Env, Tensor};
 use downhill_graph::kernel::{LossKind, UpdateRule};
 use downhill_graph::ops::Updated;
+use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{
     BinaryOp, Expr, Feed, FeedKind, Graph, Origin, ParamId, Parameter, ScalarId, StepScalars, UnaryOp, Value, autodiff,
 };

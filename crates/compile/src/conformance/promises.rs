@@ -1,6 +1,6 @@
 //! What [`Executor`] promises, tried on a small network.
 
-use downhill_graph::interp::Tensor;
+use downhill_graph::tensors::Tensor;
 use downhill_graph::{StateTensor, StepScalars};
 
 use super::bench::{Backend, Bench};

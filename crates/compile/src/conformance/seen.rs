@@ -1,7 +1,8 @@
 //! Compares an arena that a backend left behind with what the interpreter gives.
 
-use downhill_graph::interp::{Env, Run, Tensor};
+use downhill_graph::interp::Run;
 use downhill_graph::ops::compare;
+use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{Graph, StepScalars};
 use downhill_tensor::{Dtype, TensorTy};
 

@@ -1,6 +1,6 @@
 //! What each fusion rule does, and where it must not.
 
-use downhill_graph::interp::{Env, Tensor};
+use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{FeedKind, Graph, UnaryOp, Value};
 use downhill_tensor::rng::{Rng, Stream};
 use downhill_tensor::{Shape, TensorTy};

@@ -5,8 +5,9 @@ mod mlp;
 mod random;
 mod reference;
 
-use downhill_graph::interp::{Env, Run, Tensor, run};
+use downhill_graph::interp::{Run, run};
 use downhill_graph::ops::{ALMOST_ZERO, Op, all_cases};
+use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{Graph, StepScalars};
 use downhill_tensor::Dtype;
 

@@ -1,3 +1,5 @@
+//! The source `checkerboard`: points on the squares of a board.
+
 use downhill_tensor::UserError;
 use downhill_tensor::rng::Rng;
 
@@ -5,7 +7,7 @@ use super::planar::{Planar, planar};
 
 planar! {
     /// The squares of a board, their classes taking turns.
-    #[schemars(title = "Checkerboard")]
+    #[schemars(title = "Checkerboard", extend("x-short" = "checks"))]
     Checkerboard { samples: 800, noise: 0.01 }
     /// Squares along one side.
     #[schemars(title = "Squares", range(min = 2, max = 8))]

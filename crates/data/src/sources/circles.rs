@@ -1,3 +1,5 @@
+//! The source `circles`: points in a disc and in the ring around it.
+
 use std::f64::consts::TAU;
 
 use downhill_tensor::rng::Rng;

@@ -1,3 +1,5 @@
+//! The source `csv`: a table of one's own, in the document or in a file. How a table is read stands in the module `csv`.
+
 use downhill_tensor::UserError;
 
 use super::Generate;

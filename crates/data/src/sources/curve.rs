@@ -52,6 +52,8 @@ macro_rules! curve {
         }
 
         impl $crate::sources::Generate for $name {
+            const REGRESSION: bool = true;
+
             fn generate(
                 &self,
                 seed: u32,

@@ -1,3 +1,5 @@
+//! The source `gaussians`: points scattered normally around one centre per class.
+
 use std::f64::consts::TAU;
 
 use downhill_tensor::rng::Rng;
@@ -6,7 +8,7 @@ use super::planar::{Planar, planar};
 
 planar! {
     /// Clouds around one centre per class; a straight line separates two of them.
-    #[schemars(title = "Gaussians")]
+    #[schemars(title = "Gaussians", extend("x-short" = "gauss"))]
     Gaussians { samples: 400, noise: 0.2 }
     /// How many clouds.
     #[schemars(title = "Classes", range(min = 2, max = 6))]

@@ -8,7 +8,8 @@ use downhill_tensor::UserError;
 use serde_json::{Map, Value};
 
 use crate::assets::{Assets, NoAssets};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Labels};
+use crate::field::Field;
 use crate::spec::{self, Spec};
 
 /// What every source can do, whatever its fields.
@@ -16,13 +17,37 @@ trait Generate {
     /// Whether its samples are labelled points of the plane.
     const PLANAR: bool = false;
 
+    /// Whether numbers are to be predicted, whatever its fields say.
+    const REGRESSION: bool = false;
+
+    /// Its file of `static/data`, compiled in.
+    #[cfg(feature = "bundled")]
+    const BUNDLED: Option<(&'static str, &'static [u8])> = None;
+
     /// The file it reads, if any.
     fn needs(&self) -> Option<&str> {
         None
     }
 
+    /// What its data will be, for a source whose file of `static/data` need not be there yet.
+    fn outline(&self) -> Option<Outline> {
+        None
+    }
+
     /// Makes the data set; the fields are within their ranges.
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError>;
+}
+
+/// What a bundled set of classes will be, before its file is there.
+pub struct Outline {
+    /// Samples in all.
+    pub samples: usize,
+    /// What the network is given, without a sample.
+    pub input: Field,
+    /// How many classes there are.
+    pub classes: usize,
+    /// Share of the samples that is never learned from.
+    pub validation: f64,
 }
 
 macro_rules! sources {
@@ -85,6 +110,21 @@ macro_rules! sources {
                 }
             }
 
+            /// Whether the source called `name` has numbers to predict, whatever its fields say.
+            pub fn is_regression(name: &str) -> bool {
+                match name {
+                    $(stringify!($module) => $variant::REGRESSION,)*
+                    _ => false,
+                }
+            }
+
+            /// What the data will be, `None` where it can be had without a file or depends on a person's own.
+            pub fn outline(&self) -> Option<Outline> {
+                match self {
+                    $(Source::$variant(source) => source.outline(),)*
+                }
+            }
+
             /// The file that must be had before [`Source::build`]: one of `static/data`, or the user's own.
             pub fn needs(&self) -> Option<&str> {
                 match self {
@@ -103,8 +143,21 @@ macro_rules! sources {
                 }
             }
         }
+
+        #[cfg(feature = "bundled")]
+        impl Assets for Bundled {
+            fn get(&self, name: &str) -> Option<Vec<u8>> {
+                let files = [$($variant::BUNDLED),*];
+                files.into_iter().flatten().find(|(file, _)| *file == name).map(|(_, bytes)| bytes.to_vec())
+            }
+        }
     };
 }
+
+/// The real sets of `static/data`, compiled in.
+#[cfg(feature = "bundled")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bundled;
 
 sources! {
     spirals::Spirals,
@@ -158,18 +211,21 @@ impl Source {
         spec::schema_at("/properties/data/anyOf/1/properties").get(name).unwrap_or(&Value::Null)
     }
 
-    /// About `samples` points `(x, y, class)` of the planar source called `name` with its default fields, for a thumbnail; none
-    /// for any other source.
+    /// About `samples` points `(x, y, class)` of the source called `name` with its default fields, for a thumbnail; those of a curve are all of
+    /// class 0. None for a source that has no points, or has them from a person.
     pub fn preview(name: &str, samples: u32) -> Vec<(f32, f32, u32)> {
-        if !Self::is_planar(name) {
-            return Vec::new();
-        }
         let fields = serde_json::json!({ "samples": samples.clamp(10, 2000), "validation": 0.0 });
         let Ok(set) = Self::from_json(name, &fields).and_then(|source| source.build(1, &NoAssets)) else {
             return Vec::new();
         };
-        let crate::Labels::Class(classes) = set.labels(&set.train) else { return Vec::new() };
-        set.train.raw.chunks_exact(2).zip(classes).map(|(p, &class)| (p[0], p[1], class)).collect()
+        if set.plane.is_none() {
+            return Vec::new();
+        }
+        let class = |i: usize| match set.labels(&set.train) {
+            Labels::Class(classes) => classes[i],
+            Labels::Real(_) => 0,
+        };
+        set.train.raw.chunks_exact(2).enumerate().map(|(i, p)| (p[0], p[1], class(i))).collect()
     }
 }
 

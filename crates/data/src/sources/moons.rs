@@ -1,3 +1,5 @@
+//! The source `moons`: points along two half circles that reach into each other.
+
 use std::f64::consts::PI;
 
 use downhill_tensor::rng::Rng;

@@ -1,3 +1,5 @@
+//! The source `points`: points of the plane that a person has drawn, kept in the document.
+
 use downhill_tensor::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! The source `rings`: points on rings around a common centre.
+
 use std::f64::consts::TAU;
 
 use downhill_tensor::UserError;

@@ -1,3 +1,5 @@
+//! The source `sine`: heights of a sine wave, a regression.
+
 use std::f64::consts::PI;
 
 use super::curve::{Curve, curve};

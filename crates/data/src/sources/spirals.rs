@@ -1,3 +1,5 @@
+//! The source `spirals`: points along arms that wind around each other.
+
 use std::f64::consts::TAU;
 
 use downhill_tensor::rng::Rng;

@@ -1,3 +1,5 @@
+//! The source `steps`: heights of a staircase, a regression.
+
 use super::curve::{Curve, curve};
 
 curve! {

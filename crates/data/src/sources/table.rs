@@ -32,7 +32,7 @@ pub(crate) fn fetch(assets: &dyn Assets, file: &str) -> Result<Vec<u8>, UserErro
 macro_rules! table {
     (
         $(#[$meta:meta])*
-        $name:ident { file: $file:literal, description: $description:expr, licence: $licence:expr $(,)? }
+        $name:ident { file: $file:literal, samples: $samples:literal, columns: $columns:literal, classes: $classes:literal, description: $description:expr, licence: $licence:expr $(,)? }
     ) => {
         $crate::fields! {
             $(#[$meta])*
@@ -44,6 +44,19 @@ macro_rules! table {
         }
 
         impl $crate::sources::Generate for $name {
+            #[cfg(feature = "bundled")]
+            const BUNDLED: Option<(&'static str, &'static [u8])> =
+                Some(($file, include_bytes!(concat!("../../../../static/data/", $file))));
+
+            fn outline(&self) -> Option<$crate::sources::Outline> {
+                Some($crate::sources::Outline {
+                    samples: $samples,
+                    input: $crate::Field::new($crate::INPUT, [$columns], $crate::Column::F32(Vec::new())),
+                    classes: $classes,
+                    validation: self.validation,
+                })
+            }
+
             fn needs(&self) -> Option<&str> {
                 Some($file)
             }

@@ -1,3 +1,5 @@
+//! Every source gives what its spec says, the same on every machine, and refuses fields that do not fit.
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
@@ -86,7 +88,7 @@ fn parts_have_the_wanted_sizes_and_every_row_its_columns() {
 
 #[test]
 fn both_parts_keep_the_share_of_every_class() {
-    for name in ready().filter(|name| !["sine", "steps"].contains(name)) {
+    for name in ready().filter(|name| !Source::is_regression(name)) {
         let set = build(name, Value::Null, 5).unwrap();
         for class in 0..class_count(&set) as u32 {
             let of = |part: &Part| classes(&set, part).iter().filter(|&&c| c == class).count() as f64;
@@ -215,7 +217,34 @@ fn a_missing_or_damaged_file_is_a_sentence() {
 fn previews_show_planar_sources_and_nothing_else() {
     for name in Source::NAMES {
         let points = Source::preview(name, 100);
-        let expected = if Source::is_planar(name) && *name != "points" { 100 } else { 0 };
+        let has_points = Source::is_planar(name) && *name != "points" || Source::is_regression(name);
+        let expected = if has_points { 100 } else { 0 };
         assert_eq!(points.len(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_bundled_source_says_before_its_file_is_there_what_it_gives() {
+    let bundled: Vec<&str> = ready().filter(|name| Source::from_json(name, &Value::Null).unwrap().needs().is_some()).collect();
+    assert!(bundled.len() >= 4, "{bundled:?}");
+    for name in bundled {
+        let outline = Source::from_json(name, &json!({ "validation": 0.1 })).unwrap().outline();
+        let outline = outline.unwrap_or_else(|| panic!("{name} needs a file and has no outline"));
+        let set = build(name, json!({ "validation": 0.1 }), 1).unwrap();
+        let input = set.train.field(&set.inputs[0]).unwrap();
+        assert_eq!(set.inputs.len(), 1, "{name}");
+        assert_eq!(outline.samples, set.train.len() + set.validation.len(), "{name}");
+        assert_eq!((outline.classes, outline.validation), (class_count(&set), 0.1), "{name}");
+        assert_eq!((outline.input.name.as_str(), &outline.input.shape), (input.name.as_str(), &input.shape), "{name}");
+        assert_eq!(outline.input.column, input.select(&[]).column, "{name}");
+    }
+}
+
+#[test]
+fn what_is_said_of_the_task_of_a_source_is_true() {
+    for name in ready() {
+        let set = build(name, Value::Null, 1).unwrap();
+        assert_eq!(matches!(set.task, Task::Regression { .. }), Source::is_regression(name), "{name}");
+        assert_eq!(matches!(set.plane, Some(Plane::Map(_))), Source::is_planar(name), "{name}");
     }
 }

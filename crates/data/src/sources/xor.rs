@@ -1,3 +1,5 @@
+//! The source `xor`: points in the four quadrants of the plane, opposite ones of the same class.
+
 use downhill_tensor::rng::Rng;
 
 use super::planar::{Planar, planar};

@@ -2,7 +2,7 @@
 
 use downhill_compile::conformance::check;
 use downhill_gpu::GpuDevice;
-use downhill_graph::interp::{Env, Tensor};
+use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{FeedKind, Graph, UnaryOp, Value, autodiff};
 use downhill_tensor::TensorTy;
 use downhill_tensor::rng::{Rng, Stream};

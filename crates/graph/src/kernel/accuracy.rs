@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::KernelDef;
 use super::eval::{Numbers, row};
-use super::operands::{Access, Operands, numel};
+use super::operands::{Access, Operands, not_empty, numel};
 use crate::StepScalars;
 
 /// Reads logits, target, and weights `[rows]` where `weighted`; writes one element: the weighted share of rows predicted
@@ -30,7 +30,7 @@ impl KernelDef for AccuracySpec {
     const FAMILY: &'static str = "accuracy";
 
     fn check(&self) -> Result<(), String> {
-        if self.rows == 0 || self.cols == 0 { Err("a size is zero".into()) } else { Ok(()) }
+        not_empty(&[self.rows, self.cols])
     }
 
     fn operands(&self) -> Operands {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::KernelDef;
-use super::operands::{Access, Operands, numel};
+use super::operands::{Access, Operands, not_empty, numel};
 
 /// Copies one contiguous read into a part of the write: for each of `outer` blocks, `len` words to `outer·stride + start`. What lies between
 /// stays.
@@ -24,7 +24,7 @@ impl KernelDef for CopyIntoSpec {
     const PARTIAL: bool = true;
 
     fn check(&self) -> Result<(), String> {
-        if self.outer == 0 || self.len == 0 { Err("a size is zero".into()) } else { Ok(()) }
+        not_empty(&[self.outer, self.len])
     }
 
     fn operands(&self) -> Operands {

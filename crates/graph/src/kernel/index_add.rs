@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::KernelDef;
 use super::eval::Numbers;
-use super::operands::{Access, Operands, numel};
+use super::operands::{Access, Operands, not_empty, numel};
 use crate::StepScalars;
 
 /// Reads values `[rows, width]` and indices u32 `[rows]`; writes `[entries, width]`, each entry the sum of its rows in their order, so that the
@@ -23,7 +23,7 @@ impl KernelDef for IndexAddSpec {
     const FAMILY: &'static str = "index_add";
 
     fn check(&self) -> Result<(), String> {
-        if [self.rows, self.width, self.entries].contains(&0) { Err("a size is zero".into()) } else { Ok(()) }
+        not_empty(&[self.rows, self.width, self.entries])
     }
 
     fn operands(&self) -> Operands {

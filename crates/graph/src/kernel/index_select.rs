@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::KernelDef;
 use super::eval::Numbers;
-use super::operands::{Access, Operands, numel};
+use super::operands::{Access, Operands, not_empty, numel};
 use crate::StepScalars;
 
 /// Reads a table and indices u32 `[rows]`; writes `[rows, width]`. Entry `i` starts at word `i·stride` of the table, so entries may overlap
@@ -52,7 +52,7 @@ impl KernelDef for IndexSelectSpec {
     const FAMILY: &'static str = "index_select";
 
     fn check(&self) -> Result<(), String> {
-        if [self.rows, self.width, self.stride, self.entries].contains(&0) { Err("a size is zero".into()) } else { Ok(()) }
+        not_empty(&[self.rows, self.width, self.stride, self.entries])
     }
 
     fn operands(&self) -> Operands {

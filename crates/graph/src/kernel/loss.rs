@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::KernelDef;
 use super::eval::{Numbers, row};
-use super::operands::{Access, Operands, numel};
+use super::operands::{Access, Operands, not_empty, numel};
 use super::rows::log_sum_exp;
 use crate::{StepScalars, UnaryOp};
 
@@ -42,6 +42,29 @@ pub struct LossSpec {
 }
 
 impl LossKind {
+    /// Every loss, those with parameters with some of them: what tests try.
+    pub fn tries() -> Vec<Self> {
+        let smoothed = [0.0, 0.1, 1.0].map(|label_smoothing| LossKind::CrossEntropy { label_smoothing });
+        [LossKind::Mse, LossKind::L1, LossKind::Huber(1.0), LossKind::Huber(0.3), LossKind::BceWithLogits]
+            .into_iter()
+            .chain(smoothed)
+            .collect()
+    }
+
+    /// Checks its parameter.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(self) -> Result<(), String> {
+        match self {
+            LossKind::CrossEntropy { label_smoothing } if !(0.0..=1.0).contains(&label_smoothing) => {
+                Err(format!("label smoothing is a share, not {label_smoothing}"))
+            }
+            LossKind::Huber(delta) if delta.is_nan() || delta <= 0.0 => Err(format!("delta is positive, not {delta}")),
+            _ => Ok(()),
+        }
+    }
+
     /// Its name in `torch.nn.functional`.
     pub fn name(self) -> &'static str {
         match self {
@@ -87,6 +110,18 @@ impl LossKind {
     }
 }
 
+impl fmt::Display for LossKind {
+    /// Its name, and its parameter where it has one that does something: `huber_loss<0.3>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            LossKind::Huber(delta) => write!(f, "<{delta}>"),
+            LossKind::CrossEntropy { label_smoothing } if *label_smoothing > 0.0 => write!(f, "<{label_smoothing}>"),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The weighted mean over rows and its gradient; `weight(r)` is the row's own, not minding its label.
 pub(crate) fn weighted_mean(
     results: &[Option<(f64, Vec<f64>)>],
@@ -114,7 +149,7 @@ impl KernelDef for LossSpec {
     const FAMILY: &'static str = "loss";
 
     fn check(&self) -> Result<(), String> {
-        if self.rows == 0 || self.cols == 0 { Err("a size is zero".into()) } else { Ok(()) }
+        not_empty(&[self.rows, self.cols])
     }
 
     fn operands(&self) -> Operands {

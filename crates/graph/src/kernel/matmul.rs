@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::KernelDef;
 use super::eval::{Numbers, by_output, element, place};
-use super::operands::{Access, Operands, numel};
+use super::operands::{Access, Operands, not_empty, numel};
 use crate::{Expr, StepScalars};
 
 /// Where a matrix lies: element (batch, row, column) is at `batch·batch_stride + row·row_stride + col·col_stride`.
@@ -69,9 +69,7 @@ impl KernelDef for MatMulSpec {
     const FAMILY: &'static str = "matmul";
 
     fn check(&self) -> Result<(), String> {
-        if [self.batch, self.m, self.n, self.k].contains(&0) {
-            return Err("a size is zero".into());
-        }
+        not_empty(&[self.batch, self.m, self.n, self.k])?;
         if let Some(layout) = [self.a, self.b].iter().find(|l| l.row_stride != 1 && l.col_stride != 1) {
             return Err(format!("{layout:?} has no unit stride"));
         }

@@ -49,6 +49,14 @@ impl PartialEq<str> for Name {
     }
 }
 
+/// Checks that there is something to compute.
+///
+/// # Errors
+/// When a size is zero.
+pub(super) fn not_empty(sizes: &[u32]) -> Result<(), String> {
+    if sizes.contains(&0) { Err("a size is zero".into()) } else { Ok(()) }
+}
+
 /// Product of sizes.
 pub(super) fn numel(shape: &[u32]) -> u64 {
     shape.iter().map(|&n| u64::from(n)).product()

@@ -7,8 +7,8 @@ use super::case::{normal, values};
 use super::rows::{launch_rows, rows};
 use super::target::{check_target, check_weights, leading};
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{AccuracySpec, Kernel, Lowered};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// Inputs: logits `[rows…, cols]`, target and, optionally, weights `[rows…]`; output `[]`. One column: logit > 0 against target > 0.5 (f32, like the

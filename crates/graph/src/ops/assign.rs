@@ -5,8 +5,8 @@ use smallvec::{SmallVec, smallvec};
 
 use super::case::{normal, values};
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{AssignSpec, Kernel, Launch, Lowered};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// Gives every state of the graph its next value: one input per state, in the order in which they are declared. No output. Whoever reads a

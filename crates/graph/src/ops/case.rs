@@ -4,8 +4,8 @@ use downhill_tensor::rng::{Rng, Stream};
 use downhill_tensor::{Dtype, Shape};
 
 use super::{Binary, FeedOp, Op, ParameterOp, Reduce, SlotOp, StateOp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::ReduceKind;
+use crate::tensors::{Env, Tensor};
 use crate::{BinaryOp, Feed, FeedKind, Graph, NodeId, Parameter, StateTensor, Value};
 
 /// A small program around one op, with inputs and what is expected of backends.

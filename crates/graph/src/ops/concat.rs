@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::{around, axis, float, with_size};
 use super::{OpCase, OpDef, Slice, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{CopyIntoSpec, Kernel, Launch, Lowered, Operand};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// The inputs one after the other along `axis`; their other sizes are equal.

@@ -9,8 +9,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::floats;
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::Lowered;
+use crate::tensors::{Env, Tensor};
 use crate::{BinaryOp, Expr, ExprOp, Graph, Node, OpError, StepScalars, Value};
 
 /// x / (1 − p) where a random number reaches p, else 0; the number depends on seed, salt, step and linear index alone, so that

@@ -9,8 +9,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::{normal, values};
 use super::check::floats;
 use super::{Op, OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::Lowered;
+use crate::tensors::{Env, Tensor};
 use crate::{BinaryOp, ComposedOp, Expr, ExprOp, Graph, Node, OpError, UnaryOp, Value, expr};
 
 /// f(x) of every element.

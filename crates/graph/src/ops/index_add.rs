@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::{float, integer, types};
 use super::{IndexSelect, OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{IndexAddSpec, Kernel, Launch, Lowered, Operand};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// Inputs: values `indices.shape ++ entry` and indices u32; output `[entries] ++ entry`, zero where no index points. An index out of

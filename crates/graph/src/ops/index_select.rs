@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::{integer, types};
 use super::{IndexAdd, OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Element, IndexSelectSpec, Kernel, Launch, Lowered, Operand};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// Inputs: a table and indices u32 of any shape; output `indices.shape ++ entry`. An index that names no entry gives zeros.

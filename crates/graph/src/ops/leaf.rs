@@ -4,8 +4,8 @@ use downhill_tensor::{Shape, TensorTy};
 use smallvec::{SmallVec, smallvec};
 
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::Lowered;
+use crate::tensors::{Env, Tensor};
 use crate::{FeedId, Graph, Node, OpError, ParamId, ScalarId, StateId, Value};
 
 /// The current value of a parameter.

@@ -9,8 +9,8 @@ use super::case::{normal, values};
 use super::rows::{launch_rows, rows};
 use super::target::{check_target, check_weights, leading};
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Kernel, LossKind, LossSpec, Lowered, weighted_mean};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, UnaryOp, Value};
 
 /// Inputs: prediction `[rows…, cols]`, target (like the prediction, for cross-entropy labels u32 `[rows…]`) and, optionally, weights
@@ -28,18 +28,9 @@ impl OpDef for Loss {
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         check_weights(self.kind.name(), inputs)?;
         let prediction = inputs[0];
-        match self.kind {
-            LossKind::CrossEntropy { label_smoothing } => {
-                if !(0.0..=1.0).contains(&label_smoothing) {
-                    return Err(OpError::new(self.kind.name(), format!("label smoothing is a share, not {label_smoothing}")));
-                }
-                check_target(self.kind.name(), inputs[1], &TensorTy::u32(leading(&prediction.shape)))?;
-            }
-            LossKind::Huber(delta) if delta.is_nan() || delta <= 0.0 => {
-                return Err(OpError::new(self.kind.name(), format!("delta is positive, not {delta}")));
-            }
-            _ => check_target(self.kind.name(), inputs[1], prediction)?,
-        }
+        self.kind.check().map_err(|message| OpError::new(self.kind.name(), message))?;
+        let labels = self.kind.takes_labels().then(|| TensorTy::u32(leading(&prediction.shape)));
+        check_target(self.kind.name(), inputs[1], labels.as_ref().unwrap_or(prediction))?;
         Ok(smallvec![TensorTy::f32(Shape::scalar()), prediction.clone()])
     }
 
@@ -67,17 +58,12 @@ impl OpDef for Loss {
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.name())?;
-        match self.kind {
-            LossKind::Huber(delta) => write!(f, "<{delta}>"),
-            LossKind::CrossEntropy { label_smoothing } if label_smoothing > 0.0 => write!(f, "<{label_smoothing}>"),
-            _ => Ok(()),
-        }
+        write!(f, "{}", self.kind)
     }
 
     fn cases() -> Vec<OpCase> {
-        let kinds = [LossKind::Mse, LossKind::L1, LossKind::Huber(1.0), LossKind::Huber(0.3), LossKind::BceWithLogits];
-        kinds.into_iter().flat_map(elementwise_cases).chain(cross_entropy_cases()).collect()
+        let of = |kind: LossKind| if kind.takes_labels() { cross_entropy_cases(kind) } else { elementwise_cases(kind) };
+        LossKind::tries().into_iter().flat_map(of).collect()
     }
 }
 
@@ -109,31 +95,26 @@ fn elementwise_cases(kind: LossKind) -> Vec<OpCase> {
     ]
 }
 
-fn cross_entropy_cases() -> Vec<OpCase> {
-    let mut cases = Vec::new();
-    for label_smoothing in [0.0, 0.1, 1.0] {
-        let kind = LossKind::CrossEntropy { label_smoothing };
-        let labels = |n: usize, classes: u32| (0..n as u32).map(|i| (i * 7 + 3) % classes).collect::<Vec<_>>();
-        let plain = |rows: usize, classes: usize| {
-            vec![normal([rows, classes], 30).map(|x| 3.0 * x), Tensor::u32([rows], &labels(rows, classes as u32))]
-        };
-        let weighted = |weights: Tensor| plain(3, 4).into_iter().chain([weights]).collect::<Vec<_>>();
-        let sequence = vec![normal([2, 3, 5], 31), Tensor::u32([2, 3], &labels(6, 5))];
-        let odd = vec![normal([3, 3], 32), Tensor::u32([3], &[1, 3, u32::MAX - 99])];
-        let large = vec![values([2, 3], &[800.0, 0.0, -800.0, -5.0, -5.0, -5.0]), Tensor::u32([2], &[1, 2])];
-        cases.extend([
-            case(kind, "of one class", plain(1, 1)).gradients(&[0]),
-            case(kind, "of 5×2", plain(5, 2)).gradients(&[0]),
-            case(kind, "of 4×10", plain(4, 10)).gradients(&[0]),
-            case(kind, "of a sequence", sequence).gradients(&[0]),
-            case(kind, "with weights", weighted(values([3], &[0.5, 0.0, 2.0]))).gradients(&[0]),
-            case(kind, "with all weights zero", weighted(values([3], &[0.0; 3]))).gradients(&[0]),
-            case(kind, "with labels that are no class", odd).gradients(&[0]),
-            case(kind, "of large logits and ties", large),
-            case(kind, "of many rows", plain(130, 7)),
-        ]);
-    }
-    cases
+fn cross_entropy_cases(kind: LossKind) -> Vec<OpCase> {
+    let labels = |n: usize, classes: u32| (0..n as u32).map(|i| (i * 7 + 3) % classes).collect::<Vec<_>>();
+    let plain = |rows: usize, classes: usize| {
+        vec![normal([rows, classes], 30).map(|x| 3.0 * x), Tensor::u32([rows], &labels(rows, classes as u32))]
+    };
+    let weighted = |weights: Tensor| plain(3, 4).into_iter().chain([weights]).collect::<Vec<_>>();
+    let sequence = vec![normal([2, 3, 5], 31), Tensor::u32([2, 3], &labels(6, 5))];
+    let odd = vec![normal([3, 3], 32), Tensor::u32([3], &[1, 3, u32::MAX - 99])];
+    let large = vec![values([2, 3], &[800.0, 0.0, -800.0, -5.0, -5.0, -5.0]), Tensor::u32([2], &[1, 2])];
+    vec![
+        case(kind, "of one class", plain(1, 1)).gradients(&[0]),
+        case(kind, "of 5×2", plain(5, 2)).gradients(&[0]),
+        case(kind, "of 4×10", plain(4, 10)).gradients(&[0]),
+        case(kind, "of a sequence", sequence).gradients(&[0]),
+        case(kind, "with weights", weighted(values([3], &[0.5, 0.0, 2.0]))).gradients(&[0]),
+        case(kind, "with all weights zero", weighted(values([3], &[0.0; 3]))).gradients(&[0]),
+        case(kind, "with labels that are no class", odd).gradients(&[0]),
+        case(kind, "of large logits and ties", large),
+        case(kind, "of many rows", plain(130, 7)),
+    ]
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::floats;
 use super::{Expand, Op, OpCase, OpDef, Reshape, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Kernel, Launch, Lowered, MatLayout, MatMulSpec, Operand};
-use crate::{Graph, Node, OpError, Value};
+use crate::tensors::{Env, Tensor};
+use crate::{Graph, Node, OpError, Outputs, Value};
 
 /// a · b over the last two dimensions; the dimensions before broadcast.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,7 +146,7 @@ impl OpDef for MatMul {
     }
 
     /// Batch dimensions that repeat only in part are written out first: a kernel has one stride for all of them.
-    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Value> {
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Outputs> {
         let (a, b) = (graph.shape(inputs[0]).clone(), graph.shape(inputs[1]).clone());
         let batch = self.sizes(&a, &b).ok()?.batch;
         if self.flattens(&a, &b) || (one_stride(&a[..a.rank() - 2], &batch) && one_stride(&b[..b.rank() - 2], &batch)) {
@@ -158,7 +158,7 @@ impl OpDef for MatMul {
             graph.typed(Reshape { shape }, &[expanded])
         };
         let (a, b) = (full(inputs[0], &a), full(inputs[1], &b));
-        Some(graph.typed(self.clone(), &[a, b]))
+        Some(smallvec![graph.typed(self.clone(), &[a, b])])
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use downhill_tensor::TensorTy;
+use downhill_tensor::{Shape, TensorTy};
 use smallvec::SmallVec;
 
-use crate::interp::{Env, Tensor};
 use crate::kernel::Lowered;
-use crate::{Graph, Node, OpError, Value};
+use crate::tensors::{Env, Tensor};
+use crate::{NodeOp, OpError, Outputs, Value, graph};
 
 #[cfg(test)]
 pub(crate) use case::Projected;
@@ -15,6 +15,12 @@ pub use case::{ALMOST_ZERO, OpCase, compare};
 pub use index_select::Table;
 pub use update::Updated;
 pub use vjp::Vjp;
+
+/// The graph of these ops.
+pub type Graph = graph::Graph<Op>;
+
+/// One of these ops applied to values.
+pub type Node = graph::Node<Op>;
 
 /// What an op is. One implementation per file in this folder.
 pub trait OpDef {
@@ -37,9 +43,9 @@ pub trait OpDef {
     /// What backends run. `node` has the types.
     fn lower(&self, node: &Node, graph: &Graph) -> Lowered;
 
-    /// The same value from other ops, for an instance of the op that no single kernel covers; asked before [`OpDef::lower`], which
-    /// then never sees that instance. See [`crate::decompose`].
-    fn decompose(&self, _graph: &mut Graph, _inputs: &[Value]) -> Option<Value> {
+    /// The same outputs, all of them in their order, from other ops, for an instance of the op that no single kernel covers; asked before
+    /// [`OpDef::lower`], which then never sees that instance. See [`crate::decompose`].
+    fn decompose(&self, _graph: &mut Graph, _inputs: &[Value]) -> Option<Outputs> {
         None
     }
 
@@ -73,14 +79,6 @@ macro_rules! ops {
                 match self { $(Op::$name(_) => <$module::$name as OpDef>::NAME),* }
             }
 
-            /// See [`OpDef::infer`].
-            ///
-            /// # Errors
-            /// When the inputs do not fit.
-            pub fn infer(&self, inputs: &[&TensorTy], graph: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
-                match self { $(Op::$name(op) => op.infer(inputs, graph)),* }
-            }
-
             /// See [`OpDef::vjp`].
             pub fn vjp(&self, cx: &mut Vjp<'_>) -> SmallVec<[Option<Value>; 4]> {
                 match self { $(Op::$name(op) => op.vjp(cx)),* }
@@ -97,8 +95,19 @@ macro_rules! ops {
             }
 
             /// See [`OpDef::decompose`].
-            pub fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Value> {
+            pub fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Outputs> {
                 match self { $(Op::$name(op) => op.decompose(graph, inputs)),* }
+            }
+        }
+
+        impl NodeOp for Op {
+            /// See [`OpDef::infer`].
+            fn infer(&self, inputs: &[&TensorTy], graph: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
+                match self { $(Op::$name(op) => op.infer(inputs, graph)),* }
+            }
+
+            fn stand_in() -> Self {
+                Constant { value: f32::NAN, shape: Shape::scalar() }.into()
             }
         }
 

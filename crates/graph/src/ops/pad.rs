@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::{around, axis, floats, with_size};
 use super::{OpCase, OpDef, Slice, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{CopyIntoSpec, Kernel, Launch, Lowered, MapSpec, Operand};
+use crate::tensors::{Env, Tensor};
 use crate::{Expr, Graph, Node, OpError, Value};
 
 /// `before` and `after` elements of `value` around one dimension.

@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::types;
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor, read_strided};
 use crate::kernel::{Lowered, ViewSpec};
+use crate::tensors::{Env, Tensor, read_strided};
 use crate::{Graph, Node, OpError, Value};
 
 /// Dimension `i` of the result is dimension `axes[i]` of the input.

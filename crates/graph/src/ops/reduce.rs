@@ -8,9 +8,9 @@ use smallvec::{SmallVec, smallvec};
 use super::case::{normal, values};
 use super::check::{axis, floats};
 use super::{Expand, OpCase, OpDef, Reshape, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Kernel, Launch, Lowered, MapSpec, Operand, ReduceKind, ReduceSpec};
-use crate::{BinaryOp, Expr, Graph, Node, OpError, Value};
+use crate::tensors::{Env, Tensor};
+use crate::{BinaryOp, Expr, Graph, Node, OpError, Outputs, Value};
 
 /// Reduces `axes`; without axes it is the identity.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +96,7 @@ impl OpDef for Reduce {
         let into = self.shape(&x.ty.shape, true);
         let strides = into.broadcast_strides(&x.ty.shape).expect("a reduced shape broadcasts back");
         let places: Vec<f64> = (0..into.numel()).map(|i| i as f64).collect();
-        let places = crate::interp::read_strided(&places, 0, &x.ty.shape, &strides);
+        let places = crate::tensors::read_strided(&places, 0, &x.ty.shape, &strides);
         let mut groups: Vec<Vec<f64>> = vec![Vec::new(); into.numel()];
         for (&v, place) in x.data.iter().zip(places) {
             groups[place as usize].push(v);
@@ -132,7 +132,7 @@ impl OpDef for Reduce {
     }
 
     /// Axes that are no neighbours go one run after the other, the last first.
-    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Value> {
+    fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Outputs> {
         let shape = graph.shape(inputs[0]).clone();
         let runs = runs(&self.axes, &shape);
         if runs.len() < 2 {
@@ -141,7 +141,7 @@ impl OpDef for Reduce {
         let reduced =
             runs.into_iter().fold(inputs[0], |x, axes| graph.typed(Reduce { kind: self.kind, axes, keep_dims: true }, &[x]));
         let shape = self.shape(&shape, self.keep_dims);
-        Some(if self.keep_dims { reduced } else { graph.typed(Reshape { shape }, &[reduced]) })
+        Some(smallvec![if self.keep_dims { reduced } else { graph.typed(Reshape { shape }, &[reduced]) }])
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

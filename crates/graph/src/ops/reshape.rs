@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::types;
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Lowered, ViewSpec};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// The elements in row-major order as `shape`.

@@ -5,8 +5,8 @@ use smallvec::{SmallVec, smallvec};
 
 use super::case::{normal, values};
 use super::{Reduce, Vjp};
-use crate::interp::Tensor;
 use crate::kernel::{Kernel, Launch, Lowered, Operand, ReduceKind, RowsKind, RowsSpec};
+use crate::tensors::Tensor;
 use crate::{Graph, Node, OpError, Value};
 
 /// Exponentials, and sums over a row in f32: what a backend may be off.

@@ -8,8 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::{axis, types, with_size};
 use super::{OpCase, OpDef, Pad, Reshape, Vjp};
-use crate::interp::{Env, Tensor, read_strided};
 use crate::kernel::{Lowered, ViewSpec};
+use crate::tensors::{Env, Tensor, read_strided};
 use crate::{Graph, Node, OpError, Value};
 
 /// Elements `start, start + step, …` before `end` of one dimension.

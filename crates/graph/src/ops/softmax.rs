@@ -7,8 +7,8 @@ use super::case::{normal, values};
 use super::check::floats;
 use super::rows::{ROW, eval_rows, like_rows, lower_rows, row_inputs, row_sum};
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{Lowered, RowsKind};
+use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Value};
 
 /// eˣ / Σ eˣ along the last dimension. A row that is masked completely, all −∞, gives zeros and zero gradients, where PyTorch gives NaN: an

@@ -9,8 +9,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::{normal, values};
 use super::check::float;
 use super::{OpCase, OpDef, Vjp};
-use crate::interp::{Env, Tensor};
 use crate::kernel::{FlatUpdateSpec, GradNormSpec, Kernel, Launch, Lowered, Operand, RecordSpec, UpdateRule};
+use crate::tensors::{Env, Tensor};
 use crate::{BinaryOp, Expr, Graph, Node, OpError, ParamId, ScalarId, StepScalars, Value};
 
 /// 2-norm of all inputs together, shape `[]`: what clipping by norm needs.

@@ -143,7 +143,8 @@ fn per_channel(cx: &mut Builder, at: &Resolved, value: Value) -> Result<Value, O
 
 #[cfg(test)]
 mod tests {
-    use downhill_graph::interp::{Env, Tensor, run};
+    use downhill_graph::interp::run;
+    use downhill_graph::tensors::{Env, Tensor};
     use downhill_graph::verify;
     use downhill_tensor::Dtype;
     use serde_json::json;

@@ -1,3 +1,5 @@
+//! The field `out` of a layer: a number of units, or as many as the data has classes or targets.
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,7 @@
 
 use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
+use downhill_graph::{Graph, OpError, UnaryOp, Value};
 use downhill_tensor::UserError;
 
 use super::{LossDef, Targets, baseline};
@@ -35,6 +36,10 @@ impl LossDef for BceWithLogits {
                     .hint("Use `mse`, `l1` or `huber`."))
             }
         }
+    }
+
+    fn answer(&self, graph: &mut Graph, prediction: Value) -> Result<Value, OpError> {
+        graph.unary(UnaryOp::Sigmoid, prediction)
     }
 
     fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {

@@ -2,6 +2,7 @@
 
 use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
+use downhill_graph::{Graph, OpError, Value};
 use downhill_tensor::UserError;
 
 use super::{LossDef, Targets, baseline};
@@ -33,6 +34,10 @@ impl LossDef for CrossEntropy {
             Task::Regression => Err(UserError::new("`cross_entropy` is about classes, but the data has numbers to predict.")
                 .hint("Use `mse`, `l1` or `huber`.")),
         }
+    }
+
+    fn answer(&self, graph: &mut Graph, prediction: Value) -> Result<Value, OpError> {
+        graph.softmax(prediction, -1)
     }
 
     fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {

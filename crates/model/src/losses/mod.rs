@@ -9,6 +9,7 @@ mod mse;
 
 use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
+use downhill_graph::{Graph, OpError, Value};
 use downhill_tensor::UserError;
 
 pub use baseline::Baseline;
@@ -39,6 +40,14 @@ pub(crate) trait LossDef {
     /// # Errors
     /// When the loss does not go with the task.
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError>;
+
+    /// What a person is told of the prediction: probabilities where it is logits, else the prediction itself.
+    ///
+    /// # Errors
+    /// When the prediction has no last dimension.
+    fn answer(&self, _graph: &mut Graph, prediction: Value) -> Result<Value, OpError> {
+        Ok(prediction)
+    }
 
     /// The mean loss over `shown` of an answer that does not look at its input: the share of each class of `learned`, or its mean.
     fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64;
@@ -96,6 +105,14 @@ impl Loss {
         self.def().targets(signature).map_err(|e| e.under(self.name()).under("loss"))
     }
 
+    /// What a person is told of the prediction: probabilities where it is logits, else the prediction itself.
+    ///
+    /// # Errors
+    /// When the prediction has no last dimension.
+    pub fn answer(&self, graph: &mut Graph, prediction: Value) -> Result<Value, OpError> {
+        self.def().answer(graph, prediction)
+    }
+
     /// Loss and accuracy over `shown` of an answer that does not look at its input, made from the labels `learned`.
     pub fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> Baseline {
         let accuracy = baseline::accuracy(learned, shown, outputs);
@@ -150,6 +167,20 @@ mod tests {
         assert_eq!(of(Huber { delta: 1.0 }.into()), f64::midpoint(2.5, 0.5));
         assert_eq!(of(Huber { delta: 2.0 }.into()), f64::midpoint(4.0, 0.5));
         assert_eq!(of(Huber { delta: 0.5 }.into()), f64::midpoint(1.375, 0.375));
+    }
+
+    #[test]
+    fn every_loss_is_among_the_cases_that_all_backends_run() {
+        use downhill_graph::Op;
+        let kinds: Vec<LossKind> = downhill_graph::ops::all_cases()
+            .into_iter()
+            .filter_map(|case| if let Op::Loss(loss) = case.op { Some(loss.kind) } else { None })
+            .collect();
+        for name in Loss::NAMES {
+            let kind = Loss::named(name).unwrap().kind();
+            let same = |other: &LossKind| std::mem::discriminant(other) == std::mem::discriminant(&kind);
+            assert!(kinds.iter().any(same), "{name}: add its kind to `LossKind::tries`");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use downhill_compile::{
-    Completed, ExecError, Executor, LayoutSpec, Options, Plan, PlanOutput, ProgramId, Progress, ReadId, Region, Space,
+    Completed, ExecError, Executor, LayoutSpec, Options, Plan, PlanOutput, ProgramId, Progress, ReadId, Region, Slots, Space,
     StateLayout, Ticket, compile,
 };
 use downhill_cpu::CpuExecutor;
@@ -82,9 +82,8 @@ struct Slot {
 pub struct Engine {
     runner: Runner,
     layout: StateLayout,
-    /// What is loaded, by the number that [`Loaded::id`] gives it here, so that another executor can take over; a number whose program
-    /// was unloaded is free.
-    slots: Vec<Option<Slot>>,
+    /// What is loaded, by the number that [`Loaded::id`] gives it here, so that another executor can take over.
+    slots: Slots<Slot>,
     completed: Vec<Completed>,
 }
 
@@ -95,7 +94,7 @@ impl Engine {
     /// When the state is larger than an arena can be.
     pub fn new(spec: &LayoutSpec, device: Option<&GpuDevice>) -> Result<Self, UserError> {
         let layout = StateLayout::new(spec).map_err(|e| too_large(&e))?;
-        Ok(Self { runner: Runner::new(device), layout, slots: Vec::new(), completed: Vec::new() })
+        Ok(Self { runner: Runner::new(device), layout, slots: Slots::default(), completed: Vec::new() })
     }
 
     /// Another engine with the same programs under the same numbers, its state and data all zero.
@@ -103,7 +102,7 @@ impl Engine {
     /// # Errors
     /// When a program cannot run there.
     pub fn replica(&self, device: Option<&GpuDevice>) -> Result<Self, UserError> {
-        Self::with_plans(self.layout.clone(), self.slots.iter().map(|slot| Some(slot.as_ref()?.plan.clone())), device)
+        Self::with_plans(self.layout.clone(), self.slots.iter().map(|slot| Some(slot?.plan.clone())), device)
     }
 
     /// An engine with these programs, numbered in their order; `None` leaves a number free.
@@ -116,13 +115,8 @@ impl Engine {
         device: Option<&GpuDevice>,
     ) -> Result<Self, UserError> {
         let mut runner = Runner::new(device);
-        let mut slots = Vec::new();
-        for plan in plans {
-            slots.push(match plan {
-                Some(plan) => Some(Slot { there: runner.load(&plan)?, plan }),
-                None => None,
-            });
-        }
+        let mut load = |plan: Plan| runner.load(&plan).map(|there| Slot { there, plan });
+        let slots = plans.into_iter().map(|plan| plan.map(&mut load).transpose()).collect::<Result<_, _>>()?;
         Ok(Self { runner, layout, slots, completed: Vec::new() })
     }
 
@@ -160,7 +154,7 @@ impl Engine {
     }
 
     fn slot(&self, program: ProgramId) -> Option<&Slot> {
-        self.slots.get(program.0 as usize)?.as_ref()
+        self.slots.get(program)
     }
 
     /// The executor's own number of a program.
@@ -170,7 +164,7 @@ impl Engine {
 
     /// All plans with their numbers.
     pub fn plans(&self) -> impl Iterator<Item = (ProgramId, &Plan)> {
-        (0..).map(ProgramId).zip(&self.slots).filter_map(|(id, slot)| Some((id, &slot.as_ref()?.plan)))
+        (0..).map(ProgramId).zip(self.slots.iter()).filter_map(|(id, slot)| Some((id, &slot?.plan)))
     }
 
     /// Compiles a graph and makes it ready.
@@ -181,8 +175,8 @@ impl Engine {
         self.take_up(self.compile(graph, name)?)
     }
 
-    /// The same where there is time: the shaders of a device are compiled one after the other, for a browser that compiled all of them at
-    /// once would not draw meanwhile.
+    /// Compiles a graph and makes it ready, as [`Engine::load`] does, but waits for the shaders of a device one by one: a browser that compiles
+    /// all of them at once does not draw meanwhile.
     ///
     /// # Errors
     /// As [`Engine::load`].
@@ -205,19 +199,14 @@ impl Engine {
 
     fn take_up(&mut self, plan: Plan) -> Result<(Loaded, Plan), UserError> {
         let there = self.runner.load(&plan)?;
-        let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
-        if free == self.slots.len() {
-            self.slots.push(None);
-        }
-        self.slots[free] = Some(Slot { plan: plan.clone(), there });
-        let id = ProgramId(free as u32);
+        let id = self.slots.put(Slot { plan: plan.clone(), there });
         let program = Loaded { id, outputs: plan.outputs.clone(), kernels: plan.steps.len(), flops: plan.flops() };
         Ok((program, plan))
     }
 
     /// Forgets a program that nothing queued refers to.
     pub fn unload(&mut self, program: ProgramId) {
-        if let Some(slot) = self.slots.get_mut(program.0 as usize).and_then(Option::take) {
+        if let Some(slot) = self.slots.take(program) {
             self.runner.executor().unload(slot.there);
         }
     }
