@@ -19,7 +19,7 @@ struct Newcomer {
     files: &'static [&'static str],
 }
 
-const NEWCOMERS: [Newcomer; 7] = [
+const NEWCOMERS: [Newcomer; 8] = [
     Newcomer {
         row: "a new activation that other functions express",
         names: &["Softsign", "softsign"],
@@ -56,6 +56,11 @@ const NEWCOMERS: [Newcomer; 7] = [
         row: "a new data source",
         names: &["Rings", "rings"],
         files: &["crates/data/src/sources/mod.rs", "crates/data/src/sources/rings.rs"],
+    },
+    Newcomer {
+        row: "a new verdict rule",
+        names: &["creeping"],
+        files: &["crates/train/src/verdict/creeping.rs", "crates/train/src/verdict/mod.rs"],
     },
     Newcomer {
         row: "a new preset",
