@@ -48,6 +48,8 @@ export interface State {
   backends: Backends;
   /** Last evaluation: `train_loss`, `validation_loss`, and for classes `train_accuracy`, `validation_accuracy`. */
   metrics: Record<string, number>;
+  /** How the run is doing, by the name of the rule that says so; none before the worker has said anything. */
+  verdict: string | null;
   experiment: Record<string, unknown>;
 }
 

@@ -103,6 +103,7 @@ fn state(lab: Lab) -> JsValue {
     let metrics = Object::new();
     status.metrics.iter().for_each(|(name, value)| put(&metrics, name, *value));
     put(&object, "metrics", metrics);
+    put(&object, "verdict", lab.verdict.with_untracked(|v| v.as_ref().map_or(JsValue::NULL, |v| v.name.as_str().into())));
     let problem = lab.problem.with_untracked(|p| p.as_ref().map_or(JsValue::NULL, |p| p.to_string().into()));
     put(&object, "problem", problem);
     object.into()

@@ -65,6 +65,11 @@ impl Lab {
                     self.tell(true, error.to_string());
                 }
             }
+            Event::Verdict(verdict) => {
+                if self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == verdict.run)) {
+                    self.verdict.set(Some(verdict));
+                }
+            }
             Event::Diverged(divergence) => {
                 self.wanted.set(false);
                 self.diverged.set(Some(divergence));

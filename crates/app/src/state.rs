@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use downhill_model::{Experiment, Pace};
 use downhill_protocol::{
-    Backends, Choice, Command, Comparison, DataInfo, Divergence, Input, Part, ProfileReport, RunInfo, Status,
+    Backends, Choice, Command, Comparison, DataInfo, Divergence, Fix, Input, Part, ProfileReport, RunInfo, Status, Verdict,
 };
 use downhill_tensor::UserError;
 use leptos::prelude::*;
@@ -109,6 +109,8 @@ pub struct Lab {
     pub status: RwSignal<Status>,
     /// Whether the person wants it to train.
     pub wanted: RwSignal<bool>,
+    /// How the run is doing, in the worker's words.
+    pub verdict: RwSignal<Option<Verdict>>,
     /// Where and why the run stopped.
     pub diverged: RwSignal<Option<Divergence>>,
     /// Whether the experiment's steps are done.
@@ -161,6 +163,7 @@ impl Lab {
             points: RwSignal::new(Arc::default()),
             status: RwSignal::new(Status { loss: f64::NAN, ..Status::default() }),
             wanted: RwSignal::new(true),
+            verdict: RwSignal::new(None),
             diverged: RwSignal::new(None),
             finished: RwSignal::new(false),
             curves: StoredValue::new(Curves::default()),
@@ -265,6 +268,27 @@ impl Lab {
         self.submit(true);
     }
 
+    /// Tries the change that a verdict offers, and trains with it.
+    pub fn try_fix(&self, fix: &Fix) {
+        let change = |doc: &mut Value| {
+            for (path, value) in &fix.changes {
+                if let Ok(value) = serde_json::from_str(value) {
+                    document::set(doc, path, value);
+                }
+            }
+        };
+        if fix.fresh {
+            self.draft.update(change);
+            self.diverged.set(None);
+            self.wanted.set(true);
+            return self.submit(true);
+        }
+        self.edit(&fix.label, change);
+        if !self.wanted.get_untracked() {
+            self.play(true);
+        }
+    }
+
     /// Writes one field.
     pub fn set(&self, path: &str, title: &str, value: Value) {
         let label = format!("{title} {}", document::brief(&value));
@@ -332,6 +356,7 @@ impl Lab {
         self.curves.set_value(Curves::default());
         self.curves_changed.update(|n| *n += 1);
         self.marks.set(Vec::new());
+        self.verdict.set(None);
         self.diverged.set(None);
         self.finished.set(false);
         self.forget_answers();

@@ -85,18 +85,28 @@ fn progress(steps: u64) -> ProgressBar {
     bar
 }
 
-/// Prints the last metrics, or says why there are none.
+/// Prints the last metrics with the verdict, and says what it means; fails where the loss stopped being finite.
 fn report(session: &mut Session) -> Result<(), UserError> {
+    let status = session.status();
+    let verdict = session.verdict();
+    let mut line = Map::new();
+    line.insert("step".to_string(), json!(status.step));
+    line.insert("loss".to_string(), json!(status.loss));
+    line.extend(status.metrics.into_iter().map(|(name, value)| (name, json!(value))));
+    line.insert("verdict".to_string(), json!(verdict.name));
+    say(&serde_json::Value::Object(line).to_string());
     for message in session.take_events() {
         if let Event::Diverged(divergence) = message.header {
             return Err(UserError::at(divergence.layer, divergence.why));
         }
     }
-    let status = session.status();
-    let mut line = Map::new();
-    line.insert("step".to_string(), json!(status.step));
-    line.insert("loss".to_string(), json!(status.loss));
-    line.extend(status.metrics.into_iter().map(|(name, value)| (name, json!(value))));
-    say(&serde_json::Value::Object(line).to_string());
+    let fix = verdict.fix.map(|fix| format!(" Worth a try: {}.", lower_first(&fix.label))).unwrap_or_default();
+    eprintln!("{}: {}{fix}", verdict.title, verdict.sentence);
     Ok(())
+}
+
+/// A sentence as it goes on after a colon.
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }

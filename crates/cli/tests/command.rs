@@ -53,6 +53,28 @@ fn training_prints_the_last_metrics_and_writes_every_loss() {
 }
 
 #[test]
+fn training_ends_with_a_verdict_and_the_sentence_behind_it() {
+    let folder = folder("verdict");
+    let run = |name: &str, optimizer: &str, steps: u32| {
+        let file = path(&folder, name);
+        let text = EXPERIMENT.replace("\"steps\": 60", &format!("\"steps\": {steps}"));
+        std::fs::write(&file, text.replacen('{', &format!("{{ \"optimizer\": {optimizer},"), 1)).unwrap();
+        let output = downhill(&["train", &file]);
+        let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (line["verdict"].as_str().unwrap().to_string(), String::from_utf8(output.stderr).unwrap(), output.status.code())
+    };
+    let (verdict, sentence, code) = run("slow.json", r#"{ "sgd": { "lr": 0.0001 } }"#, 2000);
+    assert_eq!((verdict.as_str(), code), ("creeping", Some(0)));
+    assert!(sentence.contains("the learning rate of 0.0001 is too low"), "{sentence}");
+    assert!(sentence.contains("Worth a try: set the learning rate to 0.0003."), "{sentence}");
+    let (verdict, sentence, _) = run("short.json", r#"{ "adam": {} }"#, 60);
+    assert_eq!(verdict, "finished", "{sentence}");
+    let (verdict, sentence, code) = run("wild.json", r#"{ "sgd": { "lr": 1000, "momentum": 0.99 } }"#, 2000);
+    assert!(["diverged", "oscillating"].contains(&verdict.as_str()), "{verdict}: {sentence}");
+    assert_eq!(code, Some(i32::from(verdict == "diverged")));
+}
+
+#[test]
 fn a_saved_run_gives_weights_to_begin_with() {
     let folder = folder("save");
     let (experiment, saved) = (path(&folder, "experiment.json"), path(&folder, "run.safetensors"));

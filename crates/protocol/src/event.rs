@@ -3,7 +3,7 @@
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArrayRef, Backends, BlobRef, Comparison, ProfileReport, Tensor, Watch};
+use crate::{ArrayRef, Backends, BlobRef, Comparison, ProfileReport, Tensor, Verdict, Watch};
 
 /// What the worker tells the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,8 @@ pub enum Event {
         /// Why not.
         error: UserError,
     },
+    /// How the run is doing, when that changes, and with newer numbers every few seconds.
+    Verdict(Verdict),
     /// Training stopped because a number was not finite; weights are as before that step.
     Diverged(Divergence),
     /// The experiment's steps are done; the run rests.

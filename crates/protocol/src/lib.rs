@@ -7,6 +7,7 @@
 mod backend;
 mod command;
 mod event;
+mod verdict;
 mod watch;
 #[cfg(target_arch = "wasm32")]
 pub mod wire;
@@ -16,12 +17,13 @@ pub use command::{BenchRequest, Command, Request};
 pub use event::{
     BenchResult, DataInfo, Divergence, Event, InputInfo, LayerStats, ParameterInfo, Role, RunInfo, SeriesChunk, Status,
 };
+pub use verdict::{Fix, Level, Verdict};
 pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};
 
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// Index into the side list of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

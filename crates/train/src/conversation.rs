@@ -17,9 +17,13 @@ use crate::later;
 use crate::session::Session;
 use crate::session::edited::Edited;
 use crate::session::next::Next;
+use crate::verdict::standing::{Moment, Standing};
 
 /// Time between two reports of a moving run.
 const REPORT_EVERY: Duration = Duration::from_millis(33);
+
+/// Time between two verdicts on a moving run.
+const JUDGE_EVERY: Duration = Duration::from_millis(250);
 
 /// The worker's side of the protocol: commands in, events out. Knows nothing of browsers.
 #[derive(Default)]
@@ -34,6 +38,10 @@ pub struct Conversation {
     /// Runs of sessions before this one, so that run numbers only ever grow.
     runs: u32,
     events: Vec<Message<Event>>,
+    /// The verdict that is shown, when the rules were last asked, and where the time of verdicts begins.
+    standing: Standing,
+    judged: Option<Instant>,
+    began: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -114,6 +122,9 @@ impl Conversation {
         if moved || next == Next::Rest {
             self.report();
         }
+        // A verdict that waits for its turn wakes a run that rests.
+        let turn = self.standing.due().zip(self.began).map(|(due, began)| began + due);
+        let look = look.into_iter().chain(turn.filter(|_| next == Next::Rest)).min();
         match (next, look) {
             (Next::Rest, Some(look)) => Next::At(look),
             (Next::At(due), Some(look)) => Next::At(due.min(look)),
@@ -182,6 +193,24 @@ impl Conversation {
             }
         }
         self.events.push(Message::new(Event::Status(session.status())));
+        self.judge();
+    }
+
+    /// Asks the rules how the run is doing, a few times a second while it moves, and tells what has stood its time.
+    fn judge(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        let moves = session.is_running();
+        if moves && self.judged.is_some_and(|at| at.elapsed() < JUDGE_EVERY) {
+            return;
+        }
+        let now = Instant::now();
+        self.judged = Some(now);
+        let time = now - *self.began.get_or_insert(now);
+        let (found, guesses) = session.judged();
+        if let Some(verdict) = self.standing.offer(found, Moment { time, moves, guesses }) {
+            let verdict = session.with_a_fix_that_works(verdict);
+            self.events.push(Message::new(Event::Verdict(verdict)));
+        }
     }
 
     /// Whether `Done` is to be said now; otherwise an event that carries the number follows.
@@ -293,6 +322,7 @@ impl Conversation {
             return Ok(());
         };
         let edited = session.edit(experiment, &self.files, fresh).await?;
+        self.standing.note_edit();
         if edited != Edited::Live {
             session.reports.note(notes);
             let loaded = session.loaded();

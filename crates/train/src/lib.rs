@@ -17,6 +17,7 @@ mod reports;
 mod run;
 mod session;
 mod tensors;
+pub mod verdict;
 #[cfg(target_arch = "wasm32")]
 pub mod worker;
 

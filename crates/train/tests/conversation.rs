@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use downhill_protocol::{
-    Arrays, Command, Elements, Event, Input, Message, Part, Query, Request, Status, Tensor, View, Watch, stat,
+    Arrays, Command, Elements, Event, Input, Message, Part, Query, Request, Status, Tensor, Verdict, View, Watch, stat,
 };
 use downhill_train::{Conversation, Next, ready};
 
@@ -378,4 +378,28 @@ fn any_pace_that_a_script_asks_for_leaves_the_worker_alive() {
         let id = page.ask(Command::Pause);
         assert!(page.done(id), "{steps_per_second:e}");
     }
+}
+
+#[test]
+fn a_verdict_is_told_once_and_an_edit_takes_it_back() {
+    const TOO_FAST: &str = r#"{ "version": 1, "seed": 7, "data": { "spirals": { "samples": 500 } }, "view": { "pace": "max" },
+        "model": [{ "linear": { "out": 16 } }, "tanh", { "linear": { "out": 16 } }, "tanh", { "linear": { "out": "classes" } }],
+        "optimizer": { "adam": { "lr": 0.3 } }, "training": { "steps": 9000 } }"#;
+    let mut page = page(TOO_FAST);
+    let told = |page: &mut Page| -> Vec<Verdict> {
+        let heard = std::mem::take(&mut page.heard);
+        heard.into_iter().filter_map(|m| if let Event::Verdict(verdict) = m.header { Some(verdict) } else { None }).collect()
+    };
+    assert_eq!(told(&mut page).iter().map(|v| v.title.clone()).collect::<Vec<_>>(), ["Ready"]);
+    page.ask(Command::Step { n: 1500 });
+    page.work();
+    let verdicts = told(&mut page);
+    let last = verdicts.last().expect("the run is judged where it rests");
+    assert_eq!((last.name.as_str(), last.run, last.step), ("oscillating", 1, 1500), "{verdicts:?}");
+    // It is told anew only for a verdict of another name, or after three seconds.
+    assert!(verdicts.len() <= 4, "{verdicts:?}");
+    page.load(&TOO_FAST.replace("0.3 }", "0.03 }"));
+    assert_eq!(told(&mut page).iter().map(|v| v.name.clone()).collect::<Vec<_>>(), ["early"]);
+    page.ask(Command::Reset);
+    assert_eq!(told(&mut page).iter().map(|v| (v.title.clone(), v.run)).collect::<Vec<_>>(), [("Ready".to_string(), 2)]);
 }

@@ -97,6 +97,20 @@ fn statistics_and_averages_move_with_a_run_are_compared_and_survive_a_lost_devic
 }
 
 #[test]
+fn a_verdict_reads_the_layers_on_the_device_too() {
+    let Some(device) = device() else { return };
+    let document = SPIRALS.replacen(r#""out": 6"#, r#""out": 6, "init": "zeros""#, 1);
+    let document = document.replace(r#""out": "classes""#, r#""out": "classes", "init": "zeros""#).replace("100", "20");
+    let mut session = session(&document);
+    ready(session.move_to(Some(&device))).unwrap();
+    session.step(300);
+    ready(session.run_until_rest()).unwrap();
+    let verdict = session.verdict();
+    assert_eq!((session.backend(), verdict.name.as_str()), (Backend::Gpu, "alike"), "{verdict:?}");
+    assert!(verdict.sentence.contains("all 6 units of model[0] (linear)"), "{}", verdict.sentence);
+}
+
+#[test]
 fn a_profile_names_every_kernel_on_both_and_leaves_the_run_as_it_is() {
     let Some(device) = device() else { return };
     let mut session = session(SPIRALS);

@@ -13,7 +13,7 @@ use tokens::{Token, product_tokens};
 /// names it or is named after it.
 type Newcomer = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-const NEWCOMERS: [Newcomer; 15] = [
+const NEWCOMERS: [Newcomer; 16] = [
     (
         "a new activation that other functions express",
         &["Softsign", "softsign"],
@@ -78,6 +78,7 @@ const NEWCOMERS: [Newcomer; 15] = [
         &["Inspector", "inspector"],
         &["crates/app/src/views/inspector.rs", "crates/app/src/views/mod.rs"],
     ),
+    ("a new verdict rule", &["creeping"], &["crates/train/src/verdict/creeping.rs", "crates/train/src/verdict/mod.rs"]),
     ("a field's range or help", &["Label smoothing"], &["crates/model/src/losses/cross_entropy.rs"]),
 ];
 

@@ -12,3 +12,4 @@ pub mod network;
 pub mod notices;
 pub mod output;
 pub mod training;
+pub mod verdict;

@@ -3,8 +3,8 @@
 use downhill_protocol::{Input, Query};
 use leptos::prelude::*;
 
-use crate::plot::health::{Level, Signs, Verdict, judge};
-use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
+use crate::panels::verdict::VerdictCard;
+use crate::reactive::{RwSignal, clicked, effect, memo};
 use crate::state::{Chosen, Lab};
 use crate::views::Views;
 use crate::views::kinds::OutputView;
@@ -43,7 +43,7 @@ pub fn Output() -> impl IntoView {
             <h2>"Output"<span class="choices" role="group" aria-label="Views of the output">{buttons}</span></h2>
             {body}
             <Facts/>
-            <Health/>
+            <VerdictCard/>
             <DataCard/>
         </section>
     }
@@ -89,47 +89,6 @@ fn Facts() -> impl IntoView {
             <div data-testid="train-metric"><small>{word}</small><span class="num">{move || show(values.get().0)}</span></div>
             <div data-testid="validation-metric"><small>"validation"</small><span class="num">{move || show(values.get().1)}</span></div>
             <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num">{gap}</span></div>
-        </div>
-    }
-}
-
-fn signs(lab: Lab) -> Signs {
-    let trend = |name: &str| lab.curves.with_value(|c| c.get(name).map_or(0.0, |c| c.trend(0.5)));
-    lab.status.with(|s| Signs {
-        step: s.step,
-        train_loss: Lab::metric(s, "train_loss").or(s.loss.is_finite().then_some(s.loss)),
-        validation_loss: Lab::metric(s, "validation_loss"),
-        train_accuracy: Lab::metric(s, "train_accuracy"),
-        validation_accuracy: Lab::metric(s, "validation_accuracy"),
-        baseline: lab.info.with(|i| i.as_ref().map_or(f64::INFINITY, |i| i.baseline_loss)),
-        trend: trend("loss"),
-        validation_trend: trend("validation_loss"),
-        diverged: lab.diverged.with(|d| d.as_ref().map(|d| d.why.clone())),
-    })
-}
-
-#[component]
-fn Health() -> impl IntoView {
-    let lab = Lab::here();
-    // The metrics move a few times a second at most; the verdict need not move more often.
-    let beat = memo(move || lab.status.with(|s| (s.metrics.clone(), s.step == 0, s.step / 50)));
-    let verdict: Memo<Verdict> = memo(move || {
-        beat.with(|_| ());
-        lab.diverged.track();
-        lab.info.track();
-        untrack(|| judge(&signs(lab)))
-    });
-    let class = move || match verdict.with(|v| v.level) {
-        Level::Good => "note good",
-        Level::Quiet => "note",
-        Level::Warn => "note warn",
-        Level::Bad => "note bad",
-    };
-    let role = move || if verdict.with(|v| v.level == Level::Bad) { "alert" } else { "status" };
-    let done = move || lab.finished.get().then_some(" All steps are done; press play to go on.");
-    view! {
-        <div class=class role=role data-testid="health">
-            <b>{move || verdict.with(|v| v.title)}</b>" "{move || verdict.with(|v| v.text.clone())}{done}
         </div>
     }
 }

@@ -3,7 +3,6 @@
 pub mod colour;
 pub mod confusion;
 pub mod curve;
-pub mod health;
 pub mod heatmap;
 pub mod network;
 pub mod pad;

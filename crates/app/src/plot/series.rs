@@ -86,18 +86,6 @@ impl Curve {
         }
         self
     }
-
-    /// How much the values change per point over the last `share` of the curve, relative to their size: negative is falling.
-    pub fn trend(&self, share: f64) -> f64 {
-        let from = ((self.values.len() as f64) * (1.0 - share)) as usize;
-        let tail: Vec<f64> = self.values.iter().skip(from).copied().filter(|v| v.is_finite()).collect();
-        if tail.len() < 4 {
-            return 0.0;
-        }
-        let (a, b) = tail.split_at(tail.len() / 2);
-        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-        (mean(b) - mean(a)) / mean(a).abs().max(1e-9)
-    }
 }
 
 #[cfg(test)]
@@ -132,15 +120,5 @@ mod tests {
         assert!(curve.smoothed(0.9).values.iter().all(|v| (v - 3.0).abs() < 1e-9));
         let broken = Curve { steps: vec![0.0, 1.0, 2.0], values: vec![1.0, f64::NAN, 1.0] }.smoothed(0.5);
         assert!(broken.values[1].is_nan() && broken.values[2] == 1.0);
-    }
-
-    #[test]
-    fn the_trend_tells_falling_from_flat() {
-        let curve = |f: fn(f64) -> f64| Curve {
-            steps: (0..100).map(f64::from).collect(),
-            values: (0..100).map(|i| f(f64::from(i))).collect(),
-        };
-        assert!(curve(|i| 1.0 / (1.0 + i)).trend(0.5) < -0.1);
-        assert!(curve(|_| 2.0).trend(0.5).abs() < 1e-9);
     }
 }

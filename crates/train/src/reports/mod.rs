@@ -5,6 +5,7 @@ pub(crate) mod curves;
 pub(crate) mod cut;
 pub(crate) mod evaluate;
 pub(crate) mod rows;
+pub(crate) mod signs;
 pub(crate) mod watches;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::pipeline::Row;
 use crate::run::Run;
 use curves::Curves;
 use evaluate::Evaluator;
+use signs::Signs;
 use watches::Watches;
 
 /// Time between two evaluations of a run that is watched on a device.
@@ -35,6 +37,7 @@ pub(crate) struct Reports {
     /// Loss of every step, where it is kept.
     losses: Option<Vec<(u64, f32)>>,
     evaluator: Evaluator,
+    signs: Signs,
     /// Earliest time of the next evaluation of a run that is watched on a device.
     evaluate_from: Instant,
     watches: Watches,
@@ -60,6 +63,7 @@ impl Reports {
             loss: f64::NAN,
             losses: None,
             evaluator: Evaluator::default(),
+            signs: Signs::default(),
             evaluate_from: Instant::now(),
             watches: Watches::default(),
             beat: Instant::now(),
@@ -79,6 +83,7 @@ impl Reports {
         self.metric_curves = names.iter().map(|name| self.curves.index(name)).collect();
         self.lr_curve = self.curves.index("lr");
         self.evaluator = Evaluator::new(&checked.signature);
+        self.signs = Signs::default();
         self.watches.forget();
         self.notes = notes;
     }
@@ -88,11 +93,13 @@ impl Reports {
         self.loss = f64::NAN;
         self.curves.clear();
         self.evaluator.forget();
+        self.signs.begin();
     }
 
     /// The run goes on from an earlier step.
     pub fn back_to(&mut self, step: u64) {
         self.curves.truncate(step);
+        self.signs.history.back_to(step + 1);
     }
 
     /// The curves.
@@ -168,6 +175,7 @@ impl Reports {
             let curve = self.curves.index(name);
             self.curves.push(curve, step, *value as f32);
         }
+        self.signs.history.note(step, &metrics);
         self.evaluator.note(metrics);
     }
 
@@ -195,6 +203,16 @@ impl Reports {
 
     fn leaves_out_evaluations(&self, run: &Run, on_device: bool, now: Instant) -> bool {
         run.drive().paced() && on_device && now < self.evaluate_from
+    }
+
+    /// What verdicts are made from.
+    pub fn signs(&self) -> &Signs {
+        &self.signs
+    }
+
+    /// The same, to be told something.
+    pub fn signs_mut(&mut self) -> &mut Signs {
+        &mut self.signs
     }
 
     /// What is watched.

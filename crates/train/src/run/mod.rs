@@ -146,6 +146,7 @@ impl Run {
         self.order_from(layout, 0, SamplerPosition::default())?;
         self.stand_at(0, 0);
         self.number += 1;
+        self.note_diverged(None);
         self.drive.rest();
         self.touched();
         Ok(())

@@ -104,6 +104,9 @@ impl Session {
             evaluator.queue(JobKind::Evaluate, &self.run, &mut self.machine, &mut self.pipeline)?;
             return Ok(None);
         }
+        if self.examination_due(now) && self.queue_examination(now)? {
+            return Ok(None);
+        }
         if self.reports.on_beat(now) && self.queue_watches(now)? {
             self.reports.note_answer(on_device);
             return Ok(None);
@@ -150,6 +153,7 @@ impl Session {
         let stop = next_evaluation.min(self.run.drive().goal().unwrap_or(u64::MAX));
         let record_all = self.reports.keeps_losses();
         self.run.note_diverged(None);
+        self.reports.signs_mut().divergence = None;
         loop {
             let start = Instant::now();
             let device = self.machine.engine().device();
@@ -221,6 +225,7 @@ impl Session {
                     self.reports.note_evaluation(job.step, metrics);
                 }
             }
+            JobKind::Examine(examination) => self.finish_examination(examination, job.step, job.words),
             JobKind::Answer(answer) => self.finish_answer(*answer, job.step, job.words),
             JobKind::Save { id, kept } => self.finish_save(id, job.step, kept, &job.words),
         }

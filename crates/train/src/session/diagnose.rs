@@ -19,6 +19,7 @@ impl Session {
         let flag = self.machine.layout().offsets.flag;
         self.machine.engine_mut().write(flag, &[0])?;
         let divergence = self.diagnose(bad).await?;
+        self.reports.signs_mut().divergence = Some(divergence.clone());
         self.reports.tell(Message::new(Event::Diverged(divergence)));
         Ok(())
     }

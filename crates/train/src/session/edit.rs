@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use downhill_data::{Assets, Dataset, SamplerPosition};
-use downhill_model::{Carried, Effect, Experiment, Signature, carry, check, effect, keeps_slots};
+use downhill_model::{Carried, Effect, Experiment, Signature, Training, carry, check, effect, keeps_slots};
 use downhill_tensor::UserError;
 
 use super::edited::Edited;
@@ -37,7 +37,11 @@ impl Session {
         fresh: bool,
     ) -> Result<Edited, UserError> {
         if !fresh && effect <= Effect::Live {
-            self.run.edit_live(check(experiment, self.run.checked().signature.clone())?);
+            let checked = check(experiment, self.run.checked().signature.clone())?;
+            if trains_otherwise(self.run.experiment(), &checked.experiment) {
+                self.reports.signs_mut().restart();
+            }
+            self.run.edit_live(checked);
             return Ok(Edited::Live);
         }
         let old = self.run.experiment();
@@ -87,4 +91,10 @@ impl Session {
         self.remember(new);
         Ok(Edited::Rebuilt)
     }
+}
+
+/// Whether steps are other steps after an edit of numbers: all but how many there are and how often they are evaluated.
+fn trains_otherwise(old: &Experiment, new: &Experiment) -> bool {
+    let training = Training { steps: old.training.steps, eval_every: old.training.eval_every, ..new.training.clone() };
+    (&old.optimizer, &old.schedule, &old.training) != (&new.optimizer, &new.schedule, &training)
 }

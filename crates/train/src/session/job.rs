@@ -1,6 +1,7 @@
 //! What a session queues beside the training steps.
 
 use crate::machine::checkpoint::Kept;
+use crate::reports::signs::ExamineJob;
 use crate::reports::watches::AnswerJob;
 
 /// What a job's answer is for.
@@ -8,6 +9,8 @@ use crate::reports::watches::AnswerJob;
 pub(crate) enum JobKind {
     /// An evaluation.
     Evaluate,
+    /// A look at the layers, for a verdict.
+    Examine(ExamineJob),
     /// The answer to a watch.
     Answer(Box<AnswerJob>),
     /// A snapshot.

@@ -8,6 +8,7 @@ mod compare;
 mod diagnose;
 mod edit;
 pub(crate) mod edited;
+mod examine;
 mod info;
 pub(crate) mod job;
 mod look;
@@ -15,6 +16,7 @@ pub(crate) mod next;
 mod profile;
 mod snapshot;
 mod survive;
+mod verdict;
 mod watch;
 
 use std::rc::Rc;

@@ -73,6 +73,6 @@ impl Session {
 fn request(job: JobKind) -> Option<u32> {
     match job {
         JobKind::Save { id, .. } => (id > 0).then_some(id),
-        JobKind::Evaluate | JobKind::Answer(_) => None,
+        JobKind::Evaluate | JobKind::Examine(_) | JobKind::Answer(_) => None,
     }
 }

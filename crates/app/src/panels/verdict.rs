@@ -1,0 +1,52 @@
+//! How the run is doing: the worker's verdict in words, the numbers behind it, and a button that tries the change it offers.
+
+use downhill_protocol::{Level, Verdict};
+use leptos::prelude::*;
+
+use crate::reactive::{clicked, memo};
+use crate::state::Lab;
+
+/// The card.
+#[component]
+pub fn VerdictCard() -> impl IntoView {
+    let lab = Lab::here();
+    let of = move |read: fn(&Verdict) -> String| lab.verdict.with(|v| v.as_ref().map(read).unwrap_or_default());
+    let level = memo(move || lab.verdict.with(|v| v.as_ref().map(|v| v.level).unwrap_or_default()));
+    let class = move || match level.get() {
+        Level::Good => "note good",
+        Level::Quiet => "note",
+        Level::Warn => "note warn",
+        Level::Bad => "note bad",
+    };
+    let numbers = memo(move || lab.verdict.with(|v| v.as_ref().map(|v| v.evidence.clone()).unwrap_or_default()));
+    let row = |(what, value): (String, String)| view! { <div><dt>{what}</dt><dd class="num">{value}</dd></div> };
+    let fix = memo(move || lab.verdict.with(|v| v.as_ref().and_then(|v| v.fix.clone())));
+    let button = move || {
+        fix.get().map(|fix| {
+            let label = fix.label.clone();
+            view! { <button type="button" class="primary" data-testid="fix" on:click=clicked(move |_| lab.try_fix(&fix))>{label}</button> }
+        })
+    };
+    let done = move || lab.finished.get().then_some(" All steps are done; press play to go on.");
+    view! {
+        <div class=class hidden=move || lab.verdict.with(Option::is_none) data-testid="verdict" data-verdict=move || of(|v| v.name.clone())>
+            <b>{move || of(|v| format!("{}.", v.title))}</b>" "{move || of(|v| v.sentence.clone())}{done}
+            <dl class="evidence">{move || numbers.get().into_iter().map(row).collect_view()}</dl>
+            {button}
+        </div>
+        <Announcement/>
+    }
+}
+
+/// What is read aloud: a verdict when it comes, and not again for newer numbers.
+#[component]
+fn Announcement() -> impl IntoView {
+    let lab = Lab::here();
+    let name = memo(move || lab.verdict.with(|v| v.as_ref().map(|v| (v.name.clone(), v.level))));
+    let words = move || {
+        name.with(|_| ());
+        lab.verdict.with_untracked(|v| v.as_ref().map(|v| format!("{}. {}", v.title, v.sentence)))
+    };
+    let role = move || if name.with(|n| matches!(n, Some((_, Level::Bad)))) { "alert" } else { "status" };
+    view! { <p class="aloud" role=role>{words}</p> }
+}

@@ -1,0 +1,198 @@
+//! What the rules may read of a run: its evaluations, what guessing costs, the state of its layers, and the experiment. Medians and trends
+//! are worked out here; what they mean is for the rules to say.
+
+use downhill_model::Experiment;
+use downhill_model::losses::Baseline;
+use downhill_protocol::Divergence;
+use downhill_tensor::sort_short_by_key;
+
+use super::examination::Examination;
+use super::history::Evaluation;
+
+/// Evaluations and steps before which nothing is said.
+const FEW: (usize, u64) = (5, 200);
+/// Evaluations before which a slow run is not called slow or stuck.
+const SLOW: usize = 8;
+/// Fall of the loss over the second half of the evaluations, relative to what it was, that counts as progress.
+const PROGRESS: f64 = 0.02;
+
+/// What is known of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What is trained.
+    pub experiment: &'a Experiment,
+    /// Steps taken.
+    pub step: u64,
+    /// Evaluations since the run began or was last edited, in order.
+    pub evaluations: &'a [Evaluation],
+    /// Loss and accuracy of an answer that does not look at its input; the lower loss of both parts of the data.
+    pub baseline: Baseline,
+    /// Number of held-out samples.
+    pub held_out: usize,
+    /// Whether every step gets new samples.
+    pub endless: bool,
+    /// The newest look at the layers.
+    pub layers: Option<&'a Examination>,
+    /// Why the run stopped, where its numbers were no longer finite.
+    pub divergence: Option<&'a Divergence>,
+    /// Whether all steps of the experiment are done and the run rests.
+    pub ended: bool,
+}
+
+/// The middle one of some losses or shares; NaN where there are none.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    // None of them is negative, and then their bits are in the same order.
+    sort_short_by_key(&mut values, |v| v.to_bits());
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The lowest training loss of some evaluations.
+pub(super) fn lowest(evaluations: &[Evaluation]) -> f64 {
+    evaluations.iter().map(|e| e.train).fold(f64::INFINITY, f64::min)
+}
+
+/// Median of the training losses of some evaluations.
+fn loss_of(evaluations: &[Evaluation]) -> f64 {
+    median(evaluations.iter().map(|e| e.train))
+}
+
+impl<'a> Evidence<'a> {
+    /// The last so many evaluations, or fewer.
+    pub(super) fn last(&self, count: usize) -> &'a [Evaluation] {
+        &self.evaluations[self.evaluations.len().saturating_sub(count)..]
+    }
+
+    /// Steps that the evaluations span.
+    pub(super) fn age(&self) -> u64 {
+        let first = self.evaluations.first().map_or(self.step, |e| e.step);
+        self.evaluations.last().map_or(0, |e| e.step.saturating_sub(first))
+    }
+
+    /// Whether there is enough to say anything.
+    pub(super) fn is_enough(&self) -> bool {
+        self.evaluations.len() >= FEW.0 && self.age() >= FEW.1
+    }
+
+    /// Whether there is enough to call a run slow or stuck: a quarter of the steps there are, between 300 and 1000.
+    pub(super) fn is_plenty(&self) -> bool {
+        let quarter = self.experiment.training.steps.map_or(u64::MAX, |steps| steps / 4);
+        self.evaluations.len() >= SLOW && self.age() >= quarter.clamp(300, 1000)
+    }
+
+    /// Whether a run is stuck for so long that it will hardly get off by itself: for this share of its steps, 5000 of them at most.
+    pub(super) fn is_long(&self, share: f64) -> bool {
+        const LONG: f64 = 5000.0;
+        self.age() as f64 >= self.experiment.training.steps.map_or(LONG, |steps| (share * steps as f64).min(LONG))
+    }
+
+    /// Whether something nonlinear stands between input and output, as far as that is known.
+    pub(super) fn has_hidden_layers(&self) -> bool {
+        self.layers.is_none_or(|layers| !layers.units.is_empty())
+    }
+
+    /// Training loss of late: a median, so that a single jump does not count.
+    pub(super) fn loss(&self) -> f64 {
+        loss_of(self.last(3))
+    }
+
+    /// Validation loss of late; it jumps more.
+    pub(super) fn validation(&self) -> Option<f64> {
+        let values: Vec<f64> = self.last(5).iter().filter_map(|e| e.validation).collect();
+        (!values.is_empty()).then(|| median(values.into_iter()))
+    }
+
+    /// Training accuracy of late, where there are classes.
+    pub(super) fn accuracy(&self) -> Option<f64> {
+        let values: Vec<f64> = self.last(3).iter().filter_map(|e| e.train_accuracy).collect();
+        (!values.is_empty()).then(|| median(values.into_iter()))
+    }
+
+    /// Validation accuracy of late.
+    pub(super) fn validation_accuracy(&self) -> Option<f64> {
+        let values: Vec<f64> = self.last(3).iter().filter_map(|e| e.validation_accuracy).collect();
+        (!values.is_empty()).then(|| median(values.into_iter()))
+    }
+
+    /// Training loss of late as a share of what guessing costs: 1 is no better than guessing.
+    pub(super) fn level(&self) -> f64 {
+        self.loss() / self.baseline.loss
+    }
+
+    /// Whether the training loss of late is no lower than what guessing costs.
+    pub(crate) fn is_no_better_than_guessing(&self) -> bool {
+        self.level() >= 1.0
+    }
+
+    /// Whether training and validation loss have both been lower than what guessing costs of late, by more than chance gives.
+    pub(super) fn beats_guessing(&self) -> bool {
+        const MARGIN: f64 = 0.98;
+        let below = |loss: f64| loss < MARGIN * self.baseline.loss;
+        self.last(3).iter().all(|e| below(e.train)) && self.validation().is_none_or(below)
+    }
+
+    /// How much better than guessing the answers are, from 0 to 1: by accuracy where there are classes, else by loss.
+    pub(super) fn skill(&self) -> f64 {
+        let by_loss = 1.0 - self.level();
+        match (self.accuracy(), self.baseline.accuracy) {
+            (Some(accuracy), Some(guessed)) if guessed < 1.0 => by_loss.max((accuracy - guessed) / (1.0 - guessed)),
+            _ => by_loss,
+        }
+    }
+
+    /// The second half of the evaluations.
+    pub(super) fn recent(&self) -> &'a [Evaluation] {
+        &self.evaluations[self.evaluations.len() / 2..]
+    }
+
+    /// Training loss at the beginning and at the end of the second half of the evaluations; medians of a third of it each.
+    pub(super) fn before_and_after(&self) -> (f64, f64) {
+        let recent = self.recent();
+        let third = recent.len().div_ceil(3);
+        (loss_of(&recent[..third.min(recent.len())]), loss_of(&recent[recent.len() - third.min(recent.len())..]))
+    }
+
+    /// Whether the loss still fell over the second half of the evaluations.
+    pub(super) fn falls(&self) -> bool {
+        let (before, after) = self.before_and_after();
+        before - after > PROGRESS * before
+    }
+
+    /// How many of the moves of the training loss between neighbours went up, and the mean size of a move.
+    pub(super) fn moves(evaluations: &[Evaluation]) -> (usize, f64) {
+        let moves: Vec<f64> = evaluations.windows(2).map(|pair| pair[1].train - pair[0].train).collect();
+        let size = moves.iter().map(|m| m.abs()).sum::<f64>() / moves.len().max(1) as f64;
+        (moves.iter().filter(|m| **m > 0.0).count(), size)
+    }
+
+    /// The learning rate of the next step.
+    pub(super) fn lr(&self) -> f64 {
+        self.experiment.lr_at(self.step)
+    }
+
+    /// Whether the weights of every layer are close to zero: nothing but a penalty does that.
+    pub(super) fn has_collapsed(&self) -> bool {
+        const SMALL: f64 = 0.02;
+        self.layers.is_some_and(|layers| !layers.weights.is_empty() && layers.weights.iter().all(|w| w.size < SMALL))
+    }
+
+    /// Whether the learning rate is below what is usual: 0.005 where steps are scaled by the size of gradients, as Adam does, else 0.1,
+    /// less with momentum.
+    pub(super) fn rate_is_low(&self) -> bool {
+        let scaled = self.experiment.slots().iter().any(|slot| slot.contains("sq"));
+        let optimizer = self.experiment.optimizer.to_full_value();
+        let momentum = optimizer[self.experiment.optimizer.name()]["momentum"].as_f64().unwrap_or(0.0);
+        self.lr() < if scaled { 0.005 } else { 0.1 * (1.0 - momentum) }
+    }
+
+    /// Whether the newest evaluations are the best by far: the loss is on its way down.
+    pub(super) fn breaks_through(&self) -> bool {
+        let before = &self.evaluations[..self.evaluations.len().saturating_sub(3)];
+        !before.is_empty() && self.loss() < (1.0 - PROGRESS) * lowest(before)
+    }
+
+    /// Whether the schedule holds the learning rate far below what the optimizer says, as at a warm-up and at the end.
+    pub(super) fn rate_is_held_down(&self) -> bool {
+        self.lr() < 0.3 * self.experiment.optimizer.lr()
+    }
+}

@@ -1,0 +1,47 @@
+//! All steps of the experiment are done, and the loss fell to the last, or there were too few steps to tell.
+
+use downhill_protocol::{Level, Verdict};
+use serde_json::json;
+
+use super::evidence::Evidence;
+use super::fix;
+use super::words::{count, counted, number, percent};
+
+pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
+    if !e.ended {
+        return None;
+    }
+    let steps = e.step;
+    let first = e.evaluations.first()?;
+    let fell = e.beats_guessing() && e.loss() < first.train;
+    let sentence = if fell {
+        format!(
+            "After {} the loss had fallen from {} to {}, {} below guessing, and had not settled.",
+            counted(steps, "step"),
+            number(first.train),
+            number(e.loss()),
+            percent(1.0 - e.level())
+        )
+    } else {
+        format!(
+            "After {} the loss stood at {}, and guessing costs {}. More steps would show where it goes.",
+            counted(steps, "step"),
+            number(e.loss()),
+            number(e.baseline.loss)
+        )
+    };
+    let more = steps.saturating_mul(2);
+    let longer = fix::of(format!("Train to step {}", count(more)), &[("training.steps".to_string(), json!(more))], false);
+    Some(Verdict {
+        title: "Finished".to_string(),
+        level: Level::Quiet,
+        sentence,
+        evidence: vec![
+            ("steps".to_string(), count(steps)),
+            ("loss".to_string(), number(e.loss())),
+            ("guessing".to_string(), number(e.baseline.loss)),
+        ],
+        fix: Some(longer),
+        ..Verdict::default()
+    })
+}
