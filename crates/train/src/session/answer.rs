@@ -14,6 +14,9 @@ use crate::reports::watches::AnswerJob;
 /// Shape and elements of tensors by name.
 type Named = NameMap<(Vec<u32>, Vec<f32>)>;
 
+/// Samples in a list of the worst, at most.
+const MOST_WORST: usize = 1000;
+
 impl Session {
     /// Turns what was read for a watch into its answer.
     pub(crate) fn finish_answer(&mut self, job: AnswerJob, step: u64, mut reads: Vec<Vec<u32>>) {
@@ -139,14 +142,14 @@ impl Session {
                 }
             }
         };
-        let mut ranked: Vec<(f32, usize)> = (0..count).map(|i| (badness(i), i)).collect();
-        let before = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
-        if (1..ranked.len()).contains(&limit) {
-            ranked.select_nth_unstable_by(limit, before);
-            ranked.truncate(limit);
+        let mut left: Vec<(f32, usize)> = (0..count).map(|i| (badness(i), i)).collect();
+        let mut worst = Vec::new();
+        // Few are asked for, so each is looked for anew.
+        while worst.len() < limit.min(count).min(MOST_WORST) {
+            let place = (0..left.len()).reduce(|a, b| if left[b].0.total_cmp(&left[a].0).is_gt() { b } else { a });
+            worst.extend(place.map(|place| left.remove(place).1));
         }
-        ranked.sort_unstable_by(before);
-        ranked.into_iter().map(|(_, i)| i).collect()
+        worst
     }
 
     /// The bounds of the layer at a path.

@@ -3,6 +3,7 @@
 use downhill_model::data::Source;
 use downhill_model::{Checked, Experiment, Layer, check};
 use downhill_protocol::Fix;
+use downhill_tensor::parse_number;
 use serde_json::{Value, json};
 
 use super::words::number;
@@ -26,7 +27,7 @@ pub(super) fn rate(experiment: &Experiment, factor: f64, fresh: bool) -> Option<
 
 /// A number with one digit that counts: 0.034 is 0.03.
 fn rounded(v: f64) -> Option<f64> {
-    format!("{v:.0e}").parse().ok().filter(|v: &f64| *v > 0.0 && v.is_finite())
+    parse_number(&format!("{v:.0e}")).filter(|v| *v > 0.0 && v.is_finite())
 }
 
 /// The weight decay of the optimizer.

@@ -37,16 +37,23 @@ impl Tally {
     /// Runs a test runner that reports as libtest does and sums its results; what fails without a failed test (a crash, a
     /// compile error) counts as one failure.
     pub fn of_libtest(command: &mut Command) -> Result<Self> {
-        let mut tally = Self::default();
+        let (tally, _) = Self::of_binaries(command)?;
+        Ok(tally)
+    }
+
+    /// The same, and the number of test binaries that ran at least one test.
+    pub fn of_binaries(command: &mut Command) -> Result<(Self, usize)> {
+        let (mut tally, mut binaries) = (Self::default(), 0);
         let success = cmd::run_watched(command, |line| {
             if let Some(found) = Self::from_libtest_line(line) {
+                binaries += usize::from(found != Self::default());
                 tally += found;
             }
         })?;
         if !success && tally.failed == 0 {
             tally.failed = 1;
         }
-        Ok(tally)
+        Ok((tally, binaries))
     }
 
     /// Reads `test result: ok. 12 passed; 0 failed; …`, which cargo and wasm-bindgen both print.
