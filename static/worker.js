@@ -5,13 +5,6 @@ self.onmessage = async ({ data }) => {
   self.onmessage = null;
   const { default: start, later } = await bindings;
   const first = start({ module_or_path: data });
-  // A release build is cut in two parts: the second one is fetched when the first asks for it.
-  let part;
-  const fetchLater = async () => {
-    const response = await fetch(later);
-    if (!response.ok) throw new Error(`${later} cannot be loaded (${response.status}).`);
-    await WebAssembly.instantiate(await response.arrayBuffer(), { first: await first });
-  };
-  if (later) self.downhillLater = () => (part ??= fetchLater().catch((error) => { part = undefined; throw error; }));
+  self.downhillLater = later && (() => first.then(later));
   await first;
 };

@@ -1,15 +1,20 @@
-// Cuts out of the wasm what the first visit does without (`crates/train/src/later.rs`), to be fetched when it is first needed. Both parts are
+// Cuts out of the wasm what the first visit does without (`crates/protocol/src/later.rs`), to be fetched when it is first needed. Both parts are
 // one program: the later one shares memory, stack and tables of the first and calls its functions. Where the first calls the later one, a stub
 // calls through a place of the function table instead, and the later part fills these places when it is started.
 import binaryen from "binaryen";
-import { CODE, DATA, DATA_COUNT, ELEMENTS, EXPORTS, START, join, list, sections } from "./wasm.mjs";
+import { readFileSync, readdirSync } from "node:fs";
+import { CODE, CUSTOM, DATA, DATA_COUNT, ELEMENTS, EXPORTS, FUNCTION_NAMES, Reader, START, join, list, number, sections, sized } from "./wasm.mjs";
+
+/** Where the texts are that only the later part reads. */
+const SHADERS = new URL("../crates/gpu/src/wgsl/", import.meta.url);
 
 /** What goes into the later part: functions by their names in Rust, and whatever nobody else calls. */
-const LATER = /downhill_gpu|wgpu|downhill_train::(chooser::opened|bench|compile_bench|session::(compare|profile))/;
+const LATER =
+  /downhill_gpu|wgpu|downhill_train::(chooser::opened|bench|compile_bench|session::(compare|profile))|downhill_data::csv::(load|parse|columns)|downhill_app::panels::csv|(^|<)csv(_core)?::/;
 /** Of those, what is called before the part is there. */
 const AT_ONCE = /DeviceOptions|no_gpu|next_batches/;
 /** Of those, what the first part may call. */
-const BORDER = /^(<?downhill_(gpu|train)::|<.* for downhill_(gpu|train)::)/;
+const BORDER = /^(<?downhill_(gpu|train|data|app)::|<.* for downhill_(gpu|train)::)/;
 /** Bytes of a function that is so small that it may as well be somebody else's. */
 const SMALL = 48;
 /** The first part, as the later one names it. */
@@ -17,6 +22,19 @@ const FIRST = "first";
 /** What is done once, by the first part. */
 const ONCE = [EXPORTS, START, ELEMENTS, DATA, DATA_COUNT];
 const FEATURES = ["BulkMemory", "BulkMemoryOpt", "Multivalue", "MutableGlobals", "NontrappingFPToInt", "ReferenceTypes", "RelaxedSIMD", "SignExt", "SIMD128"];
+
+/** A section of names without those of anything but functions: binaryen complains of names of data that is not there. */
+function functionNames([kind, section]) {
+  const reader = new Reader(section);
+  if (kind !== CUSTOM || reader.name() !== "name") return [kind, section];
+  const kept = [sized(Buffer.from("name"))];
+  while (!reader.done) {
+    const [sort] = reader.take(1);
+    const bytes = reader.take(reader.number());
+    if (sort === FUNCTION_NAMES) kept.push(Buffer.from([sort]), sized(bytes));
+  }
+  return [kind, Buffer.concat(kept)];
+}
 
 function read(wasm) {
   const module = binaryen.readBinary(wasm);
@@ -70,18 +88,52 @@ function choose(wasm, table) {
   }
 }
 
+/** The text of a shader as it is compiled in: without lines of comment (`crates/gpu/src/wgsl.rs`). */
+function shader(file) {
+  const lines = readFileSync(new URL(file, SHADERS), "utf8").match(/[^\n]*\n|[^\n]+$/g) ?? [];
+  return Buffer.from(lines.filter((line) => !/^ *\/\/ /.test(line)).join(""));
+}
+
+/** Takes the shaders' texts out of the data: where they were there are zeros, which are not downloaded. Returns a section of data with them. */
+function takeShaders(wasm) {
+  const texts = readdirSync(SHADERS).map(shader);
+  const found = list(new Map(sections(wasm)).get(DATA), (reader) => {
+    // An active segment: 0, `i32.const` with the address, `end`, bytes.
+    reader.take(2);
+    const address = reader.number();
+    reader.take(1);
+    const bytes = reader.take(reader.number());
+    return texts.flatMap((text) => {
+      const at = bytes.indexOf(text);
+      if (at < 0) return [];
+      bytes.fill(0, at, at + text.length);
+      return [Buffer.concat([Buffer.from([0, 0x41]), signed(address + at), Buffer.from([0x0b]), sized(text)])];
+    });
+  }).flat();
+  return Buffer.concat([number(found.length), ...found]);
+}
+
+/** A number that is not negative, as the wasm format writes those that may be. */
+function signed(value) {
+  const bytes = [];
+  for (; value > 63; value = Math.floor(value / 128)) bytes.push((value & 127) | 128);
+  return Buffer.from([...bytes, value]);
+}
+
 /**
  * The two parts of a wasm file that still has the names of its functions. The exports of the first that begin with `prefix` are what the
  * later one imports, as exports of a module called "first".
  */
-export function cut(wasm, prefix) {
+export function cut(file, prefix) {
+  const wasm = join([...sections(file)].map(functionNames));
+  const shaders = takeShaders(wasm);
   const whole = read(wasm);
   const shared = { tables: tables(whole), globals: globals(whole) };
   whole.dispose();
   const [table] = shared.tables;
   const { called, stays } = choose(wasm, table.name);
 
-  const later = read(join([...sections(wasm)].filter(([kind]) => !ONCE.includes(kind))));
+  const later = read(join([...[...sections(wasm)].filter(([kind]) => !ONCE.includes(kind)), [DATA, shaders]]));
   for (const [i, { name, params, results }] of stays.entries()) {
     later.removeFunction(name);
     later.addFunctionImport(name, FIRST, `${prefix}${i}`, params, results);

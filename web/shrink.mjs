@@ -9,8 +9,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join as path } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { chains } from "./chains.mjs";
 import { cut } from "./parts.mjs";
-import { CODE, CUSTOM, EXPORTS, FUNCTIONS, IMPORTS, Reader, join, list, name, number, sections, sized } from "./wasm.mjs";
+import { CODE, CUSTOM, EXPORTS, FUNCTIONS, FUNCTION_NAMES, IMPORTS, Reader, join, list, name, number, sections, sized } from "./wasm.mjs";
 
 const WASM_OPT = path(dirname(fileURLToPath(import.meta.url)), "node_modules/binaryen/bin/wasm-opt");
 /** Of the features, all but relaxed SIMD, which is the kernels', are what rustc switches on for wasm. */
@@ -26,8 +27,6 @@ const SORT = ["--reorder-functions-by-name", "--strip-debug"];
 const MADE_UP = /^(__wb|__externref|wasm_bindgen__|intounderlying)/;
 /** Begin of the exports that are for the later part only; no short name of the bindings begins so. */
 const FOR_LATER = "~";
-/** Within the section of names. */
-const FUNCTION_NAMES = 1;
 
 /** A section of imports with other names. */
 function imports(section, names) {
@@ -55,13 +54,14 @@ function exports(section, names, code) {
   return Buffer.concat([number(parts.length), ...parts]);
 }
 
-/** A section of names in whose order functions of one type stand together, and among them those that begin alike. */
+/** A section of names in whose order functions that are alike stand together. */
 function likeness(wasm) {
   const found = new Map(sections(wasm));
   const imported = list(found.get(IMPORTS), (reader) => (reader.name(), reader.name(), reader.type()[0])).filter((kind) => kind === 0).length;
   const types = list(found.get(FUNCTIONS), (reader) => reader.number());
   const bodies = list(found.get(CODE), (reader) => reader.take(reader.number()));
-  const order = [...bodies.keys()].sort((a, b) => types[a] - types[b] || Buffer.compare(bodies[a], bodies[b]));
+  const byBegin = ([a], [b]) => types[a] - types[b] || Buffer.compare(bodies[a], bodies[b]);
+  const order = chains(bodies).sort(byBegin).flat();
   const names = [];
   order.forEach((at, rank) => (names[at] = Buffer.concat([number(imported + at), name(`${rank}`.padStart(9, "0"))])));
   const functions = Buffer.concat([number(names.length), ...names]);
@@ -78,9 +78,21 @@ async function optimise(file, options) {
   await promisify(execFile)(process.execPath, [WASM_OPT, file, "-o", file, ...options, ...FEATURES]);
 }
 
+/** The bindings of wasm-bindgen, and what fetches the later part, once, and starts it beside the first, whose exports it is given. */
+const bindings = (name) => `
+export { default } from "./${name}.js";
+let part;
+async function start(first) {
+  const response = await fetch(new URL("./${name}_later.wasm", import.meta.url));
+  if (!response.ok) throw new Error(\`\${response.url} cannot be loaded (\${response.status}).\`);
+  await WebAssembly.instantiate(await response.arrayBuffer(), { first });
+}
+export const later = (first) => (part ??= start(first).catch((error) => { part = undefined; throw error; }));
+`;
+
 async function shrink(folder, name) {
   const { outputFiles, mangleCache } = await build({
-    stdin: { contents: `export { default } from "./${name}.js"; export const later = "./${name}_later.wasm";`, resolveDir: folder },
+    stdin: { contents: bindings(name), resolveDir: folder },
     bundle: true,
     external: ["./charts.js"],
     write: false,

@@ -10,7 +10,9 @@ export const ELEMENTS = 9;
 export const CODE = 10;
 export const DATA = 11;
 export const DATA_COUNT = 12;
-/** Bytes of the magic number and the version. */
+/** Within the section of names. */
+export const FUNCTION_NAMES = 1;
+/** The magic number and the version. */
 const HEAD = Buffer.from([0, 97, 115, 109, 1, 0, 0, 0]);
 
 /** Numbers and names of the wasm format, read one after the other. */

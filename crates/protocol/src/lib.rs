@@ -7,6 +7,7 @@
 mod backend;
 mod command;
 mod event;
+pub mod later;
 mod verdict;
 mod watch;
 #[cfg(target_arch = "wasm32")]

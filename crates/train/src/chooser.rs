@@ -11,11 +11,10 @@ use downhill_compile::{Plan, ProgramId, Progress, StateLayout};
 use downhill_cpu::CpuExecutor;
 use downhill_gpu::{DeviceOptions, GpuDevice, no_gpu, self_test};
 use downhill_graph::StepScalars;
-use downhill_protocol::{Backend, Backends, Choice, GpuInfo, GpuState};
+use downhill_protocol::{Backend, Backends, Choice, GpuInfo, GpuState, later};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
-use crate::later;
 use crate::machine::engine::Engine;
 use crate::session::Session;
 

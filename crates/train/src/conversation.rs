@@ -6,14 +6,13 @@ use downhill_data::Assets;
 use downhill_gpu::{DeviceOptions, GpuDevice};
 use downhill_model::Experiment;
 use downhill_protocol::{
-    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Message, ProfileReport, Request,
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Message, ProfileReport, Request, later,
 };
 use downhill_tensor::{NameMap, UserError};
 use web_time::Instant;
 
 use crate::bench;
 use crate::chooser::{Chooser, LOOK_EVERY};
-use crate::later;
 use crate::session::Session;
 use crate::session::edited::Edited;
 use crate::session::next::Next;
@@ -223,7 +222,9 @@ impl Conversation {
                 return self.take_up_waiting(name).await;
             }
             Command::Restore { bytes } => {
-                let session = Session::restore(request.blob(*bytes), &self.files)?;
+                let bytes = request.blob(*bytes);
+                readable(&Session::saved_experiment(bytes)?).await?;
+                let session = Session::restore(bytes, &self.files)?;
                 self.adopt(session, Vec::new());
             }
             Command::Stop => {
@@ -316,6 +317,7 @@ impl Conversation {
     }
 
     async fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
+        readable(&experiment).await?;
         let Some(session) = &mut self.session else {
             let session = Session::new(experiment, &self.files)?;
             self.adopt(session, notes);
@@ -344,4 +346,9 @@ impl Conversation {
         self.events.push(session.loaded());
         self.session = Some(session);
     }
+}
+
+/// Waits for what reads tables, where the data is one.
+async fn readable(experiment: &Experiment) -> Result<(), UserError> {
+    if experiment.data.is_table() { later::arrived().await } else { Ok(()) }
 }

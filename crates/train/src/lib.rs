@@ -9,7 +9,6 @@ pub mod bench;
 mod chooser;
 mod compile_bench;
 mod conversation;
-mod later;
 mod machine;
 mod pipeline;
 mod ready;

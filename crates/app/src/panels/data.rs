@@ -6,7 +6,8 @@ use leptos::html::Canvas;
 use leptos::prelude::*;
 use serde_json::json;
 
-use super::csv::BringYourOwn;
+use super::csv;
+use super::later::Later;
 use crate::canvas::{context, painted};
 use crate::catalog;
 use crate::document;
@@ -39,7 +40,7 @@ pub fn DataPanel() -> impl IntoView {
     view! {
         <section class="data" aria-label="Data">
             <h2>"Data"<button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></h2>
-            <Show when=move || own.get() || name.get() == "csv"><BringYourOwn/></Show>
+            <Show when=move || own.get() || name.get() == "csv"><Later show=csv::form/></Show>
             <div class="sources" role="group" aria-label="Sources">{sources}</div>
             {form}
             <Trouble path="data".to_string() here_only=true/>

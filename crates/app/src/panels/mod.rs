@@ -8,6 +8,7 @@ pub mod dialog;
 pub mod drawer;
 pub mod header;
 pub mod help;
+pub mod later;
 pub mod network;
 pub mod notices;
 pub mod output;

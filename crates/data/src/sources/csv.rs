@@ -41,6 +41,8 @@ fields! {
 }
 
 impl Generate for Csv {
+    const TABLE: bool = true;
+
     fn needs(&self) -> Option<&str> {
         (self.text.is_empty() && !self.file.is_empty()).then_some(self.file.as_str())
     }

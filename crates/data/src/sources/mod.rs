@@ -20,6 +20,9 @@ trait Generate {
     /// Whether numbers are to be predicted, whatever its fields say.
     const REGRESSION: bool = false;
 
+    /// Whether it reads a table, its own or one of `static/data`.
+    const TABLE: bool = false;
+
     /// Its file of `static/data`, compiled in.
     #[cfg(feature = "bundled")]
     const BUNDLED: Option<(&'static str, &'static [u8])> = None;
@@ -115,6 +118,13 @@ macro_rules! sources {
                 match name {
                     $(stringify!($module) => $variant::REGRESSION,)*
                     _ => false,
+                }
+            }
+
+            /// Whether it reads a table, a person's own or a bundled one.
+            pub fn is_table(&self) -> bool {
+                match self {
+                    $(Source::$variant(_) => $variant::TABLE,)*
                 }
             }
 

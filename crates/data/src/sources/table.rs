@@ -44,6 +44,8 @@ macro_rules! table {
         }
 
         impl $crate::sources::Generate for $name {
+            const TABLE: bool = true;
+
             #[cfg(feature = "bundled")]
             const BUNDLED: Option<(&'static str, &'static [u8])> =
                 Some(($file, include_bytes!(concat!("../../../../static/data/", $file))));

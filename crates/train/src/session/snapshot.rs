@@ -120,6 +120,23 @@ impl Session {
     /// When the bytes are no snapshot, or the experiment in it cannot be trained.
     pub fn restore(bytes: &[u8], assets: &dyn Assets) -> Result<Self, UserError> {
         let file = TensorFile::read(bytes)?;
+        let meta = Self::meta(&file)?;
+        let experiment = Experiment::parse(&meta.experiment)?.experiment;
+        let mut session = Session::new(experiment, assets)?;
+        session.stand_as(&file, &meta)?;
+        Ok(session)
+    }
+
+    /// The experiment of a snapshot.
+    ///
+    /// # Errors
+    /// When the bytes are no snapshot, or one of a newer version.
+    pub fn saved_experiment(bytes: &[u8]) -> Result<Experiment, UserError> {
+        let meta = Self::meta(&TensorFile::read(bytes)?)?;
+        Ok(Experiment::parse(&meta.experiment)?.experiment)
+    }
+
+    fn meta(file: &TensorFile<'_>) -> Result<Meta, UserError> {
         let meta = file.text();
         let meta =
             meta.ok_or_else(|| UserError::new("This file holds weights only, not a run.").hint("Use it as initial weights."))?;
@@ -133,10 +150,7 @@ impl Session {
             let message = format!("The snapshot says that {} steps were taken, more than any run can take.", meta.step);
             return Err(UserError::new(message).hint("Choose another file."));
         }
-        let experiment = Experiment::parse(&meta.experiment)?.experiment;
-        let mut session = Session::new(experiment, assets)?;
-        session.stand_as(&file, &meta)?;
-        Ok(session)
+        Ok(meta)
     }
 
     /// Takes up the state of a snapshot of this experiment, and the place where it stood.

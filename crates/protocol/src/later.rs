@@ -1,5 +1,5 @@
-//! The part of the page's code that the first visit does without: the GPU's backend, and what measures and compares. `web/parts.mjs` cuts it
-//! out of the wasm by the names of its functions, so they are called through [`run`] only.
+//! The part of the code of page and worker that the first visit does without: the GPU's backend, what measures and compares, and what reads
+//! tables. `web/parts.mjs` cuts it out of the wasm by the names of its functions, so whoever calls one of them waits for [`arrived`] first.
 
 use std::pin::Pin;
 
@@ -21,7 +21,7 @@ pub async fn run<T, F: Future<Output = Result<T, UserError>>>(begin: impl FnOnce
 /// # Errors
 /// When it cannot be loaded.
 #[cfg_attr(not(target_arch = "wasm32"), expect(clippy::unused_async, reason = "a browser fetches it"))]
-async fn arrived() -> Result<(), UserError> {
+pub async fn arrived() -> Result<(), UserError> {
     #[cfg(target_arch = "wasm32")]
     if let Err(error) = browser::fetched().await {
         let why = js_sys::Reflect::get(&error, &"message".into()).ok().and_then(|text| text.as_string()).unwrap_or_default();
@@ -42,7 +42,7 @@ pub async fn may_have_gpu() -> bool {
 
 #[cfg(target_arch = "wasm32")]
 mod browser {
-    //! The loader that `static/worker.js` leaves in the scope, and `navigator.gpu`.
+    //! The loader that `index.html` and `static/worker.js` leave in the scope, and `navigator.gpu`.
 
     use js_sys::{Function, Promise, Reflect};
     use wasm_bindgen::{JsCast, JsValue};
