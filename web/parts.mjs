@@ -10,13 +10,13 @@ const SHADERS = new URL("../crates/gpu/src/wgsl/", import.meta.url);
 
 /** What goes into the later part: functions by their names in Rust, and whatever nobody else calls. */
 const LATER =
-  /downhill_gpu|wgpu|downhill_train::(chooser::opened|bench|compile_bench|session::(compare|profile))|downhill_data::csv::(load|parse|columns)|downhill_app::panels::csv|(^|<)csv(_core)?::/;
+  /downhill_gpu|wgpu|downhill_train::(chooser::opened|bench|compile_bench|session::(compare|profile))|downhill_data::csv::(load|parse|columns)|downhill_app::(panels::csv|views::(inspector|program|profile|code))|(^|<)csv(_core)?::/;
 /** Of those, what is called before the part is there. */
-const AT_ONCE = /DeviceOptions|no_gpu|next_batches/;
+const AT_ONCE = /DeviceOptions|no_gpu|next_batches|Panel>::(name|count|prepare)/;
 /** Of those, what the first part may call. */
 const BORDER = /^(<?downhill_(gpu|train|data|app)::|<.* for downhill_(gpu|train)::)/;
 /** Bytes of a function that is so small that it may as well be somebody else's. */
-const SMALL = 48;
+const SMALL = 96;
 /** The first part, as the later one names it. */
 const FIRST = "first";
 /** What is done once, by the first part. */

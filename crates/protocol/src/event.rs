@@ -282,3 +282,18 @@ pub struct BenchResult {
     /// What is worth knowing: backend, build, kernels per step.
     pub notes: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_arrives_whichever_of_its_parts_it_has() {
+        let (bare, placed) = (UserError::new("No."), UserError::at("loss", "No."));
+        for error in [bare.clone(), bare.hint("Do."), placed.clone(), placed.hint("Do.")] {
+            let event = Event::Error { id: Some(3), error };
+            let bytes = postcard::to_allocvec(&event).expect("every event can be written");
+            assert_eq!(postcard::from_bytes(&bytes), Ok(event));
+        }
+    }
+}

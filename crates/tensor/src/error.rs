@@ -8,12 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserError {
     /// Where: a path into the experiment (`model[1].linear.out`) or a place in a file (`line 12, column "age"`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// What is wrong, one sentence.
     pub message: String,
     /// What to do about it, one sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 

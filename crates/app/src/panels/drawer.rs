@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::later::Later;
 use crate::reactive::clicked;
 use crate::state::Lab;
 use crate::views::Views;
@@ -28,7 +29,15 @@ pub fn Drawer() -> impl IntoView {
         let shown = shown.clone();
         move || shown().and_then(|panel| panel.controls())
     };
-    let body = move || shown().map(|panel| panel.view(lab));
+    let body = move || {
+        shown().map(|panel| {
+            if panel.is_at_once() {
+                panel.view(lab)
+            } else {
+                view! { <Later show=Box::new(move || panel.view(lab))/> }.into_any()
+            }
+        })
+    };
     view! {
         <footer class="drawer">
             <div class="bar">

@@ -8,7 +8,7 @@ use crate::reactive::RwSignal;
 
 /// What `show` makes, or why there is nothing yet.
 #[component]
-pub fn Later(show: fn() -> AnyView) -> impl IntoView {
+pub fn Later(show: Box<dyn Fn() -> AnyView + Send>) -> impl IntoView {
     let arrived = RwSignal::new(None::<Result<(), String>>);
     spawn_local(async move {
         let outcome = later::arrived().await.map_err(|error| error.to_string());

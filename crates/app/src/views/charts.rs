@@ -71,6 +71,10 @@ impl Panel for Charts {
         "Charts"
     }
 
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     fn prepare(&self) {
         provide_context(ChartOptions { smoothing: RwSignal::new(0.0), log: RwSignal::new(false) });
     }

@@ -51,6 +51,11 @@ pub trait Panel: Sync {
     /// What it shows while its tab is open.
     fn view(&self, lab: Lab) -> AnyView;
 
+    /// Whether its code is there from the start; that of others is fetched when their tab is first opened.
+    fn is_at_once(&self) -> bool {
+        false
+    }
+
     /// Makes, once, what outlives the times at which its tab is open.
     fn prepare(&self) {}
 

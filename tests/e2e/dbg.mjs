@@ -1,0 +1,14 @@
+import { chromium } from "@playwright/test";
+const b=await chromium.launch({executablePath:"/usr/bin/chromium",args:["--no-sandbox","--enable-unsafe-webgpu"]});
+const p=await b.newPage(); p.on("console",m=>console.log("C",m.type(),m.text().slice(0,400))); let n=0; p.on("pageerror",e=>{ if(n++<4) console.log("E",e.message, e.stack?.slice(0,3000));}); p.on("request",r=>r.url().includes("later")&&console.log("REQ",r.url()));
+const st=async()=>console.log(await p.evaluate(()=>{const s=window.downhill.state(); return JSON.stringify([s.step,s.backend,s.backends,s.verdict,s.problem])}));
+await p.route("**/*_later.wasm", r=>r.abort());
+await p.goto("http://127.0.0.1:8098/"); await p.waitForTimeout(4000); await st();
+console.log("bench", await p.evaluate(()=>Promise.race([window.downhill.bench("gemm-512",0.1).then(()=>"measured",e=>String(e)), new Promise(r=>setTimeout(()=>r("timeout"),8000))])));
+await st();
+await p.unroute("**/*_later.wasm"); 
+console.log("bench", await p.evaluate(()=>Promise.race([window.downhill.bench("gemm-512",0.1).then(JSON.stringify,e=>String(e)), new Promise(r=>setTimeout(()=>r("timeout"),8000))])));
+await p.evaluate(()=>window.downhill.choose("gpu")); await p.waitForTimeout(8000); await st();
+await p.evaluate(()=>window.downhill.choose("cpu"));
+await p.getByTestId("own").click(); await p.getByTestId("csv").fill("a,b,c\n1,2,x\n2,3,y\n3,1,x\n4,4,y\n5,2,x\n6,3,y\n7,1,x\n8,4,y\n9,2,x\n10,3,y\n11,1,x\n12,1,y\n"); await p.waitForTimeout(4000); await st(); await p.screenshot({path:"/tmp/csv.png"});
+await b.close();
