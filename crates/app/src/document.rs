@@ -98,6 +98,12 @@ pub fn brief(value: &Value) -> String {
     }
 }
 
+/// A share of one as a percentage with a decimal; what rounds to nothing has no sign.
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.1} %", 100.0 * share);
+    if text == "-0.0 %" { "0.0 %".to_string() } else { text }
+}
+
 /// A number as a person writes it: at most four significant digits, no trailing zeros, powers of ten where it is very small or large.
 pub fn number(v: f64) -> String {
     if v == 0.0 || !v.is_finite() {
@@ -161,6 +167,11 @@ pub fn fit_end(doc: &mut Value, regression: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_that_rounds_to_nothing_has_no_sign() {
+        assert_eq!([-0.0004, 0.0004, -0.0006, 1.0, -0.125].map(percent), ["0.0 %", "0.0 %", "-0.1 %", "100.0 %", "-12.5 %"]);
+    }
 
     #[test]
     fn an_end_made_for_classes_is_made_to_fit_numbers_and_back() {

@@ -9,6 +9,9 @@ pub const COMPARED_STEPS: u32 = 20;
 
 /// Largest relative difference that 32-bit sums in another order explain after [`COMPARED_STEPS`] steps.
 const ROUNDING: f64 = 1e-3;
+/// A difference that says nothing however large it is beside its tensor: of numbers that are all but zero, such as slots of weights that do
+/// not matter, the last bits differ.
+const NOTHING: f64 = 1e-8;
 
 /// `auto`, `cpu` or `gpu`.
 pub fn choice_name(choice: Choice) -> &'static str {
@@ -55,7 +58,7 @@ pub fn rate_of(backends: &Backends, backend: Backend, live: Option<f64>) -> Opti
 
 /// Whether two copies of a tensor are as close as rounding explains; what is no number never is.
 pub fn close(row: &Difference) -> bool {
-    row.relative <= ROUNDING
+    row.relative <= ROUNDING || row.absolute <= NOTHING
 }
 
 /// Whether everything that was compared is [`close`].
@@ -67,8 +70,13 @@ pub fn agrees(comparison: &Comparison) -> bool {
 pub fn judgement(comparison: &Comparison) -> String {
     // A difference that is no number is the worst of all.
     let size = |v: f64| if v.is_finite() { v } else { f64::INFINITY };
-    let worst = comparison.rows.iter().max_by(|a, b| size(a.relative).total_cmp(&size(b.relative)));
-    let Some(worst) = worst else { return "There is nothing to compare: the model has no parameters.".to_string() };
+    if comparison.rows.is_empty() {
+        return "There is nothing to compare: the model has no parameters.".to_string();
+    }
+    let differs = comparison.rows.iter().filter(|row| row.absolute.is_nan() || row.absolute > NOTHING);
+    let Some(worst) = differs.max_by(|a, b| size(a.relative).total_cmp(&size(b.relative))) else {
+        return "They agree to the accuracy of 32-bit numbers: nothing differs by more than 1e-8.".to_string();
+    };
     let (tensor, apart) = (&worst.tensor, number(worst.relative));
     if agrees(comparison) {
         format!("They agree to the accuracy of 32-bit numbers: the largest relative difference is {apart}, in {tensor}.")
@@ -85,8 +93,10 @@ mod tests {
     use downhill_protocol::GpuInfo;
 
     fn comparison(relative: &[f64]) -> Comparison {
-        let row =
-            |(i, &relative): (usize, &f64)| Difference { tensor: format!("{i}.weight"), relative, ..Difference::default() };
+        let row = |(i, &relative): (usize, &f64)| {
+            let tensor = format!("{i}.weight");
+            Difference { tensor, relative, absolute: 0.1 * relative, ..Difference::default() }
+        };
         Comparison { rows: relative.iter().enumerate().map(row).collect(), ..Comparison::default() }
     }
 
@@ -113,6 +123,17 @@ mod tests {
         assert!(judgement(&comparison(&[0.02, 1e-7])).contains("0.weight differs by 0.02"));
         assert!(judgement(&comparison(&[0.02, f64::NAN])).contains("1.weight differs by NaN"));
         assert!(judgement(&comparison(&[])).contains("nothing to compare"));
+    }
+
+    #[test]
+    fn numbers_that_are_all_but_zero_on_both_raise_no_alarm() {
+        let mut compared = comparison(&[0.4]);
+        compared.rows[0].absolute = 6e-10;
+        assert!(agrees(&compared));
+        assert!(judgement(&compared).contains("nothing differs by more than 1e-8"), "{}", judgement(&compared));
+        compared.rows[0].absolute = f64::NAN;
+        compared.rows[0].relative = f64::NAN;
+        assert!(!agrees(&compared) && judgement(&compared).contains("do not agree"));
     }
 
     #[test]

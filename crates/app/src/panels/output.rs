@@ -3,6 +3,7 @@
 use downhill_protocol::{Input, Query};
 use leptos::prelude::*;
 
+use crate::document;
 use crate::panels::verdict::VerdictCard;
 use crate::reactive::{RwSignal, clicked, effect, memo};
 use crate::state::{Chosen, Lab};
@@ -76,7 +77,7 @@ fn Facts() -> impl IntoView {
     });
     let show = move |v: Option<f64>| match (v, classes.get()) {
         (None, _) => "–".to_string(),
-        (Some(v), true) => format!("{:.1} %", 100.0 * v),
+        (Some(v), true) => document::percent(v),
         (Some(v), false) => format!("{v:.4}"),
     };
     let gap = move || {
