@@ -18,7 +18,8 @@ pub fn run() -> Result<Tally> {
     let browser = if has_software_gpu { browser::find_or_install().ok() } else { None };
     if let Some(driver) = browser.as_ref().and_then(browser::vulkan_driver) {
         say(&format!("downhill-gpu, conformance, on {}", driver.display()));
-        let mut cargo = command("cargo", &["test", "--locked", "--package", "downhill-gpu", "--test", "conformance"]);
+        // With the whole workspace named, it is the binary that was built before; alone its libraries would have other features.
+        let mut cargo = command("cargo", &["test", "--locked", "--workspace", "--test", "conformance"]);
         tally += Tally::of_libtest(cargo.env("VK_DRIVER_FILES", driver).env("DOWNHILL_REQUIRE_GPU", "1"))?;
     }
     Ok(tally)
