@@ -1,6 +1,7 @@
 //! The lists of views: a new one is a file here and a line in its list.
 
 mod boundary;
+#[cfg(feature = "charts")]
 mod chart_options;
 #[cfg(feature = "charts")]
 mod charts;
