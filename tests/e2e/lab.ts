@@ -67,6 +67,7 @@ declare global {
       choose(choice: Choice): void;
       compare(steps?: number): Promise<Comparison>;
       profile(): Promise<Profile>;
+      bench(workload: string, seconds: number, backend?: "cpu" | "gpu"): Promise<{ stepsPerSec: number; notes: string }>;
       crashWorker(): void;
       loseDevice(): void;
     };
