@@ -1,5 +1,6 @@
 //! The part of the code of page and worker that the first visit does without: the GPU's backend, what measures and compares, what reads
-//! tables, the tabs that are not open at the start. `web/parts.mjs` cuts it out of the wasm by the names of its functions, so whoever calls one of them waits for [`arrived`] first.
+//! tables, the tabs that are not open at the start. `web/parts.mjs` cuts it out of the wasm by the names of its functions, so whoever calls one
+//! of them waits for [`arrived`] first.
 
 use std::pin::Pin;
 
@@ -25,7 +26,8 @@ pub async fn arrived() -> Result<(), UserError> {
     #[cfg(target_arch = "wasm32")]
     if let Err(error) = browser::fetched().await {
         let why = js_sys::Reflect::get(&error, &"message".into()).ok().and_then(|text| text.as_string()).unwrap_or_default();
-        return Err(UserError::new(format!("A part of Downhill could not be loaded. {why}"))
+        // Browsers end some of their sentences, and some not.
+        return Err(UserError::new(format!("A part of Downhill could not be loaded: {}.", why.trim_end_matches('.')))
             .hint("Look whether the network is there, then try again."));
     }
     Ok(())

@@ -6,8 +6,9 @@ use downhill_model::losses::Baseline;
 use downhill_protocol::Divergence;
 use downhill_tensor::sort_short_by_key;
 
-use super::examination::Examination;
+use super::examination::{Examination, Weights};
 use super::history::Evaluation;
+use super::words::number;
 
 /// Evaluations and steps before which nothing is said.
 const FEW: (usize, u64) = (5, 200);
@@ -89,6 +90,13 @@ impl<'a> Evidence<'a> {
     /// Whether something nonlinear stands between input and output, as far as that is known.
     pub(super) fn has_hidden_layers(&self) -> bool {
         self.layers.is_none_or(|layers| !layers.units.is_empty())
+    }
+
+    /// What a verdict on gradients stands on: those of the first and the last layer, and the loss.
+    pub(super) fn of_gradients(&self, first: &Weights, last: &Weights) -> Vec<(String, String)> {
+        let gradient = |of: &Weights| (format!("gradient of {}", of.place()), number(of.gradient));
+        let loss = ("loss".to_string(), number(self.loss()));
+        vec![gradient(first), gradient(last), loss, ("guessing".to_string(), number(self.baseline.loss))]
     }
 
     /// Training loss of late: a median, so that a single jump does not count.

@@ -33,12 +33,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             number(times),
             last.place()
         ),
-        evidence: vec![
-            (format!("gradient of {}", first.place()), number(first.gradient)),
-            (format!("gradient of {}", last.place()), number(last.gradient)),
-            ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
-        ],
+        evidence: e.of_gradients(first, last),
         fix: fix::initial_weights(linear),
         ..Verdict::default()
     })

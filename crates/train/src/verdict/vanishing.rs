@@ -4,7 +4,7 @@ use downhill_protocol::{Level, Verdict};
 
 use super::evidence::Evidence;
 use super::fix;
-use super::words::{count, number};
+use super::words::count;
 
 /// Share of the last layer's gradients that the first one's have to fall below.
 const FEW: f64 = 2e-3;
@@ -34,12 +34,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             if share > 0.0 { format!("1/{}", count((1.0 / share) as u64)) } else { "nothing".to_string() },
             last.place()
         ),
-        evidence: vec![
-            (format!("gradient of {}", first.place()), number(first.gradient)),
-            (format!("gradient of {}", last.place()), number(last.gradient)),
-            ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
-        ],
+        evidence: e.of_gradients(first, last),
         fix: fix::activation(shrinking.map(|u| u.path.as_str()), "relu"),
         ..Verdict::default()
     })
