@@ -32,13 +32,21 @@ impl CpuKernel for IndexSelectOp {
         let words = self.spec.element.words(width);
         let [table, indices, out] = [&self.table, &self.indices, &self.out].map(|o| cx.memory.cells(o));
         let entries = |_: &mut Cx<'_>, _: &mut Cursor, start: usize, end: usize| {
-            for (row, index) in out[start * width..end * width].chunks_exact(width).zip(&indices[start..end]) {
+            let rows = out[start * width..end * width].chunks_exact(width);
+            let found = indices[start..end].iter().map(|index| {
                 let at = (word(index) as usize).saturating_mul(stride);
-                match (table.get(at..at.saturating_add(words)), self.spec.element) {
-                    (None, _) => row.iter().for_each(|to| to.set(0.0)),
-                    (Some(entry), Element::Word) => row.iter().zip(entry).for_each(|(to, from)| to.set(from.get())),
-                    (Some(entry), Element::Byte { scale, shift }) => decode(entry, scale, shift, row),
-                }
+                table.get(at..at.saturating_add(words))
+            });
+            let zeros = |row: &[Cell<f32>]| row.iter().for_each(|to| to.set(0.0));
+            match self.spec.element {
+                Element::Word => rows.zip(found).for_each(|(row, entry)| match entry {
+                    Some(entry) => row.iter().zip(entry).for_each(|(to, from)| to.set(from.get())),
+                    None => zeros(row),
+                }),
+                Element::Byte { scale, shift } => rows.zip(found).for_each(|(row, entry)| match entry {
+                    Some(entry) => decode(entry, scale, shift, row),
+                    None => zeros(row),
+                }),
             }
         };
         cursor.pieces(cx, indices.len(), CHUNK / width, 0.5 * width as f64, entries)
