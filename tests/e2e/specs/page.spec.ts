@@ -221,6 +221,7 @@ test("the theme button goes round and is remembered", async ({ page }) => {
 });
 
 test("every example opens and trains", async ({ page }) => {
+  test.setTimeout(180_000);
   const lab = new Lab(page);
   await lab.open();
   const ids = await page.locator("[data-preset]").evaluateAll((cards) => cards.map((card) => (card as HTMLElement).dataset.preset!));
