@@ -230,25 +230,27 @@ export class TimeChart {
     ctx.restore();
   }
 
-  /** Writes beside the marks what they mark, the newest first, where there is room for the words. */
+  /** Writes beside the marks what they mark, the newest first, in the uppermost row that has room for the words. */
   private name(u: uPlot): void {
     const { ctx, bbox } = u;
     const ratio = devicePixelRatio;
+    const right = bbox.left + bbox.width;
+    // Where the words of each row begin; newer marks stand further right.
+    const rows = [right, right, right];
     ctx.font = `${10 * ratio}px ${colour("--mono")}`;
     ctx.fillStyle = colour("--accent");
     ctx.textAlign = "left";
     ctx.textBaseline = "top";
     ctx.globalAlpha = 1;
-    let room = bbox.left + bbox.width;
-    for (const mark of [...this.marks].reverse()) {
+    for (const mark of this.marks.filter((m) => m.label).reverse()) {
       const from = u.valToPos(mark.step, "x", true) + 4 * ratio;
       const width = ctx.measureText(mark.label).width;
       // At the right end the words stand before their mark.
-      const at = from + width <= room ? from : from - width - 8 * ratio;
-      if (mark.label && at >= bbox.left && at + width <= room) {
-        ctx.fillText(mark.label, at, bbox.top);
-        room = Math.min(at, from) - 8 * ratio;
-      }
+      const at = from + width <= right ? from : from - width - 8 * ratio;
+      const row = rows.findIndex((room) => at >= bbox.left && at + width <= room);
+      if (row < 0) continue;
+      ctx.fillText(mark.label, at, bbox.top + 12 * ratio * row);
+      rows[row] = at - 8 * ratio;
     }
   }
 

@@ -17,7 +17,7 @@ pub fn help_of(group: &str, name: &str) -> String {
 }
 
 /// The place that a path names, as the page calls it: `optimizer.adam.lr` is the field "Learning rate", `model[2].linear.out` is
-/// "linear #2, Units". A path that the page has no word for stays as it is.
+/// "linear #2, Outputs". A path that the page has no word for stays as it is.
 pub fn place_of(path: &str) -> String {
     let title = |group: &str, name: &str, field: &str| {
         let schema = fields_of(group, name)?;
@@ -57,7 +57,7 @@ mod tests {
             "model[1]",
             "data.spirals.features[1]",
         ];
-        let words = ["Learning rate", "Batch size", "Noise", "Table", "Seed", "linear #2, Units", "Layer #1", "Features"];
+        let words = ["Learning rate", "Batch size", "Noise", "Table", "Seed", "linear #2, Outputs", "Layer #1", "Features"];
         assert_eq!(places.map(place_of), words);
         assert_eq!(place_of("nonsense.x"), "nonsense.x");
     }
