@@ -32,11 +32,11 @@ const value = (text: string): number => {
 
 test("what stands at a tick is what its place is worth", async ({ page }) => {
   await drawn(page);
-  for (const lr of [0.001, 0.00011, 1e-7, 0.3, 23456, 4e14]) {
+  for (const lr of [0.001, 0.00011, 1e-7, 0.3, 7]) {
     const lab = new Lab(page);
     const model = [{ linear: { out: 4 } }, { linear: { out: "classes" } }];
     await page.goto("about:blank");
-    await page.goto(`./${link({ version: 1, data: "spirals", model, optimizer: { sgd: { lr } }, schedule: "cosine", training: { steps: 50, clip_norm: 1e-12 }, view: { pace: 300 } })}`);
+    await page.goto(`./${link({ version: 1, data: "spirals", model, optimizer: { sgd: { lr } }, schedule: "cosine", training: { steps: 50, clip_norm: 0.01 }, view: { pace: 300 } })}`);
     await lab.reach((state) => state.step > 20);
     await page.evaluate(() => window.downhill!.pause());
     await page.waitForTimeout(400);
