@@ -90,6 +90,36 @@ export async function inWorker(page: Page, patch: string): Promise<void> {
   });
 }
 
+/** Words that a chart wrote on its canvas when it was last drawn, and where. */
+export interface Drawn {
+  text: string;
+  x: number;
+  y: number;
+}
+
+/** What the chart of this title says on its canvas. Without a title: takes note from now on, so it has to come before the page is opened. */
+export async function drawn(page: Page, chart?: string): Promise<Drawn[]> {
+  if (chart) {
+    return page.evaluate((title) => {
+      const canvas = document.querySelector(`[data-chart="${title}"] canvas`);
+      return (canvas as unknown as { drawn?: Drawn[] } | null)?.drawn ?? [];
+    }, chart);
+  }
+  await page.addInitScript(() => {
+    type Noted = HTMLCanvasElement & { drawn?: Drawn[] };
+    const { fillText, clearRect } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.fillText = function (text: string, x: number, y: number, width?: number) {
+      ((this.canvas as Noted).drawn ??= []).push({ text, x, y });
+      return width === undefined ? fillText.call(this, text, x, y) : fillText.call(this, text, x, y, width);
+    };
+    CanvasRenderingContext2D.prototype.clearRect = function (x: number, y: number, width: number, height: number) {
+      (this.canvas as Noted).drawn = [];
+      return clearRect.call(this, x, y, width, height);
+    };
+  });
+  return [];
+}
+
 /** The page as a person with the console open sees it. */
 export class Lab {
   readonly errors: string[] = [];

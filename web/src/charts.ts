@@ -1,11 +1,16 @@
-// The chart glue between the page's wasm and uPlot: one class, fed with finished curves.
-import uPlot from "uplot";
+// The chart glue between the page's wasm and uPlot: one class, fed with finished curves. Nothing here may throw: the wasm imports this file,
+// and a page without charts still trains.
+import type uPlot from "uplot";
+import { alone, labels } from "./ticks";
 
 interface Curve {
   label: string;
   /** Name of a colour of the style sheet: `--pos`. */
   ink: string;
-  dash: boolean;
+  /** Which pattern of dashes: 0 is a solid line. */
+  dash: number;
+  /** Whether it goes on at its end, which a dot marks. */
+  live: boolean;
   width: number;
   x: Float64Array;
   y: Float64Array;
@@ -16,7 +21,28 @@ interface Mark {
   label: string;
 }
 
-const sync = uPlot.sync("steps");
+/** Of what a `dash` counts: dots for levels and what is ahead, then patterns that tell layers of one colour apart. */
+const DASHES = [undefined, [3, 3], [8, 3], [8, 3, 2, 3], [1, 4]];
+
+/** The library, once it is there. While it loads it asks for number formats of the browser's language; where that is no language (`C`, on a
+ *  system without a locale), English stands in for it. */
+let Plot: typeof uPlot | null = null;
+let broken = "";
+const charts = new Set<TimeChart>();
+const load = async (): Promise<void> => {
+  try {
+    new Intl.NumberFormat(navigator.language);
+  } catch {
+    Object.defineProperty(navigator, "language", { value: "en", configurable: true });
+  }
+  Plot = (await import("uplot")).default;
+};
+load()
+  .catch((error: unknown) => (broken = String(error)))
+  .finally(() => charts.forEach((chart) => chart.again()));
+
+/** The steps that all charts show; none while they show all there are. */
+let view: [number, number] | null = null;
 
 /** A colour of the style sheet; the diverging scale is kept as bare numbers. */
 const colour = (name: string): string => {
@@ -24,23 +50,15 @@ const colour = (name: string): string => {
   return /^[\d\s.]+$/.test(value) ? `rgb(${value})` : value;
 };
 
-const short = (v: number): string => {
-  if (v === 0) return "0";
-  const size = Math.abs(v);
-  if (size >= 1e6) return `${+(v / 1e6).toPrecision(3)}M`;
-  if (size >= 1e4) return `${+(v / 1e3).toPrecision(3)}k`;
-  if (size < 1e-3) return v.toExponential(0).replace("e-", "e−");
-  return size >= 1000 ? v.toLocaleString("en") : `${+v.toPrecision(3)}`;
-};
-
-/** A chart of curves over steps: zoom by dragging, a double click shows all; cursors of all charts move together. */
+/** A chart of curves over steps: zoom by dragging, a double click shows all; all charts show the same steps, and their cursors move together. */
 export class TimeChart {
   private plot: uPlot | null = null;
   private shape = "";
   private marks: Mark[] = [];
   private curves: Curve[] = [];
-  private zoomed = false;
+  private log = false;
   private bounds: [number | null, number | null] = [null, null];
+  private end = 1;
   private readonly tip: HTMLDivElement;
   private readonly observer: ResizeObserver;
 
@@ -48,35 +66,54 @@ export class TimeChart {
     this.tip = document.createElement("div");
     this.tip.className = "chart-tip num";
     this.tip.hidden = true;
+    this.tip.translate = false;
     host.append(this.tip);
-    this.observer = new ResizeObserver(() => this.plot?.setSize(this.size()));
+    this.observer = new ResizeObserver(() => this.guard(() => this.plot?.setSize(this.size())));
     this.observer.observe(host);
+    charts.add(this);
   }
 
-  /** Shows curves and marks; `low` and `high` hold the ends of the y axis. */
-  show(curves: Curve[], marks: Mark[], log: boolean, low?: number, high?: number): void {
-    this.curves = curves;
-    this.marks = marks;
+  /** Shows curves and marks up to the step `end`; `low` and `high` hold the ends of the y axis. */
+  show(curves: Curve[], marks: Mark[], log: boolean, end: number, low?: number, high?: number): void {
+    [this.curves, this.marks, this.log, this.end] = [curves, marks, log, end];
     this.bounds = [low ?? null, high ?? null];
-    const data = this.join(curves, log);
-    const theme = document.documentElement.dataset.theme;
-    const shape = JSON.stringify([log, theme, curves.map((c) => [c.label, c.ink])]);
-    if (shape !== this.shape || !this.plot) {
-      this.shape = shape;
-      this.plot?.destroy();
-      this.zoomed = false;
-      this.plot = new uPlot(this.options(log), data, this.host);
-      return;
-    }
-    this.plot.setData(data, !this.zoomed);
-    if (this.zoomed) this.plot.redraw();
+    if (view && view[0] >= end) view = null;
+    this.again();
+  }
+
+  /** Draws what was last shown. */
+  again(): void {
+    this.guard(() => this.draw());
   }
 
   /** Takes the chart off the page. */
   destroy(): void {
+    charts.delete(this);
     this.observer.disconnect();
-    this.plot?.destroy();
+    this.guard(() => this.plot?.destroy());
     this.tip.remove();
+  }
+
+  /** Runs what may throw; a chart that cannot be drawn says so in its place. */
+  private guard(run: () => void): void {
+    try {
+      if (!broken) return run();
+    } catch (error) {
+      broken = String(error);
+    }
+    this.tip.textContent = `The charts cannot be drawn in this browser; training goes on.\n(${broken})`;
+    this.tip.hidden = false;
+  }
+
+  private draw(): void {
+    if (!Plot) return;
+    const data = this.join(Plot, this.curves);
+    const theme = document.documentElement.dataset.theme;
+    const shape = JSON.stringify([this.log, theme, this.curves.map((c) => [c.label, c.ink, c.dash])]);
+    if (shape === this.shape && this.plot) return this.plot.setData(data, true);
+    this.shape = shape;
+    this.plot?.destroy();
+    this.plot = new Plot(this.options(Plot), data, this.host);
   }
 
   private size(): { width: number; height: number } {
@@ -84,19 +121,21 @@ export class TimeChart {
   }
 
   /** All curves on one axis of steps. What is not a number is a gap to uPlot and a mark to us; a logarithm has no place for zero. */
-  private join(curves: Curve[], log: boolean): uPlot.AlignedData {
+  private join(plot: typeof uPlot, curves: Curve[]): uPlot.AlignedData {
     if (curves.length === 0) return [[0], []] as unknown as uPlot.AlignedData;
     const tables = curves.map((c): uPlot.AlignedData => {
-      const y = Array.from(c.y, (v) => (Number.isFinite(v) && !(log && v <= 0) ? v : null));
+      const y = Array.from(c.y, (v) => (Number.isFinite(v) && !(this.log && v <= 0) ? v : null));
       return [Array.from(c.x), y] as uPlot.AlignedData;
     });
-    return uPlot.join(tables);
+    return plot.join(tables);
   }
 
-  private options(log: boolean): uPlot.Options {
+  private options(plot: typeof uPlot): uPlot.Options {
     const ink = colour("--ink-3");
     const grid = { stroke: colour("--line"), width: 1 };
     const font = `10px ${colour("--mono")}`;
+    const wide = (_: uPlot, words: string[] | null): number => Math.max(44, 12 + 6.1 * Math.max(0, ...(words ?? []).map((w) => w.length)));
+    const moves = (type: string): boolean => type === "mousemove" || type === "mouseleave";
     const axis = { stroke: ink, font, grid, ticks: { show: false }, gap: 4 };
     const spread = (_: uPlot, min: number | null, max: number | null): [number, number] => {
       const [low, high] = this.bounds;
@@ -110,15 +149,15 @@ export class TimeChart {
       padding: [8, 20, 0, 0],
       legend: { show: false },
       cursor: {
-        sync: { key: sync.key, setSeries: false },
-        drag: { x: true, y: false, setScale: true },
+        sync: { key: plot.sync("steps").key, setSeries: false, filters: { pub: moves, sub: moves } },
+        drag: { x: true, y: false, setScale: false },
         points: { size: 5 },
         y: false,
       },
-      scales: { x: { time: false }, y: log ? { distr: 3 } : { range: spread } },
+      scales: { x: { time: false, range: () => view ?? [0, this.end] }, y: this.log ? { distr: 3 } : { range: spread } },
       axes: [
-        { ...axis, size: 20, space: 70, values: (_, splits) => splits.map(short) },
-        { ...axis, size: 44, space: 34, values: (_, splits) => splits.map((v) => (v === null ? "" : short(v))) },
+        { ...axis, size: 20, space: 70, values: (_, splits) => labels(splits) },
+        { ...axis, size: wide, space: 34, values: (_, splits) => (this.log ? splits.map((v) => (v === null ? "" : alone(v))) : labels(splits)) },
       ],
       series: [
         {},
@@ -126,7 +165,7 @@ export class TimeChart {
           label: c.label,
           stroke: colour(c.ink),
           width: c.width,
-          dash: c.dash ? [3, 3] : undefined,
+          dash: DASHES[c.dash],
           spanGaps: true,
           points: { show: false },
         })),
@@ -134,15 +173,22 @@ export class TimeChart {
       hooks: {
         draw: [(u) => this.decorate(u)],
         setCursor: [(u) => this.say(u)],
-        setSelect: [(u) => (this.zoomed = u.select.width > 0 || this.zoomed)],
-        ready: [(u) => u.over.addEventListener("dblclick", () => this.whole())],
+        setSelect: [(u) => this.zoom(u)],
+        ready: [(u) => u.over.addEventListener("dblclick", () => this.look(null))],
       },
     };
   }
 
-  private whole(): void {
-    this.zoomed = false;
-    this.plot?.setData(this.plot.data, true);
+  private zoom(u: uPlot): void {
+    const { left, width } = u.select;
+    if (width <= 0) return;
+    u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.look([u.posToVal(left, "x"), u.posToVal(left + width, "x")]);
+  }
+
+  private look(steps: [number, number] | null): void {
+    view = steps;
+    charts.forEach((chart) => chart.again());
   }
 
   /** Leading ends, live edits and values that were no numbers. */
@@ -165,12 +211,13 @@ export class TimeChart {
       ctx.lineTo(x, top + height);
       ctx.stroke();
     }
+    this.name(u);
     ctx.setLineDash([]);
     ctx.globalAlpha = 1;
     for (const curve of this.curves) {
       ctx.fillStyle = colour(curve.ink);
       const last = curve.x.length - 1;
-      if (!curve.dash && last >= 0 && Number.isFinite(curve.y[last])) {
+      if (curve.live && last >= 0 && Number.isFinite(curve.y[last])) {
         ctx.beginPath();
         ctx.arc(u.valToPos(curve.x[last]!, "x", true), u.valToPos(curve.y[last]!, "y", true), 2.6 * ratio, 0, 7);
         ctx.fill();
@@ -181,6 +228,30 @@ export class TimeChart {
       });
     }
     ctx.restore();
+  }
+
+  /** Writes beside the marks what they mark, the newest first, in the uppermost row that has room for the words. */
+  private name(u: uPlot): void {
+    const { ctx, bbox } = u;
+    const ratio = devicePixelRatio;
+    const right = bbox.left + bbox.width;
+    // Where the words of each row begin; newer marks stand further right.
+    const rows = [right, right, right];
+    ctx.font = `${10 * ratio}px ${colour("--mono")}`;
+    ctx.fillStyle = colour("--accent");
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    ctx.globalAlpha = 1;
+    for (const mark of this.marks.filter((m) => m.label).reverse()) {
+      const from = u.valToPos(mark.step, "x", true) + 4 * ratio;
+      const width = ctx.measureText(mark.label).width;
+      // At the right end the words stand before their mark.
+      const at = from + width <= right ? from : from - width - 8 * ratio;
+      const row = rows.findIndex((room) => at >= bbox.left && at + width <= room);
+      if (row < 0) continue;
+      ctx.fillText(mark.label, at, bbox.top + 12 * ratio * row);
+      rows[row] = at - 8 * ratio;
+    }
   }
 
   /** The values under the cursor, and the edit that was made there. */
@@ -205,7 +276,7 @@ export class TimeChart {
       if (value !== null && c.label !== "guessing") lines.push(`${c.label} ${+value.toPrecision(4)}`);
     });
     const reach = u.posToVal(8, "x") - u.posToVal(0, "x");
-    lines.push(...this.marks.filter((m) => Math.abs(m.step - step) <= reach).map((m) => `✎ ${m.label}`));
+    lines.push(...this.marks.filter((m) => m.label && Math.abs(m.step - step) <= reach).map((m) => `✎ ${m.label}`));
     this.tip.textContent = lines.join("\n");
     this.tip.hidden = false;
     const room = this.host.clientWidth - this.tip.offsetWidth - 8;

@@ -100,8 +100,8 @@ pub fn brief(value: &Value) -> String {
 
 /// A share of one as a percentage with a decimal; what rounds to nothing has no sign.
 pub fn percent(share: f64) -> String {
-    let text = format!("{:.1} %", 100.0 * share);
-    if text == "-0.0 %" { "0.0 %".to_string() } else { text }
+    let text = format!("{:.1}\u{a0}%", 100.0 * share);
+    if text == "-0.0\u{a0}%" { "0.0\u{a0}%".to_string() } else { text }
 }
 
 /// A number as a person writes it: at most four significant digits, no trailing zeros, powers of ten where it is very small or large.
@@ -122,6 +122,38 @@ pub fn number(v: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
+/// How numbers that belong together are written: as [`number`] does, or with the digits in which they differ where four would hide them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Digits(Option<usize>);
+
+impl Digits {
+    /// What tells `values` apart. They were numbers of 32 bits, so digits beyond the seventh are none of theirs.
+    pub fn telling(values: impl Iterator<Item = f64>) -> Self {
+        let (low, high) =
+            values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (largest, span) = (low.abs().max(high.abs()), high - low);
+        if !(largest >= 1e7 || largest > 100.0 * span) || largest == 0.0 || !largest.is_finite() {
+            return Self(None);
+        }
+        let magnitude = |v: f64| v.log10().floor() as i32;
+        let wanted = if span > 0.0 { 2 - magnitude(span) } else { 0 };
+        Self(Some(wanted.min(6 - magnitude(largest)).max(0) as usize))
+    }
+
+    /// One of them.
+    pub fn text(self, v: f64) -> String {
+        match self.0 {
+            Some(digits) if v.is_finite() => format!("{v:.digits$}"),
+            _ => number(v),
+        }
+    }
+}
+
+/// A loss beside others; of one that is huge the magnitude is all there is to see.
+pub fn loss(v: f64) -> String {
+    if v.abs() < 1e5 { format!("{v:.4}") } else { number(v) }
+}
+
 /// A count with thin groups of three: `12,345`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
@@ -135,14 +167,14 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
-/// A large number in three digits and a prefix: `25.1 k`.
+/// A large number in three digits and a prefix: `25.1 k`, whose space never breaks a line.
 pub fn scaled(n: f64) -> String {
     let (value, unit) = match n {
-        n if n >= 1e12 => (n / 1e12, " T"),
-        n if n >= 1e9 => (n / 1e9, " G"),
-        n if n >= 1e6 => (n / 1e6, " M"),
-        n if n >= 1e3 => (n / 1e3, " k"),
-        n => (n, " "),
+        n if n >= 1e12 => (n / 1e12, "\u{a0}T"),
+        n if n >= 1e9 => (n / 1e9, "\u{a0}G"),
+        n if n >= 1e6 => (n / 1e6, "\u{a0}M"),
+        n if n >= 1e3 => (n / 1e3, "\u{a0}k"),
+        n => (n, "\u{a0}"),
     };
     let digits = usize::from(value < 10.0 && n >= 1e3);
     format!("{value:.digits$}{unit}")
@@ -170,7 +202,10 @@ mod tests {
 
     #[test]
     fn a_share_that_rounds_to_nothing_has_no_sign() {
-        assert_eq!([-0.0004, 0.0004, -0.0006, 1.0, -0.125].map(percent), ["0.0 %", "0.0 %", "-0.1 %", "100.0 %", "-12.5 %"]);
+        assert_eq!(
+            [-0.0004, 0.0004, -0.0006, 1.0, -0.125].map(percent),
+            ["0.0\u{a0}%", "0.0\u{a0}%", "-0.1\u{a0}%", "100.0\u{a0}%", "-12.5\u{a0}%"]
+        );
     }
 
     #[test]
@@ -202,10 +237,26 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_belong_together_show_the_digits_in_which_they_differ() {
+        let texts = |values: &[f64]| {
+            let digits = Digits::telling(values.iter().copied());
+            values.iter().map(|&v| digits.text(v)).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(&[54_321_012.0, 54_321_020.0]), ["54321012", "54321020"]);
+        assert_eq!(texts(&[1000.125, 1000.25]), ["1000.125", "1000.250"]);
+        assert_eq!(texts(&[0.5, 1.25, -3.0]), ["0.5", "1.25", "-3"]);
+        assert_eq!((texts(&[0.0, 0.0]), texts(&[])), (vec!["0".to_string(), "0".to_string()], vec![]));
+        assert_eq!((loss(0.5), loss(1.5e14)), ("0.5000".into(), "1.5e14".into()));
+    }
+
+    #[test]
     fn numbers_read_as_a_person_writes_them() {
         let texts: Vec<String> = [0.0, 0.05, 0.0123456, 1234.6, 12.0, 3e-7, 1e9, -0.5].map(number).into();
         assert_eq!(texts, ["0", "0.05", "0.01235", "1235", "12", "3e-7", "1e9", "-0.5"]);
         assert_eq!((grouped(1_234_567), grouped(12)), ("1,234,567".into(), "12".into()));
-        assert_eq!((scaled(25_300.0), scaled(1_500.0), scaled(12.0)), ("25 k".into(), "1.5 k".into(), "12 ".into()));
+        assert_eq!(
+            (scaled(25_300.0), scaled(1_500.0), scaled(12.0)),
+            ("25\u{a0}k".into(), "1.5\u{a0}k".into(), "12\u{a0}".into())
+        );
     }
 }

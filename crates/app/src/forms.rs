@@ -2,13 +2,14 @@
 
 use downhill_tensor::{parse_number, sort_short_by_key};
 use leptos::either::Either;
+use leptos::html::P;
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
 use crate::document;
 use crate::fields::{self, Field, Kind, Range, TRAVEL};
 use crate::icons::Icon;
-use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
+use crate::reactive::{Memo, RwSignal, clicked, effect, entered, memo};
 use crate::state::Lab;
 
 /// Fields that few people touch: they stand behind a fold.
@@ -72,8 +73,8 @@ pub fn FieldRow(
         memo(move || lab.draft.with(|doc| document::get(doc, &path).is_some_and(|v| !same(v, &default))))
     };
     let reset = {
-        let (path, title) = (path.clone(), field.title.clone());
-        move |_| lab.unset(&path, &title)
+        let path = path.clone();
+        move |_| lab.unset(&path)
     };
     let reset_label = format!("Reset {}", field.title);
     let label_id = id.clone();
@@ -115,7 +116,27 @@ pub fn Trouble(
                 .then(|| sentence(&problem.message, problem.hint.as_deref()))
         })
     });
-    move || text.get().map(|text| view! { <p class="trouble" role="alert">{text}</p> })
+    let told = memo(move || text.with(Option::is_some));
+    effect(move || {
+        if told.get() {
+            lab.told.update(|n| *n += 1);
+            on_cleanup(move || {
+                let _ = lab.told.try_update(|n| *n -= 1);
+            });
+        }
+    });
+    move || text.get().map(|text| view! { <p class="trouble" role="alert" node_ref=unfolded()>{text}</p> })
+}
+
+/// An element that opens the fold it stands in: what it says must be seen.
+fn unfolded() -> NodeRef<P> {
+    let node = NodeRef::<P>::new();
+    node.on_load(|p| {
+        if let Some(fold) = p.closest("details").ok().flatten() {
+            let _ = fold.set_attribute("open", "");
+        }
+    });
+    node
 }
 
 /// Message and hint in one.
@@ -126,10 +147,9 @@ pub fn sentence(message: &str, hint: Option<&str>) -> String {
 #[component]
 fn Control(field: Field, path: String, id: String, value: Memo<Value>) -> AnyView {
     let lab = Lab::here();
-    let title = field.title.clone();
     let write = {
         let path = path.clone();
-        Callback::new(move |v: Value| lab.set(&path, &title, v))
+        Callback::new(move |v: Value| lab.set(&path, v))
     };
     match field.kind {
         Kind::Toggle => view! {

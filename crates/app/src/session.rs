@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, GpuState, Message, PROTOCOL, RunInfo, View, stat};
+use downhill_model::{Experiment, differences, in_a_line};
+use downhill_protocol::{
+    Arrays, Backend, Backends, Choice, Command, Event, GpuState, KeptWeights, Message, PROTOCOL, RunInfo, View, stat,
+};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use crate::plot::network::tensor_title;
 use crate::plot::series::GRADIENT;
 use crate::state::{Lab, Mark};
 use crate::watches::{Answer, Watches};
@@ -84,9 +88,11 @@ impl Lab {
             }
             Event::Benched(result) => crate::api::benched(self, &result),
             Event::Backends(backends) => self.machine(backends),
-            Event::Compared(comparison) => {
+            Event::Compared(mut comparison) => {
                 self.measured(comparison.id);
                 crate::api::compared(self, &comparison);
+                let layers = self.info.with_untracked(|i| i.as_ref().map(|i| i.layers.clone()).unwrap_or_default());
+                comparison.rows.iter_mut().for_each(|row| row.tensor = tensor_title(&layers, &row.tensor));
                 self.compared.set(Some(Arc::new(comparison)));
             }
             Event::Profiled(report) => {
@@ -126,11 +132,7 @@ impl Lab {
     fn done(self, id: u32) {
         let Some(sent) = self.loaded(id) else { return };
         self.problem.set(None);
-        self.accept(sent);
-        let label = self.inbox.try_update_value(|inbox| inbox.edit.take()).flatten();
-        if let Some(label) = label {
-            self.mark(label);
-        }
+        self.accept(sent, None);
     }
 
     /// Marks the step of now in the charts.
@@ -161,16 +163,27 @@ impl Lab {
         }
     }
 
-    fn accept(self, text: String) {
+    /// The worker runs this experiment now. A run that goes on is marked with what changed, and with what it keeps where that was asked.
+    fn accept(self, text: String, kept: Option<KeptWeights>) {
         self.info.update(|info| {
             if let Some(info) = info {
                 Arc::make_mut(info).experiment.clone_from(&text);
             }
         });
-        self.inbox.update_value(|inbox| inbox.accept(text));
+        let label = self.inbox.try_update_value(|inbox| {
+            let before = inbox.experiment.take();
+            inbox.accept(text);
+            inbox.edited = false;
+            let (before, now) = (before?, inbox.experiment.as_ref()?);
+            Some(in_a_line(&differences(&before, now)))
+        });
+        if let Some(label) = label.flatten().filter(|label| !label.is_empty()) {
+            self.mark(label + &kept.map(words_of).unwrap_or_default());
+        }
     }
 
     fn failed(self, id: Option<u32>, error: UserError) {
+        self.inbox.update_value(|inbox| inbox.edited = false);
         match id {
             Some(id) if self.loaded(id).is_some() => {
                 let first = crate::opening::first();
@@ -193,11 +206,14 @@ impl Lab {
 
     fn taken_up(self, info: RunInfo, points: (Vec<f32>, Vec<f32>)) {
         let before = self.info.get_untracked();
-        let new_run = before.as_ref().is_none_or(|b| b.run != info.run);
-        if new_run {
-            let same = before.as_ref().is_some_and(|b| b.experiment == info.experiment);
-            self.begin(same);
-            self.inbox.update_value(|inbox| inbox.edit = None);
+        let (begins, renumbered) = (info.kept.is_none(), before.as_ref().is_none_or(|b| b.run != info.run));
+        if begins {
+            self.begin(Experiment::parse(&info.experiment).ok().map(|parsed| parsed.experiment));
+            // Nothing of before goes on, so there is nothing to mark.
+            self.inbox.update_value(|inbox| inbox.experiment = None);
+        } else if renumbered {
+            self.verdict.set(None);
+            self.forget_answers();
         }
         if before.as_ref().is_some_and(|b| b.data.features != info.data.features || b.data.inputs != info.data.inputs) {
             // What is on show, or about to be, was made of other inputs.
@@ -208,21 +224,21 @@ impl Lab {
             self.profiled.set(None);
         }
         self.points.set(Arc::new(points));
-        let text = info.experiment.clone();
+        let (text, kept) = (info.experiment.clone(), info.kept);
         self.info.set(Some(Arc::new(info)));
-        self.accept(text);
-        self.go_on(new_run);
+        self.accept(text, kept);
+        self.go_on(renumbered);
     }
 
     /// Tells a run what the page wants of it. A load may have waited for a file, so only now can it hear.
-    fn go_on(self, new_run: bool) {
+    fn go_on(self, renumbered: bool) {
         let Some(link) = self.link.get_value() else { return };
         if let Some(bytes) = self.inbox.try_update_value(|inbox| inbox.restore.take()).flatten() {
             let mut arrays = Arrays::default();
             let bytes = arrays.blob(bytes);
             link.send_with(arrays, Command::Restore { bytes });
         }
-        if new_run {
+        if renumbered {
             let steps_per_second = self.draft.with_untracked(Self::pace_of);
             link.send(Command::Pace { steps_per_second });
             self.watches.update_value(Watches::renew);
@@ -339,6 +355,12 @@ impl Lab {
         };
         self.tell(true, format!("The training worker stopped unexpectedly and was started again; {from}."));
     }
+}
+
+/// What an edit keeps, as a mark says it.
+fn words_of(kept: KeptWeights) -> String {
+    let KeptWeights { layers, of } = kept;
+    if layers == of { " · weights kept".to_string() } else { format!(" · keeps {layers} of {of} layers") }
 }
 
 async fn download(url: &str) -> Result<Vec<u8>, JsValue> {

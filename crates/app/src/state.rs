@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use downhill_model::{Experiment, Pace};
+use downhill_model::{Experiment, Pace, differences, in_a_line};
 use downhill_protocol::{
     Backends, Choice, Command, Comparison, DataInfo, Divergence, Fix, Input, Part, ProfileReport, RunInfo, Status, Verdict,
 };
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::address::remember;
 use crate::document;
 use crate::plot::colour::{Palette, Rgb};
-use crate::plot::series::{Curve, Curves};
+use crate::plot::series::Curves;
 use crate::reactive::RwSignal;
 use crate::watches::{Answer, Watches};
 use crate::worker::Link;
@@ -63,6 +63,17 @@ pub struct Mark {
     pub label: String,
 }
 
+/// The run before this one, as the charts keep it.
+#[derive(Clone, Debug)]
+pub struct Ghost {
+    /// Its curves.
+    pub curves: Curves,
+    /// The experiment that it began with.
+    pub experiment: Experiment,
+    /// What this run began differently, in a line; empty where it is the same again.
+    pub label: String,
+}
+
 /// What arrived since the last animation frame, and what needs no signal.
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -74,7 +85,12 @@ pub(crate) struct Inbox {
     pub telling: bool,
     pub loading: Option<(u32, String)>,
     pub waiting: Option<(String, bool)>,
-    pub edit: Option<String>,
+    /// Whether a person changed the experiment since the worker last took one up.
+    pub edited: bool,
+    /// Whether the document that is opened has nothing to do with the one before.
+    pub other: bool,
+    /// The experiment that the run of now began with.
+    pub began: Option<Experiment>,
     pub saved: Option<(u64, Vec<u8>)>,
     pub restore: Option<Vec<u8>>,
     pub accepted: String,
@@ -119,9 +135,9 @@ pub struct Lab {
     pub curves: StoredValue<Curves>,
     /// Counts up when curves changed, at most once a frame.
     pub curves_changed: RwSignal<u64>,
-    /// The loss of the run before this one.
-    pub ghost: StoredValue<Option<Curve>>,
-    /// Live edits of this run.
+    /// The run before this one, where its curves can be compared with those of this one.
+    pub ghost: StoredValue<Option<Ghost>>,
+    /// Edits that this run went on through.
     pub marks: RwSignal<Vec<Mark>>,
     /// Things to tell.
     pub notices: RwSignal<Vec<Notice>>,
@@ -139,6 +155,10 @@ pub struct Lab {
     pub unmeasured: RwSignal<Option<UserError>>,
     /// The open tab of the drawer.
     pub tab: RwSignal<&'static str>,
+    /// The theme that a person chose: `light`, `dark`, or `system`.
+    pub theme: RwSignal<String>,
+    /// Fields on screen that say what is wrong with the experiment.
+    pub told: RwSignal<u32>,
     /// The theme's colours.
     pub palette: RwSignal<Arc<Palette>>,
     /// The diverging scale in steps, see [`Palette::ramp`].
@@ -178,6 +198,8 @@ impl Lab {
             measuring: RwSignal::new(None),
             unmeasured: RwSignal::new(None),
             tab: RwSignal::new("Charts"),
+            theme: RwSignal::new("system".to_string()),
+            told: RwSignal::new(0),
             palette: RwSignal::new(Arc::default()),
             ramp: RwSignal::new(Arc::default()),
             chosen: RwSignal::new(None),
@@ -250,22 +272,12 @@ impl Lab {
     }
 
     /// Changes the experiment on screen; if it can be read it goes to the worker, else the sentence stands at its field and the
-    /// worker goes on with the last good one. `what` is the edit's name in the charts.
-    pub fn edit(&self, what: &str, change: impl FnOnce(&mut Value)) {
+    /// worker goes on with the last good one. Whether weights are kept or a new run begins is the worker's to say (`taken_up` in
+    /// `session.rs`).
+    pub fn edit(&self, change: impl FnOnce(&mut Value)) {
         self.draft.update(change);
-        self.inbox.update_value(|inbox| inbox.edit = Some(what.to_string()));
+        self.inbox.update_value(|inbox| inbox.edited = true);
         self.submit(false);
-    }
-
-    /// Changes the data. A run at its end begins anew, for nothing it shows would say anything about other data.
-    pub fn edit_data(&self, what: &str, change: impl FnOnce(&mut Value)) {
-        if !self.finished.get_untracked() && self.diverged.with_untracked(Option::is_none) {
-            return self.edit(what, change);
-        }
-        self.draft.update(change);
-        self.diverged.set(None);
-        self.wanted.set(true);
-        self.submit(true);
     }
 
     /// Tries the change that a verdict offers, and trains with it.
@@ -283,25 +295,27 @@ impl Lab {
             self.wanted.set(true);
             return self.submit(true);
         }
-        self.edit(&fix.label, change);
+        self.edit(change);
         if !self.wanted.get_untracked() {
             self.play(true);
         }
     }
 
     /// Writes one field.
-    pub fn set(&self, path: &str, title: &str, value: Value) {
-        let label = format!("{title} {}", document::brief(&value));
-        self.edit(&label, |doc| document::set(doc, path, value));
+    pub fn set(&self, path: &str, value: Value) {
+        self.edit(|doc| document::set(doc, path, value));
     }
 
     /// Brings one field back to its default.
-    pub fn unset(&self, path: &str, title: &str) {
-        self.edit(&format!("{title} default"), |doc| document::unset(doc, path));
+    pub fn unset(&self, path: &str) {
+        self.edit(|doc| document::unset(doc, path));
     }
 
     /// Shows a document in place of the one on screen and starts it afresh.
     pub fn open(&self, doc: Value) {
+        let name = |doc: &Value| document::get(doc, "name").cloned();
+        let other = self.draft.with_untracked(name) != name(&doc);
+        self.inbox.update_value(|inbox| inbox.other |= other);
         self.draft.set(doc);
         self.diverged.set(None);
         self.chosen.set(None);
@@ -349,11 +363,34 @@ impl Lab {
         Some(sent)
     }
 
-    /// A new run: what belonged to the old one goes.
-    pub(crate) fn begin(&self, same_experiment: bool) {
-        let loss = self.curves.with_value(|c| c.get("loss").cloned());
-        self.ghost.set_value(loss.filter(|_| same_experiment).map(|c| c.thinned(400)));
-        self.curves.set_value(Curves::default());
+    /// A new run of `experiment`: what belonged to the old one goes, but for its curves.
+    pub(crate) fn begin(&self, experiment: Option<Experiment>) {
+        let (edited, other, began) = self
+            .inbox
+            .try_update_value(|inbox| {
+                let began = std::mem::replace(&mut inbox.began, experiment.clone());
+                (std::mem::take(&mut inbox.edited), std::mem::take(&mut inbox.other), began)
+            })
+            .unwrap_or_default();
+        // A run at its end was no longer wanted; the one that an edit begins is.
+        if edited && (self.finished.get_untracked() || self.diverged.with_untracked(Option::is_some)) {
+            self.wanted.set(true);
+        }
+        let curves = self.curves.try_update_value(std::mem::take).unwrap_or_default();
+        self.ghost.update_value(|ghost| {
+            // What hardly began, while a slider is moved, takes no older run's place.
+            const WORTH_KEEPING: usize = 20;
+            let points = curves.get("loss").map_or(0, |c| c.steps.len());
+            if let Some(began) = began.filter(|_| points >= if ghost.is_some() { WORTH_KEEPING } else { 2 }) {
+                *ghost = Some(Ghost { curves, experiment: began, label: String::new() });
+            }
+            // Losses of another kind would only bend the axis.
+            let alike = |g: &Ghost| !other && experiment.as_ref().is_some_and(|e| e.loss.name() == g.experiment.loss.name());
+            *ghost = ghost.take().filter(alike).map(|ghost| {
+                let found = experiment.as_ref().map(|e| differences(&ghost.experiment, e)).unwrap_or_default();
+                Ghost { label: in_a_line(&found), ..ghost }
+            });
+        });
         self.curves_changed.update(|n| *n += 1);
         self.marks.set(Vec::new());
         self.verdict.set(None);

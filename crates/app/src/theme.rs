@@ -20,13 +20,20 @@ fn system_is_dark() -> bool {
 }
 
 /// What a person chose: `light`, `dark`, or `system`.
-pub fn chosen() -> String {
+fn chosen() -> String {
     stored().unwrap_or_else(|| "system".to_string())
 }
 
 /// Takes up the theme's colours now and whenever the system changes.
 pub fn follow(lab: Lab) {
-    read(lab);
+    take_up(lab);
+    // Another tab of the page writes the same key.
+    let elsewhere = window_event_listener(leptos::ev::storage, move |ev| {
+        if ev.key().is_none_or(|key| key == KEY) {
+            take_up(lab);
+        }
+    });
+    on_cleanup(move || elsewhere.remove());
     let Ok(Some(media)) = window().match_media("(prefers-color-scheme: dark)") else { return };
     let changed = Closure::<dyn FnMut()>::new(move || request_animation_frame(move || read(lab)));
     let _ = media.add_event_listener_with_callback("change", changed.as_ref().unchecked_ref());
@@ -57,7 +64,14 @@ pub fn choose(lab: Lab, theme: &str) {
     if let Ok(Some(storage)) = window().local_storage() {
         let _ = if theme == "system" { storage.remove_item(KEY) } else { storage.set_item(KEY, theme) };
     }
+    take_up(lab);
+}
+
+/// Shows what was chosen, here or in another tab.
+fn take_up(lab: Lab) {
+    let theme = chosen();
     let dark = theme == "dark" || theme == "system" && system_is_dark();
+    lab.theme.set(theme);
     if let Some(root) = document().document_element() {
         let _ = root.set_attribute("data-theme", if dark { "dark" } else { "light" });
     }

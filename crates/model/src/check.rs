@@ -36,6 +36,16 @@ pub struct LayerSummary {
     pub parameters: Vec<(String, Vec<usize>)>,
 }
 
+impl LayerSummary {
+    /// The one name under which a person meets the layer everywhere: what it is, with its number in PyTorch's `state_dict`, for several layers
+    /// may be alike. `linear classes` of two classes at place 4 is `linear 2 #4`.
+    pub fn title(&self) -> String {
+        let units = self.shape.last().map(ToString::to_string).unwrap_or_default();
+        let label = self.label.replace("classes", &units).replace("targets", &units);
+        [label.as_str(), " #", &self.scope].concat()
+    }
+}
+
 /// What a model is made of and what it costs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
@@ -206,6 +216,17 @@ mod tests {
             document[name] = value.clone();
         }
         Experiment::from_value(&document).unwrap().experiment
+    }
+
+    #[test]
+    fn every_layer_has_a_name_of_its_own_with_the_number_of_its_parameters() {
+        let branch = json!({ "residual": [{ "linear": { "out": 8 } }] });
+        let model = json!([{ "linear": { "out": 8 } }, "tanh", branch, "tanh", { "linear": { "out": "classes" } }]);
+        let layers = summary_of(model).layers;
+        let titles: Vec<String> = layers.iter().map(LayerSummary::title).collect();
+        assert_eq!(titles, ["linear 8 #0", "tanh #1", "linear 8 #2.0", "residual #2", "tanh #3", "linear 2 #4"]);
+        let owns = |l: &LayerSummary| l.parameters.iter().all(|(name, _)| name.starts_with(&format!("{}.", l.scope)));
+        assert!(layers.iter().all(owns));
     }
 
     fn summary_of(model: Value) -> Summary {

@@ -19,9 +19,9 @@ pub enum Effect {
         /// Whether the optimizer's slots still mean the same.
         keep_slots: bool,
     },
-    /// The data is made anew, then as [`Effect::Rebuild`].
+    /// Other samples of the same data: they are made anew, then as [`Effect::Rebuild`].
     Data,
-    /// Another seed, or other initial weights: the run starts over.
+    /// Other data, another seed or other initial weights: a new run.
     Fresh,
 }
 
@@ -37,7 +37,7 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
         }
     }
     if old.data != new.data {
-        return Effect::Data;
+        return if old.data.is_same_task(&new.data) { Effect::Data } else { Effect::Fresh };
     }
     let (old_rule, new_rule) = (old.optimizer.rule(&old.training), new.optimizer.rule(&new.training));
     let programs = old.model != new.model
@@ -88,6 +88,15 @@ pub struct Carried {
     pub parameters: Vec<Option<usize>>,
     /// The same for the states.
     pub states: Vec<Option<usize>>,
+    /// Layers with parameters: how many keep them, of how many.
+    pub layers: (u32, u32),
+}
+
+impl Carried {
+    /// Whether no weight goes on, so that the rebuilt run is a new one.
+    pub fn keeps_nothing(&self) -> bool {
+        self.layers.0 == 0
+    }
 }
 
 /// What the layers of `new` take over from those of `old`: along the longest common subsequence of layers of the same kind and shapes.
@@ -97,11 +106,13 @@ pub fn carry(old: &Checked, new: &Checked) -> Carried {
     let mut carried = Carried {
         parameters: vec![None; count(|layer| layer.parameters.len())],
         states: vec![None; count(|layer| layer.buffers.len())],
+        layers: (0, new.iter().filter(|place| !place.layer.parameters.is_empty()).count() as u32),
     };
     for (i, j) in common(&old, &new) {
         if let (Some(from), Some(to)) = (old.get(i), new.get(j)) {
             take(&mut carried.parameters, from.parameter, to.parameter, to.layer.parameters.len());
             take(&mut carried.states, from.state, to.state, to.layer.buffers.len());
+            carried.layers.0 += u32::from(!to.layer.parameters.is_empty());
         }
     }
     carried
@@ -211,7 +222,9 @@ mod tests {
         assert_eq!(effect(&averaged(0.9), &averaged(0.99)), Effect::Live);
         assert_eq!(after(sgd(json!({}))), Effect::Rebuild { keep_slots: false });
         assert_eq!(after(json!({})), Effect::Rebuild { keep_slots: false });
-        assert_eq!(after(with("data", json!("xor"))), Effect::Data);
+        assert_eq!(after(with("data", json!({ "spirals": { "noise": 0.2, "samples": 50 } }))), Effect::Data);
+        assert_eq!(after(with("data", json!("xor"))), Effect::Fresh);
+        assert_eq!(after(with("data", json!({ "spirals": { "turns": 2 } }))), Effect::Fresh);
         assert_eq!(after(with("seed", json!(1))), Effect::Fresh);
         let mut model = base();
         model[0]["linear"]["init"] = json!("zeros");
@@ -250,6 +263,7 @@ mod tests {
             check(experiment, signature).unwrap()
         };
         let old = checked(base());
+        let kept = |model: Value| carry(&old, &checked(model)).layers;
         let carried = |model: Value| carry(&old, &checked(model)).parameters;
         let all = |indices: [i32; 6]| indices.map(|i| usize::try_from(i).ok()).to_vec();
         assert_eq!(carried(base()), all([0, 1, 2, 3, 4, 5]));
@@ -258,7 +272,10 @@ mod tests {
         assert_eq!(carried(other_activation), all([0, 1, 2, 3, 4, 5]));
         let mut wider = base();
         wider[2]["linear"]["out"] = json!(9);
+        assert_eq!(kept(wider.clone()), (1, 3));
         assert_eq!(carried(wider), all([0, 1, -1, -1, -1, -1]));
+        let other = json!([{ "linear": { "out": 9 } }, "tanh", { "linear": { "out": "classes" } }]);
+        assert!(carry(&old, &checked(other)).keeps_nothing());
         let mut shorter = base();
         shorter.as_array_mut().unwrap().drain(2..4);
         assert_eq!(carried(shorter), [0, 1, 4, 5].map(Some).to_vec());

@@ -27,6 +27,7 @@
 
 mod build;
 mod check;
+mod differences;
 mod edit;
 mod experiment;
 pub mod export;
@@ -54,6 +55,7 @@ pub use downhill_data as data;
 
 pub use build::{ProgramKind, Split, build};
 pub use check::{Checked, LayerSummary, MAX_BYTES, Summary, check};
+pub use differences::{differences, in_a_line};
 pub use edit::{Carried, Effect, carry, effect, keeps_slots};
 pub use experiment::{Experiment, Parsed};
 pub use feeds::{Encoding, FieldFeed};

@@ -102,6 +102,8 @@ pub struct RunInfo {
     pub run: u32,
     /// Step it stands at (0 unless weights were carried over or restored).
     pub step: u64,
+    /// What it goes on with; `None` for a new run, which stands at step 0 with initial weights.
+    pub kept: Option<KeptWeights>,
     /// The experiment as taken up, JSON text without defaults.
     pub experiment: String,
     /// Layers with shapes and parameters.
@@ -124,6 +126,15 @@ pub struct RunInfo {
     pub notes: Vec<String>,
 }
 
+/// What goes on after an edit or out of a snapshot: the weights of some layers, or of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeptWeights {
+    /// Layers that keep their weights.
+    pub layers: u32,
+    /// Layers that have any.
+    pub of: u32,
+}
+
 /// A layer as the network map and the tables show it.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct LayerStats {
@@ -131,7 +142,7 @@ pub struct LayerStats {
     pub path: String,
     /// Scope of its nodes and prefix of its parameters: `0`.
     pub scope: String,
-    /// `linear 8`.
+    /// The name under which a person meets it everywhere: `linear 8 #0`.
     pub label: String,
     /// Output shape without the batch.
     pub shape: Vec<u32>,

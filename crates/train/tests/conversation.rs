@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use downhill_protocol::{
-    Arrays, Command, Elements, Event, Input, Message, Part, Query, Request, Status, Tensor, Verdict, View, Watch, stat,
+    Arrays, Command, Elements, Event, Input, KeptWeights, Message, Part, Query, Request, Status, Tensor, Verdict, View, Watch,
+    stat,
 };
 use downhill_train::{Conversation, Next, ready};
 
@@ -359,6 +360,38 @@ fn edits_of_the_shape_count_runs_up_and_others_do_not() {
     assert_eq!(run(&page), first + 1);
     page.ask(Command::Reset);
     assert_eq!(run(&page), first + 2);
+}
+
+#[test]
+fn an_edit_says_what_it_keeps_or_that_a_new_run_begins_and_curves_follow_it() {
+    const DEEP: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
+        "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }] }"#;
+    let mut page = page(DEEP);
+    page.ask(Command::Step { n: 40 });
+    page.work();
+    let mut edit = |from: &str, to: &str| {
+        page.heard.clear();
+        page.load(&DEEP.replace(from, to));
+        let info = page.find(|m| if let Event::Loaded(info) = &m.header { Some(info.clone()) } else { None });
+        page.ask(Command::Step { n: 5 });
+        page.work();
+        let curves =
+            page.heard.iter().filter_map(|m| if let Event::Series(chunk) = &m.header { Some((m, chunk)) } else { None });
+        let loss = curves.flat_map(|(m, chunk)| chunk.curves.iter().filter(|c| c.0 == "loss").map(move |c| (m, chunk, c)));
+        let steps: Vec<(bool, f32)> = loss.flat_map(|(m, chunk, c)| m.array(c.1).iter().map(|s| (chunk.replace, *s))).collect();
+        (info.kept, info.step, steps.first().copied())
+    };
+    let kept = |layers, of| Some(KeptWeights { layers, of });
+    // What keeps weights goes on at its step, and its curve with it.
+    assert_eq!(edit(r#""samples": 200"#, r#""samples": 300"#), (kept(3, 3), 40, Some((false, 40.0))));
+    assert_eq!(
+        edit(r#""tanh", { "linear": { "out": "classes" } }"#, r#""relu", { "linear": { "out": "classes" } }"#),
+        (kept(3, 3), 45, Some((false, 45.0)))
+    );
+    assert_eq!(edit(r#"[{ "linear": { "out": 6 } }"#, r#"[{ "linear": { "out": 9 } }"#), (kept(1, 3), 50, Some((false, 50.0))));
+    // What keeps none begins at step 0 with a curve of its own.
+    assert_eq!(edit(r#""seed": 3"#, r#""seed": 4"#), (None, 0, Some((true, 0.0))));
+    assert_eq!(edit("spirals", "circles"), (None, 0, Some((true, 0.0))));
 }
 
 #[test]

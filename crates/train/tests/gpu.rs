@@ -107,7 +107,7 @@ fn a_verdict_reads_the_layers_on_the_device_too() {
     ready(session.run_until_rest()).unwrap();
     let verdict = session.verdict();
     assert_eq!((session.backend(), verdict.name.as_str()), (Backend::Gpu, "alike"), "{verdict:?}");
-    assert!(verdict.sentence.contains("all 6 units of model[0] (linear)"), "{}", verdict.sentence);
+    assert!(verdict.sentence.contains("all 6 units of linear 6 #0"), "{}", verdict.sentence);
 }
 
 #[test]

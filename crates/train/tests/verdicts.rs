@@ -112,7 +112,8 @@ fn after_its_fix(name: &str, before: u64, more: u64) -> (Verdict, Vec<Verdict>) 
     }
     let new = Experiment::from_value(&document).unwrap().experiment;
     let edited = ready(session.edit(new, &Bundled, fix.fresh)).unwrap();
-    assert_eq!(edited == Edited::Fresh, fix.fresh, "{name}");
+    // The only layer of a linear model has other shapes behind a hidden one: nothing of it goes on.
+    assert_eq!(edited == Edited::Fresh, fix.fresh || name == "underfitting--linear_circles", "{name}");
     let until = session.step_count() + more;
     (found, verdicts(&mut session, until))
 }

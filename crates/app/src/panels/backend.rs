@@ -55,15 +55,15 @@ pub fn BackendChip() -> impl IntoView {
     view! {
         <button type="button" class="chip" data-testid="backend" popovertarget="backends" aria-haspopup="dialog" title="What trains: compare and switch">
             <i class:on=move || lab.status.with(|s| s.running)></i>
-            <b>{move || name_of(lab, BOTH[active.get()])}</b>
-            <span class="device">{move || device_of(lab, BOTH[active.get()])}</span>
-            <span class="num">{move || rate(active.get())}</span>
+            <b translate="no">{move || name_of(lab, BOTH[active.get()])}</b>
+            <span class="device" translate="no">{move || device_of(lab, BOTH[active.get()])}</span>
+            <span class="num" translate="no">{move || rate(active.get())}</span>
             {other}
         </button>
         <div id="backends" class="pop backends" popover="auto" role="dialog" aria-label="What trains">
             <b>"What trains"</b>
             <Choices rates/>
-            <p class="note" role="status" hidden=move || lab.backends.with(|b| b.note.is_empty())>{move || lab.backends.with(|b| b.note.clone())}</p>
+            <p class="note" role="status" translate="no" hidden=move || lab.backends.with(|b| b.note.is_empty())>{move || lab.backends.with(|b| b.note.clone())}</p>
             <Measurements comparing/>
         </div>
         <Compare open=comparing/>
@@ -104,7 +104,7 @@ fn Choices(rates: Memo<[Option<f64>; 2]>) -> impl IntoView {
         false => "One thread in a worker, with 128-bit SIMD",
     };
     view! {
-        <div role="radiogroup" aria-label="What trains">
+        <div role="radiogroup" aria-label="What trains" translate="no">
             {row(Choice::Auto, view! { <b>"Auto"</b> }.into_any(), "Whichever was measured to be faster for this model; begins on the CPU".into_any(), ().into_any())}
             {row(Choice::Fixed(Backend::Cpu), name(Backend::Cpu, "CPU"), view! { {cpu} }.into_any(), measured(0))}
             {row(Choice::Fixed(Backend::Gpu), name(Backend::Gpu, "GPU"), view! { {move || about_gpu(lab)} }.into_any(), measured(1))}

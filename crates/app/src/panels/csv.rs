@@ -86,7 +86,7 @@ fn BringYourOwn() -> impl IntoView {
 
 /// Trains on the table.
 fn take_up(lab: Lab, text: RwSignal<String>, file: &str, target: &str, goal: Goal) {
-    lab.edit_data("own table", |doc| {
+    lab.edit(|doc| {
         let mut fields = json!({ "target": target });
         text.with_untracked(|text| {
             if text.len() <= INLINE {

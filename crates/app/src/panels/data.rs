@@ -112,7 +112,7 @@ fn choose(lab: Lab, source: &'static str) {
         return;
     }
     let planar = Source::is_planar(source);
-    lab.edit_data(&format!("data {source}"), |doc| {
+    lab.edit(|doc| {
         let old = document::name_at(doc, "data", "spirals");
         let kept = |field: &str| document::get(doc, &format!("data.{old}.{field}")).cloned();
         let (features, validation) = (kept("features").filter(|_| planar && Source::is_planar(&old)), kept("validation"));

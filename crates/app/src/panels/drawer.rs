@@ -18,7 +18,7 @@ pub fn Drawer() -> impl IntoView {
         let name = panel.name();
         view! {
             <button type="button" role="tab" id=format!("tab-{name}") aria-controls="drawer" aria-selected=move || (open.get() == name).to_string() on:click=clicked(move |_| open.set(name))>
-                {name}<span class="num">{move || panel.count(lab)}</span>
+                {name}<span class="num" translate="no">{move || panel.count(lab)}</span>
             </button>
         }
         .into_any()

@@ -47,7 +47,7 @@ fn Name() -> impl IntoView {
         <div class="name">
             <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=move || name.get()
                 size=move || name.get().chars().count().clamp(6, 28).to_string()
-                on:change=entered(move |ev| lab.set("name", "Name", json!(event_target_value(&ev))))/>
+                on:change=entered(move |ev| lab.set("name", json!(event_target_value(&ev))))/>
             <button type="button" class="quiet" popovertarget="gallery" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
             <Gallery/>
         </div>
@@ -87,13 +87,13 @@ fn Transport() -> impl IntoView {
         <div class="transport" role="group" aria-label="Training">
             <button type="button" data-testid="reset" aria-label="Reset" title="Reset: same initial weights (R)" on:click=clicked(move |_| lab.reset())><Icon name="reset"/></button>
             <button type="button" class="play" data-testid="play" title="Play or pause (Space)" on:click=clicked(move |_| lab.play(!lab.wanted.get_untracked()))>
-                {play_icon}<span>{play_word}</span>
+                {play_icon}<span translate="no">{play_word}</span>
             </button>
             <button type="button" data-testid="step" aria-label="One step" title="One step (→)" on:click=clicked(move |_| lab.step())><Icon name="step"/></button>
             <label class="pace" title="Pace: steps per second">
                 <input type="range" data-testid="pace" aria-label="Pace" min="0" max=PACES.len().to_string() step="1" prop:value=move || position().to_string()
                     aria-valuetext=text on:input=entered(move |ev| slide(event_target_value(&ev).parse().unwrap_or(0)))/>
-                <span class="num">{text}</span>
+                <span class="num" translate="no">{text}</span>
             </label>
         </div>
     }
@@ -107,7 +107,7 @@ fn Readings() -> impl IntoView {
     let loss = memo(move || {
         lab.status.with(|s| {
             if s.loss.is_finite() {
-                format!("{:.4}", s.loss)
+                document::loss(s.loss)
             } else if s.step == 0 {
                 "–".into()
             } else {
@@ -117,7 +117,7 @@ fn Readings() -> impl IntoView {
     });
     let rate =
         memo(move || lab.status.with(|s| if s.running { grouped(s.steps_per_second.round() as u64) } else { "–".into() }));
-    let reading = |name: &'static str, value: Memo<String>| view! { <div data-reading=name><small>{name}</small><span class="num">{move || value.get()}</span></div> };
+    let reading = |name: &'static str, value: Memo<String>| view! { <div data-reading=name><small>{name}</small><span class="num" translate="no">{move || value.get()}</span></div> };
     view! {
         <div class="read" role="group" aria-label="Readings">
             {reading("step", step)}{reading("epoch", epoch)}{reading("loss", loss)}{reading("steps/s", rate)}
@@ -155,7 +155,7 @@ fn Share() -> impl IntoView {
         <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment">
             <b>"Share this experiment"</b>
             <input type="text" class="text num" readonly aria-label="Link" data-testid="link" prop:value=move || link.get()/>
-            <p role="status">{move || said.get()}</p>
+            <p role="status" translate="no">{move || said.get()}</p>
         </div>
     }
 }
@@ -163,16 +163,13 @@ fn Share() -> impl IntoView {
 #[component]
 fn ThemeButton() -> impl IntoView {
     let lab = Lab::here();
-    let chosen = RwSignal::new(theme::chosen());
+    let chosen = lab.theme;
     let icon = move || match chosen.get().as_str() {
         "light" => view! { <Icon name="sun"/> }.into_any(),
         "dark" => view! { <Icon name="moon"/> }.into_any(),
         _ => view! { <Icon name="system"/> }.into_any(),
     };
-    let toggle = move |_| {
-        theme::toggle(lab);
-        chosen.set(theme::chosen());
-    };
+    let toggle = move |_| theme::toggle(lab);
     let label = move || format!("Theme: {}", chosen.get());
     view! { <button type="button" class="quiet" data-testid="theme" aria-label=label title="Theme: system, dark or light (T)" on:click=toggle>{icon}</button> }
 }

@@ -78,7 +78,7 @@ fn Facts() -> impl IntoView {
     let show = move |v: Option<f64>| match (v, classes.get()) {
         (None, _) => "–".to_string(),
         (Some(v), true) => document::percent(v),
-        (Some(v), false) => format!("{v:.4}"),
+        (Some(v), false) => document::loss(v),
     };
     let gap = move || {
         let (train, validation) = values.get();
@@ -87,9 +87,9 @@ fn Facts() -> impl IntoView {
     let word = move || if classes.get() { "train accuracy" } else { "train loss" };
     view! {
         <div class="facts">
-            <div data-testid="train-metric"><small>{word}</small><span class="num">{move || show(values.get().0)}</span></div>
-            <div data-testid="validation-metric"><small>"validation"</small><span class="num">{move || show(values.get().1)}</span></div>
-            <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num">{gap}</span></div>
+            <div data-testid="train-metric"><small translate="no">{word}</small><span class="num" translate="no">{move || show(values.get().0)}</span></div>
+            <div data-testid="validation-metric"><small>"validation"</small><span class="num" translate="no">{move || show(values.get().1)}</span></div>
+            <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num" translate="no">{gap}</span></div>
         </div>
     }
 }

@@ -36,7 +36,7 @@ fn Choice(group: &'static str, title: &'static str, fallback: &'static str, kept
     let words: Vec<(String, String)> =
         catalog::names_of(group).iter().map(|n| (n.to_string(), catalog::title_of(group, n))).collect();
     let choose = move |new: String| {
-        lab.edit(&format!("{title} {new}"), |doc| {
+        lab.edit(|doc| {
             let old = document::name_at(doc, group, fallback);
             let known = catalog::fields_of(group, &new);
             let fields: serde_json::Map<String, Value> = kept
@@ -72,8 +72,7 @@ fn TrainingFields(hidden: &'static [&'static str]) -> impl IntoView {
 fn Seed() -> impl IntoView {
     let lab = Lab::here();
     let seed = memo(move || lab.draft.with(|doc| document::get(doc, "seed").map_or("0".to_string(), document::brief)));
-    let write =
-        move |text: String| lab.set("seed", "Seed", text.trim().parse::<u64>().map_or_else(|_| json!(text), |n| json!(n)));
+    let write = move |text: String| lab.set("seed", text.trim().parse::<u64>().map_or_else(|_| json!(text), |n| json!(n)));
     view! {
         <div class="field" title="Other seeds give other data, other initial weights and another order of the samples.">
             <label for="seed">"Seed"</label>

@@ -29,7 +29,7 @@ pub fn VerdictCard() -> impl IntoView {
     };
     let done = move || lab.finished.get().then_some(" All steps are done; press play to go on.");
     view! {
-        <div class=class hidden=move || lab.verdict.with(Option::is_none) data-testid="verdict" data-verdict=move || of(|v| v.name.clone())>
+        <div class=class translate="no" hidden=move || lab.verdict.with(Option::is_none) data-testid="verdict" data-verdict=move || of(|v| v.name.clone())>
             <b>{move || of(|v| format!("{}.", v.title))}</b>" "{move || of(|v| v.sentence.clone())}{done}
             <dl class="evidence">{move || numbers.get().into_iter().map(row).collect_view()}</dl>
             {button}
@@ -48,5 +48,5 @@ fn Announcement() -> impl IntoView {
         lab.verdict.with_untracked(|v| v.as_ref().map(|v| format!("{}. {}", v.title, v.sentence)))
     };
     let role = move || if name.with(|n| matches!(n, Some((_, Level::Bad)))) { "alert" } else { "status" };
-    view! { <p class="aloud" role=role>{words}</p> }
+    view! { <p class="aloud" role=role translate="no">{words}</p> }
 }

@@ -51,6 +51,12 @@ pub fn likeliest(row: &[f32]) -> (usize, f32) {
     row.iter().copied().enumerate().fold((0, f32::MIN), |best, (i, p)| if p > best.1 { (i, p) } else { best })
 }
 
+/// Which pixel of a picture of `columns` by `rows`, counted row by row, lies at a place that is 0…1 on both axes.
+pub fn pixel_at((x, y): (f64, f64), (columns, rows): (usize, usize)) -> usize {
+    let nearest = |share: f64, count: usize| ((share * count as f64) as usize).min(count.saturating_sub(1));
+    nearest(y, rows) * columns + nearest(x, columns)
+}
+
 /// The mean of a unit's map.
 pub fn mean(values: &[f32]) -> f32 {
     values.iter().sum::<f32>() / values.len().max(1) as f32
@@ -96,6 +102,12 @@ mod tests {
         let mut pixels = Vec::new();
         diverging(&[f32::NAN, 2.0], 1.0, &p.ramp(), p.ink, &mut pixels);
         assert_eq!((&pixels[..3], &pixels[4..7]), (&p.ink[..], &p.positive[..]));
+    }
+
+    #[test]
+    fn a_place_on_a_picture_is_the_pixel_below_it() {
+        let at = |x, y| pixel_at((x, y), (8, 8));
+        assert_eq!([at(0.0, 0.0), at(0.99, 0.0), at(0.3, 0.5), at(1.0, 1.0), at(-0.1, 0.2)], [0, 7, 34, 63, 8]);
     }
 
     #[test]

@@ -64,14 +64,14 @@ pub fn columns(layers: &[LayerStats]) -> Vec<Column> {
         let reads = out.last().is_some_and(|c| layer.reads.contains(&c.path));
         let joins = reads && layer.parameters.is_empty();
         if let Some(column) = out.last_mut().filter(|c| joins && c.shape == layer.shape && c.input.is_none()) {
-            column.layers.push((index, sized(layer)));
+            column.layers.push((index, layer.label.clone()));
             column.path.clone_from(&layer.path);
             column.tensor = tensor_of(layer);
             column.range = layer.range;
             continue;
         }
         out.push(Column {
-            layers: vec![(index, if index.is_none() { input_label(layer) } else { sized(layer) })],
+            layers: vec![(index, if index.is_none() { input_label(layer) } else { layer.label.clone() })],
             path: layer.path.clone(),
             shape: layer.shape.clone(),
             units,
@@ -101,10 +101,19 @@ fn input_label(layer: &LayerStats) -> String {
     if layer.label == "input" { "inputs".to_string() } else { layer.label.clone() }
 }
 
-/// The label with the number in place of the word for it: `linear classes` is `linear 2`.
-fn sized(layer: &LayerStats) -> String {
-    let units = layer.shape.last().map(ToString::to_string).unwrap_or_default();
-    layer.label.replace("classes", &units).replace("targets", &units)
+/// A tensor of a run by the name of its layer and what it is there: `0.weight` is `linear 8 #0 weight`, and the optimizer's `optimizer.m.0.weight`
+/// is `linear 8 #0 weight (m)`. What is of no layer keeps its name.
+pub fn tensor_title(layers: &[LayerStats], name: &str) -> String {
+    let slot = name.strip_prefix("optimizer.").and_then(|rest| rest.split_once('.'));
+    let (kind, own) = slot.or_else(|| Some(("ema", name.strip_prefix("ema.")?))).unwrap_or(("", name));
+    let inside = |layer: &LayerStats| Some(own.strip_prefix(&layer.scope)?.strip_prefix('.')?.to_string());
+    // Of a layer and the one around it, the scope of the inner one is longer.
+    let owner = layers.iter().filter(|layer| !layer.scope.is_empty()).filter_map(|layer| Some((layer, inside(layer)?)));
+    match owner.max_by_key(|(layer, _)| layer.scope.len()) {
+        Some((layer, what)) if kind.is_empty() => [layer.label.as_str(), " ", &what].concat(),
+        Some((layer, what)) => [layer.label.as_str(), " ", &what, " (", kind, ")"].concat(),
+        None => name.to_string(),
+    }
 }
 
 /// How many of `units` are shown where `room` cells fit.
@@ -149,6 +158,17 @@ mod tests {
         assert_eq!((columns[1].path.as_str(), columns[1].range), ("model[1]", Some((-1.0, 1.0))));
         assert_eq!((columns[1].wires.as_deref(), columns[1].bias.as_deref()), (Some("0.weight"), Some("0.bias")));
         assert!(columns[2].follows && columns[2].range.is_none());
+    }
+
+    #[test]
+    fn a_tensor_is_called_after_its_layer() {
+        let of = |scope: &str| LayerStats { scope: scope.into(), label: format!("linear 8 #{scope}"), ..LayerStats::default() };
+        let layers = [of("0"), of("2.0"), of("2")];
+        let titles = ["0.weight", "2.0.bias", "optimizer.m.2.0.bias", "ema.0.weight", "20.weight"]
+            .map(|name| tensor_title(&layers, name));
+        let wanted =
+            ["linear 8 #0 weight", "linear 8 #2.0 bias", "linear 8 #2.0 bias (m)", "linear 8 #0 weight (ema)", "20.weight"];
+        assert_eq!(titles, wanted);
     }
 
     #[test]

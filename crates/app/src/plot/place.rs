@@ -25,6 +25,24 @@ pub fn find(text: &str, path: &str) -> Option<(usize, usize)> {
     }
 }
 
+/// Line and column (both from 1) of a place that the reader of JSON names: `line 3, column 12`.
+pub fn coordinates(place: &str) -> Option<(usize, usize)> {
+    let (line, column) = place.strip_prefix("line ")?.split_once(", column ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
+/// The byte range of such a place: from there to the end of the word, or of the line where no word stands there.
+pub fn at(text: &str, place: &str) -> Option<(usize, usize)> {
+    let (line, column) = coordinates(place)?;
+    let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let rest = text.get(before..)?.lines().next().unwrap_or_default();
+    let from = column.saturating_sub(1).min(rest.len());
+    let is_word = |c: char| c.is_alphanumeric() || "+-._".contains(c);
+    let word = rest.get(from..)?;
+    let length = word.find(|c| !is_word(c)).filter(|&length| length > 0).unwrap_or(word.len());
+    Some((before + from, before + from + length))
+}
+
 /// The line (from 1) on which a byte stands.
 pub fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|&b| b == b'\n').count() + 1
@@ -139,6 +157,15 @@ mod tests {
         assert_eq!(at("a[1].b"), Some("\"x\\\"]\""));
         assert_eq!(at("model[9]"), Some("[\"tanh\", { \"linear\": { \"out\": 8 } }]"));
         assert_eq!(line(TEXT, find(TEXT, "model[1]").unwrap().0), 2);
+    }
+
+    #[test]
+    fn a_place_of_the_reader_is_the_word_that_stands_there() {
+        let text = "{ \"a\": 1,\n  \"lr\": NaN,\n}";
+        let error = serde_json::from_str::<serde_json::Value>(text).unwrap_err();
+        let place = format!("line {}, column {}", error.line(), error.column());
+        assert_eq!(at(text, &place).map(|(from, to)| &text[from..to]), Some("NaN"));
+        assert_eq!((coordinates("model[1].linear"), at(text, "line 99, column 1")), (None, Some((text.len(), text.len()))));
     }
 
     #[test]

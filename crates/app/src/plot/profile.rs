@@ -65,13 +65,13 @@ pub fn duration(nanoseconds: f64) -> String {
         n => (n, "ns"),
     };
     let digits = if unit == "ns" || value >= 100.0 { 0 } else { 1 + usize::from(value < 10.0) };
-    format!("{value:.digits$} {unit}")
+    format!("{value:.digits$}\u{a0}{unit}")
 }
 
 /// A share as a percentage, with a decimal where it is small.
 pub fn percent(share: f64) -> String {
     let digits = usize::from(share < 0.0995);
-    format!("{:.digits$} %", 100.0 * share)
+    format!("{:.digits$}\u{a0}%", 100.0 * share)
 }
 
 #[cfg(test)]
@@ -120,8 +120,11 @@ mod tests {
     fn times_and_shares_have_three_digits_at_most() {
         assert_eq!(
             [840.0, 1_230.0, 12_340.0, 123_400.0, 2.5e6].map(duration),
-            ["840 ns", "1.23 µs", "12.3 µs", "123 µs", "2.50 ms"]
+            ["840 ns", "1.23 µs", "12.3 µs", "123 µs", "2.50 ms"].map(|text| text.replace(' ', "\u{a0}"))
         );
-        assert_eq!([0.004, 0.0994, 0.5, 1.4].map(percent), ["0.4 %", "9.9 %", "50 %", "140 %"]);
+        assert_eq!(
+            [0.004, 0.0994, 0.5, 1.4].map(percent),
+            ["0.4 %", "9.9 %", "50 %", "140 %"].map(|text| text.replace(' ', "\u{a0}"))
+        );
     }
 }

@@ -43,6 +43,11 @@ impl Curves {
         }
     }
 
+    /// The last step of all of them.
+    pub fn end(&self) -> f64 {
+        self.0.iter().filter_map(|(_, curve)| curve.steps.last()).copied().fold(0.0, f64::max)
+    }
+
     /// A curve by name, if it has points.
     pub fn get(&self, name: &str) -> Option<&Curve> {
         self.0.get(name).filter(|c| !c.steps.is_empty())
@@ -101,6 +106,8 @@ mod tests {
         curves.append("loss", &[4.0], &[7.0], true);
         assert_eq!(curves.get("loss").unwrap().steps, [4.0]);
         assert!(curves.get("lr").is_none());
+        curves.note("norm", 9.0, 1.0);
+        assert_eq!((curves.end(), Curves::default().end()), (9.0, 0.0));
     }
 
     #[test]

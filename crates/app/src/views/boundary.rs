@@ -139,7 +139,7 @@ fn add_point(lab: Lab, (low, high): (f32, f32), at: (f64, f64), class: u32) {
     if near {
         return;
     }
-    lab.edit("points drawn", |doc| {
+    lab.edit(|doc| {
         let mut points = document::get(doc, "data.points.points").and_then(Value::as_array).cloned().unwrap_or_default();
         points.push(json!([x, y, class]));
         document::set(doc, "data.points.points", Value::Array(points));
@@ -156,7 +156,7 @@ fn Pens(pen: RwSignal<Option<u32>>) -> impl IntoView {
         }
         pen.set(if pen.get_untracked() == Some(class) { None } else { Some(class) });
     };
-    let clear = move |_| lab.edit("points cleared", |doc| document::set(doc, "data.points.points", json!([])));
+    let clear = move |_| lab.edit(|doc| document::set(doc, "data.points.points", json!([])));
     let pens = (0..4u32).map(|class| {
         let style = move || format!("--c:{}", lab.palette.with(|p| css(p.class(class as usize), 1.0)));
         view! { <button type="button" class="pen" style=style aria-label=format!("Draw points of class {}", class + 1) aria-pressed=move || (pen.get() == Some(class)).to_string() on:click=clicked(move |_| take(class))></button> }
@@ -183,7 +183,7 @@ fn begin_drawing(lab: Lab) {
         .take(MOST)
         .map(|p| json!([round(p[0]), round(p[1]), p[2] as u32]))
         .collect();
-    lab.edit("points drawn", |doc| {
+    lab.edit(|doc| {
         let name = document::name_at(doc, "data", "spirals");
         let features = document::get(doc, &format!("data.{name}.features")).cloned();
         doc["data"] = json!({ "points": { "points": points } });
@@ -205,9 +205,9 @@ fn Reading(lab: Lab, answers: Answers, tip: RwSignal<Option<(f64, f64)>>, square
         let (best, p) = heatmap::likeliest(output.row(cell(at.1) * side + cell(at.0)));
         let label = lab.info.with(|i| i.as_ref().and_then(|i| i.data.labels.get(best).cloned()))?;
         let (x, y) = point_at(square.get(), at);
-        Some(format!("x {x:+.2}  y {y:+.2}  {label} {:.1} %", 100.0 * p))
+        Some(format!("x {x:+.2}  y {y:+.2}  {label} {:.1}\u{a0}%", 100.0 * p))
     };
-    move || text().map(|text| view! { <div class="reading num">{text}</div> })
+    move || text().map(|text| view! { <div class="reading num" translate="no">{text}</div> })
 }
 
 /// Where the chosen sample lies.

@@ -10,7 +10,7 @@ use web_sys::HtmlElement;
 use super::chart_options::{ChartBar, ChartOptions};
 use super::kinds::Panel;
 use crate::document::number;
-use crate::plot::series::{Curve, GRADIENT};
+use crate::plot::series::{Curve, Curves, GRADIENT};
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::{Lab, Mark};
 use crate::watches::{Ask, Source};
@@ -20,9 +20,10 @@ extern "C" {
     type TimeChart;
     #[wasm_bindgen(constructor)]
     fn new(host: &HtmlElement) -> TimeChart;
-    /// Shows curves (`{ label, ink, dash, width, x, y }`), marks (`{ step, label }`), and the y axis (`log`, lowest and highest value).
+    /// Shows curves (`{ label, ink, dash, live, width, x, y }`) and marks (`{ step, label }`) from step 0 to `end`, on a y axis (`log`, lowest
+    /// and highest value).
     #[wasm_bindgen(method)]
-    fn show(this: &TimeChart, curves: &Array, marks: &Array, log: bool, low: Option<f64>, high: Option<f64>);
+    fn show(this: &TimeChart, curves: &Array, marks: &Array, log: bool, end: f64, low: Option<f64>, high: Option<f64>);
     #[wasm_bindgen(method)]
     fn destroy(this: &TimeChart);
 }
@@ -39,19 +40,34 @@ const LAYER_INKS: [&str; 6] = ["--teal", "--violet", "--rose", "--ochre", "--pos
 struct Drawn {
     label: String,
     ink: &'static str,
-    dash: bool,
+    /// Which pattern of dashes: none, dots, or one that tells layers of the same colour apart.
+    dash: u32,
+    /// Whether it goes on at its end.
+    live: bool,
     width: f64,
     curve: Curve,
 }
 
 impl Drawn {
     fn new(label: &str, ink: &'static str, curve: Curve) -> Self {
-        Self { label: label.to_string(), ink, dash: false, width: 1.6, curve }
+        Self { label: label.to_string(), ink, dash: 0, live: true, width: 1.6, curve }
     }
 
-    fn dashed(label: &str, ink: &'static str, curve: Curve) -> Self {
-        Self { label: label.to_string(), ink, dash: true, width: 1.2, curve }
+    fn dotted(label: &str, ink: &'static str, curve: Curve) -> Self {
+        Self { dash: 1, live: false, width: 1.2, ..Self::new(label, ink, curve) }
     }
+
+    /// Of the run before.
+    fn faded(curve: Curve) -> Self {
+        Self { live: false, width: 1.1, ..Self::new("run before", "--line-2", curve) }
+    }
+}
+
+/// How the curve of the `i`-th layer looks: every colour first solid, then in each pattern.
+fn look_of(i: usize) -> (&'static str, u32) {
+    const PATTERNS: usize = 4;
+    let pattern = i / LAYER_INKS.len() % PATTERNS;
+    (LAYER_INKS[i % LAYER_INKS.len()], if pattern == 0 { 0 } else { pattern as u32 + 1 })
 }
 
 /// What a chart shows.
@@ -125,13 +141,14 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
         let Some(host) = host.get() else { return };
         beat.track();
         lab.palette.track();
+        let labelled = kind == Kind::Loss;
         let (smoothing, log) = (options.smoothing.get(), options.log.get() && kind != Kind::Accuracy && kind != Kind::Rate);
         let curves = curves(lab, kind, smoothing);
-        let marks = if kind == Kind::Loss { lab.marks.get() } else { Vec::new() };
+        let marks = lab.marks.get();
         let (low, high) = if kind == Kind::Accuracy { (None, Some(1.0)) } else { ((!log).then_some(0.0), None) };
         chart.update_value(|chart| {
             let chart = chart.get_or_insert_with(|| TimeChart::new(&host));
-            chart.show(&pack(&curves), &pack_marks(&marks), log, low, high);
+            chart.show(&pack(&curves), &pack_marks(&marks, labelled), log, end(lab), low, high);
         });
     });
     on_cleanup(move || {
@@ -141,13 +158,29 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
         lab.info
             .with(|i| i.as_ref().and_then(|i| if kind == Kind::Accuracy { i.baseline_accuracy } else { Some(i.baseline_loss) }))
     });
+    let before = memo(move || {
+        lab.curves_changed.track();
+        lab.ghost.with_value(|ghost| ghost.as_ref().map(|g| g.label.clone()))
+    });
+    let ghost = move || {
+        before.get().map(|label| {
+            let text = if label.is_empty() { "run before".to_string() } else { format!("run before: {label}") };
+            let title = text.clone();
+            view! { <span class="key before" data-testid="run-before" title=title>{text}</span> }
+        })
+    };
     let keys = match kind {
-        Kind::Loss | Kind::Accuracy => view! {
+        Kind::Loss => view! {
             <span class="key pos">"train"</span><span class="key neg">"validation"</span>
-            <span class="key base">{move || baseline.get().map(|b| format!("guessing {}", number((b * 1000.0).round() / 1000.0)))}</span>
+            <span class="key base" translate="no">{move || baseline.get().map(guessing)}</span>{ghost}
         }
         .into_any(),
-        Kind::Gradient => view! { <span>"per layer"</span> }.into_any(),
+        Kind::Accuracy => view! {
+            <span class="key pos">"train"</span><span class="key neg">"validation"</span>
+            <span class="key base" translate="no">{move || baseline.get().map(guessing)}</span>
+        }
+        .into_any(),
+        Kind::Gradient => view! { <Legend lab/> }.into_any(),
         Kind::Rate => view! { <span>"schedule ahead dotted"</span> }.into_any(),
     };
     view! {
@@ -156,6 +189,35 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
             <div class="plot" node_ref=host role="img" aria-label=format!("{title} over steps")></div>
         </figure>
     }
+}
+
+fn guessing(baseline: f64) -> String {
+    format!("guessing {}", number((baseline * 1000.0).round() / 1000.0))
+}
+
+/// The layers that have a gradient, in the looks of their curves.
+#[component]
+fn Legend(lab: Lab) -> impl IntoView {
+    let layers = memo(move || lab.info.with(|i| i.as_ref().map(|i| with_gradient(&i.layers)).unwrap_or_default()));
+    let key = |(i, (label, _)): (usize, (String, String))| {
+        let (ink, dash) = look_of(i);
+        let ink = if matches!(ink, "--pos" | "--neg") { format!("rgb(var({ink}))") } else { format!("var({ink})") };
+        view! { <span class="key" class:patterned=dash != 0 style=format!("--key:{ink}")>{label}</span> }
+    };
+    view! { <div class="keys" tabindex="0" role="group" aria-label="Layers" data-testid="gradient-legend" translate="no">{move || layers.get().into_iter().enumerate().map(key).collect_view()}</div> }
+}
+
+/// Layers with a gradient: the name, and that of the curve.
+fn with_gradient(layers: &[LayerStats]) -> Vec<(String, String)> {
+    layers.iter().filter_map(|layer| Some((layer.label.clone(), gradient_of(layer)?))).collect()
+}
+
+/// The last step that any chart shows, so that all show the same ones: of this run, of the one before, and of a schedule that is not done.
+fn end(lab: Lab) -> f64 {
+    let done = lab.curves.with_value(Curves::end);
+    let before = lab.ghost.with_value(|ghost| ghost.as_ref().map_or(0.0, |g| g.curves.end()));
+    let ahead = ahead(lab, done).and_then(|curve| curve.steps.last().copied()).unwrap_or(0.0);
+    done.max(before).max(ahead).max(1.0)
 }
 
 /// Counts up when curves changed, at most every [`EVERY`] milliseconds; charts take turns by `at`, so that no frame draws all of them.
@@ -185,49 +247,50 @@ fn throttled(lab: Lab, at: f64) -> RwSignal<u32> {
 
 fn curves(lab: Lab, kind: Kind, smoothing: f64) -> Vec<Drawn> {
     let get = |name: &str| lab.curves.with_value(|c| c.get(name).map(|c| c.thinned(POINTS)));
-    let last_step = lab.status.with_untracked(|s| s.step as f64);
-    let level = |value: f64| Curve { steps: vec![0.0, last_step.max(1.0)], values: vec![value, value] };
+    let before = |name: &str| lab.ghost.with_value(|g| g.as_ref()?.curves.get(name).map(|c| Drawn::faded(c.thinned(POINTS))));
+    let level = |value: f64| Curve { steps: vec![0.0, end(lab)], values: vec![value, value] };
     let info = lab.info.get_untracked();
     let mut drawn = Vec::new();
     match kind {
         Kind::Loss => {
-            drawn.extend(info.map(|i| Drawn::dashed("guessing", "--ink-3", level(i.baseline_loss))));
-            drawn.extend(lab.ghost.get_value().map(|c| Drawn { width: 1.1, ..Drawn::new("run before", "--line-2", c) }));
+            drawn.extend(info.map(|i| Drawn::dotted("guessing", "--ink-3", level(i.baseline_loss))));
+            drawn.extend(before("loss"));
             drawn.extend(get("validation_loss").map(|c| Drawn::new("validation", "--neg", c.smoothed(smoothing))));
             drawn.extend(get("loss").map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));
         }
         Kind::Accuracy => {
-            drawn.extend(info.and_then(|i| i.baseline_accuracy).map(|b| Drawn::dashed("guessing", "--ink-3", level(b))));
+            drawn.extend(info.and_then(|i| i.baseline_accuracy).map(|b| Drawn::dotted("guessing", "--ink-3", level(b))));
+            drawn.extend(before("train_accuracy").or_else(|| before("accuracy")));
             drawn.extend(get("validation_accuracy").map(|c| Drawn::new("validation", "--neg", c.smoothed(smoothing))));
             let train = get("train_accuracy").or_else(|| get("accuracy"));
             drawn.extend(train.map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));
         }
         Kind::Gradient => {
-            let layers = info.map(|i| i.layers.clone()).unwrap_or_default();
-            let named = layers.iter().filter_map(|layer| Some((format!("layer {}", layer.scope), gradient_of(layer)?)));
-            for ((label, name), ink) in named.zip(LAYER_INKS) {
-                drawn.extend(get(&name).map(|c| Drawn { width: 1.2, ..Drawn::new(&label, ink, c.smoothed(smoothing)) }));
+            let layers = info.map(|i| with_gradient(&i.layers)).unwrap_or_default();
+            for (i, (label, name)) in layers.into_iter().enumerate() {
+                let (ink, dash) = look_of(i);
+                drawn.extend(get(&name).map(|c| Drawn { dash, width: 1.2, ..Drawn::new(&label, ink, c.smoothed(smoothing)) }));
             }
         }
         Kind::Rate => {
+            drawn.extend(before("lr"));
             drawn.extend(get("lr").map(|c| Drawn::new("rate", "--pos", c)));
-            drawn.extend(ahead(lab, last_step).map(|c| Drawn::dashed("ahead", "--pos", c)));
+            drawn.extend(ahead(lab, lab.curves.with_value(Curves::end)).map(|c| Drawn::dotted("ahead", "--pos", c)));
         }
     }
     drawn
 }
 
-/// The schedule from here to its end.
+/// The schedule from here to its end, where the rate does not stay as it is.
 fn ahead(lab: Lab, from: f64) -> Option<Curve> {
     const PARTS: u64 = 120;
     let experiment = lab.inbox.with_value(|inbox| inbox.experiment.clone())?;
     let from = from as u64;
     let end = experiment.training.steps.filter(|&end| end > from)?;
     let steps: Vec<u64> = (0..=PARTS).map(|i| from + (end - from) * i / PARTS).collect();
-    Some(Curve {
-        values: steps.iter().map(|&s| experiment.lr_at(s)).collect(),
-        steps: steps.into_iter().map(|s| s as f64).collect(),
-    })
+    let values: Vec<f64> = steps.iter().map(|&s| experiment.lr_at(s)).collect();
+    let moves = values.windows(2).any(|pair| pair[0] != pair[1]);
+    moves.then(|| Curve { values, steps: steps.into_iter().map(|s| s as f64).collect() })
 }
 
 fn pack(curves: &[Drawn]) -> Array {
@@ -241,6 +304,7 @@ fn pack(curves: &[Drawn]) -> Array {
             put("label", c.label.as_str().into());
             put("ink", c.ink.into());
             put("dash", c.dash.into());
+            put("live", c.live.into());
             put("width", c.width.into());
             put("x", Float64Array::from(c.curve.steps.as_slice()).into());
             put("y", Float64Array::from(c.curve.values.as_slice()).into());
@@ -249,13 +313,13 @@ fn pack(curves: &[Drawn]) -> Array {
         .collect()
 }
 
-fn pack_marks(marks: &[Mark]) -> Array {
+fn pack_marks(marks: &[Mark], labelled: bool) -> Array {
     marks
         .iter()
         .map(|mark| {
             let object = Object::new();
             let _ = Reflect::set(&object, &"step".into(), &mark.step.into());
-            let _ = Reflect::set(&object, &"label".into(), &mark.label.as_str().into());
+            let _ = Reflect::set(&object, &"label".into(), &if labelled { mark.label.as_str() } else { "" }.into());
             object
         })
         .collect()

@@ -9,10 +9,25 @@ use super::kinds::Panel;
 use crate::forms::sentence;
 use crate::opening::open_text;
 use crate::plot::place;
-use crate::reactive::{RwSignal, clicked, entered, memo};
+use crate::reactive::{RwSignal, clicked, effect, entered, memo};
 use crate::state::Lab;
 
-/// What was typed and not applied yet; outlives the tab.
+/// Where what was typed is kept while the page is reloaded; every tab of the browser has its own.
+const KEY: &str = "downhill.typed";
+
+fn stored() -> Option<String> {
+    window().session_storage().ok().flatten()?.get_item(KEY).ok().flatten()
+}
+
+fn store(text: Option<&str>) {
+    let Ok(Some(storage)) = window().session_storage() else { return };
+    let _ = match text {
+        Some(text) => storage.set_item(KEY, text),
+        None => storage.remove_item(KEY),
+    };
+}
+
+/// What was typed and not applied yet; outlives the tab of the drawer, and a reload.
 #[derive(Clone, Copy)]
 struct Typed(RwSignal<Option<String>>);
 
@@ -25,7 +40,9 @@ impl Panel for Code {
     }
 
     fn prepare(&self) {
-        provide_context(Typed(RwSignal::new(None)));
+        let typed = RwSignal::new(stored());
+        effect(move || typed.with(|text| store(text.as_deref())));
+        provide_context(Typed(typed));
     }
 
     fn view(&self, lab: Lab) -> AnyView {
@@ -58,7 +75,7 @@ fn Editor(lab: Lab) -> impl IntoView {
     let show = move |error: UserError| {
         let text = text.get_untracked();
         if let (Some(area), Some((from, to))) =
-            (area.get_untracked(), error.path.as_deref().and_then(|p| place::find(&text, p)))
+            (area.get_untracked(), error.path.as_deref().and_then(|p| place::at(&text, p).or_else(|| place::find(&text, p))))
         {
             let units = |bytes: usize| text.get(..bytes).map_or(0, |t| t.encode_utf16().count() as u32);
             let _ = area.focus();
@@ -72,6 +89,8 @@ fn Editor(lab: Lab) -> impl IntoView {
             .and_then(|p| place::find(&text.get_untracked(), p))
             .map(|(at, _)| place::line(&text.get_untracked(), at));
         let at = match (line, &error.path) {
+            // Text that is no JSON has no fields: its path is the place itself.
+            (_, Some(place)) if place::coordinates(place).is_some() => place.replacen('l', "L", 1) + ": ",
             (Some(line), Some(path)) => format!("Line {line}, {path}: "),
             (None, Some(path)) => format!("{path}: "),
             _ => String::new(),

@@ -47,7 +47,7 @@ fn Matrix(lab: Lab) -> impl IntoView {
             let ink = lab.palette.with(|p| if i == j { p.positive } else { p.negative });
             format!("background:{}", colour::css(ink, 0.6 * share.sqrt().min(1.0)))
         };
-        view! { <td style=style>{move || count.get()}</td> }
+        view! { <td style=style translate="no">{move || count.get()}</td> }
     };
     let table = move || {
         let labels = labels.get();
@@ -67,7 +67,7 @@ fn Matrix(lab: Lab) -> impl IntoView {
     };
     view! {
         <div class="matrix" tabindex="0" role="region" aria-label="Confusion matrix">
-            <p class="hint">{hint}</p>
+            <p class="hint" translate="no">{hint}</p>
             {table}
         </div>
     }

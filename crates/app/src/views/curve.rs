@@ -7,7 +7,7 @@ use web_sys::HtmlCanvasElement;
 
 use super::kinds::OutputView;
 use crate::canvas::{dot, fitted, painted, size_of};
-use crate::document::number;
+use crate::document::Digits;
 use crate::plot::colour::{Palette, css};
 use crate::plot::curve;
 use crate::reactive::{RwSignal, memo};
@@ -54,11 +54,15 @@ fn CurvePicture(lab: Lab) -> impl IntoView {
     });
     let range = move || {
         let f = frame.get();
-        format!("x {} to {}, y {} to {}", number(f.x.0), number(f.x.1), number(f.y.0), number(f.y.1))
+        let ends = |(low, high): (f64, f64)| {
+            let digits = Digits::telling([low, high].into_iter());
+            format!("{} to {}", digits.text(low), digits.text(high))
+        };
+        format!("x {}, y {}", ends(f.x), ends(f.y))
     };
     view! {
         <div class="boundary" data-testid="boundary"><canvas node_ref=canvas class="dots" role="img" aria-label="Learned curve and data"></canvas></div>
-        <p class="hint num">{range}</p>
+        <p class="hint num" translate="no">{range}</p>
     }
 }
 

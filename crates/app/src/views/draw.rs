@@ -89,6 +89,10 @@ fn Pad(lab: Lab, bitmap: RwSignal<Bitmap>, answers: Answers) -> impl IntoView {
     };
     let down = move |ev: PointerEvent| {
         last.set_value(None);
+        // Another sample is on the pad: what was drawn before it is gone.
+        if !lab.chosen.with_untracked(|chosen| matches!(chosen, Some(Chosen::Given(_)))) {
+            bitmap.set(Bitmap::default());
+        }
         draw(ev);
     };
     view! {
@@ -115,7 +119,7 @@ fn Probabilities(lab: Lab, answers: Answers) -> impl IntoView {
         let p = memo(move || values.with(|v| v.get(i).copied().unwrap_or(0.0)));
         let style = move || format!("transform:scaleX({:.4})", p.get());
         let text = move || if values.with(Vec::is_empty) { "–".to_string() } else { format!("{:.1}", 100.0 * p.get()) };
-        view! { <div class="bar" class:best=move || best.get() == Some(i) data-digit=i.to_string()><b>{label}</b><i><s style=style></s></i><span class="num">{text}</span></div> }
+        view! { <div class="bar" class:best=move || best.get() == Some(i) data-digit=i.to_string()><b>{label}</b><i><s style=style></s></i><span class="num" translate="no">{text}</span></div> }
     };
     view! { <div class="bars" role="group" aria-label="Probabilities in percent" data-testid="probabilities">{move || labels.get().into_iter().enumerate().map(|(i, l)| bar(i, l)).collect_view()}</div> }
 }
@@ -142,7 +146,7 @@ fn Gallery(lab: Lab) -> impl IntoView {
         let choose = move |_| lab.chosen.set(Some(Chosen::HeldOut(row.with_untracked(|r| r.row))));
         view! {
             <button type="button" class="tile" class:wrong=wrong aria-label=label on:click=clicked(choose)>
-                <canvas node_ref=canvas width="8" height="8" aria-hidden="true"></canvas><span class="num">{text}</span>
+                <canvas node_ref=canvas width="8" height="8" aria-hidden="true"></canvas><span class="num" translate="no">{text}</span>
             </button>
         }
     };

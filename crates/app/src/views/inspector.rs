@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::kinds::Panel;
 use crate::document::number;
+use crate::plot::network::tensor_title;
 use crate::reactive::memo;
 use crate::state::{Answers, Lab};
 use crate::watches::{Ask, Source};
@@ -36,31 +37,34 @@ fn histogram(name: &str) -> Query {
 fn Tables(lab: Lab) -> impl IntoView {
     let names = memo(move || {
         let layers = lab.info.with(|i| i.as_ref().map(|i| i.layers.clone()).unwrap_or_default());
-        let parameters: Vec<String> = layers.iter().flat_map(|l| &l.parameters).map(|p| p.name.clone()).collect();
-        let paths: Vec<String> = layers.into_iter().filter(|l| l.input.is_none()).map(|l| l.path).collect();
+        let names = layers.iter().flat_map(|l| &l.parameters).map(|p| &p.name);
+        let parameters: Vec<(String, String)> = names.map(|name| (name.clone(), tensor_title(&layers, name))).collect();
+        let paths: Vec<(String, String)> =
+            layers.iter().filter(|l| l.input.is_none()).map(|l| (l.path.clone(), l.label.clone())).collect();
         (parameters, paths)
     });
     let state = lab.watch(move || {
-        let tensors = names.with(|(p, _)| p.iter().flat_map(|name| [Query::stats(name), histogram(name)]).collect());
+        let tensors = names.with(|(p, _)| p.iter().flat_map(|(name, _)| [Query::stats(name), histogram(name)]).collect());
         Some(Ask { source: Source::Of(Input::State), tensors, every_ms: 500.0 })
     });
     let batch = lab.watch(move || {
         let tensors = names.with(|(parameters, paths)| {
-            parameters.iter().map(|name| format!("grad:{name}")).chain(paths.iter().cloned()).map(Query::stats).collect()
+            let gradients = parameters.iter().map(|(name, _)| format!("grad:{name}"));
+            gradients.chain(paths.iter().map(|(path, _)| path.clone())).map(Query::stats).collect()
         });
         Some(Ask { source: Source::Of(Input::Batch), tensors, every_ms: 500.0 })
     });
-    let parameter = move |name: String| {
+    let parameter = move |(name, title): (String, String)| {
         let gradient = format!("grad:{name}");
         let own = PARAMETER.map(|what| cell(state, &name, what)).into_iter().collect_view();
         let norm = cell(batch, &gradient, "norm");
         let ratio = cell(state, &name, "update_ratio");
         let bars = bars(state, histogram(&name));
-        view! { <tr><th scope="row">{name}</th>{own}{norm}{ratio}<td>{bars}</td></tr> }.into_any()
+        view! { <tr><th scope="row">{title}</th>{own}{norm}{ratio}<td>{bars}</td></tr> }.into_any()
     };
-    let activation = move |path: String| {
+    let activation = move |(path, title): (String, String)| {
         let cells = ACTIVATION.map(|what| cell(batch, &path, what)).into_iter().collect_view();
-        view! { <tr><th scope="row">{path}</th>{cells}</tr> }.into_any()
+        view! { <tr><th scope="row">{title}</th>{cells}</tr> }.into_any()
     };
     let parameters = move || names.with(|n| n.0.clone()).into_iter().map(parameter).collect_view();
     let activations = move || names.with(|n| n.1.clone()).into_iter().map(activation).collect_view();
@@ -81,7 +85,7 @@ fn cell(answers: Answers, name: &str, what: &'static str) -> AnyView {
         let value = answers.with(|answer| stat(answer.as_ref()?.find(&query)?.data, what));
         value.map_or_else(|| "–".to_string(), |value| shown(what, value))
     };
-    view! { <td>{text}</td> }.into_any()
+    view! { <td translate="no">{text}</td> }.into_any()
 }
 
 /// The histogram of a tensor as a small outline.
@@ -102,5 +106,5 @@ fn bars(answers: Answers, query: Query) -> AnyView {
 /// Shares as percentages, other numbers short.
 fn shown(name: &str, value: f64) -> String {
     let share = matches!(name, "zeros" | "dead" | "saturated" | "update_ratio");
-    if share && value.is_finite() { format!("{:.2} %", 100.0 * value) } else { number(value) }
+    if share && value.is_finite() { format!("{:.2}\u{a0}%", 100.0 * value) } else { number(value) }
 }

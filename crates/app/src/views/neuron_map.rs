@@ -56,9 +56,9 @@ impl LayerView for NeuronMap {
         }
         let mut facts = vec![("mean over the plane", format!("{:+.3}", heatmap::mean(&values)))];
         if let Some(range) = info.column.range.filter(|_| info.column.input.is_none()) {
-            facts.push(("saturated", format!("{:.0} %", 100.0 * heatmap::share_near(&values, range))));
+            facts.push(("saturated", format!("{:.0}\u{a0}%", 100.0 * heatmap::share_near(&values, range))));
         } else if info.column.layers.len() > 1 {
-            facts.push(("silent", format!("{:.0} %", 100.0 * heatmap::share_silent(&values))));
+            facts.push(("silent", format!("{:.0}\u{a0}%", 100.0 * heatmap::share_silent(&values))));
         }
         facts
     }

@@ -94,5 +94,5 @@ fn label_of(lab: Lab, path: &str) -> String {
     let label = lab.info.with_untracked(|info| {
         info.as_ref().and_then(|info| info.layers.iter().find(|l| l.path == path).map(|l| l.label.clone()))
     });
-    label.map_or_else(|| path.to_string(), |label| format!("{path} · {label}"))
+    label.unwrap_or_else(|| path.to_string())
 }

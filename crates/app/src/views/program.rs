@@ -46,7 +46,7 @@ fn Kernels(lab: Lab) -> impl IntoView {
         match lab.profiled.get() {
         Some(report) => profile(lab, &report),
         None => view! {
-            <p class="hint">{move || summary.get()}</p>
+            <p class="hint" translate="no">{move || summary.get()}</p>
             <ol class="num" aria-label="Kernels of a training step">{move || lines.get().into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}</ol>
         }
         .into_any(),
@@ -60,7 +60,7 @@ fn Kernels(lab: Lab) -> impl IntoView {
     };
     view! {
         <div class="program" tabindex="0" role="region" aria-label="Compiled program">
-            <button type="button" class="ghost" data-testid="measure" disabled=busy on:click=clicked(move |_| lab.measure(Command::Profile))>{word}</button>
+            <button type="button" class="ghost" data-testid="measure" translate="no" disabled=busy on:click=clicked(move |_| lab.measure(Command::Profile))>{word}</button>
             <Show when=move || lab.unmeasured.with(Option::is_some)><p class="trouble" role="alert">{move || lab.unmeasured.get().map(|e| e.to_string())}</p></Show>
             {body}
         </div>

@@ -5,7 +5,7 @@ use downhill_tensor::parse_number;
 use leptos::prelude::*;
 
 use super::kinds::OutputView;
-use crate::document::number;
+use crate::document::{Digits, number, percent};
 use crate::plot::heatmap::likeliest;
 use crate::reactive::{Memo, clicked, entered, memo};
 use crate::state::{Answers, Chosen, Lab};
@@ -115,12 +115,13 @@ fn Table(lab: Lab) -> impl IntoView {
     let classes = move || data.with(|d| d.task == "classification");
     let short = memo(move || data.with(|d| is_short(&d.inputs)));
     let name = move |v: f32| data.with(|d| d.labels.get(v as usize).cloned().unwrap_or_default());
+    let digits = memo(move || rows.with(|r| Digits::telling(r.iter().flat_map(|row| [row.target, row.guess]).map(f64::from))));
     let row = move |i: usize| {
         let at = memo(move || rows.with(|r| r.get(i).cloned()));
         let cells = move || {
             at.get().map(|Row { row, raw, target, guess, measure }| {
                 let wrong = classes() && target != guess;
-                let texts = if classes() { [name(target), name(guess), format!("{:.1} %", 100.0 * measure)] } else { [target, guess, measure].map(|v| number(f64::from(v))) };
+                let texts = if classes() { [name(target), name(guess), percent(f64::from(measure))] } else { [digits.get().text(f64::from(target)), digits.get().text(f64::from(guess)), number(f64::from(measure))] };
                 let content = short.get().then(|| view! { <td class="written">{written(&raw)}</td> });
                 view! { <tr class:wrong=wrong aria-current=move || (lab.chosen.get() == Some(Chosen::HeldOut(row))).to_string()>
                     <th scope="row"><button type="button" class="link" on:click=clicked(move |_| lab.chosen.set(Some(Chosen::HeldOut(row))))>{row + 1}</button></th>
@@ -139,7 +140,7 @@ fn Table(lab: Lab) -> impl IntoView {
     view! {
         <Typed lab data/>
         <div class="matrix" tabindex="0" role="region" aria-label="Predictions">
-            <p class="hint">{hint}</p>
+            <p class="hint" translate="no">{hint}</p>
             <table class="num predictions">
                 <thead><tr><th scope="col">"sample"</th>{move || short.get().then(|| view! { <th scope="col">"inputs"</th> })}{move || heads().map(|h| view! { <th scope="col">{h}</th> }).into_iter().collect_view()}</tr></thead>
                 <tbody>{move || (0..count.get()).map(row).collect_view()}</tbody>
@@ -181,7 +182,7 @@ fn Typed(lab: Lab, data: Memo<DataInfo>) -> impl IntoView {
     view! {
         <div class="typed">
             {move || data.with(|d| d.inputs.clone()).into_iter().enumerate().map(|(i, input)| entry(i, input)).collect_view()}
-            <output class="num" data-testid="sample-answer">{move || verdict(answers, data)}</output>
+            <output class="num" translate="no" data-testid="sample-answer">{move || verdict(answers, data)}</output>
         </div>
     }
 }
@@ -196,9 +197,14 @@ fn verdict(answers: Answers, data: Memo<DataInfo>) -> String {
         data.with(|d| match d.task.as_str() {
             "classification" => {
                 let (class, p) = likeliest(&output);
-                format!("{} {:.1} %", d.labels.get(class).map(String::as_str).unwrap_or_default(), 100.0 * p)
+                format!("{} {}", d.labels.get(class).map(String::as_str).unwrap_or_default(), percent(f64::from(p)))
             }
-            _ => output.iter().map(|v| number(f64::from(*v))).collect::<Vec<_>>().join(", "),
+            // Alone, a number has nothing to be told apart from: a large one is written out.
+            _ => output
+                .iter()
+                .map(|v| if v.abs() < 1e4 { number(f64::from(*v)) } else { v.to_string() })
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     })
 }

@@ -216,6 +216,19 @@ impl Source {
         spec::all_fields(self.spec())
     }
 
+    /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
+    /// learned from one is worth something for the other.
+    pub fn is_same_task(&self, other: &Source) -> bool {
+        const OF_SAMPLES: [&str; 8] =
+            ["samples", "noise", "imbalance", "validation", "features", "endless", "points", "ignore"];
+        let told = |source: &Source| {
+            let mut fields = source.to_full_json();
+            fields.retain(|name, _| !OF_SAMPLES.contains(&name.as_str()));
+            (source.name(), fields)
+        };
+        told(self) == told(other)
+    }
+
     /// The JSON Schema of the fields of the source called `name`; `null` for a name that is none.
     pub fn schema(name: &str) -> &'static Value {
         spec::schema_at("/properties/data/anyOf/1/properties").get(name).unwrap_or(&Value::Null)

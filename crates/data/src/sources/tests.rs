@@ -248,3 +248,23 @@ fn what_is_said_of_the_task_of_a_source_is_true() {
         assert_eq!(matches!(set.plane, Some(Plane::Map(_))), Source::is_planar(name), "{name}");
     }
 }
+
+#[test]
+fn other_samples_are_the_same_task_and_other_data_is_not() {
+    let of = |name: &str, fields: Value| Source::from_json(name, &fields).unwrap();
+    let spirals = of("spirals", json!({}));
+    let same = [
+        json!({ "samples": 50 }),
+        json!({ "noise": 0.2, "validation": 0.1 }),
+        json!({ "features": ["x2", "y2"], "endless": true }),
+    ];
+    assert!(same.into_iter().all(|fields| spirals.is_same_task(&of("spirals", fields))));
+    assert!(!spirals.is_same_task(&of("spirals", json!({ "turns": 2.5 }))) && !spirals.is_same_task(&of("circles", json!({}))));
+    let table = |fields: Value| of("csv", fields);
+    let flowers = table(json!({ "file": "a.csv" }));
+    assert!(flowers.is_same_task(&table(json!({ "file": "a.csv", "ignore": ["id"] }))));
+    for other in [json!({ "file": "b.csv" }), json!({ "file": "a.csv", "target": "kind" }), json!({ "text": "a,b" })] {
+        assert!(!flowers.is_same_task(&table(other)));
+    }
+    assert!(of("points", json!({ "points": [[0, 0, 1]] })).is_same_task(&of("points", json!({}))));
+}

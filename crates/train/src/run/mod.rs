@@ -11,6 +11,7 @@ use downhill_compile::StateLayout;
 use downhill_data::{Dataset, SamplerPosition};
 use downhill_graph::StepScalars;
 use downhill_model::{Checked, Experiment};
+use downhill_protocol::KeptWeights;
 use downhill_tensor::UserError;
 
 use crate::machine::checkpoint::Kept;
@@ -34,6 +35,8 @@ pub(crate) struct Run {
     edits: u64,
     /// The step whose loss or gradients were not finite.
     diverged_at: Option<u64>,
+    /// What the run went on with when it was last taken up; `None` where it began with initial weights.
+    kept_weights: Option<KeptWeights>,
     drive: Drive,
 }
 
@@ -45,7 +48,19 @@ impl Run {
     pub fn new(checked: Checked, data: Rc<Dataset>, layout: &StateLayout) -> Result<Self, UserError> {
         let batches = Batches::new((&checked, &data), layout, (0, SamplerPosition::default()))?;
         let drive = Drive::new(checked.experiment.view.pace.steps_per_second());
-        Ok(Self { checked, data, batches, number: 0, done: 0, queued: 0, slots_since: 0, edits: 0, diverged_at: None, drive })
+        Ok(Self {
+            checked,
+            data,
+            batches,
+            number: 0,
+            done: 0,
+            queued: 0,
+            slots_since: 0,
+            edits: 0,
+            diverged_at: None,
+            kept_weights: None,
+            drive,
+        })
     }
 
     /// The experiment with what was found out about it.
@@ -138,6 +153,16 @@ impl Run {
         (self.done, self.queued, self.slots_since) = (step, step, slots_since);
     }
 
+    /// What the run went on with when it was last taken up; `None` where it began with initial weights.
+    pub fn kept_weights(&self) -> Option<KeptWeights> {
+        self.kept_weights
+    }
+
+    /// Goes on with the weights of so many layers.
+    pub fn goes_on_with(&mut self, kept: KeptWeights) {
+        self.kept_weights = Some(kept);
+    }
+
     /// Stands at step 0 again; answers of before fit no more.
     ///
     /// # Errors
@@ -146,6 +171,7 @@ impl Run {
         self.order_from(layout, 0, SamplerPosition::default())?;
         self.stand_at(0, 0);
         self.number += 1;
+        self.kept_weights = None;
         self.note_diverged(None);
         self.drive.rest();
         self.touched();

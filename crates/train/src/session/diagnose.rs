@@ -1,6 +1,7 @@
 //! What a run does whose numbers are no longer finite: it goes back before the step, finds the layer, and says why.
 
 use downhill_compile::Region;
+use downhill_model::LayerSummary;
 use downhill_protocol::{Divergence, Event, Message};
 use downhill_tensor::UserError;
 
@@ -45,12 +46,11 @@ impl Session {
             .iter()
             .rev()
             .find(|l| l.parameters.iter().any(|(name, _)| broken.contains(&format!("grad:{name}").as_str())));
-        let place = |layer: &downhill_model::LayerSummary| format!("{} ({})", layer.path, layer.label);
         let (layer, what) = match (first(""), broken.contains(&"loss"), last("grad:").or(owner)) {
-            (Some(layer), _, _) => (place(layer), "activations"),
+            (Some(layer), _, _) => (layer.title(), "activations"),
             // The loss has no layer of its own: what it measures comes from the last one.
-            (None, true, _) => (layers.last().map(place).unwrap_or_default(), "loss"),
-            (None, false, Some(layer)) => (place(layer), "gradients"),
+            (None, true, _) => (layers.last().map(LayerSummary::title).unwrap_or_default(), "loss"),
+            (None, false, Some(layer)) => (layer.title(), "gradients"),
             (None, false, None) => ("training".to_string(), "weights"),
         };
         let why = self.explain(step, &layer, what);

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use downhill_data::{Assets, Dataset, SamplerPosition};
-use downhill_model::{Carried, Effect, Experiment, Signature, Training, carry, check, effect, keeps_slots};
+use downhill_model::{Effect, Experiment, Signature, Training, carry, check, effect, keeps_slots};
+use downhill_protocol::KeptWeights;
 use downhill_tensor::UserError;
 
 use super::edited::Edited;
@@ -13,8 +14,9 @@ use crate::pipeline::Pipeline;
 impl Session {
     /// Swaps the experiment.
     ///
-    /// Numbers that are step scalars change nothing else; other edits compile anew and keep the weights of layers that did not change,
-    /// unless `fresh`.
+    /// Numbers that are step scalars change nothing else; other edits compile anew and keep the weights of layers that did not change. What
+    /// says nothing about the weights of before begins a new run at step 0: other data, another seed, other initial weights, layers of which
+    /// none keeps its weights. So does `fresh`.
     ///
     /// # Errors
     /// When the new experiment cannot be trained; the old one goes on.
@@ -63,7 +65,8 @@ impl Session {
         let machine = self.machine.another(&checked, &data).await?;
         let old = self.state().await?;
         let (before, now) = (self.run.experiment(), &checked.experiment);
-        let carried = if fresh { Carried::default() } else { carry(self.run.checked(), &checked) };
+        let carried = carry(self.run.checked(), &checked);
+        let fresh = fresh || carried.keeps_nothing();
         let same_samples = data.card.hash == self.run.data().card.hash && now.seed == before.seed;
         let keep_slots = keeps_slots(before, now);
         let position = if same_samples { self.run.position_before(self.run.queued()) } else { SamplerPosition::default() };
@@ -88,8 +91,10 @@ impl Session {
         self.run.note_diverged(None);
         self.reports.evaluator_mut().forget();
         self.run.touched();
+        let kept = KeptWeights { layers: carried.layers.0, of: carried.layers.1 };
+        self.run.goes_on_with(kept);
         self.remember(new);
-        Ok(Edited::Rebuilt)
+        Ok(Edited::Rebuilt(kept))
     }
 }
 

@@ -94,7 +94,7 @@ impl Session {
         let mut units = Vec::new();
         for ((path, _), values) in job.layout.outputs.iter().zip(job.layout.gather(&reads)) {
             let layer = self.run.checked().summary.layers.iter().find(|layer| layer.path == *path);
-            units.extend(layer.map(|layer| Units::look(path, layer.name, self::units(layer), &values, layer.range)));
+            units.extend(layer.map(|layer| Units::look(layer, self::units(layer), &values)));
         }
         let weights = self.weights_of_layers(&state);
         let examination = Examination { step, samples: job.layout.rows, units, weights };
@@ -123,7 +123,7 @@ impl Session {
             let bias = layer.parameters.iter().find(|(_, bias)| *bias == layer.shape).and_then(|(name, _)| layout.entry(name));
             let of = bias.unwrap_or(entry);
             let gradient = numbers(gradients, of.offset, of.len);
-            Some(Weights::look(&layer.path, layer.name, shape[0], &values, &gradient))
+            Some(Weights::look(layer, shape[0], &values, &gradient))
         };
         self.run.checked().summary.layers.iter().filter_map(look).collect()
     }

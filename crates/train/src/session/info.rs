@@ -28,6 +28,7 @@ impl Session {
         let info = RunInfo {
             run: self.run.number(),
             step: self.run.done(),
+            kept: self.run.kept_weights(),
             experiment: self.run.experiment().to_value().to_string(),
             layers: self.layer_stats(),
             parameters: self.run.checked().summary.parameters,
@@ -82,7 +83,7 @@ impl Session {
                 units: if is_last && layer.shape == [names.len()] { names.clone() } else { Vec::new() },
                 path: layer.path.clone(),
                 scope: layer.scope.clone(),
-                label: layer.label.clone(),
+                label: layer.title(),
                 shape: shape(&layer.shape),
                 parameters: parameters(layer, inputs),
                 reads: layer.reads.clone(),

@@ -4,7 +4,7 @@
 
 use downhill_data::{Assets, SamplerPosition};
 use downhill_model::{AVERAGE, Experiment};
-use downhill_protocol::{Arrays, Event, Message};
+use downhill_protocol::{Arrays, Event, KeptWeights, Message};
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -164,6 +164,8 @@ impl Session {
             self.reports.note(["The data is not that of the snapshot; its order starts anew.".to_string()]);
         }
         self.run.stand_at(meta.step, meta.slots_since.min(meta.step));
+        let layers = self.run.checked().summary.layers.iter().filter(|layer| !layer.parameters.is_empty()).count() as u32;
+        self.run.goes_on_with(KeptWeights { layers, of: layers });
         self.run.touched();
         Ok(())
     }

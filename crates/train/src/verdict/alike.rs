@@ -24,10 +24,10 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             "At step {} all {} units of {} had the same weights. They get the same gradients too, so they can do no more than one unit.",
             count(layers.step),
             found.units,
-            found.place()
+            found.title
         ),
         evidence: vec![
-            ("layer".to_string(), found.place()),
+            ("layer".to_string(), found.title.clone()),
             ("units alike".to_string(), format!("{0} of {0}", found.units)),
             ("loss".to_string(), number(e.loss())),
             ("guessing".to_string(), number(e.baseline.loss)),

@@ -32,11 +32,11 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             count(layers.step),
             found.dead,
             found.count,
-            found.place(),
+            found.title,
             layers.samples
         ),
         evidence: vec![
-            ("layer".to_string(), found.place()),
+            ("layer".to_string(), found.title.clone()),
             ("dead".to_string(), percent(share(found.dead, found.count))),
             ("loss".to_string(), number(e.loss())),
             ("guessing".to_string(), number(e.baseline.loss)),

@@ -94,7 +94,7 @@ impl<'a> Evidence<'a> {
 
     /// What a verdict on gradients stands on: those of the first and the last layer, and the loss.
     pub(super) fn of_gradients(&self, first: &Weights, last: &Weights) -> Vec<(String, String)> {
-        let gradient = |of: &Weights| (format!("gradient of {}", of.place()), number(of.gradient));
+        let gradient = |of: &Weights| (format!("gradient of {}", of.title), number(of.gradient));
         let loss = ("loss".to_string(), number(self.loss()));
         vec![gradient(first), gradient(last), loss, ("guessing".to_string(), number(self.baseline.loss))]
     }

@@ -1,6 +1,7 @@
 //! A look at the layers: which units give nothing or are stuck at an end of their range, which weights are alike, how large gradients are.
 //! Numbers in, numbers out; how they are had from a device is the session's business.
 
+use downhill_model::LayerSummary;
 use downhill_tensor::stats::summarize;
 
 /// Share of a bounded activation's range, at either end, that counts as flat.
@@ -26,6 +27,8 @@ pub struct Examination {
 pub struct Units {
     /// Path of the layer.
     pub path: String,
+    /// Its name for a person: `linear 8 #0`.
+    pub title: String,
     /// Its name among the layers: `relu`.
     pub layer: &'static str,
     /// Whether it has a smallest and a largest value.
@@ -43,6 +46,8 @@ pub struct Units {
 pub struct Weights {
     /// Path of the layer.
     pub path: String,
+    /// Its name for a person: `linear 8 #0`.
+    pub title: String,
     /// Its name among the layers: `linear`.
     pub layer: &'static str,
     /// Number of units, one row of weights each.
@@ -57,33 +62,24 @@ pub struct Weights {
 }
 
 impl Units {
-    /// Path and name: `model[1] (relu)`.
-    pub(super) fn place(&self) -> String {
-        format!("{} ({})", self.path, self.layer)
-    }
-
     /// Looks at `values`, one row per sample and one column per unit, of an activation with this range.
-    pub(crate) fn look(path: &str, layer: &'static str, count: usize, values: &[f32], range: Option<(f64, f64)>) -> Self {
+    pub(crate) fn look(layer: &LayerSummary, count: usize, values: &[f32]) -> Self {
         let silent = |unit: &usize| values.iter().skip(*unit).step_by(count.max(1)).all(|v| *v == 0.0);
         let dead = if values.is_empty() { 0 } else { (0..count).filter(silent).count() };
-        let saturated = range.map_or(0.0, |(low, high)| {
+        let saturated = layer.range.map_or(0.0, |(low, high)| {
             let (low, high) = (low as f32, high as f32);
             let edge = FLAT * (high - low);
             let flat = values.iter().filter(|v| **v < low + edge || **v > high - edge).count();
             flat as f64 / values.len().max(1) as f64
         });
-        Self { path: path.to_string(), layer, bounded: range.is_some(), count, dead, saturated }
+        let (path, title, bounded) = (layer.path.clone(), layer.title(), layer.range.is_some());
+        Self { path, title, layer: layer.name, bounded, count, dead, saturated }
     }
 }
 
 impl Weights {
-    /// Path and name: `model[0] (linear)`.
-    pub(super) fn place(&self) -> String {
-        format!("{} ({})", self.path, self.layer)
-    }
-
     /// Looks at a matrix of so many rows and at a gradient.
-    pub(crate) fn look(path: &str, layer: &'static str, units: usize, values: &[f32], gradient: &[f32]) -> Self {
+    pub(crate) fn look(layer: &LayerSummary, units: usize, values: &[f32], gradient: &[f32]) -> Self {
         let width = values.len() / units.max(1);
         let largest = values.iter().fold(0f32, |m, v| m.max(v.abs()));
         let first = values.get(..width).unwrap_or(&[]);
@@ -91,7 +87,7 @@ impl Weights {
         let alike = units > 1 && width > 0 && values.chunks_exact(width).all(same);
         let mean_square = |values: &[f32]| summarize(values).norm / (values.len().max(1) as f64).sqrt();
         let (size, gradient) = (mean_square(values), mean_square(gradient));
-        Self { path: path.to_string(), layer, units, alike, size, gradient }
+        Self { path: layer.path.clone(), title: layer.title(), layer: layer.name, units, alike, size, gradient }
     }
 }
 
@@ -99,20 +95,36 @@ impl Weights {
 mod tests {
     use super::*;
 
+    fn layer(name: &'static str, range: Option<(f64, f64)>) -> LayerSummary {
+        LayerSummary {
+            path: "model[0]".into(),
+            scope: "0".into(),
+            label: name.into(),
+            name,
+            shape: Vec::new(),
+            range,
+            tokens: false,
+            reads: Vec::new(),
+            field: None,
+            parameters: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_unit_is_dead_where_it_gives_nothing_for_any_sample() {
-        let relu = Units::look("model[1]", "relu", 3, &[0., 1., 0., 0., 0., 0.], None);
+        let relu = Units::look(&layer("relu", None), 3, &[0., 1., 0., 0., 0., 0.]);
         assert_eq!((relu.dead, relu.saturated), (2, 0.0));
-        let tanh = Units::look("model[1]", "tanh", 2, &[0.999, -0.5, -0.999, 0.2], Some((-1.0, 1.0)));
+        let tanh = Units::look(&layer("tanh", Some((-1.0, 1.0))), 2, &[0.999, -0.5, -0.999, 0.2]);
         assert_eq!((tanh.dead, tanh.saturated), (0, 0.5));
     }
 
     #[test]
     fn rows_are_alike_where_no_weight_tells_them_apart() {
-        let look = |values: &[f32]| Weights::look("model[0]", "linear", 2, values, &[3.0, 4.0]);
+        let linear = layer("linear", None);
+        let look = |values: &[f32]| Weights::look(&linear, 2, values, &[3.0, 4.0]);
         assert!(look(&[0.5, 0.1, 0.5, 0.1]).alike && look(&[0.0; 4]).alike);
         assert!(!look(&[0.5, 0.1, 0.5, 0.2]).alike);
         assert!((look(&[1.0, 2.0]).gradient - 12.5f64.sqrt()).abs() < 1e-6);
-        assert!(!Weights::look("model[0]", "linear", 1, &[1.0, 2.0], &[]).alike, "one unit is like no other");
+        assert!(!Weights::look(&linear, 1, &[1.0, 2.0], &[]).alike, "one unit is like no other");
     }
 }

@@ -29,9 +29,9 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             "At step {} the gradients of {} were {} times as large as those of {}. They grew from layer to layer on their way back, so every \
              step throws the first layers about.",
             count(layers.step),
-            first.place(),
+            first.title,
             number(times),
-            last.place()
+            last.title
         ),
         evidence: e.of_gradients(first, last),
         fix: fix::initial_weights(linear),

@@ -79,7 +79,8 @@ pub(super) fn larger(experiment: &Experiment) -> Option<Fix> {
     let wider = hidden.iter().enumerate().find_map(|(i, layer)| Some((i, units(layer)?)));
     if let Some((i, units)) = wider {
         let units = (2 * units).max(LEAST);
-        return Some(of(format!("Give model[{i}] {units} units"), &[(format!("model[{i}].linear.out"), json!(units))], false));
+        let title = format!("{} #{i}", experiment.model.get(i)?.label());
+        return Some(of(format!("Give {title} {units} units"), &[(format!("model[{i}].linear.out"), json!(units))], false));
     }
     let more = [json!({ "linear": { "out": LEAST } }), json!("relu"), last.clone()];
     let model: Vec<Value> = hidden.iter().cloned().chain(more).collect();

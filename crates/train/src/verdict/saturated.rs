@@ -23,14 +23,14 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         title: "Saturated units".to_string(),
         level: Level::Warn,
         sentence: format!(
-            "At step {} {} of what {} gave lay within 1 % of the ends of its range. It is flat there, so hardly any gradient passes and \
+            "At step {} {} of what {} gave lay within 1\u{a0}% of the ends of its range. It is flat there, so hardly any gradient passes and \
              what is behind it cannot learn.",
             count(layers.step),
             percent(found.saturated),
-            found.place()
+            found.title
         ),
         evidence: vec![
-            ("layer".to_string(), found.place()),
+            ("layer".to_string(), found.title.clone()),
             ("saturated".to_string(), percent(found.saturated)),
             ("loss".to_string(), number(e.loss())),
             ("guessing".to_string(), number(e.baseline.loss)),

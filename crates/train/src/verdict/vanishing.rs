@@ -30,9 +30,9 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             "At step {} the gradients of {} were {} of those of {}. They shrank from layer to layer on their way back, so the first layers \
              hardly learn.",
             count(layers.step),
-            first.place(),
+            first.title,
             if share > 0.0 { format!("1/{}", count((1.0 / share) as u64)) } else { "nothing".to_string() },
-            last.place()
+            last.title
         ),
         evidence: e.of_gradients(first, last),
         fix: fix::activation(shrinking.map(|u| u.path.as_str()), "relu"),

@@ -13,11 +13,11 @@ pub(super) fn number(v: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
-/// A share of one.
+/// A share of one; its sign never stands alone on a line.
 pub(super) fn percent(v: f64) -> String {
-    let text = format!("{:.1} %", 100.0 * v);
+    let text = format!("{:.1}\u{a0}%", 100.0 * v);
     // What lacks a little is not all.
-    if v < 1.0 && text.starts_with("100") { "99.9 %".to_string() } else { text }
+    if v < 1.0 && text.starts_with("100") { "99.9\u{a0}%".to_string() } else { text }
 }
 
 /// A count with groups of three: 12,345.
@@ -46,8 +46,8 @@ mod tests {
     fn numbers_have_three_digits_that_count() {
         assert_eq!([0.0, 0.012_345, 0.5, 1.2345, 1234.5].map(number), ["0", "0.0123", "0.5", "1.23", "1234"]);
         assert_eq!([2.04e-9, -3.1e33].map(number), ["2.0e-9", "-3.1e33"]);
-        assert_eq!((percent(0.987), count(1_234_567), count(999)), ("98.7 %".into(), "1,234,567".into(), "999".into()));
-        assert_eq!([1.0, 0.9999, 0.0].map(percent), ["100.0 %", "99.9 %", "0.0 %"]);
+        assert_eq!((percent(0.987), count(1_234_567), count(999)), ("98.7\u{a0}%".into(), "1,234,567".into(), "999".into()));
+        assert_eq!([1.0, 0.9999, 0.0].map(percent), ["100.0\u{a0}%", "99.9\u{a0}%", "0.0\u{a0}%"]);
         assert_eq!((counted(1, "step"), counted(2000, "step")), ("1 step".into(), "2,000 steps".into()));
     }
 }

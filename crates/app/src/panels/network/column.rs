@@ -34,7 +34,7 @@ pub fn ColumnView(at: usize, column: Column) -> impl IntoView {
     };
     let focused = move |ev: web_sys::FocusEvent| {
         let target = ev.target().and_then(|t| t.dyn_into::<Element>().ok());
-        map.hover.set(target.and_then(|t| unit_at(&t)));
+        map.hover.set(target.and_then(|t| unit_at(&t, None)));
     };
     view! {
         <div class="col" data-column=at.to_string() on:keydown=walk on:focusin=focused on:focusout=move |_| map.hover.set(None)>
@@ -54,7 +54,7 @@ fn walk(ev: web_sys::KeyboardEvent) {
         _ => return,
     };
     let Some((Target::Unit { column, unit }, _, _)) =
-        ev.target().and_then(|t| t.dyn_into::<Element>().ok()).and_then(|t| unit_at(&t))
+        ev.target().and_then(|t| t.dyn_into::<Element>().ok()).and_then(|t| unit_at(&t, None))
     else {
         return;
     };

@@ -26,7 +26,7 @@ fn model(doc: &Value) -> Vec<Value> {
 }
 
 fn move_layer(lab: Lab, from: usize, to: usize) {
-    lab.edit("layer moved", |doc| {
+    lab.edit(|doc| {
         let mut layers = model(doc);
         if from < layers.len() && to < layers.len() {
             let layer = layers.remove(from);
@@ -37,7 +37,7 @@ fn move_layer(lab: Lab, from: usize, to: usize) {
 }
 
 fn remove_layer(lab: Lab, at: usize) {
-    lab.edit("layer removed", |doc| {
+    lab.edit(|doc| {
         let mut layers = model(doc);
         if at < layers.len() {
             layers.remove(at);
@@ -47,7 +47,7 @@ fn remove_layer(lab: Lab, at: usize) {
 }
 
 fn insert_layers(lab: Lab, at: usize, new: Vec<Value>) {
-    lab.edit("layer added", |doc| {
+    lab.edit(|doc| {
         let mut layers = model(doc);
         let at = at.min(layers.len());
         layers.splice(at..at, new);
@@ -85,7 +85,7 @@ pub fn Head(column: Column) -> impl IntoView {
     view! {
         <div class="head" on:dragover=|ev| ev.prevent_default() on:drop=dropped>
             <div class="names">{layers.collect_view()}</div>
-            <span class="num">{move || format!("[{}, {shape}]", batch(lab))}</span>
+            <span class="num" translate="no">{move || format!("[{}, {shape}]", batch(lab))}</span>
             <Show when=move || !is_end()>
                 <button type="button" class="plus" aria-label="Insert a layer here" title="Insert a layer here" data-testid="add-layer" on:click=toggle><Icon name="plus"/></button>
             </Show>
@@ -146,7 +146,7 @@ pub fn LayerEditor() -> impl IntoView {
         let count = move || lab.draft.with(|doc| doc["model"].as_array().map_or(0, Vec::len));
         let words: Vec<(String, String)> =
             kinds().into_iter().map(|n| (n.to_string(), catalog::title_of("model", n))).collect();
-        let change = move |name: String| lab.edit("layer changed", |doc| doc["model"][index] = json!(name));
+        let change = move |name: String| lab.edit(|doc| doc["model"][index] = json!(name));
         let copy = move |_| {
             let layer = lab.draft.with_untracked(|doc| doc["model"][index].clone());
             insert_layers(lab, index + 1, vec![layer]);

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use downhill_protocol::{Input, Query};
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlCanvasElement};
 
+use crate::canvas::position;
+use crate::plot::heatmap;
 use crate::plot::network::{Column, columns};
 use crate::plot::wires::Wire;
 use crate::reactive::{Memo, RwSignal, memo};
@@ -158,12 +161,21 @@ impl Map {
     }
 }
 
-/// The unit whose cell an element is in, and where its tip goes.
-pub fn unit_at(element: &Element) -> Option<(Target, f64, f64)> {
+/// The unit whose cell an element is in, and where its tip goes. A picture of many units is one cell; which of them is meant is said by the
+/// place of the pointer on the screen.
+pub fn unit_at(element: &Element, pointer: Option<(f64, f64)>) -> Option<(Target, f64, f64)> {
     let cell = element.closest(".cell").ok().flatten()?;
     let area = cell.closest(".net").ok().flatten()?.get_bounding_client_rect();
     let number = |name: &str| cell.get_attribute(name).and_then(|v| v.parse().ok());
     let place = cell.get_bounding_client_rect();
-    let target = Target::Unit { column: number("data-column")?, unit: number("data-unit")? };
+    let picture =
+        cell.query_selector(":scope.big > canvas").ok().flatten().and_then(|c| c.dyn_into::<HtmlCanvasElement>().ok());
+    let unit = match pointer.zip(picture) {
+        Some(((x, y), canvas)) => {
+            heatmap::pixel_at(position(&canvas, x, y), (canvas.width() as usize, canvas.height() as usize))
+        }
+        None => number("data-unit")?,
+    };
+    let target = Target::Unit { column: number("data-column")?, unit };
     Some((target, place.right() - area.left(), place.top() - area.top()))
 }

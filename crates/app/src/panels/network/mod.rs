@@ -16,7 +16,9 @@ use self::map::Map;
 use self::weights::{Tip, WeightEditor};
 use self::wires::Wires;
 use crate::canvas::size_of;
+use crate::catalog;
 use crate::document::{grouped, scaled};
+use crate::forms::sentence;
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::Lab;
 
@@ -93,14 +95,25 @@ fn Cost() -> impl IntoView {
             })
         })
     });
-    view! { <span class="num">{move || text.get()}</span> }
+    view! { <span class="num" translate="no">{move || text.get()}</span> }
 }
 
-/// Why the experiment on screen does not run, with the way back.
+/// Why the experiment on screen does not run, where no field says so already, with the way back.
 #[component]
 fn Refused() -> impl IntoView {
     let lab = Lab::here();
-    let text = memo(move || lab.problem.with(|p| p.as_ref().map(ToString::to_string)));
+    let text = memo(move || {
+        let told = lab.told.get() > 0;
+        lab.problem.with(|p| {
+            let problem = p.as_ref()?;
+            let place = problem.path.as_deref().map(catalog::place_of);
+            Some(match (place, told) {
+                (Some(place), true) => format!("{place} cannot be used as it is."),
+                (Some(place), false) => format!("{place}: {}", sentence(&problem.message, problem.hint.as_deref())),
+                (None, _) => sentence(&problem.message, problem.hint.as_deref()),
+            })
+        })
+    });
     let back = move |_| {
         let accepted = lab.inbox.with_value(|inbox| inbox.accepted.clone());
         if let Ok(doc) = serde_json::from_str(&accepted) {

@@ -72,10 +72,10 @@ pub fn WeightEditor() -> impl IntoView {
     let form = move || {
         view! {
             <div class="tip edit" role="dialog" aria-label="Change a number" style=place>
-                <b>{move || title.get()}</b>
+                <b translate="no">{move || title.get()}</b>
                 <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| map.chosen.set(None))><Icon name="close"/></button>
                 <Show when=move || found.with(Option::is_some) fallback=|| view! { <p class="hint">"Nothing to change here: it has no parameter of its own."</p> }>
-                    <label>{move || found.get().map(|f| f.0)}
+                    <label translate="no">{move || found.get().map(|f| f.0)}
                         <input type="text" inputmode="decimal" class="entry num" data-testid="weight" prop:value=value on:change=entered(move |ev| write(event_target_value(&ev)))/>
                     </label>
                     <input type="range" aria-label="Value" min="-4" max="4" step="0.01" prop:value=value on:input=entered(move |ev| write(event_target_value(&ev)))/>

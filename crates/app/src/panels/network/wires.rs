@@ -50,7 +50,8 @@ pub fn Wires(map: Map) -> impl IntoView {
         let net = target.closest(".net").ok()??;
         let area = net.get_bounding_client_rect();
         let (x, y) = (f64::from(ev.client_x()) - area.left(), f64::from(ev.client_y()) - area.top());
-        if let Some(unit) = unit_at(&target) {
+        let pointer = (f64::from(ev.client_x()), f64::from(ev.client_y()));
+        if let Some(unit) = unit_at(&target, Some(pointer)) {
             return Some(unit);
         }
         if target.closest("button, .pop").ok().flatten().is_some() {
