@@ -16,7 +16,8 @@ pub mod wire;
 pub use backend::{Backend, Backends, Choice, Comparison, Difference, GpuInfo, GpuState, KernelTime, ProfileReport};
 pub use command::{BenchRequest, Command, Request};
 pub use event::{
-    BenchResult, DataInfo, Divergence, Event, InputInfo, LayerStats, ParameterInfo, Role, RunInfo, SeriesChunk, Status,
+    BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, InputInfo, LayerStats, ParameterInfo, Role, RunInfo,
+    SeriesChunk, Status, TableRow,
 };
 pub use verdict::{Fix, Level, Verdict};
 pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};
@@ -24,7 +25,7 @@ pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_i
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// Index into the side list of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,67 +3,10 @@
 use std::collections::HashSet;
 
 use downhill_tensor::UserError;
-use serde::{Deserialize, Serialize};
 
-use super::choices::Goal;
+use super::choices::ColumnType;
 use super::parse::{Sheet, is_missing};
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ColumnKind {
-    /// Numbers; standardised.
-    Number,
-    /// A few different words; one input per word.
-    Category,
-    /// A running number; left out.
-    Id,
-    /// Many different words; left out.
-    Text,
-    /// The same value in every row, or none; left out.
-    Constant,
-}
-
-/// What is known of one column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Column {
-    /// Its name, or "column 3".
-    pub name: String,
-    /// What it holds.
-    pub kind: ColumnKind,
-    /// Rows without a value.
-    pub missing: usize,
-    /// Different values, counted up to 1000.
-    pub distinct: usize,
-    /// Whether every number in it is whole.
-    pub whole: bool,
-    /// The first few different values.
-    pub examples: Vec<String>,
-    present: usize,
-}
-
-impl Column {
-    /// Whether the network can be given it, or asked for it.
-    pub fn is_usable(&self) -> bool {
-        matches!(self.kind, ColumnKind::Number | ColumnKind::Category)
-    }
-
-    /// What predicting this column is: a few whole numbers are classes.
-    pub fn goal(&self) -> Goal {
-        let few = self.whole && self.distinct <= 10 && 2 * self.distinct <= self.present;
-        if self.kind == ColumnKind::Number && !few { Goal::Regression } else { Goal::Classification }
-    }
-
-    /// Why it is left out, if it is.
-    pub(super) fn reason(&self) -> Option<&'static str> {
-        match self.kind {
-            ColumnKind::Number | ColumnKind::Category => None,
-            ColumnKind::Id => Some("it only numbers the rows"),
-            ColumnKind::Text => Some("it holds free text"),
-            ColumnKind::Constant => Some("it does not vary"),
-        }
-    }
-}
+use super::profile::Column;
 
 /// Looks at every column.
 pub(super) fn classify(sheet: &Sheet) -> Vec<Column> {
@@ -99,14 +42,28 @@ fn look_at(sheet: &Sheet, column: usize) -> Column {
     // Up to a tenth of stray words does not make a column of numbers one of words: those rows are in trouble.
     let numeric = 10 * numbers >= 9 * present;
     let few = distinct.len() <= 50 && (2 * distinct.len() <= present || (distinct.len() <= 10 && distinct.len() < present));
-    let kind = match () {
-        () if distinct.len() < 2 => ColumnKind::Constant,
-        () if numeric && whole && running && present > 2 && (column == 0 || is_id(&name)) => ColumnKind::Id,
-        () if numeric => ColumnKind::Number,
-        () if few => ColumnKind::Category,
-        () => ColumnKind::Text,
+    let (kind, reason) = match () {
+        () if distinct.len() < 2 => (ColumnType::Category, "it does not vary"),
+        () if numeric && whole && running && present > 2 && (column == 0 || is_id(&name)) => {
+            (ColumnType::Number, "it only numbers the rows")
+        }
+        () if numeric => (ColumnType::Number, ""),
+        () if few => (ColumnType::Category, ""),
+        () => (ColumnType::Text, "it holds free text"),
     };
-    Column { name, kind, missing, distinct: distinct.len(), whole: numeric && whole, examples, present }
+    Column {
+        name,
+        guess: kind,
+        kind,
+        usable: reason.is_empty(),
+        reason: reason.to_string(),
+        missing,
+        distinct: distinct.len(),
+        whole: numeric && whole,
+        examples,
+        present,
+        ..Column::default()
+    }
 }
 
 fn is_id(name: &str) -> bool {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use downhill_tensor::UserError;
 
-use super::choices::{Choices, Goal};
-use super::columns::{Column, ColumnKind, classify, no_target, suggest_target};
-use super::parse::{Sheet, Trouble, TroubleLog, is_missing, not_a_number};
+use super::choices::{Choices, ColumnType, Goal};
+use super::columns::{classify, no_target, suggest_target};
+use super::parse::{Sheet, is_missing, not_a_number};
+use super::profile::Column;
+use super::trouble::{Trouble, TroubleLog};
 use crate::dataset::{Plane, Samples, Scaling, Task};
 use crate::field;
 use crate::spec::{nearest, quote};
@@ -80,14 +82,14 @@ fn find_ignored(columns: &[Column], ignore: &[String]) -> Result<Vec<usize>, Use
 
 fn find_goal(target: &Column, chosen: Goal) -> Result<Goal, UserError> {
     let name = quote(&target.name);
-    if target.kind == ColumnKind::Constant {
+    if target.distinct < 2 {
         let message = match target.examples.first() {
             Some(value) => format!("Column \"{name}\" only ever holds \"{value}\", so there is nothing to tell apart."),
             None => format!("Column \"{name}\" is empty."),
         };
         return Err(UserError::at("target", message).hint("Choose another column, or add rows with another value."));
     }
-    let numeric = matches!(target.kind, ColumnKind::Number | ColumnKind::Id);
+    let numeric = target.kind == ColumnType::Number;
     match chosen {
         Goal::Auto => Ok(target.goal()),
         Goal::Regression if !numeric => {
@@ -105,7 +107,7 @@ fn sound_rows(sheet: &Sheet, columns: &[Column], inputs: &[usize], target: usize
     for (i, row) in sheet.rows.iter().enumerate() {
         let flaw = inputs.iter().chain([&target]).find_map(|&column| {
             let must_be_number =
-                if column == target { goal == Goal::Regression } else { columns[column].kind == ColumnKind::Number };
+                if column == target { goal == Goal::Regression } else { columns[column].kind == ColumnType::Number };
             let value = sheet.value(row, column);
             if is_missing(value) {
                 Some((column, "there is no value".to_string()))
@@ -193,7 +195,7 @@ fn encode(sheet: &Sheet, columns: &[Column], inputs: &[usize], rows: &[usize]) -
     let (mut names, mut indicators, mut encodings) = (Vec::new(), Vec::new(), Vec::new());
     for &column in inputs {
         let name = &columns[column].name;
-        if columns[column].kind == ColumnKind::Number {
+        if columns[column].kind == ColumnType::Number {
             names.push(name.clone());
             indicators.push(false);
             encodings.push(Encoding::Number(column));
@@ -226,7 +228,8 @@ fn encode(sheet: &Sheet, columns: &[Column], inputs: &[usize], rows: &[usize]) -
 fn notes(columns: &[Column], target: usize, ignored: &[usize], trouble: &TroubleLog) -> Vec<String> {
     let mut notes = Vec::new();
     for (i, column) in columns.iter().enumerate() {
-        if let Some(reason) = column.reason().filter(|_| i != target && !ignored.contains(&i)) {
+        if !column.usable && i != target && !ignored.contains(&i) {
+            let reason = &column.reason;
             notes.push(format!("Column \"{}\" is left out: {reason}.", quote(&column.name)));
         }
     }

@@ -1,53 +1,13 @@
 //! Reads the text of a table: encoding, delimiter, header, and the rows that have to be left out.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use ::csv::{ReaderBuilder, StringRecord, Trim};
 use downhill_tensor::{UserError, parse_number};
-use serde::{Deserialize, Serialize};
 
 use super::choices::{Delimiter, Header, MAX_BYTES, MAX_COLUMNS, MAX_ROWS};
+use super::trouble::{Trouble, TroubleLog};
 use crate::spec::quote;
-
-/// A row that is left out, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
-    /// Line of the file on which the row begins, from 1.
-    pub line: u64,
-    /// The column, if it is one value that does not fit.
-    pub column: Option<String>,
-    /// What is wrong, without the place.
-    pub problem: String,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Line {}", self.line)?;
-        if let Some(column) = &self.column {
-            write!(f, ", column \"{}\"", quote(column))?;
-        }
-        write!(f, ": {}; the row is left out.", self.problem)
-    }
-}
-
-/// All rows in trouble: the first are named, the others counted.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TroubleLog {
-    pub first: Vec<Trouble>,
-    pub count: usize,
-}
-
-impl TroubleLog {
-    const NAMED: usize = 20;
-
-    pub fn add(&mut self, trouble: impl FnOnce() -> Trouble) {
-        self.count += 1;
-        if self.first.len() < Self::NAMED {
-            self.first.push(trouble());
-        }
-    }
-}
 
 /// A table whose rows all have as many values as there are columns.
 pub(super) struct Sheet {
@@ -158,6 +118,8 @@ fn read(text: &str, delimiter: Delimiter, most: usize) -> Result<Vec<Row>, UserE
         Delimiter::Auto | Delimiter::Comma => b',',
         Delimiter::Semicolon => b';',
         Delimiter::Tab => b'\t',
+        Delimiter::Pipe => b'|',
+        Delimiter::Spaces => b' ',
     };
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).trim(Trim::All).delimiter(byte).from_reader(text.as_bytes());

@@ -33,7 +33,7 @@ fn a_plain_table_is_understood() {
     assert_eq!((seen.delimiter, seen.header, seen.rows), (Delimiter::Comma, true, 20));
     assert_eq!(
         seen.columns.iter().map(|c| c.kind).collect::<Vec<_>>(),
-        [ColumnKind::Number, ColumnKind::Number, ColumnKind::Category]
+        [ColumnType::Number, ColumnType::Number, ColumnType::Category]
     );
     assert_eq!((seen.target.as_str(), seen.task, seen.trouble_count), ("kind", Goal::Classification, 0));
 
@@ -47,7 +47,7 @@ fn a_plain_table_is_understood() {
 fn delimiters_decimal_commas_and_missing_headers_are_guessed() {
     let seen = inspect("a;b\n1,5;2\n2,5;3\n7,5;1\n").unwrap();
     assert_eq!((seen.delimiter, seen.header), (Delimiter::Semicolon, true));
-    assert_eq!(seen.columns[0].kind, ColumnKind::Number);
+    assert_eq!(seen.columns[0].kind, ColumnType::Number);
     let seen = inspect("1.5\t2\n2.5\t3\n7.5\t1\n").unwrap();
     assert_eq!((seen.delimiter, seen.header, seen.rows), (Delimiter::Tab, false, 3));
     assert_eq!(seen.columns[1].name, "column 2");

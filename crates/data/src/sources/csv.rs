@@ -5,7 +5,7 @@ use downhill_tensor::UserError;
 use super::Generate;
 use super::table::fetch;
 use crate::assets::Assets;
-use crate::csv::{Choices, Delimiter, Goal, Header, decode, load};
+use crate::csv::{Choices, ColumnChoices, Delimiter, Goal, Header, decode, load};
 use crate::dataset::Dataset;
 use crate::fields;
 
@@ -17,7 +17,7 @@ fields! {
         #[schemars(title = "Table", length(max = 20_000_000))]
         text: String = String::new(),
         /// Name of a file to read when there is no text.
-        #[schemars(title = "File", length(max = 200))]
+        #[schemars(title = "File", length(max = 1000))]
         file: String = String::new(),
         /// Column to predict; left empty, the likeliest is chosen.
         #[schemars(title = "Target", length(max = 1000))]
@@ -34,6 +34,9 @@ fields! {
         /// Whether the first row names the columns.
         #[schemars(title = "First row")]
         header: Header = Header::Auto,
+        /// What differs from the guess, by the names of the columns.
+        #[schemars(title = "Columns")]
+        columns: ColumnChoices = ColumnChoices::default(),
         /// Share of the rows that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.3,

@@ -55,6 +55,7 @@ impl Session {
             steps_per_second: if self.run.drive().running() { self.run.drive().rate() } else { 0.0 },
             running: self.run.drive().running() || self.run.done() < self.run.queued(),
             metrics: self.metrics().to_vec(),
+            recall: Vec::new(),
         }
     }
 
@@ -126,6 +127,9 @@ impl Session {
             train_points: points(&data.train),
             validation_points: points(&data.validation),
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
+            columns: Vec::new(),
+            table_rows: 0,
+            target_mean: Vec::new(),
             description: data.card.description.clone(),
             licence: data.card.licence.clone(),
             hash: data.card.hash.clone(),

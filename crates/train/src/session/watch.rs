@@ -67,6 +67,9 @@ impl Session {
             }
             Input::Samples { part, ref rows } => Rows::samples(self.run.data(), part, rows.clone())?,
             Input::Worst { limit } => Rows::worst(limit),
+            Input::Row { .. } | Input::Typed(_) => {
+                return Err(UserError::new("These samples are no rows of a table of one's own."));
+            }
             Input::Given(ref values) => Rows::given(self.run.data(), values)?,
         })
     }
