@@ -92,8 +92,8 @@ pub enum Part {
 ///
 /// For [`Input::Row`], of which `rows` is 1 and `columns` as many as [`crate::DataInfo::columns`]: `output`, `target`, `row` and `table_row` as
 /// above; `start` the answer for a row of which nothing is known, every column at its training mean or most frequent word, `[1, labels]`;
-/// `alone` by how much the answer moves when a column of the row is not replaced by those, `[columns, labels]`; `parts` by how much it moves
-/// when the columns are told one after the other, the one that moves most alone first, `[columns, labels]`: `start` and all parts
+/// `alone` by how much the answer moves when a column of the row is replaced by those, `[columns, labels]`; `parts` by how much it moves
+/// when the columns are told one after the other, the mean of both directions, `[columns, labels]`: `start` and all parts
 /// make up the answer exactly. Of regression, `start` counts from [`crate::DataInfo::target_mean`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Query {

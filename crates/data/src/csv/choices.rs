@@ -192,11 +192,40 @@ pub enum Goal {
 }
 
 /// What a person decided about a table; the default leaves everything to be guessed.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Choices<'a> {
-    pub target: &'a str,
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// Column to predict; empty is guessed.
+    pub target: String,
+    /// Whether it is a class or a number.
     pub goal: Goal,
-    pub ignore: &'a [String],
+    /// Columns that are left out.
+    pub ignore: Vec<String>,
+    /// What stands between two values.
     pub delimiter: Delimiter,
+    /// Whether the first row names the columns.
     pub header: Header,
+    /// What differs from the guess.
+    pub columns: ColumnChoices,
+    /// Share of the rows that is never learned from.
+    pub validation: f64,
+    /// Decides which those are.
+    pub seed: u32,
+    /// Whether means are taken off in single precision, as of the bundled tables of version 1, whose samples stay the same bits for ever.
+    pub single: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            target: String::new(),
+            goal: Goal::Auto,
+            ignore: Vec::new(),
+            delimiter: Delimiter::Auto,
+            header: Header::Auto,
+            columns: ColumnChoices::default(),
+            validation: 0.3,
+            seed: 1,
+            single: false,
+        }
+    }
 }

@@ -138,6 +138,8 @@ pub struct Finding {
 pub enum FindingKind {
     /// A column with one value only.
     Constant,
+    /// A column most of whose values are missing.
+    Sparse,
     /// A column that says the same as another.
     Duplicate,
     /// A column that alone gives the target.

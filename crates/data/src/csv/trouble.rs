@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::quote;
 
-/// A row that is left out, and why.
+/// A row or a value that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// Line of the file on which the row begins, from 1.
@@ -15,6 +15,8 @@ pub struct Trouble {
     pub column: Option<String>,
     /// What is wrong, without the place.
     pub problem: String,
+    /// Whether the row is left out for it; else the value counts as missing.
+    pub dropped: bool,
 }
 
 impl fmt::Display for Trouble {
@@ -23,7 +25,8 @@ impl fmt::Display for Trouble {
         if let Some(column) = &self.column {
             write!(f, ", column \"{}\"", quote(column))?;
         }
-        write!(f, ": {}; the row is left out.", self.problem)
+        let end = if self.dropped { "the row is left out" } else { "it counts as missing" };
+        write!(f, ": {}; {end}.", self.problem)
     }
 }
 
