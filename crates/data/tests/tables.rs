@@ -184,12 +184,8 @@ fn years_can_be_names() {
 fn a_quote_that_never_closes_is_named_and_read_as_a_character() {
     let seen = profile("unbalanced-quote.csv");
     assert_eq!((seen.rows, seen.used), (60, 60));
-    let found: Vec<&str> =
-        seen.findings.iter().filter(|f| f.kind == FindingKind::Quote).map(|f| f.sentence.as_str()).collect();
-    assert_eq!(
-        found,
-        ["Line 12: the quote that opens here never closes, so it is read as a character like others."]
-    );
+    let found: Vec<&str> = seen.findings.iter().filter(|f| f.kind == FindingKind::Quote).map(|f| f.sentence.as_str()).collect();
+    assert_eq!(found, ["Line 12: the quote that opens here never closes, so it is read as a character like others."]);
 }
 
 #[test]
@@ -246,7 +242,10 @@ fn missing_values_are_filled_as_the_person_says_and_no_row_is_lost() {
     let dates = ["year", "month", "day", "weekday", "hour", "days"].map(|part| format!("seen: {part}"));
     let words = ["blue", "green", "red", "(missing)"].map(|word| format!("colour = {word}"));
     let all: Vec<&str> = words.iter().map(String::as_str).chain(["size"]).chain(dates.iter().map(String::as_str)).collect();
-    assert_eq!((set.features.iter().map(String::as_str).collect::<Vec<_>>(), set.train.len() + set.validation.len()), (all, 120));
+    assert_eq!(
+        (set.features.iter().map(String::as_str).collect::<Vec<_>>(), set.train.len() + set.validation.len()),
+        (all, 120)
+    );
 
     let table = set.table.as_ref().unwrap();
     let input = |set: &Dataset, row: u32, name: &str| {
@@ -314,7 +313,8 @@ fn dates_are_read_in_every_usual_order() {
         assert_eq!((seen.columns[0].kind, seen.columns[0].format.as_str()), (ColumnType::Date, first));
         let set = build(&json!({ "text": table }));
         let at = set.features.iter().position(|feature| feature == "seen: day").unwrap();
-        let day = f64::from(set.table.as_ref().unwrap().encode(28).unwrap()[at]) * set.normalisation.std[at] + set.normalisation.mean[at];
+        let day = f64::from(set.table.as_ref().unwrap().encode(28).unwrap()[at]) * set.normalisation.std[at]
+            + set.normalisation.mean[at];
         near(&[day], &[28.0]);
     }
 }
@@ -369,7 +369,8 @@ fn a_row_is_known_by_its_own_number() {
             assert_eq!(table.encode(row).unwrap(), part.field("x").unwrap().numbers(place));
             let cells: Vec<&str> = table.cells(row).iter().map(|cell| cell.text).collect();
             assert_eq!(cells, lines[row as usize].split(',').collect::<Vec<_>>());
-            let typed: Vec<String> = table.cells(row).iter().filter(|c| c.place.is_some()).map(|c| c.text.to_string()).collect();
+            let typed: Vec<String> =
+                table.cells(row).iter().filter(|c| c.place.is_some()).map(|c| c.text.to_string()).collect();
             assert_eq!(table.encode_typed(&typed).unwrap(), table.encode(row).unwrap());
         }
     }

@@ -57,7 +57,8 @@ impl ReadColumn {
         let mut different: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).map(|value| value + 0.0).collect();
         different.sort_unstable_by(f64::total_cmp);
         different.dedup();
-        let code = |value: &f64| different.binary_search_by(|other| other.total_cmp(&(*value + 0.0))).map_or(NONE, |at| at as u32);
+        let code =
+            |value: &f64| different.binary_search_by(|other| other.total_cmp(&(*value + 0.0))).map_or(NONE, |at| at as u32);
         let codes = values.iter().map(code).collect();
         let word = |value: &f64| if is_date { Moment::from_days(*value, false).text() } else { value.to_string() };
         (different.iter().map(word).collect(), codes)
@@ -152,13 +153,7 @@ fn look_at(sheet: &Sheet, column: usize, decimal: Decimal) -> Look<'_> {
 }
 
 /// Reads a column: what it holds is guessed unless a person has said it.
-pub(super) fn read(
-    sheet: &Sheet,
-    column: usize,
-    said: Evidence,
-    of_table: Decimal,
-    choice: &ColumnChoice,
-) -> ReadColumn {
+pub(super) fn read(sheet: &Sheet, column: usize, said: Evidence, of_table: Decimal, choice: &ColumnChoice) -> ReadColumn {
     let decimal = if choice.decimal == Decimal::Auto { said.decided().unwrap_or(of_table) } else { choice.decimal };
     let mut look = look_at(sheet, column, decimal);
     let name = sheet.names[column].clone();

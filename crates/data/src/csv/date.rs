@@ -74,7 +74,8 @@ pub(super) fn moment(value: &str, order: DateOrder) -> Option<Moment> {
         2 if order != DateOrder::YearFirst => year + if year < 30 { 2000 } else { 1900 },
         _ => return None,
     };
-    ((1..=12).contains(&month) && day >= 1 && day <= days_of(year, month)).then(|| Moment { day: serial(year, month, day), hour })
+    ((1..=12).contains(&month) && day >= 1 && day <= days_of(year, month))
+        .then(|| Moment { day: serial(year, month, day), hour })
 }
 
 /// The orders in which a value can be read, as bits: year, day, month first.
@@ -163,7 +164,18 @@ mod tests {
         ] {
             assert_eq!(moment(text, order), Some(Moment { day, hour }), "{text}");
         }
-        for text in ["2024-13-01", "2023-02-29", "1.2.3", "31.4.2024", "2024-05", "20240514", "1.5", "10:30", "2024-05-14 25:00", "a-b-c"] {
+        for text in [
+            "2024-13-01",
+            "2023-02-29",
+            "1.2.3",
+            "31.4.2024",
+            "2024-05",
+            "20240514",
+            "1.5",
+            "10:30",
+            "2024-05-14 25:00",
+            "a-b-c",
+        ] {
             assert_eq!(orders(text), [false; 3], "{text}");
         }
         assert_eq!(orders("3/4/2024"), [false, true, true]);

@@ -25,7 +25,11 @@ impl Scale {
         let rounding = if single { 1e-6 } else { 1e-13 };
         let std = variance.sqrt();
         let std = if std > rounding * mean.abs() && std > 1e-15 { std } else { 1.0 };
-        if single { Self { mean: f64::from(mean as f32), std: f64::from(std as f32), single } } else { Self { mean, std, single } }
+        if single {
+            Self { mean: f64::from(mean as f32), std: f64::from(std as f32), single }
+        } else {
+            Self { mean, std, single }
+        }
     }
 
     pub fn apply(self, value: f64) -> f32 {
@@ -98,9 +102,7 @@ impl Encoder {
                 let first = known.fold(f64::INFINITY, f64::min);
                 let first = if first.is_finite() { first.floor() } else { 0.0 };
                 let fill = fill_of(days, rows, filling);
-                let part = |at: usize| {
-                    rows.iter().map(move |&row| parts(or(days[row as usize], fill), first, *timed)[at])
-                };
+                let part = |at: usize| rows.iter().map(move |&row| parts(or(days[row as usize], fill), first, *timed)[at]);
                 let scales = (0..parts(fill, first, *timed).len()).map(|at| Scale::fit(part(at), false)).collect();
                 Kind::Date { fill, first, timed: *timed, scales }
             }
@@ -132,9 +134,7 @@ impl Encoder {
                 let hour = timed.then_some("hour");
                 PARTS.into_iter().chain(hour).chain(["days"]).map(|part| format!("{name}: {part}")).collect()
             }
-            Kind::Words { codes, .. } => {
-                codes.iter().map(|&code| format!("{name} = {}", quote(word(column, code)))).collect()
-            }
+            Kind::Words { codes, .. } => codes.iter().map(|&code| format!("{name} = {}", quote(word(column, code)))).collect(),
         };
         names.extend(self.flag.map(|_| format!("{name} is missing")));
         names

@@ -67,7 +67,8 @@ pub(super) fn number(value: &str, decimal: Decimal) -> Option<f64> {
 
 /// Digits with nothing around them, and a point only where that is the decimal sign: nearly every value of most tables.
 fn plain(value: &str, decimal: Decimal) -> Option<f64> {
-    let simple = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'e' | b'E') || (b == b'.' && decimal == Decimal::Point);
+    let simple =
+        |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'e' | b'E') || (b == b'.' && decimal == Decimal::Point);
     if value.bytes().all(simple) { parse_number(value) } else { None }
 }
 
@@ -134,7 +135,8 @@ pub(super) fn with_unit(value: &str, decimal: Decimal) -> Option<(f64, &str)> {
     let value = value.trim();
     let at = value.rfind(|c: char| c.is_ascii_digit())? + 1;
     let unit = value[at..].trim();
-    let is_unit = !unit.is_empty() && unit.chars().count() <= LONGEST && unit.chars().all(|c| c.is_alphabetic() || "²³°/µ%".contains(c));
+    let is_unit =
+        !unit.is_empty() && unit.chars().count() <= LONGEST && unit.chars().all(|c| c.is_alphabetic() || "²³°/µ%".contains(c));
     if !is_unit {
         return None;
     }

@@ -116,9 +116,8 @@ impl Table {
                 Answers::Numbers { values, .. } => self.gives_numbers(column, values),
             };
             let (name, target) = (quote(&column.about.name), quote(&self.columns[self.target].about.name));
-            let sentence = format!(
-                "\"{name}\" alone gives \"{target}\". If it is known only once \"{target}\" is known, leave it out."
-            );
+            let sentence =
+                format!("\"{name}\" alone gives \"{target}\". If it is known only once \"{target}\" is known, leave it out.");
             gives.then(|| Finding { kind: FindingKind::Leak, column: column.about.name.clone(), rows: 0, sentence })
         };
         self.others().filter(|(_, column)| column.about.used).filter_map(leak).take(MOST).collect()
@@ -130,9 +129,10 @@ impl Table {
             return false;
         }
         let mut class_of: HashMap<u64, u32> = HashMap::new();
-        self.samples.iter().zip(labels).all(|(&row, &label)| {
-            *class_of.entry(bits(column.values.at(row as usize))).or_insert(label) == label
-        })
+        self.samples
+            .iter()
+            .zip(labels)
+            .all(|(&row, &label)| *class_of.entry(bits(column.values.at(row as usize))).or_insert(label) == label)
     }
 
     fn gives_numbers(&self, column: &ReadColumn, values: &[f32]) -> bool {

@@ -3,6 +3,7 @@
 
 use downhill_tensor::UserError;
 
+use super::Choices;
 use super::choices::{ColumnChoice, ColumnType, Goal, Missing};
 use super::columns::{MAX_CATEGORIES, NONE, ReadColumn, Values, suggest_target};
 use super::date::{Moment, moment};
@@ -11,7 +12,6 @@ use super::number::{Absence, missing, number, with_unit};
 use super::profile::{Column, Cost};
 use super::sheet::Sheet;
 use super::trouble::{Trouble, TroubleLog};
-use super::Choices;
 use crate::spec::{nearest, quote};
 use crate::split::{Split, split};
 
@@ -152,7 +152,13 @@ impl Table {
             let place = self.inputs.iter().position(|input| input.column == i);
             let lacking = place.is_some() && column.values.is_missing(row);
             let filled = if lacking { column.about.filled.clone() } else { String::new() };
-            TableCell { column: &self.columns[i].about.name, text: self.sheet.value(row, i), filled, place, target: i == self.target }
+            TableCell {
+                column: &self.columns[i].about.name,
+                text: self.sheet.value(row, i),
+                filled,
+                place,
+                target: i == self.target,
+            }
         };
         self.columns.iter().enumerate().map(cell).collect()
     }
@@ -267,7 +273,8 @@ fn datum(column: &ReadColumn, text: &str) -> Result<Datum, UserError> {
             moment(text, about.date).map(|m: Moment| Datum::Number(m.days())).ok_or_else(|| wrong("a date like the others"))
         }
         Values::Words { words, .. } => {
-            let same = |word: &&String| **word == text || (number(text, about.decimal).is_some_and(|n| n.to_string() == **word));
+            let same =
+                |word: &&String| **word == text || (number(text, about.decimal).is_some_and(|n| n.to_string() == **word));
             match words.iter().position(|word| same(&word)) {
                 Some(code) => Ok(Datum::Code(code as u32)),
                 None if nothing => Ok(Datum::Code(NONE)),
@@ -342,7 +349,9 @@ fn find_inputs(columns: &mut [ReadColumn], target: usize, choices: &Choices) -> 
     let mut inputs: Vec<usize> = (0..columns.len()).filter(wanted).collect();
     if inputs.is_empty() {
         // Numbers of rows are better than nothing: what is asked may be how something goes on.
-        let counts = |i: &usize| *i != target && !left_out[*i] && columns[*i].about.kind == ColumnType::Number && columns[*i].about.distinct > 1;
+        let counts = |i: &usize| {
+            *i != target && !left_out[*i] && columns[*i].about.kind == ColumnType::Number && columns[*i].about.distinct > 1
+        };
         inputs = (0..columns.len()).filter(counts).collect();
         for &i in &inputs {
             (columns[i].about.usable, columns[i].about.reason) = (true, String::new());
@@ -379,12 +388,7 @@ fn check_choice(about: &Column, choice: &ColumnChoice) -> Result<(), UserError> 
 
 /// The rows in which the target can be read, and what may not be missing is there; what is wrong with the others, and which columns cost
 /// most of them.
-fn sound_rows(
-    sheet: &Sheet,
-    columns: &[ReadColumn],
-    inputs: &[usize],
-    target: usize,
-) -> (Vec<u32>, TroubleLog, Vec<Cost>) {
+fn sound_rows(sheet: &Sheet, columns: &[ReadColumn], inputs: &[usize], target: usize) -> (Vec<u32>, TroubleLog, Vec<Cost>) {
     let mut log = sheet.ragged.clone();
     let needed: Vec<usize> = std::iter::once(target)
         .chain(inputs.iter().copied().filter(|&i| columns[i].about.filling == Missing::Drop))
@@ -450,8 +454,10 @@ fn classes_of(column: &ReadColumn, goal: Goal, samples: &[u32]) -> Result<(Vec<u
         return Err(UserError::at("target", message).hint("Choose another column, or add rows with another value."));
     }
     if too_many || classes.len() > MAX_CATEGORIES {
-        let message =
-            format!("Column \"{name}\" has {} different values; at most {MAX_CATEGORIES} can be classes.", column.about.distinct);
+        let message = format!(
+            "Column \"{name}\" has {} different values; at most {MAX_CATEGORIES} can be classes.",
+            column.about.distinct
+        );
         return Err(UserError::at("target", message).hint("Choose another column, or `regression` if they are numbers."));
     }
     Ok((samples.iter().map(|&row| places[codes[row as usize] as usize]).collect(), Some(classes)))

@@ -79,8 +79,24 @@ impl Explained {
         let of = |row: usize| answers.get(row * labels..(row + 1) * labels);
         let k = self.columns;
         let (all, none) = (of(0)?, of(1)?);
-        let forward = |told: usize| if told == 0 { Some(none) } else if told == k { Some(all) } else { of(1 + k + told) };
-        let backward = |from: usize| if from == 0 { Some(all) } else if from == k { Some(none) } else { of(k + k + from) };
+        let forward = |told: usize| {
+            if told == 0 {
+                Some(none)
+            } else if told == k {
+                Some(all)
+            } else {
+                of(1 + k + told)
+            }
+        };
+        let backward = |from: usize| {
+            if from == 0 {
+                Some(all)
+            } else if from == k {
+                Some(none)
+            } else {
+                of(k + k + from)
+            }
+        };
         let (mut alone, mut parts) = (Vec::new(), Vec::new());
         for column in 0..k {
             let without = of(2 + column)?;

@@ -230,7 +230,8 @@ impl Rows {
                 let part = samples(data, *part);
                 let place = |&i: &usize| places.as_ref().and_then(|p| p.get(i)).map_or(i, |&i| i as usize);
                 let at: Vec<usize> = picks.iter().map(place).collect();
-                let row = |&i: &usize| data.table.as_ref().and_then(|table| table.number_of(train, i)).map_or(f32::NAN, |n| n as f32);
+                let row =
+                    |&i: &usize| data.table.as_ref().and_then(|table| table.number_of(train, i)).map_or(f32::NAN, |n| n as f32);
                 match input {
                     Some(input) => of_field(data, part, input, raw.is_some(), &at),
                     None if name == "row" => (vec![at.len() as u32], at.iter().map(|&i| i as f32).collect()),

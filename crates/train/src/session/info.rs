@@ -55,7 +55,7 @@ impl Session {
             steps_per_second: if self.run.drive().running() { self.run.drive().rate() } else { 0.0 },
             running: self.run.drive().running() || self.run.done() < self.run.queued(),
             metrics: self.metrics().to_vec(),
-            recall: Vec::new(),
+            recall: self.reports.evaluator().recall().to_vec(),
         }
     }
 
