@@ -144,12 +144,26 @@ fn with_balanced_weights_a_rare_class_is_found() {
     let (plain, balanced) = (trained(&table, &weight("none")), trained(&table, &weight("balanced")));
     let recall = |session: &Session| session.status().recall[1];
     assert!(recall(&balanced) >= 0.8 && recall(&balanced) > recall(&plain), "{:?} {:?}", balanced.metrics(), plain.metrics());
-    // The first loss is PyTorch's: Σ w·l / Σ w, here of equal logits but for the initial weights, near ln 2.
-    let mut first = of(&table, &weight("balanced"));
+    // A step that takes all rows: its loss is PyTorch's Σ w·l / Σ w, with w = samples / (classes · samples of the class).
+    let mut of_all = document(&table, &json!("classes"), &weight("balanced"));
+    of_all["training"]["batch_size"] = json!(420);
+    let mut first = Session::new(Experiment::from_value(&of_all).unwrap().experiment, &NoAssets).unwrap();
+    let rows = Input::Samples { part: Part::Train, rows: None };
+    let answers = answer(&mut first, rows, &["output", "target"]);
+    let shares = [399.0 / 420.0, 21.0 / 420.0];
+    let cost = |(p, y): (&[f32], &f32)| {
+        let class = *y as usize;
+        let weight: f64 = 0.5 / shares[class];
+        (weight * -f64::from(p[class]).ln(), weight)
+    };
+    let costs: Vec<(f64, f64)> = answers[0].1.chunks_exact(2).zip(&answers[1].1).map(cost).collect();
+    let wanted = costs.iter().map(|c| c.0).sum::<f64>() / costs.iter().map(|c| c.1).sum::<f64>();
+    assert_eq!(costs.len(), 420);
+    assert!((metric(&first, "train_loss") - wanted).abs() < 1e-4, "{:?} {wanted}", first.metrics());
     first.keep_losses();
     first.step(1);
     ready(first.run_until_rest()).unwrap();
-    assert!((first.take_losses()[0].1 - std::f32::consts::LN_2).abs() < 0.4);
+    assert!((f64::from(first.take_losses()[0].1) - wanted).abs() < 1e-4);
     let error = Experiment::from_value(&document(
         &table,
         &json!("classes"),
