@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use downhill_data::{Assets, Bundled};
+use downhill_data::{Assets, Bundled, check_beside};
 use downhill_model::Experiment;
 use downhill_tensor::UserError;
 
@@ -40,6 +40,10 @@ impl Assets for Document {
     /// A bundled set, or a file beside the experiment.
     fn get(&self, name: &str) -> Option<Vec<u8>> {
         Bundled.get(name).or_else(|| std::fs::read(self.folder.join(name)).ok())
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), UserError> {
+        check_beside(name)
     }
 }
 

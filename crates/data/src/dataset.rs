@@ -1,12 +1,15 @@
 //! A data set, ready to train on: two parts with the same fields, what is to be predicted, and what a person should know of it. Where
 //! samples come from is the sources' business, in which order they are taken the sampler's.
 
+use std::sync::Arc;
+
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
+use crate::csv::Table;
 use crate::features::{Feature, LineFeature};
 use crate::field::{Column, Field};
-use crate::split::split;
+use crate::split::{Split, split};
 use crate::stream::Stream;
 
 /// What is to be predicted.
@@ -111,13 +114,13 @@ impl Plane {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Normalisation {
     /// Per feature.
-    pub mean: Vec<f32>,
+    pub mean: Vec<f64>,
     /// Per feature; 1 where the training part does not vary.
-    pub std: Vec<f32>,
+    pub std: Vec<f64>,
     /// Per target of a regression; empty for classes.
-    pub target_mean: Vec<f32>,
+    pub target_mean: Vec<f64>,
     /// Per target of a regression; empty for classes.
-    pub target_std: Vec<f32>,
+    pub target_std: Vec<f64>,
 }
 
 impl Normalisation {
@@ -133,12 +136,17 @@ impl Normalisation {
 
     /// A raw row `[features]` as the input that the network was trained with.
     pub fn input(&self, raw: &[f32]) -> Vec<f32> {
-        raw.iter().zip(&self.mean).zip(&self.std).map(|((v, m), s)| (v - m) / s).collect()
+        raw.iter().zip(&self.mean).zip(&self.std).map(|((v, m), s)| ((f64::from(*v) - m) / s) as f32).collect()
     }
 
     /// What the network predicts, `[targets]`, in the units of the raw column.
     pub fn target(&self, output: &[f32]) -> Vec<f32> {
-        output.iter().zip(&self.target_mean).zip(&self.target_std).map(|((v, m), s)| v * s + m).collect()
+        output.iter().zip(&self.target_mean).zip(&self.target_std).map(|((v, m), s)| (f64::from(*v) * s + m) as f32).collect()
+    }
+
+    /// The same, counted from the mean of the targets: values that are large and differ by little keep their differences.
+    pub fn target_offset(&self, output: &[f32]) -> Vec<f32> {
+        output.iter().zip(&self.target_std).map(|(v, s)| (f64::from(*v) * s) as f32).collect()
     }
 }
 
@@ -185,6 +193,8 @@ pub struct Dataset {
     pub card: DataCard,
     /// From raw columns to inputs.
     pub normalisation: Normalisation,
+    /// The table that the samples are rows of.
+    pub table: Option<Arc<Table>>,
 }
 
 impl Dataset {
@@ -204,14 +214,14 @@ impl Dataset {
 }
 
 /// How raw columns become inputs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scaling {
     /// As they are.
     None,
     /// The column holds them divided by a number known beforehand.
     By(f32),
-    /// Inputs, save for indicators, and real targets to mean 0 and standard deviation 1 in the training part.
-    Standardise,
+    /// Inputs and real targets have been scaled so.
+    Done(Normalisation),
 }
 
 /// All samples of a source, before the split.
@@ -230,8 +240,9 @@ pub(crate) struct Samples {
     pub description: String,
     pub licence: String,
     pub scaling: Scaling,
-    /// Columns that hold 0 or 1 and are left alone by [`Scaling::Standardise`].
-    pub indicators: Vec<bool>,
+    /// The split, where it has been made already.
+    pub parts: Option<Split>,
+    pub table: Option<Arc<Table>>,
 }
 
 impl Samples {
@@ -250,8 +261,15 @@ impl Samples {
             description: description.to_string(),
             licence: licence.to_string(),
             scaling: Scaling::None,
-            indicators: Vec::new(),
+            parts: None,
+            table: None,
         }
+    }
+
+    /// The same, as rows of a table.
+    pub(crate) fn of_table(mut self, table: Arc<Table>) -> Self {
+        self.table = Some(table);
+        self
     }
 
     /// Samples with one input, `x`, whose numbers have these names.
@@ -277,7 +295,7 @@ impl Samples {
             Column::U32(classes) => classes.clone(),
             Column::F32(_) | Column::U8 { .. } => vec![0; samples],
         };
-        let parts = split(&strata, fraction, seed);
+        let parts = self.parts.unwrap_or_else(|| split(&strata, fraction, seed));
         let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
         let lengths: Vec<String> = self.fields.iter().filter_map(|field| field.lengths.clone()).collect();
         let inputs = names(&self.fields).into_iter().filter(|name| !lengths.contains(name)).collect();
@@ -292,13 +310,11 @@ impl Samples {
         let width = self.features.len();
         let normalisation = match self.scaling {
             Scaling::None => Normalisation::identity(width, targets),
-            Scaling::By(scale) => Normalisation { std: vec![scale; width], ..Normalisation::identity(width, targets) },
-            Scaling::Standardise => fit(&train, width, targets, &self.indicators),
+            Scaling::By(scale) => {
+                Normalisation { std: vec![f64::from(scale); width], ..Normalisation::identity(width, targets) }
+            }
+            Scaling::Done(normalisation) => normalisation,
         };
-        if self.scaling == Scaling::Standardise {
-            apply(&normalisation, &mut train);
-            apply(&normalisation, &mut validation);
-        }
         if self.plane == Some(Plane::Columns) {
             for part in [&mut train, &mut validation] {
                 part.raw = numbers(part, INPUT).iter().map(|v| v / SPREAD).collect();
@@ -319,6 +335,7 @@ impl Samples {
             notes: self.notes,
             card,
             normalisation,
+            table: self.table,
         })
     }
 }
@@ -328,54 +345,6 @@ fn numbers<'a>(part: &'a Part, name: &str) -> &'a [f32] {
     match part.field(name).map(|field| &field.column) {
         Some(Column::F32(values)) => values,
         _ => &[],
-    }
-}
-
-/// Mean and population standard deviation of every column of the training part.
-fn fit(train: &Part, width: usize, targets: usize, indicators: &[bool]) -> Normalisation {
-    let (mut mean, mut std) = moments(numbers(train, INPUT), width);
-    for column in (0..width).filter(|&c| indicators.get(c) == Some(&true)) {
-        (mean[column], std[column]) = (0.0, 1.0);
-    }
-    let (target_mean, target_std) =
-        if targets == 0 { (Vec::new(), Vec::new()) } else { moments(numbers(train, TARGET), targets) };
-    Normalisation { mean, std, target_mean, target_std }
-}
-
-fn moments(values: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
-    let rows = (values.len() / width.max(1)).max(1) as f64;
-    let mut mean = vec![0.0f64; width];
-    for row in values.chunks_exact(width.max(1)) {
-        mean.iter_mut().zip(row).for_each(|(m, &v)| *m += f64::from(v) / rows);
-    }
-    let mut variance = vec![0.0f64; width];
-    for row in values.chunks_exact(width.max(1)) {
-        for ((variance, mean), &v) in variance.iter_mut().zip(&mean).zip(row) {
-            *variance += (f64::from(v) - mean) * (f64::from(v) - mean) / rows;
-        }
-    }
-    // A column that does not vary (up to rounding) is centred and otherwise left alone.
-    let varies = |std: f64, mean: f64| std > 1e-6 * mean.abs() && std > 1e-15;
-    let std = variance.iter().zip(&mean).map(|(v, &m)| if varies(v.sqrt(), m) { v.sqrt() as f32 } else { 1.0 });
-    (mean.iter().map(|&m| m as f32).collect(), std.collect())
-}
-
-fn apply(normalisation: &Normalisation, part: &mut Part) {
-    let scale = |values: &mut [f32], mean: &[f32], std: &[f32]| {
-        for row in values.chunks_exact_mut(mean.len().max(1)) {
-            for ((v, m), s) in row.iter_mut().zip(mean).zip(std) {
-                *v = (*v - m) / s;
-            }
-        }
-    };
-    for field in &mut part.fields {
-        match &mut field.column {
-            Column::F32(values) if field.name == INPUT => scale(values, &normalisation.mean, &normalisation.std),
-            Column::F32(values) if field.name == TARGET => {
-                scale(values, &normalisation.target_mean, &normalisation.target_std);
-            }
-            Column::F32(_) | Column::U32(_) | Column::U8 { .. } => {}
-        }
     }
 }
 

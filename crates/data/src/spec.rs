@@ -273,7 +273,11 @@ fn check_items(schema: &Value, items: &[Value]) -> Result<(), UserError> {
 }
 
 fn check_fields(schema: &Value, fields: &Map<String, Value>) -> Result<(), UserError> {
-    let Some(known) = schema["properties"].as_object() else { return Ok(()) };
+    let Some(known) = schema["properties"].as_object() else {
+        // A map: names are a person's own, and all values of one kind.
+        let of_each = &schema["additionalProperties"];
+        return fields.iter().try_for_each(|(name, value)| check(of_each, value).map_err(|e| e.under(&quote(name))));
+    };
     for (name, value) in fields {
         let Some(field) = known.get(name) else {
             let error = UserError::at(quote(name), "There is no such field here.");

@@ -42,7 +42,8 @@ pub enum ProgramKind {
         /// Samples per step.
         batch: usize,
     },
-    /// Outputs `loss` and, for classes, `accuracy`, weighted means over some rows of a part; without dropout, with running statistics and
+    /// Outputs `loss` and, for classes, `accuracy`, weighted means over some rows of a part, `weight`, the weights of the loss summed up, where
+    /// classes weigh differently, and of the validation part where recall is told the `prediction`; without dropout, with running statistics and
     /// where there are some with the averages of the weights.
     Eval {
         /// Rows at a time.
@@ -146,6 +147,9 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
     }
 }
 
+/// The feed with what a sample of each class weighs, where that differs.
+pub const CLASS_WEIGHTS: &str = "class.weight";
+
 struct Program<'a> {
     checked: &'a Checked,
     experiment: &'a Experiment,
@@ -163,7 +167,8 @@ impl Program<'_> {
             self.rows_of(cx, Split::Train, indices)?
         };
         let prediction = self.forward(cx)?;
-        let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
+        let weights = self.class_weights(cx, y)?;
+        let loss = cx.graph.loss(self.loss(), prediction, y, weights)?;
         cx.graph.output("loss", loss);
         let parameters = cx.all_parameters()?;
         let gradients = autodiff::grad(&mut cx.graph, loss, &parameters)?;
@@ -188,14 +193,35 @@ impl Program<'_> {
         let weights = cx.graph.new_feed("eval.weights", TensorTy::f32([rows]), FeedKind::PerStep)?;
         let y = self.rows_of(cx, split, indices)?;
         let prediction = self.forward(cx)?;
+        let of_class = self.class_weights(cx, y)?;
+        let of_loss = of_class.map(|of_class| cx.graph.mul(of_class, weights)).transpose()?;
         for metric in self.signature.task.metrics() {
             let value = match *metric {
                 "accuracy" => cx.graph.accuracy(prediction, y, Some(weights))?,
-                _ => cx.graph.loss(self.loss(), prediction, y, Some(weights))?,
+                _ => cx.graph.loss(self.loss(), prediction, y, Some(of_loss.unwrap_or(weights)))?,
             };
             cx.graph.output(*metric, value);
         }
+        if let Some(of_loss) = of_loss {
+            let weight = cx.graph.sum_all(of_loss)?;
+            cx.graph.output("weight", weight);
+        }
+        if split == Split::Validation && self.signature.tells_recall() {
+            cx.graph.output("prediction", prediction);
+        }
         Ok(())
+    }
+
+    /// What each row weighs because of its class; none where all weigh the same.
+    fn class_weights(&self, cx: &mut Builder, y: Value) -> Result<Option<Value>, OpError> {
+        if !self.experiment.loss.weighs_classes() {
+            return Ok(None);
+        }
+        let ty = TensorTy::f32([self.signature.outputs, 1]);
+        let table = cx.graph.new_feed(CLASS_WEIGHTS, ty, FeedKind::Resident)?;
+        let rows = cx.graph.index_select(table, y)?;
+        let shape = cx.graph.ty(y).shape.clone();
+        cx.graph.reshape(rows, shape).map(Some)
     }
 
     fn predict(&self, cx: &mut Builder, rows: usize) -> Result<(), OpError> {
@@ -217,7 +243,8 @@ impl Program<'_> {
     fn inspect_step(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
         let y = self.fed(cx, "batch", rows, FeedKind::Resident)?;
         let prediction = self.forward(cx)?;
-        let loss = cx.graph.loss(self.loss(), prediction, y, None)?;
+        let weights = self.class_weights(cx, y)?;
+        let loss = cx.graph.loss(self.loss(), prediction, y, weights)?;
         let mut named = self.named(cx, prediction, tensors)?;
         let mut by = Vec::new();
         for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {

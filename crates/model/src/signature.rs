@@ -85,6 +85,12 @@ impl Signature {
         })
     }
 
+    /// Whether evaluations tell what is right of each class: where there are classes, and few enough outputs to read them back every time.
+    pub fn tells_recall(&self) -> bool {
+        const MOST: usize = 1 << 20;
+        self.task == Task::Classification && self.validation.saturating_mul(self.outputs) <= MOST
+    }
+
     /// What the network begins with.
     pub fn first(&self) -> &Input {
         self.inputs.first().expect("a data set has an input")

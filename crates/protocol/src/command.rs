@@ -31,6 +31,26 @@ pub enum Command {
         /// Its bytes.
         bytes: BlobRef,
     },
+    /// Reads a table and answers with [`crate::Event::TableProfile`], after [`crate::Event::TableProgress`] now and then while it is a long
+    /// one; a run goes on meanwhile. A newer one takes its place: the older is answered with [`crate::Event::Done`].
+    ReadTable {
+        /// Name under which the experiment knows the file. Its bytes are kept, so that a [`Command::Load`] finds them.
+        file: String,
+        /// The file's bytes; `None` where the worker has them from before.
+        bytes: Option<BlobRef>,
+        /// The fields of `data.csv` with what a person decided, JSON text.
+        fields: String,
+        /// The experiment's seed, which decides the split.
+        seed: u32,
+    },
+    /// Stops reading a table.
+    CancelTable,
+    /// All that the table says in one row of it; answered with [`crate::Event::TableRow`]. What the network makes of the row is asked for with
+    /// [`crate::Input::Row`].
+    TableRow {
+        /// The row's own number, from 1 below the header.
+        row: u32,
+    },
     /// Trains until paused, or until the experiment's steps are done; once they are done, goes on past them.
     Start,
     /// Stops after the step in flight.

@@ -1,5 +1,6 @@
 //! What the worker tells the page.
 
+use downhill_model::data::csv::Profile;
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,22 @@ pub enum Event {
         /// Why not.
         error: UserError,
     },
+    /// How far a table has been read.
+    TableProgress {
+        /// Number of the request.
+        id: u32,
+        /// Share of the work that is done, 0 to 1.
+        done: f64,
+    },
+    /// Answer to [`crate::Command::ReadTable`].
+    TableProfile {
+        /// Number of the request.
+        id: u32,
+        /// What the table looks like.
+        profile: Box<Profile>,
+    },
+    /// Answer to [`crate::Command::TableRow`].
+    TableRow(TableRow),
     /// How the run is doing, when that changes, and with newer numbers every few seconds.
     Verdict(Verdict),
     /// Training stopped because a number was not finite; weights are as before that step.
@@ -204,6 +221,12 @@ pub struct DataInfo {
     pub validation_points: Option<ArrayRef>,
     /// Height and width where samples are images.
     pub image: Option<(u32, u32)>,
+    /// The columns that the features come from, where the data is a table of one's own; else empty.
+    pub columns: Vec<ColumnInfo>,
+    /// Rows of that table, those left out included; 0 where there is none.
+    pub table_rows: u32,
+    /// Mean of each target over the training part, from which `output:offset` and `target:offset` count; empty for classes.
+    pub target_mean: Vec<f64>,
     /// What a sample is, where it comes from, under which licence.
     pub description: String,
     /// Licence.
@@ -240,8 +263,55 @@ pub struct Status {
     pub steps_per_second: f64,
     /// Whether it trains: until the last step that was begun has run.
     pub running: bool,
-    /// Last evaluation: name and value (`train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`).
+    /// Last evaluation: name and value (`train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`,
+    /// `validation_balanced_accuracy`).
     pub metrics: Vec<(String, f64)>,
+    /// Of the last evaluation, the share of the validation samples of each class that is predicted right; NaN for a class without samples. Empty
+    /// for regression.
+    pub recall: Vec<f32>,
+}
+
+/// A row of a table of one's own.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct TableRow {
+    /// Number of the request.
+    pub id: u32,
+    /// Its number, from 1 below the header.
+    pub row: u32,
+    /// Line of the file on which it begins, from 1.
+    pub line: u32,
+    /// Whether it is learned from, held out, or (`None`) left out of the samples.
+    pub part: Option<crate::Part>,
+    /// Its place in that part.
+    pub place: u32,
+    /// Its value in every column of the table, in order.
+    pub cells: Vec<Cell>,
+}
+
+/// A value of a [`TableRow`].
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Cell {
+    /// Name of the column.
+    pub column: String,
+    /// The value as the table writes it.
+    pub text: String,
+    /// What stands in for it where it is missing or cannot be read; empty where it is read as it is, or not used.
+    pub filled: String,
+    /// The place of the column among [`DataInfo::columns`]; `None` where the network is not given it.
+    pub place: Option<u32>,
+    /// Whether it is the right answer.
+    pub target: bool,
+}
+
+/// A column of a table, as the network is given it.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct ColumnInfo {
+    /// Name.
+    pub name: String,
+    /// The first of its numbers among [`DataInfo::features`].
+    pub first: u32,
+    /// How many it has: one for a number, one per word for a category, several for a date.
+    pub len: u32,
 }
 
 /// New points of some curves. Buckets: where many steps fall into one point, mean, min, max and last of them.

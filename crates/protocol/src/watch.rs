@@ -58,6 +58,14 @@ pub enum Input {
         /// At most this many.
         limit: u32,
     },
+    /// One row of a table of one's own, by its number from 1 below the header, and what each column of it is worth: the network runs on the row, on
+    /// the row without each column, and on a row that is filled column by column. Its tensors are named below.
+    Row {
+        /// The row's number.
+        row: u32,
+    },
+    /// One row as a person types it: a text for each of [`crate::DataInfo::columns`], in that order.
+    Typed(Vec<String>),
     /// One sample that was drawn or typed: the raw values of each input of [`crate::DataInfo::inputs`], in that order. A point of a plane
     /// is `[x, y]`, whatever features are made of it.
     Given(Vec<Vec<f32>>),
@@ -78,7 +86,15 @@ pub enum Part {
 /// `loss`, for [`Input::Batch`]; `output` for the predictions `[rows, labels]` as a person reads them: a probability per class, or values
 /// in the units of the data; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
 /// the plane, tokens), followed by `:1`, `:2`, … for the second and further inputs; `target` for the right answers `[rows, 1]`, the
-/// index of a class or, `[rows, targets]`, values; `row` for the places of the samples in their part `[rows]`.
+/// index of a class or, `[rows, targets]`, values; `row` for the places of the samples in their part `[rows]`; `table_row` for the numbers of
+/// their rows in the table, from 1 below the header, `[rows]`. `output:offset` and `target:offset` are values counted from
+/// [`crate::DataInfo::target_mean`]: where values are large and their differences small, only these tell them apart.
+///
+/// For [`Input::Row`], of which `rows` is 1 and `columns` as many as [`crate::DataInfo::columns`]: `output`, `target`, `row` and `table_row` as
+/// above; `start` the answer for a row of which nothing is known, every column at its training mean or most frequent word, `[1, labels]`;
+/// `alone` by how much the answer moves when a column of the row is replaced by those, `[columns, labels]`; `parts` by how much it moves
+/// when the columns are told one after the other, the mean of both directions, `[columns, labels]`: `start` and all parts
+/// make up the answer exactly. Of regression, `start` counts from [`crate::DataInfo::target_mean`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     /// Name.

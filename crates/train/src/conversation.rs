@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use downhill_data::Assets;
+use downhill_data::csv::{Progress, Reader};
+use downhill_data::{Assets, Source};
 use downhill_gpu::{DeviceOptions, GpuDevice};
 use downhill_model::Experiment;
 use downhill_protocol::{
@@ -21,6 +22,12 @@ use crate::verdict::standing::{Moment, Standing};
 /// Time between two reports of a moving run.
 const REPORT_EVERY: Duration = Duration::from_millis(33);
 
+/// Bytes of a table that are read between two looks for messages: a few milliseconds.
+const READ_AT_ONCE: usize = 200_000;
+
+/// Time between two reports of how far a table has been read.
+const TELL_EVERY: Duration = Duration::from_millis(100);
+
 /// Time between two verdicts on a moving run.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
 
@@ -37,6 +44,8 @@ pub struct Conversation {
     /// Runs of sessions before this one, so that run numbers only ever grow.
     runs: u32,
     events: Vec<Message<Event>>,
+    /// A table that is being read for the page.
+    reading: Option<Reading>,
     /// The verdict that is shown, when the rules were last asked, and where the time of verdicts begins.
     standing: Standing,
     judged: Option<Instant>,
@@ -50,6 +59,12 @@ impl Assets for Files {
     fn get(&self, name: &str) -> Option<Vec<u8>> {
         self.0.get(name).cloned()
     }
+}
+
+struct Reading {
+    id: u32,
+    reader: Box<Reader>,
+    told: Instant,
 }
 
 struct Waiting {
@@ -100,6 +115,30 @@ impl Conversation {
 
     /// Trains and computes until the deadline at the latest, and sees to it that the better backend does.
     pub async fn advance(&mut self, deadline: Instant) -> Next {
+        self.read_on();
+        let next = self.train_on(deadline).await;
+        if self.reading.is_some() { Next::Now } else { next }
+    }
+
+    /// Reads some more of a table, whatever the run does.
+    fn read_on(&mut self) {
+        let Some(mut reading) = self.reading.take() else { return };
+        match reading.reader.advance(READ_AT_ONCE) {
+            Ok(Progress::Reading(done)) => {
+                if reading.told.elapsed() >= TELL_EVERY {
+                    reading.told = Instant::now();
+                    self.tell(Event::TableProgress { id: reading.id, done });
+                }
+                self.reading = Some(reading);
+            }
+            Ok(Progress::Done(table)) => {
+                self.tell(Event::TableProfile { id: reading.id, profile: Box::new(table.profile()) });
+            }
+            Err(error) => self.tell(Event::Error { id: Some(reading.id), error }),
+        }
+    }
+
+    async fn train_on(&mut self, deadline: Instant) -> Next {
         let Some(session) = &mut self.session else { return Next::Rest };
         let mut look = None;
         if let Some(chooser) = &mut self.chooser {
@@ -221,6 +260,11 @@ impl Conversation {
                 self.files.0.insert(name.clone(), request.blob(*bytes).to_vec());
                 return self.take_up_waiting(name).await;
             }
+            Command::ReadTable { file, bytes, fields, seed } => {
+                let bytes = bytes.map(|bytes| request.blob(bytes).to_vec());
+                return self.read_table(id, file, bytes, fields, *seed).await;
+            }
+            Command::CancelTable => self.stop_reading(),
             Command::Restore { bytes } => {
                 let bytes = request.blob(*bytes);
                 readable(&Session::saved_experiment(bytes)?).await?;
@@ -255,6 +299,40 @@ impl Conversation {
         Ok(true)
     }
 
+    async fn read_table(
+        &mut self,
+        id: u32,
+        file: &str,
+        bytes: Option<Vec<u8>>,
+        fields: &str,
+        seed: u32,
+    ) -> Result<bool, UserError> {
+        self.stop_reading();
+        if let Some(bytes) = bytes {
+            self.files.0.insert(file.to_string(), bytes);
+        }
+        let broken = |_| UserError::new("What was chosen for the table cannot be read.").hint("Start over with the table.");
+        let fields: serde_json::Value = serde_json::from_str(fields).map_err(broken)?;
+        let Source::Csv(source) = Source::from_json("csv", &fields)? else { return Ok(true) };
+        let bytes = match source.text.as_str() {
+            "" => self.files.get(file).ok_or_else(|| {
+                UserError::at("file", format!("The file \"{file}\" is not here any more.")).hint("Choose it again.")
+            })?,
+            text => text.as_bytes().to_vec(),
+        };
+        later::arrived().await?;
+        let reader = Box::new(Reader::new(bytes, source.choices(seed)));
+        self.reading = Some(Reading { id, reader, told: Instant::now() });
+        Ok(false)
+    }
+
+    /// Gives up the table that is being read, if there is one.
+    fn stop_reading(&mut self) {
+        if let Some(earlier) = self.reading.take() {
+            self.tell(Event::Done { id: earlier.id });
+        }
+    }
+
     fn loaded(&mut self) -> Result<&mut Session, UserError> {
         self.session.as_mut().ok_or_else(|| UserError::new("Nothing is loaded yet.").hint("Load an experiment first."))
     }
@@ -276,6 +354,11 @@ impl Conversation {
             Command::Watch(watch) => session.watch(watch.clone()),
             Command::Unwatch { key } => session.unwatch(*key),
             Command::SetWeight { parameter, index, value } => session.set_weight(parameter, index, *value)?,
+            Command::TableRow { row } => {
+                let row = session.table_row(id, *row)?;
+                self.tell(Event::TableRow(row));
+                return Ok(false);
+            }
             Command::Save => {
                 session.save(id)?;
                 return Ok(false);

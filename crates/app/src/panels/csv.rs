@@ -1,6 +1,6 @@
 //! Bring your own table: paste or drop it, see what its columns were taken for, choose what to predict.
 
-use downhill_model::data::csv::{Column, ColumnKind, Goal, Inspection, decode, inspect};
+use downhill_model::data::csv::{Column, ColumnType, Goal, Profile, decode, inspect};
 use leptos::prelude::*;
 use serde_json::json;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -24,7 +24,7 @@ fn BringYourOwn() -> impl IntoView {
     let lab = Lab::here();
     let text = RwSignal::new(String::new());
     let name = RwSignal::new(String::new());
-    let found = RwSignal::new(None::<Result<Inspection, String>>);
+    let found = RwSignal::new(None::<Result<Profile, String>>);
     let look = move |new: String, file: String| {
         if new.trim().is_empty() {
             found.set(None);
@@ -105,18 +105,18 @@ fn take_up(lab: Lab, text: RwSignal<String>, file: &str, target: &str, goal: Goa
     });
 }
 
-fn kind(column: &Column) -> &'static str {
-    match column.kind {
-        ColumnKind::Number => "number",
-        ColumnKind::Category => "category",
-        ColumnKind::Id => "running number, left out",
-        ColumnKind::Text => "free text, left out",
-        ColumnKind::Constant => "does not vary, left out",
-    }
+fn kind(column: &Column) -> String {
+    let name = match column.kind {
+        ColumnType::Number => "number",
+        ColumnType::Date => "date",
+        ColumnType::Category | ColumnType::Auto => "category",
+        ColumnType::Text => "free text",
+    };
+    if column.usable { name.to_string() } else { format!("{name}, left out: {}", column.reason) }
 }
 
 #[component]
-fn Found(inspection: Inspection, text: RwSignal<String>, name: RwSignal<String>) -> impl IntoView {
+fn Found(inspection: Profile, text: RwSignal<String>, name: RwSignal<String>) -> impl IntoView {
     const NAMED: usize = 5;
     let lab = Lab::here();
     let words =

@@ -1,5 +1,6 @@
 //! Tables of every shape, whole and broken, are read or refused with a sentence.
 
+use downhill_tensor::UserError;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -33,7 +34,7 @@ fn a_plain_table_is_understood() {
     assert_eq!((seen.delimiter, seen.header, seen.rows), (Delimiter::Comma, true, 20));
     assert_eq!(
         seen.columns.iter().map(|c| c.kind).collect::<Vec<_>>(),
-        [ColumnKind::Number, ColumnKind::Number, ColumnKind::Category]
+        [ColumnType::Number, ColumnType::Number, ColumnType::Category]
     );
     assert_eq!((seen.target.as_str(), seen.task, seen.trouble_count), ("kind", Goal::Classification, 0));
 
@@ -47,7 +48,7 @@ fn a_plain_table_is_understood() {
 fn delimiters_decimal_commas_and_missing_headers_are_guessed() {
     let seen = inspect("a;b\n1,5;2\n2,5;3\n7,5;1\n").unwrap();
     assert_eq!((seen.delimiter, seen.header), (Delimiter::Semicolon, true));
-    assert_eq!(seen.columns[0].kind, ColumnKind::Number);
+    assert_eq!(seen.columns[0].kind, ColumnType::Number);
     let seen = inspect("1.5\t2\n2.5\t3\n7.5\t1\n").unwrap();
     assert_eq!((seen.delimiter, seen.header, seen.rows), (Delimiter::Tab, false, 3));
     assert_eq!(seen.columns[1].name, "column 2");
@@ -76,23 +77,27 @@ fn columns_with_nothing_to_learn_from_are_left_out_and_named() {
 }
 
 #[test]
-fn rows_in_trouble_are_left_out_and_named() {
+fn rows_without_an_answer_are_left_out_values_that_are_none_are_missing_and_all_are_named() {
     let text = table(20) + "1,2\nabc,2,cat\n3,,dog\n4,5,?\n1,2,cat,9\n1e20,2,cat\n";
     let set = build(json!({ "text": text })).unwrap();
-    assert_eq!(set.train.len() + set.validation.len(), 20);
+    assert_eq!(set.train.len() + set.validation.len(), 23);
     assert_eq!(
         set.notes,
         [
+            "Column \"height\": 2 missing values are read as 3.",
+            "Column \"width\": 1 missing values are read as 3.",
             "Line 22: it has 2 values where other rows have 3; the row is left out.",
             "Line 26: it has 4 values where other rows have 3; the row is left out.",
-            "Line 23, column \"height\": \"abc\" is not a number; the row is left out.",
-            "Line 24, column \"width\": there is no value; the row is left out.",
             "Line 25, column \"kind\": there is no value; the row is left out.",
-            "Line 27, column \"height\": 1e20 is beyond the largest number, 1e15; the row is left out.",
+            "Line 23, column \"height\": \"abc\" is not a number; it counts as missing.",
+            "Line 27, column \"height\": 1e20 is beyond the largest number, 1e15; it counts as missing.",
         ]
     );
     let seen = inspect(&text).unwrap();
-    assert_eq!((seen.trouble_count, seen.trouble[2].line), (6, 23));
+    assert_eq!((seen.trouble_count, seen.trouble[2].line), (5, 25));
+    assert_eq!((seen.rows, seen.used), (26, 23));
+    let cost = |column: &str, rows| Cost { column: column.to_string(), rows };
+    assert_eq!(seen.costs, [cost("", 2), cost("kind", 1)]);
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn what_the_validation_part_holds_does_not_change_the_normalisation() {
         format!("v,kind\n{}", (0..40).map(row).collect::<String>())
     };
     let set = build(json!({ "text": text(&[]) })).unwrap();
-    let back = |v: &f32| (v * set.normalisation.std[0] + set.normalisation.mean[0] - 0.5).round() + 0.5;
+    let back = |v: &f32| ((f64::from(*v) * set.normalisation.std[0] + set.normalisation.mean[0] - 0.5).round() + 0.5) as f32;
     let held_out: Vec<f32> = x(&set.validation).iter().map(back).collect();
     let changed = build(json!({ "text": text(&held_out) })).unwrap();
     assert_ne!(x(&set.validation), x(&changed.validation));
@@ -165,10 +170,9 @@ fn a_table_that_teaches_nothing_is_refused_with_a_sentence() {
     );
     assert!(error(json!({ "text": "1\n2\n4\n" })).starts_with("text: There is no column to predict \"column 1\" from."));
     assert!(error(json!({ "text": "a,b\n1,x\n\0,y\n" })).contains("zero bytes"));
-    let no_whole_row = "a,b,c\n1.5,,x\n,2.5,y\n3.5,,x\n,4.5,y\n";
-    assert!(
-        error(json!({ "text": no_whole_row })).starts_with("text: No row has a value in every column. Line 2, column \"b\"")
-    );
+    let no_answer = "a,b\n1.5,\n2.5,x\n,y\n";
+    let all_dropped = json!({ "text": no_answer, "target": "b", "columns": { "a": { "missing": "drop" } } });
+    assert!(error(all_dropped).starts_with("target: The rows that can be read have only one value in \"b\""));
 }
 
 #[test]
@@ -182,9 +186,6 @@ fn a_wrong_choice_is_refused_with_its_field() {
     assert!(with("ignore", json!(["height", "with"])).starts_with("ignore[1]: The table has no column \"with\"."));
     assert!(with("task", json!("regression")).starts_with("task: Column \"kind\" does not hold numbers"));
     assert!(with("task", json!("regresion")).contains("Did you mean `regression`?"));
-    for file in ["../secret.csv", "/etc/passwd", "https://example.org/a.csv", "C:\\a.csv"] {
-        assert!(error(json!({ "file": file })).starts_with("file: "), "{file}");
-    }
 }
 
 #[test]
@@ -198,13 +199,19 @@ fn a_table_beyond_the_limits_is_refused_at_once() {
 }
 
 #[test]
-fn a_file_that_is_not_utf8_is_refused_with_the_line() {
-    assert!(decode(b"a,b\n1,\xe9\n").unwrap_err().message.contains("line 2"));
-    assert_eq!(decode(b"\xef\xbb\xbfa,b").unwrap(), "a,b");
-    let named = Source::from_json("csv", &json!({ "file": "own.csv" })).unwrap();
-    assert_eq!(named.needs(), Some("own.csv"));
-    assert_eq!(named.build(1, &NoAssets).unwrap_err().path.as_deref(), Some("file"));
-    assert!(named.build(1, &|_: &str| Some(table(20).into_bytes())).is_ok());
+fn a_file_is_known_by_its_name_and_only_the_command_takes_that_for_a_path() {
+    let named = |name: &str| Source::from_json("csv", &json!({ "file": name })).unwrap();
+    assert_eq!(named("own.csv").needs(), Some("own.csv"));
+    assert_eq!(named("own.csv").build(1, &NoAssets).unwrap_err().path.as_deref(), Some("file"));
+    for name in ["own.csv", "export 12:30.csv", "..", &"n".repeat(200), "/etc/passwd"] {
+        assert!(named(name).build(1, &|_: &str| Some(table(20).into_bytes())).is_ok(), "{name}");
+    }
+    for path in ["../secret.csv", "a/../../b.csv", "/etc/passwd", "https://example.org/a.csv", "C:\\a.csv", "\\\\host\\a.csv"] {
+        assert!(crate::check_beside(path).is_err(), "{path}");
+    }
+    for path in ["own.csv", "export 12:30.csv", "folder/own.csv", "a..b.csv"] {
+        assert!(crate::check_beside(path).is_ok(), "{path}");
+    }
 }
 
 /// Whatever comes in, what comes out is usable or a sentence.

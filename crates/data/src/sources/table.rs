@@ -13,8 +13,8 @@ pub(crate) fn generate(
     (validation, seed): (f64, u32),
     assets: &dyn Assets,
 ) -> Result<Dataset, UserError> {
-    let text = crate::csv::decode(&fetch(assets, file)?)?;
-    let mut samples = load(&text, &Choices::default())?;
+    let choices = Choices { validation, seed, single: true, ..Choices::default() };
+    let mut samples = load(fetch(assets, file)?, choices)?;
     samples.description = description.to_string();
     samples.licence = licence.to_string();
     samples.finish(validation, seed)
@@ -22,6 +22,7 @@ pub(crate) fn generate(
 
 /// The bytes of a file that must be there.
 pub(crate) fn fetch(assets: &dyn Assets, file: &str) -> Result<Vec<u8>, UserError> {
+    assets.check_name(file)?;
     assets.get(file).ok_or_else(|| {
         let message = format!("The file \"{}\" could not be loaded.", crate::spec::quote(file));
         UserError::new(message).hint("Check the connection and the file's name, or choose another source.")

@@ -43,6 +43,13 @@ pub(super) fn cross_entropy(learned: Labels<'_>, shown: Labels<'_>, classes: usi
     shown.iter().map(cost).sum::<f64>() / shown.len().max(1) as f64
 }
 
+/// The cross-entropy where every class counts the same: what is best said without a look is that all are as likely.
+pub(super) fn balanced(learned: Labels<'_>, classes: usize) -> f64 {
+    let Labels::Class(learned) = learned else { return f64::NAN };
+    let present = shares(learned, classes).iter().filter(|share| **share > 0.0).count();
+    libm::log(present.max(1) as f64)
+}
+
 /// Mean of what `loss` makes of the difference between each target and the mean of those learned from; two classes are −1 and 1.
 pub(super) fn differences(learned: Labels<'_>, shown: Labels<'_>, outputs: usize, loss: impl Fn(f64) -> f64) -> f64 {
     match (learned, shown) {

@@ -4,10 +4,23 @@ use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_graph::{Graph, OpError, Value};
 use downhill_tensor::UserError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{LossDef, Targets, baseline};
 use crate::registry::fields;
 use crate::{Signature, Task};
+
+/// How much each class counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeight {
+    /// Every sample the same
+    #[default]
+    None,
+    /// Every class the same, however rare
+    Balanced,
+}
 
 fields! {
     /// How unlikely the network holds the right class: for data with classes, one output per class.
@@ -16,6 +29,9 @@ fields! {
         /// Share of the certainty that is spread over all classes, against overconfidence.
         #[schemars(title = "Label smoothing", range(min = 0.0, max = 0.9))]
         label_smoothing: f64 = 0.0,
+        /// How much each class counts: a rare one is learned only if it counts more (`weight` in PyTorch).
+        #[schemars(title = "Class weights")]
+        weight: ClassWeight = ClassWeight::None,
     }
 }
 
@@ -25,7 +41,23 @@ impl LossDef for CrossEntropy {
     }
 
     fn torch(&self) -> String {
+        if self.weighs_classes() {
+            let balanced = "(lambda n: n.sum() / (len(n) * n))(torch.bincount(data[\"train.y\"]))";
+            return format!("nn.CrossEntropyLoss(weight={balanced})");
+        }
         format!("nn.CrossEntropyLoss(label_smoothing={})", self.label_smoothing)
+    }
+
+    fn weighs_classes(&self) -> bool {
+        self.weight == ClassWeight::Balanced
+    }
+
+    fn validate(&self) -> Result<(), UserError> {
+        if self.weighs_classes() && self.label_smoothing > 0.0 {
+            let message = "Class weights and label smoothing do not go together here.";
+            return Err(UserError::at("label_smoothing", message).hint("Set it to 0, or `weight` to `none`."));
+        }
+        Ok(())
     }
 
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
@@ -41,6 +73,9 @@ impl LossDef for CrossEntropy {
     }
 
     fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+        if self.weighs_classes() {
+            return baseline::balanced(learned, outputs);
+        }
         baseline::cross_entropy(learned, shown, outputs, self.label_smoothing)
     }
 }

@@ -14,7 +14,7 @@ use downhill_tensor::UserError;
 
 pub use baseline::Baseline;
 pub use bce_with_logits::BceWithLogits;
-pub use cross_entropy::CrossEntropy;
+pub use cross_entropy::{ClassWeight, CrossEntropy};
 pub use huber::Huber;
 pub use l1::L1;
 pub use mse::Mse;
@@ -33,6 +33,11 @@ pub(crate) trait LossDef {
     /// What the ranges of the single fields cannot say.
     fn validate(&self) -> Result<(), UserError> {
         Ok(())
+    }
+
+    /// Whether every class counts the same, however rare it is: a sample then weighs as the `balanced` one of [`class_weights`] says.
+    fn weighs_classes(&self) -> bool {
+        false
     }
 
     /// How labels become targets.
@@ -97,6 +102,11 @@ impl Loss {
         self.def().kind()
     }
 
+    /// Whether every class counts the same, however rare it is.
+    pub fn weighs_classes(&self) -> bool {
+        self.def().weighs_classes()
+    }
+
     /// How labels become targets.
     ///
     /// # Errors
@@ -134,6 +144,13 @@ impl Loss {
             Targets::Classes | Targets::Values => signature.outputs,
         })
     }
+}
+
+/// What a sample of each class weighs so that all classes count the same: `samples / (classes · samples of the class)`, as scikit-learn's
+/// `balanced`; 0 for a class without samples.
+pub fn class_weights(labels: &[u32], classes: usize) -> Vec<f32> {
+    let shares = baseline::shares(labels, classes);
+    shares.iter().map(|share| if *share > 0.0 { (1.0 / (shares.len() as f64 * share)) as f32 } else { 0.0 }).collect()
 }
 
 /// Targets of a loss that measures a difference: the values, or −1 and 1 for two classes.
@@ -191,7 +208,13 @@ mod tests {
         near(baseline(CrossEntropy::default(), learned, shown), f64::midpoint(first, second));
         near(baseline(BceWithLogits::default(), learned, shown), f64::midpoint(first, second));
         let only_first = Labels::Class(&[0]);
-        near(baseline(CrossEntropy { label_smoothing: 0.2 }, learned, only_first), 0.9 * first + 0.1 * second);
+        near(
+            baseline(CrossEntropy { label_smoothing: 0.2, ..CrossEntropy::default() }, learned, only_first),
+            0.9 * first + 0.1 * second,
+        );
+        let balanced = CrossEntropy { weight: ClassWeight::Balanced, ..CrossEntropy::default() };
+        near(baseline(balanced, learned, shown), 2f64.ln());
+        assert_eq!(class_weights(&[0, 0, 0, 2], 3), [4.0 / 9.0, 0.0, 4.0 / 3.0]);
         // −1 and 1 have the mean −0.5.
         near(baseline(Mse::default(), learned, shown), f64::midpoint(0.25, 2.25));
         assert_eq!(Loss::default().baseline(learned, shown, 2).accuracy, Some(0.5));

@@ -1,9 +1,10 @@
 //! The programs of a run: which there are, how many rows each takes, and which of them stay compiled.
 
 use downhill_compile::{LayoutSpec, Plan};
-use downhill_data::{Column, Dataset};
+use downhill_data::{Column, Dataset, Labels};
 use downhill_graph::Graph;
-use downhill_model::{Checked, Encoding, POSITIONS, ProgramKind, Split, build};
+use downhill_model::losses::class_weights;
+use downhill_model::{CLASS_WEIGHTS, Checked, Encoding, POSITIONS, ProgramKind, Split, build};
 use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 
@@ -166,6 +167,10 @@ pub(crate) fn place_data(engine: &mut Engine, data: &Dataset, checked: &Checked)
                 _ => engine.feed(&name, 0, &field.table(column))?,
             }
         }
+    }
+    if let Labels::Class(labels) = data.labels(&data.train) {
+        let weights = class_weights(labels, checked.signature.outputs);
+        engine.feed(CLASS_WEIGHTS, 0, bytemuck::cast_slice(&weights))?;
     }
     place_positions(engine)
 }

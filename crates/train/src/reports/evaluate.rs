@@ -1,6 +1,7 @@
 //! Evaluations: which samples are looked at, how they are queued, and what came out last.
 
 use downhill_compile::Region;
+use downhill_data::{Dataset, Labels};
 use downhill_model::{Checked, ProgramKind, Signature, Split};
 use downhill_tensor::UserError;
 
@@ -19,6 +20,8 @@ const TRAIN_SAMPLES: usize = 1000;
 pub(crate) struct Evaluator {
     samples: [Vec<u32>; 2],
     metrics: Vec<(String, f64)>,
+    /// Share of each class that is predicted right; empty where that is not told.
+    recall: Vec<f32>,
     /// Step of the last evaluation queued, with the edits of then.
     last: Option<(u64, u64)>,
 }
@@ -37,9 +40,15 @@ impl Evaluator {
         &self.metrics
     }
 
+    /// Of the last one, the share of the held-out samples of each class that is predicted right; NaN for a class without samples.
+    pub fn recall(&self) -> &[f32] {
+        &self.recall
+    }
+
     /// Forgets them, when the state was replaced.
     pub fn forget(&mut self) {
         self.metrics.clear();
+        self.recall.clear();
         self.last = None;
     }
 
@@ -49,8 +58,8 @@ impl Evaluator {
     }
 
     /// Takes up results.
-    pub fn note(&mut self, metrics: Vec<(String, f64)>) {
-        self.metrics = metrics;
+    pub fn note(&mut self, results: Results) {
+        (self.metrics, self.recall) = (results.metrics, results.recall);
     }
 
     /// Queues an evaluation of the state behind all queued steps as a job of this kind.
@@ -82,24 +91,84 @@ impl Evaluator {
     }
 
     /// Sums up what [`Evaluator::queue`] read, by runs of `rows` rows; nothing where words are missing.
-    pub fn sum_up(&self, checked: &Checked, rows: usize, reads: &[Vec<u32>]) -> Option<Vec<(String, f64)>> {
+    pub fn sum_up(&self, checked: &Checked, data: &Dataset, rows: usize, reads: &[Vec<u32>]) -> Option<Results> {
         let mut reads = reads.iter();
-        let mut metrics = Vec::new();
+        let mut results = Results::default();
+        let names = checked.signature.task.metrics();
+        let weighs = checked.experiment.loss.weighs_classes();
+        let mut hits = Hits::default();
         for (samples, split) in self.samples.iter().zip(SPLITS) {
-            let samples = samples.len();
+            let count = samples.len();
             let mut sums = [0.0f64; 2];
-            for start in (0..samples).step_by(rows) {
+            // Where classes weigh differently, so do the chunks.
+            let mut all = 0.0;
+            for start in (0..count).step_by(rows) {
                 let words = reads.next()?;
-                let share = (samples - start).min(rows) as f64 / samples as f64;
-                for (sum, word) in sums.iter_mut().zip(words) {
-                    *sum += share * f64::from(f32::from_bits(*word));
+                let number = |at: usize| words.get(at).map_or(f64::NAN, |word| f64::from(f32::from_bits(*word)));
+                let chunk = (count - start).min(rows);
+                let share = chunk as f64 / count as f64;
+                for (at, sum) in sums.iter_mut().enumerate().take(names.len()) {
+                    let weight = if weighs && at == 0 { number(names.len()) } else { share };
+                    *sum += weight * if weight > 0.0 { number(at) } else { 0.0 };
+                }
+                all += if weighs { number(names.len()) } else { share };
+                if split == Split::Validation && checked.signature.tells_recall() {
+                    let predictions = words.get(names.len() + usize::from(weighs)..).unwrap_or(&[]);
+                    hits.add(data, &samples[start..start + chunk], predictions, rows);
                 }
             }
-            if samples > 0 {
-                let names = checked.signature.task.metrics().iter().map(|kind| format!("{}_{kind}", split.name()));
-                metrics.extend(names.zip(sums));
+            if count > 0 {
+                if all > 0.0 {
+                    sums[0] /= all;
+                }
+                results.metrics.extend(names.iter().map(|kind| format!("{}_{kind}", split.name())).zip(sums));
             }
         }
-        Some(metrics)
+        results.recall = hits.recall();
+        let known: Vec<f64> = results.recall.iter().filter(|share| !share.is_nan()).map(|share| f64::from(*share)).collect();
+        if !known.is_empty() {
+            let mean = known.iter().sum::<f64>() / known.len() as f64;
+            results.metrics.push(("validation_balanced_accuracy".to_string(), mean));
+        }
+        Some(results)
+    }
+}
+
+/// What an evaluation gave.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Results {
+    /// By name.
+    pub metrics: Vec<(String, f64)>,
+    /// See [`Evaluator::recall`].
+    pub recall: Vec<f32>,
+}
+
+/// Samples of each class, and those of them that are predicted right.
+#[derive(Default)]
+struct Hits(Vec<(u32, u32)>);
+
+impl Hits {
+    /// Adds held-out samples with the logits of `rows` rows, of which they are the first.
+    fn add(&mut self, data: &Dataset, samples: &[u32], words: &[u32], rows: usize) {
+        let Labels::Class(labels) = data.labels(&data.validation) else { return };
+        let width = words.len() / rows.max(1);
+        for (&sample, logits) in samples.iter().zip(words.chunks_exact(width.max(1))) {
+            let Some(&label) = labels.get(sample as usize) else { continue };
+            let class = label as usize;
+            if self.0.len() <= class {
+                self.0.resize(class + 1, (0, 0));
+            }
+            let logit = |at: usize| f32::from_bits(logits[at]);
+            let best = match width {
+                1 => usize::from(logit(0) > 0.0),
+                _ => (1..width).fold(0, |best, at| if logit(at) > logit(best) { at } else { best }),
+            };
+            self.0[class].0 += 1;
+            self.0[class].1 += u32::from(best == class);
+        }
+    }
+
+    fn recall(&self) -> Vec<f32> {
+        self.0.iter().map(|(all, right)| if *all == 0 { f32::NAN } else { *right as f32 / *all as f32 }).collect()
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod curves;
 pub(crate) mod cut;
 pub(crate) mod evaluate;
+pub(crate) mod explained;
 pub(crate) mod rows;
 pub(crate) mod signs;
 pub(crate) mod watches;
@@ -17,7 +18,7 @@ use web_time::Instant;
 use crate::pipeline::Row;
 use crate::run::Run;
 use curves::Curves;
-use evaluate::Evaluator;
+use evaluate::{Evaluator, Results};
 use signs::Signs;
 use watches::Watches;
 
@@ -170,13 +171,13 @@ impl Reports {
     }
 
     /// An evaluation was made of a step.
-    pub fn note_evaluation(&mut self, step: u64, metrics: Vec<(String, f64)>) {
-        for (name, value) in &metrics {
+    pub fn note_evaluation(&mut self, step: u64, results: Results) {
+        for (name, value) in &results.metrics {
             let curve = self.curves.index(name);
             self.curves.push(curve, step, *value as f32);
         }
-        self.signs.history.note(step, &metrics);
-        self.evaluator.note(metrics);
+        self.signs.history.note(step, &results.metrics);
+        self.evaluator.note(results);
     }
 
     /// Evaluations come every `eval_every` steps exactly, before the first step, and where the run rests. A run that is watched on a device

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
+use downhill_data::csv::Table;
 use downhill_data::{Dataset, Field, Labels, Normalisation, Part as Samples, Plane};
 use downhill_model::Checked;
 use downhill_protocol::Part;
 use downhill_tensor::{Dtype, UserError};
+
+use super::explained::Explained;
 
 /// What a watched program reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +26,8 @@ pub(crate) enum Rows {
         /// How many.
         count: usize,
     },
+    /// A row of a table, with and without each of its columns; see [`Explained`].
+    Row(Explained),
     /// Samples of the data.
     Samples {
         /// The part that they are from.
@@ -120,11 +125,32 @@ impl Rows {
         Ok(Rows::Made { feeds, raw, count: 1 })
     }
 
+    /// A row of a table as a person types it, a text for each column that the network is given.
+    ///
+    /// # Errors
+    /// When the data is no table, or a text cannot be read as its column is.
+    pub fn typed(data: &Dataset, texts: &[String]) -> Result<Self, UserError> {
+        let (table, name) = table_of(data)?;
+        let x = table.encode_typed(texts)?;
+        let norm = &data.normalisation;
+        let unscaled = x.iter().zip(&norm.mean).zip(&norm.std).map(|((v, m), s)| (f64::from(*v) * s + m) as f32).collect();
+        Ok(Rows::Made { raw: vec![(vec![x.len()], unscaled)], feeds: vec![(name.clone(), bits(x))], count: 1 })
+    }
+
+    /// A row of a table, and what each column of it is worth.
+    ///
+    /// # Errors
+    /// When the data is no table, or has no such row.
+    pub fn row(data: &Dataset, row: u32) -> Result<Self, UserError> {
+        Explained::new(data, row).map(Rows::Row)
+    }
+
     /// How many rows the program runs on.
     pub fn count(&self, data: &Dataset) -> usize {
         match self {
             Rows::None | Rows::Batch => 0,
             Rows::Made { count, .. } => *count,
+            Rows::Row(explained) => explained.count(),
             Rows::Samples { part, picks, .. } => picks.as_ref().map_or_else(|| samples(data, *part).len(), Vec::len),
         }
     }
@@ -145,6 +171,7 @@ impl Rows {
                     let (_, words) = feeds.iter().find(|(name, _)| *name == feed.name)?;
                     words.get(range.start * width..range.end * width)?.to_vec()
                 }
+                Rows::Row(explained) => explained.words.get(range.start * width..range.end * width)?.to_vec(),
                 Rows::Samples { part, picks, .. } => {
                     let field = samples(data, *part).field(&feed.name)?;
                     let mut words = match picks {
@@ -166,7 +193,7 @@ impl Rows {
         match self {
             Rows::None | Rows::Batch => false,
             Rows::Made { .. } => of_input,
-            Rows::Samples { .. } => of_input || matches!(name, "target" | "row"),
+            Rows::Row(_) | Rows::Samples { .. } => of_input || OF_SAMPLES.contains(&name),
         }
     }
 
@@ -189,19 +216,38 @@ impl Rows {
                 let of = |&i: &usize| numbers(field, words.iter().skip(i * width).take(width));
                 shaped(picks, &field.shape, picks.iter().flat_map(of).collect())
             }
+            (Rows::Row(explained), _) => match explained.sample {
+                Some((part, place)) => {
+                    let picks = Some(vec![place as u32]);
+                    Rows::Samples { part, picks, worst: None }.tensor(data, name, &[0])
+                }
+                // A row that is left out has no place and no answer.
+                None if name == "table_row" => (vec![1], vec![explained.row as f32]),
+                None => (vec![0], Vec::new()),
+            },
             (Rows::Samples { part, picks: places, .. }, input) => {
+                let train = *part == Part::Train || data.validation.is_empty();
                 let part = samples(data, *part);
                 let place = |&i: &usize| places.as_ref().and_then(|p| p.get(i)).map_or(i, |&i| i as usize);
                 let at: Vec<usize> = picks.iter().map(place).collect();
+                let row =
+                    |&i: &usize| data.table.as_ref().and_then(|table| table.number_of(train, i)).map_or(f32::NAN, |n| n as f32);
                 match input {
                     Some(input) => of_field(data, part, input, raw.is_some(), &at),
                     None if name == "row" => (vec![at.len() as u32], at.iter().map(|&i| i as f32).collect()),
-                    None => targets(data, part, &at),
+                    None if name == "table_row" => (vec![at.len() as u32], at.iter().map(row).collect()),
+                    None => targets(data, part, &at, name != "target"),
                 }
             }
             _ => (vec![0], Vec::new()),
         }
     }
+}
+
+/// The table that the samples are rows of, and the name of its input.
+fn table_of(data: &Dataset) -> Result<(&Table, &String), UserError> {
+    let table = data.table.as_deref().zip(data.inputs.first());
+    table.ok_or_else(|| UserError::new("These samples are no rows of a table."))
 }
 
 /// Numbers of a point.
@@ -245,12 +291,20 @@ fn shaped(picks: &[usize], shape: &[usize], values: Vec<f32>) -> (Vec<u32>, Vec<
     (std::iter::once(picks.len()).chain(shape.iter().copied()).map(|n| n as u32).collect(), values)
 }
 
-fn targets(data: &Dataset, part: &Samples, at: &[usize]) -> (Vec<u32>, Vec<f32>) {
+/// Tensors that are known of samples, besides their inputs.
+const OF_SAMPLES: [&str; 4] = ["target", "target:offset", "row", "table_row"];
+
+/// The right answers of samples; of numbers, counted from the mean of the targets where that is asked for.
+fn targets(data: &Dataset, part: &Samples, at: &[usize], offset: bool) -> (Vec<u32>, Vec<f32>) {
     match data.labels(part) {
         Labels::Class(labels) => shaped(at, &[1], at.iter().map(|&i| labels.get(i).map_or(f32::NAN, |&c| c as f32)).collect()),
         Labels::Real(values) => {
             let width = values.len() / part.len().max(1);
-            let target = |&i: &usize| data.normalisation.target(values.get(i * width..(i + 1) * width).unwrap_or(&[]));
+            let norm = &data.normalisation;
+            let target = |&i: &usize| {
+                let scaled = values.get(i * width..(i + 1) * width).unwrap_or(&[]);
+                if offset { norm.target_offset(scaled) } else { norm.target(scaled) }
+            };
             shaped(at, &[width], at.iter().flat_map(target).collect())
         }
     }
@@ -267,7 +321,7 @@ fn of_field(data: &Dataset, part: &Samples, input: usize, raw: bool, at: &[usize
     let row = |&i: &usize| {
         let mut values = field.numbers(i);
         if let Some(norm) = norm {
-            values.iter_mut().zip(&norm.mean).zip(&norm.std).for_each(|((v, m), s)| *v = *v * s + m);
+            values.iter_mut().zip(&norm.mean).zip(&norm.std).for_each(|((v, m), s)| *v = (f64::from(*v) * s + m) as f32);
         }
         if let Some(length) = length.and_then(|field| field.row(i).first().copied()) {
             values.iter_mut().skip(length as usize).for_each(|v| *v = f32::NAN);

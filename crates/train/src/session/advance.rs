@@ -221,8 +221,9 @@ impl Session {
         match job.kind {
             JobKind::Evaluate => {
                 let rows = self.machine.programs().eval_rows;
-                if let Some(metrics) = self.reports.evaluator().sum_up(self.run.checked(), rows, &job.words) {
-                    self.reports.note_evaluation(job.step, metrics);
+                let (checked, data) = (self.run.checked(), self.run.data());
+                if let Some(results) = self.reports.evaluator().sum_up(checked, data, rows, &job.words) {
+                    self.reports.note_evaluation(job.step, results);
                 }
             }
             JobKind::Examine(examination) => self.finish_examination(examination, job.step, job.words),

@@ -14,6 +14,11 @@ use crate::reports::watches::AnswerJob;
 /// Shape and elements of tensors by name.
 type Named = NameMap<(Vec<u32>, Vec<f32>)>;
 
+/// The answers counted from the mean of the targets.
+pub(super) const OFFSET: &str = "output:offset";
+/// What is worked out of the answers for a row of a table.
+pub(super) const EFFECTS: [&str; 3] = ["start", "alone", "parts"];
+
 /// Samples in a list of the worst, at most.
 const MOST_WORST: usize = 1000;
 
@@ -84,6 +89,8 @@ impl Session {
             let (shape, values) = match name.as_str() {
                 "output" => {
                     let rows = if batch { shape.first().copied().unwrap_or(0) } else { count as u32 };
+                    let offsets = self.offsets(&values, rows as usize);
+                    outputs.insert(OFFSET.to_string(), (vec![rows, (offsets.len() / rows.max(1) as usize) as u32], offsets));
                     let answers = self.answers(&values, rows as usize);
                     (vec![rows, (answers.len() / rows.max(1) as usize) as u32], answers)
                 }
@@ -92,15 +99,26 @@ impl Session {
             };
             outputs.insert(name.clone(), (shape, values));
         }
-        let picks = match (&*job.rows, outputs.get("output")) {
+        let picks = match (&*job.rows, outputs.get(OFFSET)) {
             (Rows::Samples { worst: Some(limit), .. }, Some((_, answers))) => self.worst(answers, count, *limit),
+            (Rows::Row(_), _) => vec![0],
             _ => (0..count).collect(),
         };
-        if job.rows.ranks() {
+        let effects = match (&*job.rows, outputs.get(OFFSET)) {
+            (Rows::Row(row), Some((_, answers))) => row.effects(answers),
+            _ => None,
+        };
+        if job.rows.ranks() || matches!(*job.rows, Rows::Row(_)) {
             for (shape, values) in outputs.values_mut() {
                 let width = values.len() / count.max(1);
                 *values = picks.iter().flat_map(|&i| values[i * width..(i + 1) * width].iter().copied()).collect();
                 shape[0] = picks.len() as u32;
+            }
+        }
+        if let Some(effects) = effects {
+            let labels = effects.start.len().max(1);
+            for (name, values) in EFFECTS.into_iter().zip([effects.start, effects.alone, effects.parts]) {
+                outputs.insert(name.to_string(), (vec![(values.len() / labels) as u32, labels as u32], values));
             }
         }
         known.extend(outputs);
@@ -119,6 +137,16 @@ impl Session {
         }
     }
 
+    /// The same, with values counted from the mean of the targets.
+    fn offsets(&self, outputs: &[f32], rows: usize) -> Vec<f32> {
+        let width = outputs.len() / rows.max(1);
+        let offset = |row| self.run.data().normalisation.target_offset(row);
+        match self.run.checked().signature.task {
+            Task::Regression => outputs.chunks_exact(width.max(1)).flat_map(offset).collect(),
+            Task::Classification => self.answers(outputs, rows),
+        }
+    }
+
     /// Probabilities from the single output of a network that tells two classes apart.
     fn two_classes(&self, score: f32) -> [f32; 2] {
         let second = self.run.experiment().loss.second_class(score);
@@ -126,7 +154,7 @@ impl Session {
     }
 
     /// Places of the samples whose answer is the worst, at most `limit`, the worst first; of equals the earlier. How bad one is: the
-    /// probability that the true class lacks, or the distance of a number.
+    /// probability that the true class lacks, or the distance of a number; `answers` are counted from the mean of the targets.
     fn worst(&self, answers: &[f32], count: usize, limit: usize) -> Vec<usize> {
         let width = answers.len() / count.max(1);
         let labels = self.run.data().labels(samples(self.run.data(), Part::Validation));
@@ -137,7 +165,8 @@ impl Session {
                     1.0 - labels.get(i).and_then(|&truth| answer.get(truth as usize)).copied().unwrap_or(0.0)
                 }
                 Labels::Real(values) => {
-                    let target = self.run.data().normalisation.target(values.get(i * width..(i + 1) * width).unwrap_or(&[]));
+                    let values = values.get(i * width..(i + 1) * width).unwrap_or(&[]);
+                    let target = self.run.data().normalisation.target_offset(values);
                     answer.iter().zip(&target).map(|(a, t)| (a - t).abs()).fold(0.0, f32::max)
                 }
             }

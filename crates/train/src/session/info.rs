@@ -3,7 +3,7 @@
 use downhill_data::{Dataset, Labels, Part, Plane, Task};
 use downhill_model::LayerSummary;
 use downhill_protocol::{
-    ArrayRef, Arrays, DataInfo, Event, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
+    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
 };
 use downhill_tensor::Dtype;
 
@@ -56,6 +56,7 @@ impl Session {
             steps_per_second: if self.run.drive().running() { self.run.drive().rate() } else { 0.0 },
             running: self.run.drive().running() || self.run.done() < self.run.queued(),
             metrics: self.metrics().to_vec(),
+            recall: self.reports.evaluator().recall().to_vec(),
         }
     }
 
@@ -127,11 +128,18 @@ impl Session {
             train_points: points(&data.train),
             validation_points: points(&data.validation),
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
+            columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
+            table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
+            target_mean: data.normalisation.target_mean.clone(),
             description: data.card.description.clone(),
             licence: data.card.licence.clone(),
             hash: data.card.hash.clone(),
         }
     }
+}
+
+fn column((name, first, len): (&str, usize, usize)) -> ColumnInfo {
+    ColumnInfo { name: name.to_string(), first: first as u32, len: len as u32 }
 }
 
 /// The inputs of a sample, as a person gives them.

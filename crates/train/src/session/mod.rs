@@ -16,6 +16,7 @@ pub(crate) mod next;
 mod profile;
 mod snapshot;
 mod survive;
+mod table_row;
 mod verdict;
 mod watch;
 

@@ -9,6 +9,7 @@ use downhill_tensor::UserError;
 use web_time::Instant;
 
 use super::Session;
+use super::answer::{EFFECTS, OFFSET};
 use super::job::JobKind;
 use crate::pipeline::Job;
 use crate::reports::rows::Rows;
@@ -67,6 +68,8 @@ impl Session {
             }
             Input::Samples { part, ref rows } => Rows::samples(self.run.data(), part, rows.clone())?,
             Input::Worst { limit } => Rows::worst(limit),
+            Input::Row { row } => Rows::row(self.run.data(), row)?,
+            Input::Typed(ref texts) => Rows::typed(self.run.data(), texts)?,
             Input::Given(ref values) => Rows::given(self.run.data(), values)?,
         })
     }
@@ -118,8 +121,11 @@ impl Session {
         let mut tensors: Vec<String> = Vec::new();
         for query in &watch.tensors {
             let known = parameters.iter().any(|entry| entry.name == query.name) || rows.holds(self.run.data(), &query.name);
-            if !known && !tensors.contains(&query.name) {
-                tensors.push(query.name.clone());
+            // What is worked out of the answers needs those.
+            let of_answers = query.name == OFFSET || (matches!(rows, Rows::Row(_)) && EFFECTS.contains(&query.name.as_str()));
+            let name = if of_answers { "output" } else { &query.name };
+            if !known && tensors.iter().all(|known| known != name) {
+                tensors.push(name.to_string());
             }
         }
         if rows.ranks() && !tensors.iter().any(|name| name == "output") {

@@ -122,6 +122,12 @@ impl<'a> Evidence<'a> {
         (!values.is_empty()).then(|| median(values.into_iter()))
     }
 
+    /// Balanced accuracy of late: what is right of each class, all classes alike.
+    pub(super) fn balanced_accuracy(&self) -> Option<f64> {
+        let values: Vec<f64> = self.last(3).iter().filter_map(|e| e.balanced_accuracy).collect();
+        (!values.is_empty()).then(|| median(values.into_iter()))
+    }
+
     /// Training loss of late as a share of what guessing costs: 1 is no better than guessing.
     pub(super) fn level(&self) -> f64 {
         self.loss() / self.baseline.loss

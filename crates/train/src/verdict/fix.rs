@@ -42,6 +42,14 @@ pub(super) fn decay(experiment: &Experiment, value: f64) -> Fix {
     of(label, &[(of_optimizer(experiment, "weight_decay"), json!(value))], false)
 }
 
+/// Class weights, where the loss knows some and has none.
+pub(super) fn balanced(experiment: &Experiment) -> Option<Fix> {
+    let name = "cross_entropy";
+    let plain = experiment.loss.name() == name && !experiment.loss.weighs_classes();
+    let label = "Let every class count the same".to_string();
+    plain.then(|| of(label, &[(format!("loss.{name}.weight"), json!("balanced"))], false))
+}
+
 /// No penalty on weights, where there is one, from the start: weights that are all zero do not come back.
 pub(super) fn no_penalty(experiment: &Experiment) -> Option<Fix> {
     let training = &experiment.training;

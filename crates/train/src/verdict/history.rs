@@ -18,6 +18,8 @@ pub struct Evaluation {
     pub train_accuracy: Option<f64>,
     /// Accuracy on the held-out part.
     pub validation_accuracy: Option<f64>,
+    /// Mean over the classes of what is right of each, on the held-out part.
+    pub balanced_accuracy: Option<f64>,
 }
 
 /// Evaluations in order.
@@ -43,6 +45,7 @@ impl History {
             validation: metric("validation_loss"),
             train_accuracy: metric("train_accuracy"),
             validation_accuracy: metric("validation_accuracy"),
+            balanced_accuracy: metric("validation_balanced_accuracy"),
         });
         if self.evaluations.len() >= MOST {
             self.thin();

@@ -31,6 +31,7 @@ rules! {
     saturated,
     vanishing,
     overfitting,
+    majority,
     learned,
     creeping,
     plateau,
