@@ -1,9 +1,22 @@
 //! Files that a source reads: who has them ready.
 
-/// Where the bytes of a bundled or chosen file come from: compiled in, fetched by the page, read by the command.
+use downhill_tensor::UserError;
+
+/// Where the bytes of a file come from: compiled in, fetched by the page, read by the command.
+///
+/// Bundled files and a person's own have names apart: an own file called `iris.csv` is never the bundled flowers.
 pub trait Assets {
-    /// The bytes of the file called `name`, if it is there.
+    /// The bytes of the file of `static/data` called `name`, if it is there.
     fn get(&self, name: &str) -> Option<Vec<u8>>;
+
+    /// The bytes of a person's own file.
+    ///
+    /// # Errors
+    /// When it is not there.
+    fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
+        let message = format!("The file \"{}\" is not here.", crate::spec::quote(name));
+        Err(UserError::new(message).hint("Choose it again: no link holds a file."))
+    }
 }
 
 /// No files at all: enough for every source that is generated.
@@ -16,6 +29,7 @@ impl Assets for NoAssets {
     }
 }
 
+/// Bundled files only.
 impl<F: Fn(&str) -> Option<Vec<u8>>> Assets for F {
     fn get(&self, name: &str) -> Option<Vec<u8>> {
         self(name)

@@ -13,6 +13,7 @@ use web_time::Instant;
 
 use crate::bench;
 use crate::chooser::{Chooser, LOOK_EVERY};
+use crate::export;
 use crate::session::Session;
 use crate::session::edited::Edited;
 use crate::session::next::Next;
@@ -43,12 +44,35 @@ pub struct Conversation {
     began: Option<Instant>,
 }
 
+/// What the page has sent, by name.
 #[derive(Default)]
-struct Files(NameMap<Vec<u8>>);
+struct Files {
+    bundled: NameMap<Vec<u8>>,
+    own: NameMap<Vec<u8>>,
+    /// Whether one of a person's own is not what the run was made of.
+    replaced: bool,
+}
+
+impl Files {
+    /// Takes up a file; an own one may have been edited since the last time.
+    fn put(&mut self, name: &str, own: bool, bytes: Vec<u8>) {
+        let files = if own { &mut self.own } else { &mut self.bundled };
+        self.replaced |= own && files.get(name).is_some_and(|old| *old != bytes);
+        files.insert(name.to_string(), bytes);
+    }
+
+    fn has(&self, name: &str, own: bool) -> bool {
+        if own { self.own.contains(name) } else { self.bundled.contains(name) }
+    }
+}
 
 impl Assets for Files {
     fn get(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.get(name).cloned()
+        self.bundled.get(name).cloned()
+    }
+
+    fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
+        self.own.get(name).cloned().ok_or_else(|| UserError::new("The file is not here.").hint("Choose it again."))
     }
 }
 
@@ -217,9 +241,9 @@ impl Conversation {
         let id = request.header.id;
         match &request.header.command {
             Command::Load { experiment, fresh } => return self.load(id, experiment, *fresh).await,
-            Command::Asset { name, bytes } => {
-                self.files.0.insert(name.clone(), request.blob(*bytes).to_vec());
-                return self.take_up_waiting(name).await;
+            Command::Asset { name, own, bytes } => {
+                self.files.put(name, *own, request.blob(*bytes).to_vec());
+                return self.take_up_waiting(name, *own).await;
             }
             Command::Restore { bytes } => {
                 let bytes = request.blob(*bytes);
@@ -276,6 +300,18 @@ impl Conversation {
             Command::Watch(watch) => session.watch(watch.clone()),
             Command::Unwatch { key } => session.unwatch(*key),
             Command::SetWeight { parameter, index, value } => session.set_weight(parameter, index, *value)?,
+            Command::Weights { bytes } => {
+                let (taken, refused) = session.take_weights(request.blob(*bytes)).await?;
+                self.tell(Event::Weights { id, taken, refused });
+                return Ok(false);
+            }
+            Command::Export(what) => {
+                let files = later::run(|| export::files(session, *what)).await?;
+                let mut arrays = Arrays::default();
+                let files = files.into_iter().map(|(name, bytes)| (name.to_string(), arrays.blob(bytes))).collect();
+                self.events.push(arrays.with(Event::Exported { id, files }));
+                return Ok(false);
+            }
             Command::Save => {
                 session.save(id)?;
                 return Ok(false);
@@ -292,9 +328,10 @@ impl Conversation {
 
     async fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
         let parsed = Experiment::parse(text)?;
-        let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains(name)).map(str::to_string);
+        let own = parsed.experiment.data.reads_own_file();
+        let missing = parsed.experiment.data.needs().filter(|name| !self.files.has(name, own)).map(str::to_string);
         if let Some(file) = missing {
-            self.tell(Event::NeedAsset { name: file.clone() });
+            self.tell(Event::NeedAsset { name: file.clone(), own });
             if let Some(earlier) = self.waiting.take() {
                 self.tell(Event::Done { id: earlier.id });
             }
@@ -306,8 +343,9 @@ impl Conversation {
         Ok(true)
     }
 
-    async fn take_up_waiting(&mut self, name: &str) -> Result<bool, UserError> {
-        let Some(waiting) = self.waiting.take_if(|w| w.file == name) else { return Ok(true) };
+    async fn take_up_waiting(&mut self, name: &str, own: bool) -> Result<bool, UserError> {
+        let fits = |w: &mut Waiting| w.file == name && w.experiment.data.reads_own_file() == own;
+        let Some(waiting) = self.waiting.take_if(fits) else { return Ok(true) };
         let event = match self.take_up(*waiting.experiment, waiting.notes, waiting.fresh).await {
             Ok(()) => Event::Done { id: waiting.id },
             Err(error) => Event::Error { id: Some(waiting.id), error },
@@ -318,7 +356,9 @@ impl Conversation {
 
     async fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
         readable(&experiment).await?;
-        let Some(session) = &mut self.session else {
+        // An edit would keep the samples, for the experiment may be the same to the letter.
+        let anew = experiment.data.reads_own_file() && std::mem::take(&mut self.files.replaced);
+        let Some(session) = self.session.as_mut().filter(|_| !anew) else {
             let session = Session::new(experiment, &self.files)?;
             self.adopt(session, notes);
             return Ok(());
