@@ -10,7 +10,7 @@ const SHADERS = new URL("../crates/gpu/src/wgsl/", import.meta.url);
 
 /** What goes into the later part: functions by their names in Rust, and whatever nobody else calls. */
 const LATER =
-  /downhill_gpu|wgpu|downhill_train::(chooser::opened|bench|compile_bench|session::(compare|profile))|downhill_data::csv::(load|parse|columns)|downhill_app::(panels::csv|views::(inspector|program|profile|code))|(^|<)csv(_core)?::/;
+  /downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|session::(compare|profile))|downhill_data::csv::(load|parse|columns)|downhill_app::(taking|keeping::(write|read|open|settled|refusal)|panels::(csv|share|export)|views::(inspector|program|profile|code))|(^|<)csv(_core)?::/;
 /** Of those, what is called before the part is there. */
 const AT_ONCE = /DeviceOptions|no_gpu|next_batches|Panel>::(name|count|prepare)/;
 /** Of those, what the first part may call. */

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use downhill_data::Assets;
+use downhill_data::{Assets, csv};
 use downhill_gpu::{DeviceOptions, GpuDevice};
 use downhill_model::Experiment;
 use downhill_protocol::{
@@ -244,6 +244,16 @@ impl Conversation {
             Command::Asset { name, own, bytes } => {
                 self.files.put(name, *own, request.blob(*bytes).to_vec());
                 return self.take_up_waiting(name, *own).await;
+            }
+            Command::ReadTable { file, bytes, .. } => {
+                if let Some(bytes) = bytes {
+                    self.files.put(file, true, request.blob(*bytes).to_vec());
+                }
+                let files = &self.files;
+                let read = || async { csv::inspect(&csv::decode(&files.own(file)?)?) };
+                let profile = Box::new(later::run(read).await?);
+                self.tell(Event::TableProfile { id, profile });
+                return Ok(false);
             }
             Command::Restore { bytes } => {
                 let bytes = request.blob(*bytes);
