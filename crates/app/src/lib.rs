@@ -13,9 +13,14 @@ pub mod catalog;
 pub mod document;
 pub mod fields;
 #[cfg(target_arch = "wasm32")]
+mod files;
+#[cfg(target_arch = "wasm32")]
 mod forms;
 #[cfg(target_arch = "wasm32")]
 mod icons;
+#[cfg(target_arch = "wasm32")]
+mod keeping;
+pub mod leaving;
 pub mod machine;
 #[cfg(target_arch = "wasm32")]
 mod opening;
@@ -30,6 +35,8 @@ mod reactive;
 mod session;
 #[cfg(target_arch = "wasm32")]
 pub mod state;
+#[cfg(target_arch = "wasm32")]
+mod taking;
 #[cfg(target_arch = "wasm32")]
 mod theme;
 #[cfg(target_arch = "wasm32")]

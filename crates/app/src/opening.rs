@@ -1,10 +1,13 @@
 //! Which experiment opens: the one in the address, a preset, or a document that a person wrote.
 
-use downhill_model::{Experiment, presets, share};
+use downhill_model::{Experiment, Parsed, presets, share};
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use serde_json::Value;
+use wasm_bindgen_futures::spawn_local;
 
+use crate::address::KEPT;
+use crate::keeping;
 use crate::state::Lab;
 
 /// The first preset.
@@ -12,20 +15,68 @@ pub fn first() -> Value {
     presets::all().first().and_then(|p| serde_json::from_str(p.json).ok()).unwrap_or(Value::Null)
 }
 
-/// The experiment that the address names, else the first preset; and the sentence when the address could not be read.
-pub fn from_address() -> (Value, Option<String>) {
+/// Opens what the address names; where it names nothing, the first preset.
+pub fn follow_address(lab: Lab) {
     let hash = window().location().hash().unwrap_or_default();
-    let payload = hash.trim_start_matches('#');
-    if payload.is_empty() {
-        return (first(), None);
+    let fragment = hash.trim_start_matches('#');
+    if fragment.is_empty() {
+        return lab.open(first());
     }
-    if let Some(preset) = payload.strip_prefix("p=").and_then(presets::find) {
-        return (serde_json::from_str(preset.json).unwrap_or(Value::Null), None);
+    if let Some(name) = fragment.strip_prefix(KEPT) {
+        let name = name.to_string();
+        return spawn_local(async move {
+            match kept(&name).await {
+                Ok(parsed) => {
+                    open(lab, parsed);
+                    lab.inbox.update_value(|inbox| inbox.address.kept = Some(name));
+                    lab.tell(
+                        false,
+                        "This experiment is too long for a link. It was kept in this browser, and is opened from there.",
+                    );
+                }
+                Err(error) => unread(lab, &error),
+            }
+        });
     }
-    match share::decode(payload) {
-        Ok(parsed) => (parsed.experiment.to_value(), None),
-        Err(error) => (first(), Some(format!("The link could not be opened, so here is the first example. {error}"))),
+    match share::decode(fragment) {
+        Ok(parsed) => open(lab, parsed),
+        Err(error) => unread(lab, &error),
     }
+}
+
+/// The experiment that was kept in the browser because it was too long for an address.
+async fn kept(name: &str) -> Result<Parsed, UserError> {
+    match keeping::get(keeping::experiment(name)).await?.and_then(|text| text.as_string()) {
+        Some(text) => Experiment::parse(&text),
+        None => Err(UserError::new("The experiment was kept in the browser in which it was made, and is not in this one.")
+            .hint("Ask for it as a file.")),
+    }
+}
+
+/// The address cannot be read, and stays until something else is opened. What runs goes on.
+fn unread(lab: Lab, error: &UserError) {
+    let runs = lab.draft.with_untracked(|doc| !doc.is_null());
+    if runs {
+        lab.tell(true, format!("The link could not be opened. {error}"));
+    } else {
+        lab.tell(true, format!("The link could not be opened, so here is the first example. {error}"));
+        lab.open(first());
+    }
+    stay(lab);
+}
+
+/// Leaves the address as it is until the experiment on screen changes.
+pub fn stay(lab: Lab) {
+    let shown =
+        lab.draft.with_untracked(|doc| Experiment::from_value(doc).map(|parsed| parsed.experiment.to_value().to_string()));
+    lab.inbox.update_value(|inbox| inbox.address.unread = shown.ok());
+}
+
+/// Opens an experiment, and trains.
+fn open(lab: Lab, parsed: Parsed) {
+    parsed.notes.iter().for_each(|note| lab.tell(false, note.clone()));
+    lab.wanted.set(true);
+    lab.open(parsed.experiment.to_value());
 }
 
 /// Opens a preset by its id.

@@ -11,7 +11,7 @@ use crate::panels::{
 use crate::reactive::RwSignal;
 use crate::state::Lab;
 use crate::views::Views;
-use crate::{api, opening, theme};
+use crate::{api, files, opening, theme};
 
 /// Starts the page in the shell's `#app`.
 pub fn start() {
@@ -39,23 +39,10 @@ pub fn LabPage(
     theme::follow(lab);
     lab.connect();
     lab.follow_chosen();
-    let (doc, complaint) = opening::from_address();
-    lab.open(doc);
-    if let Some(text) = complaint {
-        lab.tell(true, text);
-    }
+    opening::follow_address(lab);
     api::install(lab);
-    let links = window_event_listener(leptos::ev::hashchange, move |_| {
-        let (doc, complaint) = opening::from_address();
-        match complaint {
-            // A broken link in a running page changes nothing but says so.
-            Some(text) => lab.tell(true, text.replace(", so here is the first example", "")),
-            None => {
-                lab.wanted.set(true);
-                lab.open(doc);
-            }
-        }
-    });
+    files::take_drops(lab);
+    let links = window_event_listener(leptos::ev::hashchange, move |_| opening::follow_address(lab));
     on_cleanup(move || links.remove());
     let help = RwSignal::new(false);
     shortcuts(lab, help);

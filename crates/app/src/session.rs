@@ -7,10 +7,13 @@ use downhill_protocol::{
     Arrays, Backend, Backends, Choice, Command, Event, GpuState, KeptWeights, Message, PROTOCOL, RunInfo, View, stat,
 };
 use downhill_tensor::UserError;
+use js_sys::ArrayBuffer;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
+use crate::files;
+use crate::panels::export;
 use crate::plot::network::tensor_title;
 use crate::plot::series::GRADIENT;
 use crate::state::{Lab, Mark};
@@ -30,7 +33,7 @@ impl Lab {
             Event::Ready { protocol, simd, .. } => self.ready(protocol, simd),
             Event::Done { id } => self.done(id),
             Event::Error { id, error } => self.failed(id, error),
-            Event::NeedAsset { name } => self.fetch(name),
+            Event::NeedAsset { name, own } => self.fetch(name, own),
             Event::Loaded(info) => {
                 let list = |at: Option<downhill_protocol::ArrayRef>| {
                     at.and_then(|at| arrays.get(at.0 as usize)).cloned().unwrap_or_default()
@@ -86,6 +89,14 @@ impl Lab {
                 let bytes = blobs.into_iter().nth(bytes.0 as usize).unwrap_or_default();
                 self.inbox.update_value(|inbox| inbox.saved = Some((step, bytes)));
             }
+            Event::Weights { id, taken, refused } => files::taken(self, id, taken, &refused),
+            Event::Exported { files, .. } => {
+                let files = files.into_iter().map(|(name, at)| (name, blobs.get(at.0 as usize).cloned().unwrap_or_default()));
+                export::arrived(self, files.collect());
+            }
+            Event::TableProgress { id, done } => files::progress(self, id, done),
+            Event::TableProfile { id, profile } => drop(files::profiled(self, id, Ok(Arc::new(*profile)))),
+            Event::TableRow(_) => {}
             Event::Benched(result) => crate::api::benched(self, &result),
             Event::Backends(backends) => self.machine(backends),
             Event::Compared(mut comparison) => {
@@ -136,7 +147,7 @@ impl Lab {
     }
 
     /// Marks the step of now in the charts.
-    fn mark(self, label: String) {
+    pub(crate) fn mark(self, label: String) {
         let step = self.inbox.with_value(|inbox| inbox.status.as_ref().map(|s| s.step));
         let step = step.unwrap_or_else(|| self.status.with_untracked(|s| s.step)) as f64;
         self.marks.update(|marks| marks.push(Mark { step, label }));
@@ -172,7 +183,7 @@ impl Lab {
         });
         let label = self.inbox.try_update_value(|inbox| {
             let before = inbox.experiment.take();
-            inbox.accept(text);
+            inbox.accept(self, text);
             inbox.edited = false;
             let (before, now) = (before?, inbox.experiment.as_ref()?);
             Some(in_a_line(&differences(&before, now)))
@@ -193,6 +204,7 @@ impl Lab {
                     // Nothing runs yet: the page opened with an experiment that is too large, or whose data is not there.
                     self.tell(true, format!("This experiment cannot run, so here is the first example. {error}"));
                     self.open(first);
+                    crate::opening::stay(self);
                 }
             }
             Some(id) if self.measuring.get_untracked() == Some(id) => {
@@ -200,6 +212,7 @@ impl Lab {
                 self.unmeasured.set(Some(error));
             }
             Some(id) if crate::api::refused(self, id, &error) => {}
+            Some(id) if files::refused(self, id, &error) => {}
             _ => self.tell(true, error.to_string()),
         }
     }
@@ -278,32 +291,34 @@ impl Lab {
         }
     }
 
-    /// Fetches a bundled file, or hands out one that the person gave.
-    fn fetch(self, name: String) {
-        if let Some(bytes) = self.inbox.with_value(|inbox| inbox.assets.get(&name).cloned()) {
-            self.hand_over(name, bytes);
-            return;
-        }
+    /// Fetches a bundled file, or hands out one of the person's own.
+    fn fetch(self, name: String, own: bool) {
         spawn_local(async move {
-            match download(&format!("./data/{name}")).await {
-                Ok(bytes) => self.hand_over(name, bytes),
-                Err(_) => self.missing(&name),
+            let bytes = if own { files::own(self, &name).await } else { download(&format!("./data/{name}")).await.ok() };
+            match bytes {
+                Some(bytes) => {
+                    let command = |bytes| Command::Asset { name, own, bytes };
+                    self.link.with_value(|link| link.as_ref().map(|l| l.send_file(bytes, command)));
+                }
+                None => self.missing(&name, own),
             }
         });
     }
 
     /// A file is not to be had: the load that waits for it has failed, or every later one would wait behind it.
-    fn missing(self, name: &str) {
-        let error = UserError::at("data", format!("The file \"{name}\" could not be fetched."))
-            .hint("Check the connection, or choose other data. A large table of your own stays where it was loaded: no link holds it.");
+    fn missing(self, name: &str, own: bool) {
+        let error = if own {
+            UserError::at(
+                "data.csv.file",
+                format!("The table \"{name}\" is not in this browser: no link holds a table of this size."),
+            )
+            .hint("Choose the file again, or ask for the experiment as a file, which holds the table.")
+        } else {
+            UserError::at("data", format!("The file \"{name}\" could not be fetched."))
+                .hint("Check the connection, or choose other data.")
+        };
         let loading = self.inbox.with_value(|inbox| inbox.loading.as_ref().map(|(id, _)| *id));
         self.failed(loading, error);
-    }
-
-    fn hand_over(self, name: String, bytes: Vec<u8>) {
-        let mut arrays = Arrays::default();
-        let bytes = arrays.blob(bytes);
-        self.link.with_value(|link| link.as_ref().map(|l| l.send_with(arrays, Command::Asset { name, bytes })));
     }
 
     /// The worker is gone: a new one takes up the experiment and the last copy of its weights.
@@ -363,11 +378,10 @@ fn words_of(kept: KeptWeights) -> String {
     if layers == of { " · weights kept".to_string() } else { format!(" · keeps {layers} of {of} layers") }
 }
 
-async fn download(url: &str) -> Result<Vec<u8>, JsValue> {
+async fn download(url: &str) -> Result<ArrayBuffer, JsValue> {
     let response: web_sys::Response = JsFuture::from(window().fetch_with_str(url)).await?.dyn_into()?;
     if !response.ok() {
         return Err(JsValue::from(response.status()));
     }
-    let buffer = JsFuture::from(response.array_buffer()?).await?;
-    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+    JsFuture::from(response.array_buffer()?).await?.dyn_into()
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use downhill_model::data::csv::Profile;
 use downhill_model::{Experiment, Pace, differences, in_a_line};
 use downhill_protocol::{
     Backends, Choice, Command, Comparison, DataInfo, Divergence, Fix, Input, Part, ProfileReport, RunInfo, Status, Verdict,
@@ -10,9 +11,11 @@ use downhill_protocol::{
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use serde_json::Value;
+use wasm_bindgen_futures::spawn_local;
 
-use crate::address::remember;
+use crate::address::Address;
 use crate::document;
+use crate::keeping;
 use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::Curves;
 use crate::reactive::RwSignal;
@@ -74,6 +77,23 @@ pub struct Ghost {
     pub label: String,
 }
 
+/// A table of a person's own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// Number of the request that reads it; 0 once it is read.
+    pub request: u32,
+    /// Name of its file; empty where the experiment holds the table itself.
+    pub file: String,
+    /// The table where the experiment holds it.
+    pub text: String,
+    /// Whether it takes the place of the data once it is read.
+    pub new: bool,
+    /// How far it has been read, 0 to 1.
+    pub done: f64,
+    /// What it looks like, or why it cannot be read.
+    pub found: Option<Result<Arc<Profile>, String>>,
+}
+
 /// What arrived since the last animation frame, and what needs no signal.
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -95,7 +115,12 @@ pub(crate) struct Inbox {
     pub restore: Option<Vec<u8>>,
     pub accepted: String,
     pub experiment: Option<Experiment>,
-    pub assets: HashMap<String, Vec<u8>>,
+    /// What the address of the page stands for.
+    pub address: Address,
+    /// A person's own files, by name.
+    pub own: HashMap<String, web_sys::Blob>,
+    /// Files of weights that are on their way to the run, by the request.
+    pub weights: HashMap<u32, String>,
     pub crashes: u32,
     /// Promises given to scripts, by the request that answers them: what fulfils and what breaks them.
     pub asked: HashMap<u32, (js_sys::Function, js_sys::Function)>,
@@ -103,8 +128,10 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     /// Takes note of the experiment that the worker runs, for links, for a restart and for whoever asks the page.
-    pub fn accept(&mut self, text: String) {
-        remember(&text);
+    pub fn accept(&mut self, lab: Lab, text: String) {
+        if let Some(name) = self.address.remember(&text) {
+            lab.keep(name, text.clone());
+        }
         self.experiment = Experiment::parse(&text).ok().map(|parsed| parsed.experiment);
         self.accepted = text;
     }
@@ -167,6 +194,8 @@ pub struct Lab {
     pub chosen: RwSignal<Option<Chosen>>,
     /// Counts up when another document takes the place of the one on screen.
     pub opened: RwSignal<u32>,
+    /// The table of a person's own that is read, or was.
+    pub table: RwSignal<Option<Table>>,
     /// What is watched, and who reads it.
     pub(crate) watches: StoredValue<Watches<Answers>, LocalStorage>,
     pub(crate) inbox: StoredValue<Inbox, LocalStorage>,
@@ -204,6 +233,7 @@ impl Lab {
             ramp: RwSignal::new(Arc::default()),
             chosen: RwSignal::new(None),
             opened: RwSignal::new(0),
+            table: RwSignal::new(None),
             watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
             link: StoredValue::new_local(None),
@@ -245,9 +275,20 @@ impl Lab {
             // Nothing is accepted before the first experiment runs.
             let Ok(mut doc) = serde_json::from_str(&inbox.accepted) else { return };
             document::set(&mut doc, "view.pace", value);
-            inbox.accept(doc.to_string());
+            inbox.accept(*self, doc.to_string());
         });
         self.send(Command::Pace { steps_per_second });
+    }
+
+    /// Keeps an experiment in the browser that is too long for an address.
+    fn keep(self, name: String, text: String) {
+        spawn_local(async move {
+            let Err(error) = keeping::put(keeping::experiment(&name), text.into()).await else { return };
+            self.tell(
+                true,
+                format!("{error} This experiment is too long for a link, so a reload loses it: export it as a file."),
+            );
+        });
     }
 
     /// Decides what trains, from the next step on.
@@ -319,6 +360,8 @@ impl Lab {
         self.draft.set(doc);
         self.diverged.set(None);
         self.chosen.set(None);
+        self.table.set(None);
+        self.inbox.update_value(|inbox| inbox.address.unread = None);
         self.opened.update(|n| *n += 1);
         self.submit(true);
     }

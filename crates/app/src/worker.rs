@@ -6,13 +6,17 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use downhill_protocol::wire::{from_js, to_js};
-use downhill_protocol::{Arrays, Command, Event, Message, Request};
-use js_sys::{Array, Reflect};
+use downhill_protocol::{Arrays, BlobRef, Command, Event, Message, Request};
+use downhill_tensor::UserError;
+use js_sys::{Array, ArrayBuffer, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
 type Hear = Rc<dyn Fn(Message<Event>)>;
+
+/// A request, and the files that are handed over with it.
+type Outgoing = (Message<Request>, Option<ArrayBuffer>);
 
 /// A handle to the worker; clones share it.
 #[derive(Clone)]
@@ -23,9 +27,11 @@ struct Inner {
     bindings: String,
     worker: Option<Worker>,
     ready: bool,
-    queue: VecDeque<Message<Request>>,
+    queue: VecDeque<Outgoing>,
     next_id: u32,
     hear: Option<Hear>,
+    /// Whether it was told that there is no worker.
+    mourned: bool,
     closures: Vec<Closure<dyn FnMut(MessageEvent)>>,
 }
 
@@ -43,6 +49,7 @@ impl Link {
             queue: VecDeque::new(),
             next_id: 1,
             hear: Some(Rc::new(hear)),
+            mourned: false,
             closures: Vec::new(),
         })));
         match part("worker").dyn_into::<Worker>() {
@@ -50,6 +57,9 @@ impl Link {
                 link.adopt(worker);
                 if let Ok(messages) = part("messages").dyn_into::<Array>() {
                     messages.iter().filter_map(|m| m.dyn_into::<MessageEvent>().ok()).for_each(|m| link.on_message(&m.data()));
+                }
+                if part("failed").is_truthy() {
+                    link.mourn();
                 }
             }
             Err(_) => link.start(),
@@ -62,14 +72,29 @@ impl Link {
         options.set_type(WorkerType::Module);
         options.set_name(&self.0.borrow().bindings);
         let url = self.0.borrow().url.clone();
-        if let Ok(worker) = Worker::new_with_options(&url, &options) {
-            // The worker is another instance of what runs here.
-            let _ = worker.post_message(&wasm_bindgen::module());
-            // The shell's handle stays true, for automation and benchmarks.
-            if let Ok(early) = Reflect::get(&js_sys::global(), &"downhillWorker".into()) {
-                let _ = Reflect::set(&early, &"worker".into(), &worker);
-            }
-            self.adopt(worker);
+        let Ok(worker) = Worker::new_with_options(&url, &options) else { return self.mourn() };
+        // The worker is another instance of what runs here.
+        let _ = worker.post_message(&wasm_bindgen::module());
+        // The shell's handle stays true, for automation and benchmarks.
+        if let Ok(early) = Reflect::get(&js_sys::global(), &"downhillWorker".into()) {
+            let _ = Reflect::set(&early, &"worker".into(), &worker);
+        }
+        self.adopt(worker);
+    }
+
+    /// The worker could not be started: one that speaks tells by itself why it stops.
+    fn mourn(&self) {
+        let mut inner = self.0.borrow_mut();
+        if inner.ready || std::mem::replace(&mut inner.mourned, true) {
+            return;
+        }
+        let hear = inner.hear.clone();
+        drop(inner);
+        if let Some(hear) = hear {
+            let error = UserError::new("The worker that trains could not be started.").hint(
+                "Reload the page. In a frame, it needs sandbox=\"allow-scripts allow-same-origin\"; some blockers and policies forbid workers too.",
+            );
+            hear(Message::new(Event::Error { id: None, error }));
         }
     }
 
@@ -77,9 +102,12 @@ impl Link {
         let link = self.clone();
         let closure = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| link.on_message(&event.data()));
         worker.set_onmessage(Some(closure.as_ref().unchecked_ref()));
+        let link = self.clone();
+        let failed = Closure::<dyn FnMut(MessageEvent)>::new(move |_| link.mourn());
+        worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
         let mut inner = self.0.borrow_mut();
         inner.worker = Some(worker);
-        inner.closures.push(closure);
+        inner.closures.extend([closure, failed]);
     }
 
     fn on_message(&self, data: &JsValue) {
@@ -105,13 +133,14 @@ impl Link {
         }
     }
 
-    fn post(&self, message: Message<Request>) {
+    fn post(&self, outgoing: Outgoing) {
         let mut inner = self.0.borrow_mut();
         if !inner.ready {
-            inner.queue.push_back(message);
+            inner.queue.push_back(outgoing);
             return;
         }
-        if let (Some(worker), Ok((value, transfer))) = (&inner.worker, to_js(&message)) {
+        let (message, file) = outgoing;
+        if let (Some(worker), Ok((value, transfer))) = (&inner.worker, to_js(&message, file.as_slice())) {
             let _ = worker.post_message_with_transfer(&value, &transfer);
         }
     }
@@ -123,13 +152,22 @@ impl Link {
 
     /// Sends a command with bulk data and returns its number.
     pub fn send_with(&self, arrays: Arrays, command: Command) -> u32 {
-        let id = {
-            let mut inner = self.0.borrow_mut();
-            inner.next_id += 1;
-            inner.next_id
-        };
-        self.post(arrays.with(Request { id, command }));
+        let id = self.next_id();
+        self.post((arrays.with(Request { id, command }), None));
         id
+    }
+
+    /// Hands a file over with a command, whose only blob it is, and returns the command's number. The page has the buffer no more.
+    pub fn send_file(&self, file: ArrayBuffer, command: impl FnOnce(BlobRef) -> Command) -> u32 {
+        let id = self.next_id();
+        self.post((Message::new(Request { id, command: command(BlobRef(0)) }), Some(file)));
+        id
+    }
+
+    fn next_id(&self) -> u32 {
+        let mut inner = self.0.borrow_mut();
+        inner.next_id += 1;
+        inner.next_id
     }
 
     /// Ends the worker and starts a new one; what was queued is forgotten.
@@ -138,6 +176,7 @@ impl Link {
             let mut inner = self.0.borrow_mut();
             if let Some(worker) = inner.worker.take() {
                 worker.set_onmessage(None);
+                worker.set_onerror(None);
                 worker.terminate();
             }
             inner.ready = false;

@@ -60,7 +60,7 @@ type Requests = Rc<RefCell<VecDeque<Message<Request>>>>;
 
 /// A worker that lives in the page: what the link posts is carried out by the real conversation between two turns of the event loop.
 fn worker() -> (Object, Requests) {
-    let shape = "Object.create(Worker.prototype, { postMessage: { writable: true }, onmessage: { writable: true } })";
+    let shape = "Object.create(Worker.prototype, { postMessage: { writable: true }, onmessage: { writable: true }, onerror: { writable: true } })";
     let worker: Object = js_sys::eval(shape).unwrap().unchecked_into();
     let requests = Requests::default();
     let queue = requests.clone();
@@ -73,7 +73,7 @@ fn worker() -> (Object, Requests) {
 
 fn said(event: &Message<Event>) -> MessageEvent {
     let init = MessageEventInit::new();
-    init.set_data(&to_js(event).unwrap().0);
+    init.set_data(&to_js(event, &[]).unwrap().0);
     MessageEvent::new_with_event_init_dict("message", &init).unwrap()
 }
 

@@ -1,9 +1,9 @@
 //! Reading an experiment with the files beside it, writing files, and printing lines: what all commands share.
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use downhill_data::{Assets, Bundled, check_beside};
+use downhill_data::{Assets, Bundled};
 use downhill_model::Experiment;
 use downhill_tensor::UserError;
 
@@ -37,13 +37,19 @@ impl Document {
 }
 
 impl Assets for Document {
-    /// A bundled set, or a file beside the experiment.
+    /// A bundled set.
     fn get(&self, name: &str) -> Option<Vec<u8>> {
-        Bundled.get(name).or_else(|| std::fs::read(self.folder.join(name)).ok())
+        Bundled.get(name)
     }
 
-    fn check_name(&self, name: &str) -> Result<(), UserError> {
-        check_beside(name)
+    /// A file beside the experiment. One that came through a link names nothing else.
+    fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
+        let beside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !beside {
+            let message = format!("\"{}\" is not a file beside the experiment.", downhill_data::spec::quote(name));
+            return Err(UserError::new(message).hint("Give a name without a drive, an address or \"..\"."));
+        }
+        read(&self.folder.join(name))
     }
 }
 

@@ -1,13 +1,11 @@
-//! `downhill export`: an experiment as a PyTorch program with its data, or its weights alone. The program's text comes from
-//! `downhill_model::export`.
+//! `downhill export`: an experiment as a PyTorch program with its data, or its weights alone. What the files hold comes from
+//! `downhill_train::export`.
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use downhill_data::Sampler;
-use downhill_model::{Encoding, FieldFeed, export};
-use downhill_tensor::{Dtype, UserError};
-use downhill_train::{Array, Session, Values, ready, write_arrays};
+use downhill_tensor::UserError;
+use downhill_train::{Session, export, ready};
 
 use crate::document::{Document, read, say, trouble, write};
 
@@ -29,9 +27,6 @@ pub struct Order {
     pub output: PathBuf,
 }
 
-/// Steps whose order is written where neither the experiment nor the command says how many.
-const STEPS: u64 = 1000;
-
 /// Exports an experiment.
 ///
 /// # Errors
@@ -48,90 +43,11 @@ pub fn run(order: &Order) -> Result<(), UserError> {
         return Ok(());
     }
     std::fs::create_dir_all(&order.output).map_err(|e| trouble(&order.output, "made", &e))?;
-    let steps = order.steps.or(document.experiment.training.steps).unwrap_or(STEPS);
-    let files = [
-        ("train.py", export::train_py(session.checked()).into_bytes()),
-        ("init.safetensors", ready(session.weights(false))?),
-        ("data.safetensors", data(&session, steps)?),
-    ];
-    for (name, bytes) in files {
+    let weights = ready(session.weights(false))?;
+    for (name, bytes) in export::pytorch(&session, order.steps, weights)? {
         let path = order.output.join(name);
         write(&path, &bytes)?;
         say(&format!("wrote {}", path.display()));
     }
     Ok(())
-}
-
-/// The samples, and the order in which training steps take them; of endless data the samples of all steps instead.
-fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
-    let (experiment, checked, data) = (session.experiment(), session.checked(), session.data());
-    let batch = experiment.training.batch_size;
-    let per_step = if data.stream.is_some() { batch * (session.signature().features() + 1) } else { batch };
-    let room = usize::try_from(steps).ok().filter(|steps| steps.checked_mul(per_step).is_some_and(|n| n <= 1 << 28));
-    let steps = room
-        .ok_or_else(|| UserError::at("--steps", "The order of so many steps would fill the disk.").hint("Use fewer steps."))?;
-    let mut tensors = Vec::new();
-    match &data.stream {
-        Some(stream) => {
-            let width = session.signature().features();
-            let (mut x, mut y) = (vec![0; steps * batch * width], vec![0; steps * batch]);
-            let rows = x.chunks_exact_mut((batch * width).max(1)).zip(y.chunks_exact_mut(batch.max(1)));
-            for (step, (x, y)) in (0..).zip(rows) {
-                stream.fill(step, x, y);
-            }
-            for (field, words) in checked.feeds().iter().zip([x, y]) {
-                tensors.push(Written::new("batch", field, steps * batch, words));
-            }
-        }
-        None => {
-            let mut indices = vec![0; steps * batch];
-            Sampler::new(experiment.seed, data.train.len()).next_batch(&mut indices);
-            tensors.push(Written { name: "indices".to_string(), shape: vec![steps, batch], values: Words::Whole(indices) });
-        }
-    }
-    for (name, part) in [("train", &data.train), ("validation", &data.validation)] {
-        for field in checked.feeds().iter().filter(|_| !part.is_empty()) {
-            let words = part.field(&field.name).map(|f| f.column.words(0, usize::MAX)).unwrap_or_default();
-            tensors.push(Written::new(name, field, part.len(), words));
-        }
-    }
-    let arrays: Vec<Array<'_>> = tensors.iter().map(Written::array).collect();
-    write_arrays(&arrays, None)
-}
-
-/// A tensor of the file.
-struct Written {
-    name: String,
-    shape: Vec<usize>,
-    values: Words,
-}
-
-enum Words {
-    Numbers(Vec<f32>),
-    Whole(Vec<u32>),
-}
-
-impl Written {
-    /// A field of some samples as PyTorch wants it: lengths and tokens are whole numbers there.
-    fn new(part: &str, field: &FieldFeed, samples: usize, mut words: Vec<u32>) -> Self {
-        let name = format!("{part}.{}", field.name);
-        if field.encoding == Encoding::Numbers {
-            return Self { name, shape: vec![samples], values: Words::Whole(words) };
-        }
-        field.encoding.encode(&mut words);
-        let ty = field.ty(samples);
-        let values = match ty.dtype {
-            Dtype::U32 => Words::Whole(words),
-            Dtype::F32 => Words::Numbers(words.into_iter().map(f32::from_bits).collect()),
-        };
-        Self { name, shape: ty.shape.to_vec(), values }
-    }
-
-    fn array(&self) -> Array<'_> {
-        let values = match &self.values {
-            Words::Numbers(values) => Values::F32(values),
-            Words::Whole(values) => Values::I32(values),
-        };
-        Array { name: self.name.clone(), shape: self.shape.clone(), values }
-    }
 }

@@ -107,6 +107,46 @@ fn an_export_holds_program_weights_and_data() {
 }
 
 #[test]
+fn an_own_table_is_one_beside_the_experiment_whatever_its_name() {
+    let folder = folder("own");
+    let check = |file: &str| {
+        let experiment = path(&folder, "own.json");
+        let text = format!(
+            r#"{{ "data": {{ "csv": {{ "file": "{file}", "target": "kind" }} }}, "model": [{{ "linear": {{ "out": "classes" }} }}] }}"#
+        );
+        std::fs::write(&experiment, text).unwrap();
+        ["check".to_string(), experiment]
+    };
+    let run = |arguments: [String; 2]| said(&downhill(&[&arguments[0], &arguments[1]]));
+    let rows = (0..40).map(|i| format!("{},{}\n", i % 7, ["cat", "dog"][i % 2])).collect::<String>();
+    // A bundled set has the first of these names.
+    let names: &[&str] = if cfg!(windows) { &["iris.csv"] } else { &["iris.csv", "export 12:30.csv"] };
+    for name in names {
+        std::fs::write(folder.join(name), format!("a,kind\n{rows}")).unwrap();
+        assert!(run(check(name)).contains("28 to learn from, 12 held out"), "{name}");
+    }
+    for name in ["../experiment.json", "/etc/passwd"] {
+        let [command, file] = check(name);
+        assert!(refused(&[&command, &file]).contains("is not a file beside the experiment"), "{name}");
+    }
+}
+
+#[test]
+fn a_check_reads_what_other_programs_write() {
+    let folder = folder("written");
+    let file = path(&folder, "bom.json");
+    let text = "\u{feff}{ \"seed\": 1.0, \"seed\": 2.0, \"data\": \"xor\", \"model\": [{ \"linear\": { \"out\": 8.0 } }, \"relu\", { \"linear\": {} }] }";
+    std::fs::write(&file, text).unwrap();
+    let output = downhill(&["check", &file]);
+    assert!(said(&output).contains("linear 8"), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("note: `seed` is given more than once"));
+    std::fs::write(&file, text.replace("8.0", "\"8\"")).unwrap();
+    assert!(refused(&["check", &file]).contains("Write it without quotes: 8."));
+    std::fs::write(&file, text.replace("relu", "ReLU")).unwrap();
+    assert!(refused(&["check", &file]).contains("Did you mean `relu`?"));
+}
+
+#[test]
 fn a_check_shows_shapes_and_costs_and_fails_with_the_field() {
     let folder = folder("check");
     let text = said(&downhill(&["check", &path(&folder, "experiment.json")]));

@@ -16,7 +16,7 @@ pub mod spec;
 mod split;
 mod stream;
 
-pub use assets::{Assets, NoAssets, check_beside};
+pub use assets::{Assets, NoAssets};
 pub use dataset::{DataCard, Dataset, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};

@@ -136,10 +136,10 @@ pub fn changed_fields(spec: &dyn Spec, schema: &Value) -> Map<String, Value> {
     fields
 }
 
-/// `", did you mean …"` material: the candidate that is spelled most like `name`.
+/// `", did you mean …"` material: the candidate that is spelled most like `name`; capitals count for nothing, for PyTorch writes `ReLU`.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // An absurdly long name is nobody's typing error, and the comparison takes time in proportion to its length.
-    let name: String = name.chars().take(64).collect();
+    let name: String = name.chars().take(64).map(|c| c.to_ascii_lowercase()).collect();
     candidates.into_iter().map(|c| (c, strsim::jaro_winkler(&name, c))).max_by(|a, b| a.1.total_cmp(&b.1)).map(|(c, _)| c)
 }
 
@@ -161,6 +161,11 @@ fn check(schema: &Value, value: &Value) -> Result<(), UserError> {
     if let Some(branches) = schema["anyOf"].as_array() {
         let mut written = branches.iter().filter(|branch| branch["type"] != "null");
         let fitting = written.clone().find(|branch| check_type(branch, value).is_ok());
+        if let (Some(text), Some(plain)) = (value.as_str(), branches.iter().find(|branch| unquoted(branch, value).is_some()))
+            && !fitting.and_then(choices).is_some_and(|words| words.contains(&text))
+        {
+            return check_type(plain, value);
+        }
         return match fitting.or_else(|| written.next()) {
             Some(branch) if !value.is_null() => check(branch, value),
             _ => Ok(()),
@@ -226,7 +231,18 @@ fn check_type(schema: &Value, value: &Value) -> Result<(), UserError> {
         "array" => "a list",
         _ => "an object of fields",
     };
-    Err(UserError::new(format!("This must be {name}, not {}.", kind_of(value))))
+    let error = UserError::new(format!("This must be {name}, not {}.", kind_of(value)));
+    Err(match unquoted(schema, value) {
+        Some(plain) => error.hint(format!("Write it without quotes: {plain}.")),
+        None => error,
+    })
+}
+
+/// What stands in quotes that do not belong there: a number or a truth value as text, where that is what is wanted.
+fn unquoted(schema: &Value, value: &Value) -> Option<Value> {
+    let plain: Value = serde_json::from_str(value.as_str()?.trim()).ok()?;
+    let wanted = !schema["type"].is_null() && !plain.is_string() && !plain.is_null();
+    (wanted && check_type(schema, &plain).is_ok()).then_some(plain)
 }
 
 fn kind_of(value: &Value) -> String {

@@ -9,6 +9,7 @@ use crate::layers::{Layer, read_list, write_list};
 use crate::losses::Loss;
 use crate::optimizers::Optimizer;
 use crate::registry::{Fields, Reader, choice, fields, written};
+use crate::repeated;
 use crate::scalars::{CLIP_NORM, set};
 use crate::schedules::Schedule;
 use crate::version::{self, VERSION};
@@ -76,12 +77,16 @@ impl Experiment {
             let message = format!("This document has {} MiB; at most {} MiB are read.", text.len() >> 20, MAX_BYTES >> 20);
             return Err(UserError::new(message).hint("Keep a large table in a file beside the experiment."));
         }
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value = serde_json::from_str(text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             UserError::at(place, format!("This is not JSON: {}.", reason(&error)))
                 .hint("Check the commas, quotes and brackets there.")
         })?;
-        Self::from_value(&value)
+        let mut parsed = Self::from_value(&value)?;
+        parsed.notes.splice(0..0, repeated::notes(text));
+        Ok(parsed)
     }
 
     /// Reads a document that was parsed already.
@@ -89,10 +94,12 @@ impl Experiment {
     /// # Errors
     /// As [`Experiment::parse`].
     pub fn from_value(value: &Value) -> Result<Parsed, UserError> {
-        let Value::Object(document) = value else {
+        let mut value = value.clone();
+        // Programs write a whole number as 8.0, and mean it where only whole numbers fit.
+        shorten(&mut value);
+        let (Value::Object(mut document), mut reader) = (value, Reader::default()) else {
             return Err(UserError::new("An experiment is an object: { \"data\": …, \"model\": … }."));
         };
-        let (mut document, mut reader) = (document.clone(), Reader::default());
         version::migrate(&mut document, &mut reader)?;
         for name in document.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
             if reader.newer {
@@ -376,10 +383,38 @@ mod tests {
             error(with("data", json!({ "spirals": { "samples": "many" } })))
                 .starts_with("data.spirals.samples: This must be a whole number")
         );
+        let quoted = "This must be a whole number, not the text \"8\". Write it without quotes: 8.";
+        assert_eq!(model(json!([{ "linear": { "out": "8" } }])), format!("model[0].linear.out: {quoted}"));
+        assert_eq!(error(with("training", json!({ "batch_size": "8" }))), format!("training.batch_size: {quoted}"));
+        assert!(error(with("training", json!({ "clip_norm": "0.5" }))).ends_with("Write it without quotes: 0.5."));
+        assert!(error(with("training", json!({ "clip_norm": "half" }))).ends_with("not the text \"half\"."));
+        assert!(model(json!([{ "linear": { "bias": "false" } }])).ends_with("Write it without quotes: false."));
+        assert!(model(json!(["ReLU"])).starts_with("model[0]: There is no layer `ReLU`. Did you mean `relu`?"));
+        assert!(model(json!(["BatchNorm"])).contains("Did you mean `batch_norm`?"));
+        assert!(error(with("optimizer", json!("SGD"))).contains("Did you mean `sgd`?"));
+        assert!(error(with("loss", json!("CrossEntropyLoss"))).contains("Did you mean `cross_entropy`?"));
         assert!(error(json!({ "data": "xor" })).starts_with("model: The experiment does not say what learns."));
         assert!(error(json!([])).starts_with("An experiment is an object"));
         let text = Experiment::parse("{\n  \"seed\": NaN\n}").unwrap_err().to_string();
         assert!(text.starts_with("line 2, column 11: This is not JSON"), "{text}");
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let text = r#"{ "version": 1.0, "seed": 1.0, "data": { "spirals": { "samples": 3e2 } }, "model": [{ "linear": { "out": 9.0 } }] }"#;
+        let read = Experiment::parse(text).unwrap().experiment.to_value();
+        assert_eq!((&read["seed"], &read["model"][0]["linear"]["out"]), (&json!(1), &json!(9)));
+        assert_eq!(read["data"]["spirals"]["samples"], 300);
+        assert!(error(with("seed", json!(1.5))).starts_with("seed: This must be a whole number, not 1.5"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_document_and_a_field_given_twice_is_noted() {
+        let text = "\u{feff}{ \"seed\": 1, \"data\": \"xor\", \"seed\": 2, \"model\": [\"tanh\", { \"linear\": { \"out\": 4, \"out\": \"classes\" } }] }";
+        let parsed = Experiment::parse(text).unwrap();
+        assert_eq!(parsed.experiment.seed, 2);
+        let note = |path: &str| format!("`{path}` is given more than once; the last one counts.");
+        assert_eq!(parsed.notes, [note("seed"), note("model[1].linear.out")]);
     }
 
     #[test]

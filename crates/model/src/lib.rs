@@ -42,6 +42,7 @@ pub mod presets;
 mod pretty;
 mod reads;
 mod registry;
+mod repeated;
 pub mod scalars;
 pub mod schedules;
 mod schema;

@@ -1,12 +1,16 @@
-//! Experiments as links: `c=1.<base64url(deflate(JSON without defaults))>`, understood for ever.
+//! Experiments as links: `c=1.<base64url(deflate(JSON without defaults))>`, understood for ever, and `p=<preset>`. What chat and mail programs
+//! do to a link on its way is undone.
 
 use base64::Engine;
+use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use downhill_data::spec;
 use downhill_tensor::UserError;
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
 
-use crate::{Experiment, Parsed};
+use crate::{Experiment, Parsed, presets};
 
 /// Longest payload that is read, in characters.
 const MAX_PAYLOAD: usize = 2 << 20;
@@ -14,6 +18,11 @@ const MAX_PAYLOAD: usize = 2 << 20;
 const MAX_DOCUMENT: usize = 8 << 20;
 /// Version of the codec, not of the document.
 const CODEC: &str = "1";
+/// Reads what may have letters of the sentence around the link behind its end: deflate knows where it ends.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The part of a link after `#`.
 pub fn encode(experiment: &Experiment) -> String {
@@ -26,11 +35,15 @@ pub fn encode(experiment: &Experiment) -> String {
 /// # Errors
 /// When it is no such link, is damaged or cut off, comes from a newer version, or holds an experiment that cannot be read.
 pub fn decode(link: &str) -> Result<Parsed, UserError> {
-    let fragment = link.trim().rsplit_once('#').map_or(link.trim(), |(_, fragment)| fragment);
-    let Some((codec, payload)) = fragment.strip_prefix("c=").and_then(|rest| rest.split_once('.')) else {
+    let fragment = fragment(link);
+    if let Some(id) = fragment.strip_prefix("p=") {
+        return preset(belonging(id));
+    }
+    let Some((codec, rest)) = fragment.strip_prefix("c=").and_then(|rest| rest.split_once('.')) else {
         return Err(UserError::at("link", "This link holds no experiment.")
             .hint("A link to an experiment has `#c=1.` in it; copy all of it."));
     };
+    let payload = belonging(rest);
     if codec != CODEC {
         let newer = codec.parse::<u32>().is_ok_and(|version| version > 1);
         let message = if newer {
@@ -48,19 +61,72 @@ pub fn decode(link: &str) -> Result<Parsed, UserError> {
         return Err(UserError::at("link", "This link is longer than any that Downhill makes.")
             .hint("Ask for the experiment as a file."));
     }
-    let packed = URL_SAFE_NO_PAD
-        .decode(payload)
-        .map_err(|_| damaged("has characters in it that do not belong there, or its end is missing"))?;
+    // One character alone is no byte.
+    let whole = payload.len() - usize::from(payload.len() % 4 == 1);
+    let packed = LENIENT.decode(&payload[..whole]).unwrap_or_default();
+    let cut = payload.len() < rest.len();
     let json = decompress_to_vec_with_limit(&packed, MAX_DOCUMENT).map_err(|error| match error.status {
         TINFLStatus::HasMoreOutput => {
             UserError::at("link", format!("This link unpacks to more than {} MiB.", MAX_DOCUMENT >> 20))
                 .hint("Do not trust where it came from.")
         }
+        _ if cut => damaged("has characters in it that do not belong there, or its end is missing"),
         TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => damaged("ends too early"),
         _ => damaged("was changed on the way"),
     })?;
     let text = String::from_utf8(json).map_err(|_| damaged("was changed on the way"))?;
     Experiment::parse(&text)
+}
+
+/// The preset that a link names.
+fn preset(id: &str) -> Result<Parsed, UserError> {
+    let id = id.to_ascii_lowercase();
+    let preset = presets::find(&id).ok_or_else(|| {
+        let near = spec::nearest(&id, presets::all().iter().map(|preset| preset.id)).unwrap_or_default();
+        UserError::at("link", format!("There is no example `{}`.", spec::quote(&id))).hint(format!("Did you mean `{near}`?"))
+    })?;
+    Experiment::parse(preset.json)
+}
+
+/// The part of a link after `#`, without what was put into it on the way: escapes (`%3D`, `\_`, a mail's `=3D`), spaces, line ends and
+/// characters that cannot be seen.
+fn fragment(link: &str) -> String {
+    // Escapes may be escaped once more.
+    let plain = unescaped(&unescaped(link));
+    let start = plain.find("#c=").or_else(|| plain.find("#p=")).or_else(|| plain.find('#')).map_or(0, |at| at + 1);
+    let soft_ends = plain[start..].replace("=\r\n", "").replace("=\n", "");
+    let unseen = |c: char| matches!(c, '\\' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}');
+    let text: String = soft_ends.chars().filter(|&c| !c.is_whitespace() && !unseen(c)).collect();
+    match text.strip_prefix("c=3D") {
+        Some(rest) => format!("c={rest}"),
+        None => text,
+    }
+}
+
+/// `%3D` as the `=` it stands for.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let digit = |at: usize| tail.get(at).and_then(|&b| char::from(b).to_digit(16));
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The beginning that can be a part of a link: behind it stands what a sentence or a tracker added.
+fn belonging(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_').unwrap_or(text.len());
+    &text[..end]
 }
 
 fn damaged(how: &str) -> UserError {
@@ -72,7 +138,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::presets;
 
     fn first() -> Experiment {
         Experiment::parse(presets::all()[0].json).unwrap().experiment
@@ -88,6 +153,63 @@ mod tests {
                 assert_eq!(decode(&written).unwrap().experiment, experiment);
             }
         }
+    }
+
+    #[test]
+    fn what_chats_and_mails_do_to_a_link_is_undone() {
+        for preset in presets::all() {
+            let experiment = Experiment::parse(preset.json).unwrap().experiment;
+            let link = format!("https://example.org/lab/#{}", encode(&experiment));
+            let inside = |what: &str| format!("{}{what}{}", &link[..link.len() - 9], &link[link.len() - 9..]);
+            let mut written: Vec<String> = [
+                ".",
+                ")",
+                ",",
+                ">",
+                "\"",
+                "'",
+                "\u{200b}",
+                "==",
+                "&utm_source=x",
+                "?fbclid=x",
+                "%3E",
+                "%E2%80%8B",
+                "/",
+                "**",
+                "!",
+                "_",
+                "…",
+            ]
+            .iter()
+            .map(|tail| format!("{link}{tail}"))
+            .collect();
+            written.extend([" ", "\n", "\r\n", "%20", "%0A", "\u{200b}", "\u{ad}", "=\r\n"].map(inside));
+            written.push(link.replace('=', "%3D"));
+            written.push(link.replace('=', "%253D"));
+            written.push(link.replace('#', "%23"));
+            written.push(link.replace('_', "\\_"));
+            written.push(link.replace('=', "=3D"));
+            written.push(format!("Look at this (#1): <{link}> for example."));
+            for written in written {
+                let read = decode(&written).map(|parsed| parsed.experiment);
+                assert_eq!(read.as_ref(), Ok(&experiment), "{}: {written}", preset.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_preset_is_found_however_its_name_is_written_and_a_wrong_name_is_told() {
+        let digits = Experiment::parse(presets::find("digits").unwrap().json).unwrap();
+        for written in
+            ["#p=digits", "#p=Digits", "p=DIGITS", "#p%3Ddigits", "https://example.org/#p=digits).", "#p=digits&utm_source=x"]
+        {
+            assert_eq!(decode(written).as_ref(), Ok(&digits), "{written}");
+        }
+        let error = decode("#p=digit").unwrap_err();
+        assert!(
+            error.message.contains("no example `digit`") && error.hint.as_deref() == Some("Did you mean `digits`?"),
+            "{error}"
+        );
     }
 
     #[test]

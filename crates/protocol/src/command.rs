@@ -24,10 +24,13 @@ pub enum Command {
         /// Start over: initial weights, step 0.
         fresh: bool,
     },
-    /// Bytes of a bundled data set that [`crate::Event::NeedAsset`] asked for.
+    /// Bytes of a file: one that [`crate::Event::NeedAsset`] asked for, or a person's own, which then takes the place of an earlier one of this
+    /// name.
     Asset {
-        /// File name in `static/data`.
+        /// File name in `static/data`, or that of a person's own file.
         name: String,
+        /// Whether it is a person's own.
+        own: bool,
         /// Its bytes.
         bytes: BlobRef,
     },
@@ -90,6 +93,13 @@ pub enum Command {
         /// Safetensors bytes.
         bytes: BlobRef,
     },
+    /// Takes up the weights of a file as far as they fit and answers with [`crate::Event::Weights`]; the run goes on with them.
+    Weights {
+        /// Safetensors bytes with PyTorch's names.
+        bytes: BlobRef,
+    },
+    /// Answers with [`crate::Event::Exported`].
+    Export(Export),
     /// Ends the run and frees its memory.
     Stop,
     /// Runs a benchmark in the worker and answers with [`crate::Event::Benched`].
@@ -107,6 +117,15 @@ pub enum Command {
     Crash,
     /// Gives the GPU's device up as a crashed driver would, so that a test can see the run go on.
     LoseDevice,
+}
+
+/// What leaves the page as files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Export {
+    /// A PyTorch program with its initial weights, its data and their order.
+    Pytorch,
+    /// The weights of now.
+    Weights,
 }
 
 /// A benchmark that runs inside the worker, through the session's own loop.

@@ -30,10 +30,12 @@ pub enum Event {
         /// What to tell the person.
         error: UserError,
     },
-    /// The experiment needs this file of `static/data`; the page fetches it and sends [`crate::Command::Asset`].
+    /// The experiment needs this file; the page fetches it and sends [`crate::Command::Asset`].
     NeedAsset {
-        /// File name.
+        /// File name in `static/data`, or that of a person's own file.
         name: String,
+        /// Whether it is a person's own.
+        own: bool,
     },
     /// An experiment was taken up. `run` counts up whenever step 0 or the shapes of layers change; answers of older runs are stale.
     Loaded(Box<RunInfo>),
@@ -96,6 +98,22 @@ pub enum Event {
         step: u64,
         /// Safetensors bytes.
         bytes: BlobRef,
+    },
+    /// Answer to [`crate::Command::Weights`].
+    Weights {
+        /// Number of the request.
+        id: u32,
+        /// Tensors that were taken up.
+        taken: u32,
+        /// Of those that the network needs besides: why they were not.
+        refused: Vec<UserError>,
+    },
+    /// Answer to [`crate::Command::Export`]: the files with their names.
+    Exported {
+        /// Number of the request.
+        id: u32,
+        /// Name and bytes of each.
+        files: Vec<(String, BlobRef)>,
     },
     /// Answer to [`crate::Command::Bench`].
     Benched(BenchResult),

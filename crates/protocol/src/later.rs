@@ -1,6 +1,6 @@
 //! The part of the code of page and worker that the first visit does without: the GPU's backend, what measures and compares, what reads
-//! tables, the tabs that are not open at the start. `web/parts.mjs` cuts it out of the wasm by the names of its functions, so whoever calls one
-//! of them waits for [`arrived`] first.
+//! tables and files, what leaves the page, the tabs that are not open at the start. `web/parts.mjs` cuts it out of the wasm by the names of
+//! its functions, so whoever calls one of them waits for [`arrived`] first.
 
 use std::pin::Pin;
 

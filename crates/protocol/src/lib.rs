@@ -14,7 +14,7 @@ mod watch;
 pub mod wire;
 
 pub use backend::{Backend, Backends, Choice, Comparison, Difference, GpuInfo, GpuState, KernelTime, ProfileReport};
-pub use command::{BenchRequest, Command, Request};
+pub use command::{BenchRequest, Command, Export, Request};
 pub use event::{
     BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, InputInfo, KeptWeights, LayerStats, ParameterInfo, Role,
     RunInfo, SeriesChunk, Status, TableRow,

@@ -1,18 +1,19 @@
 //! Messages as JavaScript values: `{ header, arrays, blobs }`, with the buffers to be transferred. The header is bytes without names:
 //! page and worker are the same build, and code that reads names is several times as large.
 
-use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
+use js_sys::{Array, ArrayBuffer, Float32Array, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::Message;
 
-/// A message as a value for `postMessage`, and the list of buffers to transfer with it.
+/// A message as a value for `postMessage`, and the list of buffers to transfer with it. `files` are blobs that stand behind those of the message and
+/// are handed over as they are: a file of tens of megabytes is never copied.
 ///
 /// # Errors
 /// When the header cannot be serialised.
-pub fn to_js<T: Serialize>(message: &Message<T>) -> Result<(JsValue, Array), JsValue> {
+pub fn to_js<T: Serialize>(message: &Message<T>, files: &[ArrayBuffer]) -> Result<(JsValue, Array), JsValue> {
     let arrays = Array::new();
     let transfer = Array::new();
     for array in &message.arrays {
@@ -25,6 +26,10 @@ pub fn to_js<T: Serialize>(message: &Message<T>) -> Result<(JsValue, Array), JsV
         let copy = Uint8Array::from(blob.as_slice());
         transfer.push(&copy.buffer());
         blobs.push(&copy);
+    }
+    for file in files {
+        transfer.push(file);
+        blobs.push(&Uint8Array::new(file));
     }
     let value = Object::new();
     let header = postcard::to_allocvec(&message.header).map_err(|_| JsValue::from("the header cannot be written"))?;

@@ -14,6 +14,7 @@ use web_time::Instant;
 
 use crate::bench;
 use crate::chooser::{Chooser, LOOK_EVERY};
+use crate::export;
 use crate::session::Session;
 use crate::session::edited::Edited;
 use crate::session::next::Next;
@@ -52,12 +53,35 @@ pub struct Conversation {
     began: Option<Instant>,
 }
 
+/// What the page has sent, by name.
 #[derive(Default)]
-struct Files(NameMap<Vec<u8>>);
+struct Files {
+    bundled: NameMap<Vec<u8>>,
+    own: NameMap<Vec<u8>>,
+    /// Whether one of a person's own is not what the run was made of.
+    replaced: bool,
+}
+
+impl Files {
+    /// Takes up a file; an own one may have been edited since the last time.
+    fn put(&mut self, name: &str, own: bool, bytes: Vec<u8>) {
+        let files = if own { &mut self.own } else { &mut self.bundled };
+        self.replaced |= own && files.get(name).is_some_and(|old| *old != bytes);
+        files.insert(name.to_string(), bytes);
+    }
+
+    fn has(&self, name: &str, own: bool) -> bool {
+        if own { self.own.contains(name) } else { self.bundled.contains(name) }
+    }
+}
 
 impl Assets for Files {
     fn get(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.get(name).cloned()
+        self.bundled.get(name).cloned()
+    }
+
+    fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
+        self.own.get(name).cloned().ok_or_else(|| UserError::new("The file is not here.").hint("Choose it again."))
     }
 }
 
@@ -256,9 +280,9 @@ impl Conversation {
         let id = request.header.id;
         match &request.header.command {
             Command::Load { experiment, fresh } => return self.load(id, experiment, *fresh).await,
-            Command::Asset { name, bytes } => {
-                self.files.0.insert(name.clone(), request.blob(*bytes).to_vec());
-                return self.take_up_waiting(name).await;
+            Command::Asset { name, own, bytes } => {
+                self.files.put(name, *own, request.blob(*bytes).to_vec());
+                return self.take_up_waiting(name, *own).await;
             }
             Command::ReadTable { file, bytes, fields, seed } => {
                 let bytes = bytes.map(|bytes| request.blob(bytes).to_vec());
@@ -309,15 +333,13 @@ impl Conversation {
     ) -> Result<bool, UserError> {
         self.stop_reading();
         if let Some(bytes) = bytes {
-            self.files.0.insert(file.to_string(), bytes);
+            self.files.put(file, true, bytes);
         }
         let broken = |_| UserError::new("What was chosen for the table cannot be read.").hint("Start over with the table.");
         let fields: serde_json::Value = serde_json::from_str(fields).map_err(broken)?;
         let Source::Csv(source) = Source::from_json("csv", &fields)? else { return Ok(true) };
         let bytes = match source.text.as_str() {
-            "" => self.files.get(file).ok_or_else(|| {
-                UserError::at("file", format!("The file \"{file}\" is not here any more.")).hint("Choose it again.")
-            })?,
+            "" => self.files.own(file).map_err(|error| error.under("file"))?,
             text => text.as_bytes().to_vec(),
         };
         later::arrived().await?;
@@ -359,6 +381,18 @@ impl Conversation {
                 self.tell(Event::TableRow(row));
                 return Ok(false);
             }
+            Command::Weights { bytes } => {
+                let (taken, refused) = session.take_weights(request.blob(*bytes)).await?;
+                self.tell(Event::Weights { id, taken, refused });
+                return Ok(false);
+            }
+            Command::Export(what) => {
+                let files = later::run(|| export::files(session, *what)).await?;
+                let mut arrays = Arrays::default();
+                let files = files.into_iter().map(|(name, bytes)| (name.to_string(), arrays.blob(bytes))).collect();
+                self.events.push(arrays.with(Event::Exported { id, files }));
+                return Ok(false);
+            }
             Command::Save => {
                 session.save(id)?;
                 return Ok(false);
@@ -375,9 +409,10 @@ impl Conversation {
 
     async fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
         let parsed = Experiment::parse(text)?;
-        let missing = parsed.experiment.data.needs().filter(|name| !self.files.0.contains(name)).map(str::to_string);
+        let own = parsed.experiment.data.reads_own_file();
+        let missing = parsed.experiment.data.needs().filter(|name| !self.files.has(name, own)).map(str::to_string);
         if let Some(file) = missing {
-            self.tell(Event::NeedAsset { name: file.clone() });
+            self.tell(Event::NeedAsset { name: file.clone(), own });
             if let Some(earlier) = self.waiting.take() {
                 self.tell(Event::Done { id: earlier.id });
             }
@@ -389,8 +424,9 @@ impl Conversation {
         Ok(true)
     }
 
-    async fn take_up_waiting(&mut self, name: &str) -> Result<bool, UserError> {
-        let Some(waiting) = self.waiting.take_if(|w| w.file == name) else { return Ok(true) };
+    async fn take_up_waiting(&mut self, name: &str, own: bool) -> Result<bool, UserError> {
+        let fits = |w: &mut Waiting| w.file == name && w.experiment.data.reads_own_file() == own;
+        let Some(waiting) = self.waiting.take_if(fits) else { return Ok(true) };
         let event = match self.take_up(*waiting.experiment, waiting.notes, waiting.fresh).await {
             Ok(()) => Event::Done { id: waiting.id },
             Err(error) => Event::Error { id: Some(waiting.id), error },
@@ -401,7 +437,9 @@ impl Conversation {
 
     async fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
         readable(&experiment).await?;
-        let Some(session) = &mut self.session else {
+        // An edit would keep the samples, for the experiment may be the same to the letter.
+        let anew = experiment.data.reads_own_file() && std::mem::take(&mut self.files.replaced);
+        let Some(session) = self.session.as_mut().filter(|_| !anew) else {
             let session = Session::new(experiment, &self.files)?;
             self.adopt(session, notes);
             return Ok(());

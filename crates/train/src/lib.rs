@@ -9,6 +9,7 @@ pub mod bench;
 mod chooser;
 mod compile_bench;
 mod conversation;
+pub mod export;
 mod machine;
 mod pipeline;
 mod ready;

@@ -155,7 +155,7 @@ impl Doorbell {
 }
 
 fn post(scope: &DedicatedWorkerGlobalScope, message: &Message<Event>) {
-    let Ok((value, transfer)) = wire::to_js(message) else { return };
+    let Ok((value, transfer)) = wire::to_js(message, &[]) else { return };
     if matches!(message.header, Event::Ready { .. }) {
         // For pages that speak no protocol, such as the benchmark's.
         let _ = Reflect::set(&value, &"ready".into(), &JsValue::TRUE);

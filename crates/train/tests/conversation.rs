@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use downhill_protocol::{
-    Arrays, Command, Elements, Event, Input, KeptWeights, Message, Part, Query, Request, Status, Tensor, Verdict, View, Watch,
-    stat,
+    Arrays, Command, Elements, Event, Export, Input, KeptWeights, Message, Part, Query, Request, Status, Tensor, Verdict, View,
+    Watch, stat,
 };
 use downhill_train::{Conversation, Next, ready};
 
@@ -142,10 +142,10 @@ fn a_file_that_is_missing_is_asked_for_and_then_used() {
     let mut page = Page::new();
     let load = page.load(DIGITS);
     assert!(!page.done(load));
-    let name = page.find(|m| if let Event::NeedAsset { name } = &m.header { Some(name.clone()) } else { None });
+    let name = page.find(|m| if let Event::NeedAsset { name, own: false } = &m.header { Some(name.clone()) } else { None });
     let mut arrays = Arrays::default();
     let bytes = arrays.blob(downhill_data::Assets::get(&downhill_data::Bundled, &name).unwrap());
-    page.send(Command::Asset { name, bytes }, arrays);
+    page.send(Command::Asset { name, own: false, bytes }, arrays);
     assert!(page.done(load));
     let id = page.load(DIGITS);
     assert!(page.done(id));
@@ -157,8 +157,121 @@ fn a_broken_file_is_an_error_of_the_load_that_asked_for_it() {
     let load = page.load(DIGITS);
     let mut arrays = Arrays::default();
     let bytes = arrays.blob(vec![1, 2, 3]);
-    page.send(Command::Asset { name: "digits.bin".to_string(), bytes }, arrays);
+    page.send(Command::Asset { name: "digits.bin".to_string(), own: false, bytes }, arrays);
     assert!(page.error(load).starts_with("data.digits"), "{}", page.error(load));
+}
+
+impl Page {
+    /// Sends a file of a person's own.
+    fn give(&mut self, name: &str, text: &str) {
+        let mut arrays = Arrays::default();
+        let bytes = arrays.blob(text.as_bytes().to_vec());
+        self.send(Command::Asset { name: name.to_string(), own: true, bytes }, arrays);
+    }
+
+    fn labels(&self) -> Vec<String> {
+        self.find(|m| if let Event::Loaded(info) = &m.header { Some(info.data.labels.clone()) } else { None })
+    }
+}
+
+fn own_table(classes: [&str; 2]) -> String {
+    let rows = (0..40).map(|i| format!("{},{},{}\n", i % 7, (i * 3) % 5, classes[i % 2]));
+    format!("a,b,kind\n{}", rows.collect::<String>())
+}
+
+const OWN: &str = r#"{ "version": 1, "data": { "csv": { "file": "iris.csv", "target": "kind" } },
+    "model": [{ "linear": { "out": "classes" } }] }"#;
+
+#[test]
+fn an_own_file_with_the_name_of_a_bundled_one_is_not_that() {
+    let mut page = Page::new();
+    let id = page.load(OWN);
+    page.find(|m| matches!(&m.header, Event::NeedAsset { name, own: true } if name == "iris.csv").then_some(()));
+    // The bundled file does not answer for it.
+    let mut arrays = Arrays::default();
+    let bytes = arrays.blob(downhill_data::Assets::get(&downhill_data::Bundled, "iris.csv").unwrap());
+    page.send(Command::Asset { name: "iris.csv".to_string(), own: false, bytes }, arrays);
+    assert!(!page.done(id));
+    page.give("iris.csv", &own_table(["cat", "dog"]));
+    assert!(page.done(id));
+    assert_eq!(page.labels(), ["cat", "dog"]);
+    let id = page.load(&OWN.replace(r#"{ "csv": { "file": "iris.csv", "target": "kind" } }"#, r#""iris""#));
+    assert!(page.done(id));
+    assert_eq!(page.labels().len(), 3);
+}
+
+#[test]
+fn a_file_that_was_edited_is_read_again_under_its_name() {
+    let mut page = Page::new();
+    page.give("iris.csv", &own_table(["cat", "dog"]));
+    let id = page.load(OWN);
+    assert!(page.done(id));
+    page.give("iris.csv", &own_table(["cat", "emu"]));
+    let id = page.load(OWN);
+    assert!(page.done(id));
+    assert_eq!(page.labels(), ["cat", "emu"]);
+    let runs = |page: &Page| page.find(|m| if let Event::Loaded(info) = &m.header { Some(info.run) } else { None });
+    let before = runs(&page);
+    page.give("iris.csv", &own_table(["cat", "emu"]));
+    let id = page.load(OWN);
+    assert!(page.done(id));
+    assert_eq!(runs(&page), before);
+}
+
+#[test]
+fn weights_leave_the_page_and_those_that_fit_come_back() {
+    let mut page = page(SPIRALS);
+    page.ask(Command::Step { n: 3 });
+    page.work();
+    page.ask(Command::Export(Export::Weights));
+    let files = |page: &Page| {
+        let message = page.find_ref(|event| matches!(event, Event::Exported { .. }));
+        let Event::Exported { files, .. } = &message.header else { panic!("files") };
+        files.iter().map(|(name, at)| (name.clone(), message.blob(*at).to_vec())).collect::<Vec<_>>()
+    };
+    let (name, weights) = files(&page).remove(0);
+    assert_eq!(name, "weights.safetensors");
+    let take = |page: &mut Page, bytes: &[u8]| {
+        let mut arrays = Arrays::default();
+        let bytes = arrays.blob(bytes.to_vec());
+        page.send(Command::Weights { bytes }, arrays)
+    };
+    let verdict = |page: &Page| {
+        page.find(|m| if let Event::Weights { taken, refused, .. } = &m.header { Some((*taken, refused.len())) } else { None })
+    };
+    page.ask(Command::Reset);
+    take(&mut page, &weights);
+    let (all, none) = verdict(&page);
+    assert!(all > 2 && none == 0);
+    page.ask(Command::Export(Export::Weights));
+    assert_eq!(files(&page)[0].1, weights);
+    // Another width of the hidden layer: only the bias of the last one fits still.
+    let mut document: serde_json::Value = serde_json::from_str(SPIRALS).unwrap();
+    document["model"][0]["linear"]["out"] = serde_json::json!(7);
+    let id = page.load(&document.to_string());
+    assert!(page.done(id), "{}", page.error(id));
+    take(&mut page, &weights);
+    let (some, rest) = verdict(&page);
+    assert_eq!((some, rest, all), (1, 3, 4));
+    let id = take(&mut page, b"no weights at all");
+    assert!(page.error(id).contains("safetensors"));
+}
+
+#[test]
+fn a_program_is_exported_as_the_command_writes_it_whatever_was_learned() {
+    let mut page = page(SPIRALS);
+    page.ask(Command::Step { n: 5 });
+    page.work();
+    page.ask(Command::Export(Export::Pytorch));
+    let message = page.find_ref(|event| matches!(event, Event::Exported { .. }));
+    let Event::Exported { files, .. } = &message.header else { panic!("files") };
+    let experiment = downhill_model::Experiment::parse(SPIRALS).unwrap().experiment;
+    let mut fresh = downhill_train::Session::new(experiment, &downhill_data::NoAssets).unwrap();
+    let weights = ready(fresh.weights(false)).unwrap();
+    let wanted = downhill_train::export::pytorch(&fresh, None, weights).unwrap();
+    let given: Vec<(&str, &[u8])> = files.iter().map(|(name, at)| (name.as_str(), message.blob(*at))).collect();
+    assert_eq!(given.iter().map(|f| f.0).collect::<Vec<_>>(), ["train.py", "init.safetensors", "data.safetensors"]);
+    assert!(wanted.iter().zip(&given).all(|((_, wanted), (_, given))| wanted == given));
 }
 
 const GRID: Input = Input::Grid { resolution: 20, low: -1.0, high: 1.0 };

@@ -31,6 +31,65 @@ test("a link opens the experiment it holds", async ({ page }) => {
   expect((await lab.state()).experiment).toMatchObject({ data: { moons: {} } });
 });
 
+for (const [what, change] of [
+  ["with a full stop behind it", (l: string) => `${l}.`],
+  ["in brackets", (l: string) => `${l})`],
+  ["with a tracker's words behind it", (l: string) => `${l}&utm_source=x`],
+  ["with an escaped equals sign", (l: string) => l.replace("=", "%3D")],
+  ["with a space inside", (l: string) => `${l.slice(0, 30)} ${l.slice(30)}`],
+  ["with a character that cannot be seen behind it", (l: string) => `${l}\u200b`],
+] as [string, (l: string) => string][]) {
+  test(`a link ${what} opens all the same`, async ({ page }) => {
+    const lab = new Lab(page);
+    await lab.open(change(link(good)));
+    expect((await lab.state()).experiment).toMatchObject({ data: { moons: {} } });
+    await expect(page.getByRole("alert")).toHaveCount(0);
+    // The address is clean again.
+    await expect.poll(() => page.evaluate(() => /^#c=1\.[\w-]+$/.test(location.hash))).toBe(true);
+  });
+}
+
+test("an example is found however its name is written", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open("#p=Digits");
+  expect((await lab.state()).experiment).toHaveProperty("data.digits");
+});
+
+test("a link that cannot be read stays in the address until something else is opened", async ({ page }) => {
+  const lab = new Lab(page);
+  const fragment = link(good).slice(0, -12);
+  await lab.open(fragment);
+  const sentence = page.getByRole("alert").filter({ hasText: "could not be opened" });
+  await expect(sentence).toBeVisible();
+  const hash = () => page.evaluate(() => location.hash);
+  expect(await hash()).toBe(fragment);
+  await page.reload();
+  await lab.reach((state) => state.step > 0);
+  await expect(sentence).toBeVisible();
+  expect(await hash()).toBe(fragment);
+  await page.getByTestId("gallery").click();
+  await page.locator("[data-preset=moons]").click();
+  await expect.poll(hash).not.toBe(fragment);
+  await lab.reach((state) => "moons" in (state.experiment.data as object));
+});
+
+test("a field that is given twice is noted", async ({ page }) => {
+  await new Lab(page).open(link(JSON.stringify(good).replace("{", '{"seed":1,"seed":2,')));
+  await expect(page.getByTestId("notices")).toContainText("`seed` is given more than once");
+});
+
+test("a frame that may not start a worker says so", async ({ page, baseURL }) => {
+  await page.route("**/framed", (route) => route.fulfill({ contentType: "text/html", body: `<iframe sandbox="allow-scripts" src="${baseURL}" style="width:900px;height:600px"></iframe>` }));
+  await page.goto("./framed");
+  await expect(page.frameLocator("iframe").locator("body")).toContainText("allow-same-origin");
+});
+
+test("a worker that does not come is told, and not waited for", async ({ page }) => {
+  await page.route("**/worker.js", (route) => route.abort());
+  await page.goto("./");
+  await expect(page.getByRole("alert").first()).toContainText("worker that trains could not be started");
+});
+
 test("a link to a table that is not here is answered with a sentence, and the first example runs", async ({ page }) => {
   const lab = new Lab(page);
   await lab.open(link({ ...good, data: { csv: { file: "mine.csv", target: "y" } } }));

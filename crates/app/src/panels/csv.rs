@@ -1,17 +1,18 @@
-//! Bring your own table: paste or drop it, see what its columns were taken for, choose what to predict.
+//! Bring your own table: paste or choose it, see what its columns were taken for, choose what to predict. A file may be dropped anywhere.
 
-use downhill_model::data::csv::{Column, ColumnType, Goal, Profile, decode, inspect};
+use std::sync::Arc;
+
+use downhill_model::data::csv::{Column, ColumnType, Goal, Profile};
 use leptos::prelude::*;
-use serde_json::json;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use crate::document::{self, grouped};
+use crate::document::{grouped, name_at};
 use crate::forms::Select;
-use crate::reactive::{RwSignal, entered, memo};
-use crate::state::Lab;
+use crate::reactive::{clicked, effect, entered, memo};
+use crate::state::{Lab, Table};
+use crate::{files, taking};
 
-/// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
-const INLINE: usize = 100_000;
+/// More text than this takes a text field minutes to show; a file brings it in a moment.
+const LONG: usize = 100_000;
 
 /// The form, in the part of the code that comes later: it is no piece of who shows it.
 #[inline(never)]
@@ -22,87 +23,61 @@ pub fn form() -> AnyView {
 #[component]
 fn BringYourOwn() -> impl IntoView {
     let lab = Lab::here();
-    let text = RwSignal::new(String::new());
-    let name = RwSignal::new(String::new());
-    let found = RwSignal::new(None::<Result<Profile, String>>);
-    let look = move |new: String, file: String| {
-        if new.trim().is_empty() {
-            found.set(None);
-            return;
+    // A table that came with an experiment is shown as one that was chosen here.
+    effect(move || {
+        let runs = lab.info.with(Option::is_some) && lab.draft.with(|doc| name_at(doc, "data", "") == "csv");
+        if runs && lab.table.with(Option::is_none) {
+            taking::table_again(lab);
         }
-        let looked = inspect(&new).map_err(|e| e.to_string());
-        if let Ok(inspection) = &looked {
-            name.set(file.clone());
-            text.set(new);
-            take_up(lab, text, &file, &inspection.target, inspection.task);
-        }
-        found.set(Some(looked));
-    };
-    let read = move |file: web_sys::File| {
-        spawn_local(async move {
-            let title = file.name();
-            let Ok(buffer) = JsFuture::from(file.array_buffer()).await else {
-                found.set(Some(Err("The file could not be read. Try again, or paste its text.".to_string())));
-                return;
-            };
-            match decode(&js_sys::Uint8Array::new(&buffer).to_vec()) {
-                Ok(new) => look(new, title),
-                Err(error) => found.set(Some(Err(error.to_string()))),
-            }
-        });
-    };
-    let dropped = move |ev: web_sys::DragEvent| {
-        ev.prevent_default();
-        if let Some(file) = ev.data_transfer().and_then(|d| d.files()).and_then(|f| f.get(0)) {
-            read(file);
-        }
-    };
-    // A text field takes minutes for what a file brings in a moment.
+    });
+    let typed = move |text: String| if text.trim().is_empty() { lab.table.set(None) } else { taking::table_text(lab, text) };
     let pasted = move |ev: web_sys::ClipboardEvent| {
-        let new = ev.clipboard_data().and_then(|data| data.get_data("text").ok()).filter(|new| new.len() > INLINE);
+        let new = ev.clipboard_data().and_then(|data| data.get_data("text").ok()).filter(|new| new.len() > LONG);
         if let Some(new) = new {
             ev.prevent_default();
-            look(new, String::new());
+            taking::table_text(lab, new);
         }
     };
     let picked = move |ev: leptos::ev::Event| {
         let input: web_sys::HtmlInputElement = event_target(&ev);
-        if let Some(file) = input.files().and_then(|f| f.get(0)) {
-            read(file);
+        if let Some(chosen) = input.files() {
+            files::take(lab, &chosen);
         }
+        // Or the same file, chosen again after an edit, would be no change.
+        input.set_value("");
+    };
+    let text = memo(move || lab.table.with(|table| table.as_ref().map(|table| table.text.clone()).unwrap_or_default()));
+    let found = move || {
+        let table = lab.table.get()?;
+        Some(match table.found.clone() {
+            None => view! { <UnderWay/> }.into_any(),
+            Some(Err(error)) => view! { <p class="trouble" role="alert" data-testid="csv-error">{error}</p> }.into_any(),
+            Some(Ok(profile)) => view! { <Found profile table/> }.into_any(),
+        })
     };
     view! {
-        <div class="own" on:dragover=|ev| ev.prevent_default() on:drop=dropped>
-            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a CSV file" on:paste=pasted on:input=entered(move |ev| look(event_target_value(&ev), String::new()))></textarea>
-            <label class="file">"Choose a file "<input type="file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
-            {move || found.get().map(|f| match f {
-                Err(error) => view! { <p class="trouble" role="alert">{error}</p> }.into_any(),
-                Ok(inspection) => view! { <Found inspection text name/> }.into_any(),
-            })}
+        <div class="own">
+            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a file anywhere on the page" prop:value=move || text.get() on:paste=pasted on:input=entered(move |ev| typed(event_target_value(&ev)))></textarea>
+            <label class="file">"Choose a file "<input type="file" data-testid="csv-file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
+            {found}
             <p class="hint">"The table stays on this machine."</p>
         </div>
     }
 }
 
-/// Trains on the table.
-fn take_up(lab: Lab, text: RwSignal<String>, file: &str, target: &str, goal: Goal) {
-    lab.edit(|doc| {
-        let mut fields = json!({ "target": target });
-        text.with_untracked(|text| {
-            if text.len() <= INLINE {
-                fields["text"] = json!(text);
-            } else {
-                let file = if file.is_empty() { "pasted.csv" } else { file };
-                lab.inbox.update_value(|inbox| {
-                    inbox.assets.insert(file.to_string(), text.clone().into_bytes());
-                });
-                fields["file"] = json!(file);
-            }
-        });
-        doc["data"] = json!({ "csv": fields });
-        doc["name"] = json!(format!("Predict {target}"));
-        document::fit_end(doc, goal == Goal::Regression);
-    });
+/// How far a table has been read.
+#[component]
+fn UnderWay() -> impl IntoView {
+    let lab = Lab::here();
+    let done = memo(move || lab.table.with(|table| table.as_ref().map_or(0.0, |table| table.done)));
+    let what = lab.table.with_untracked(|table| table.as_ref().map(|table| table.file.clone())).filter(|file| !file.is_empty());
+    view! {
+        <div class="row reading" role="status" data-testid="csv-reading">
+            <span>{format!("Reading {} …", what.as_deref().unwrap_or("the table"))}</span>
+            <progress aria-label="Read so far" max="1" prop:value=move || done.get()></progress>
+            <button type="button" class="ghost" on:click=clicked(move |_| taking::cancel(lab))>"Cancel"</button>
+        </div>
+    }
 }
 
 fn kind(column: &Column) -> String {
@@ -116,30 +91,33 @@ fn kind(column: &Column) -> String {
 }
 
 #[component]
-fn Found(inspection: Profile, text: RwSignal<String>, name: RwSignal<String>) -> impl IntoView {
+fn Found(profile: Arc<Profile>, table: Table) -> impl IntoView {
     const NAMED: usize = 5;
     let lab = Lab::here();
-    let words =
-        inspection.columns.iter().filter(|c| c.is_usable()).map(|c| (c.name.clone(), c.name.clone())).collect::<Vec<_>>();
-    let target = RwSignal::new(inspection.target.clone());
-    let goals: Vec<(String, Goal)> = inspection.columns.iter().map(|c| (c.name.clone(), c.goal())).collect();
+    let words = profile.columns.iter().filter(|c| c.is_usable()).map(|c| (c.name.clone(), c.name.clone())).collect::<Vec<_>>();
+    let guess = profile.target.clone();
+    let target = memo(move || {
+        let chosen =
+            lab.draft.with(|doc| crate::document::get(doc, "data.csv.target").and_then(|t| t.as_str()).map(str::to_string));
+        chosen.filter(|name| !name.is_empty()).unwrap_or_else(|| guess.clone())
+    });
+    let goals: Vec<(String, Goal)> = profile.columns.iter().map(|c| (c.name.clone(), c.goal())).collect();
     let choose = move |column: String| {
         let goal = goals.iter().find(|g| g.0 == column).map_or(Goal::Auto, |g| g.1);
-        take_up(lab, text, &name.get_untracked(), &column, goal);
-        target.set(column);
+        taking::train_on(lab, &table, &column, goal);
     };
-    let rows = inspection.columns.iter().map(|c| {
+    let rows = profile.columns.iter().map(|c| {
         view! { <tr><th scope="row">{c.name.clone()}</th><td>{kind(c)}</td><td>{c.examples.join(", ")}</td></tr> }
     });
-    let count = inspection.trouble_count;
+    let count = profile.trouble_count;
     let trouble = (count > 0).then(|| {
-        let named = inspection.trouble.iter().take(NAMED).map(|t| view! { <li>{t.to_string()}</li> }).collect_view();
+        let named = profile.trouble.iter().take(NAMED).map(|t| view! { <li>{t.to_string()}</li> }).collect_view();
         let more = (count > NAMED).then(|| view! { <li>{format!("… and {} more.", count - NAMED)}</li> });
         view! { <ul class="trouble" data-testid="csv-trouble">{named}{more}</ul> }
     });
     view! {
-        <p class="hint">{format!("{} rows, {} columns{}", grouped(inspection.rows as u64), inspection.columns.len(), if inspection.header { "" } else { ", no header" })}</p>
-        <div class="field"><label for="csv-target">"Predict"</label><Select id="csv-target".to_string() words value=memo(move || target.get()) write=Callback::new(choose)/></div>
+        <p class="hint">{format!("{} rows, {} columns{}", grouped(profile.rows as u64), profile.columns.len(), if profile.header { "" } else { ", no header" })}</p>
+        <div class="field"><label for="csv-target">"Predict"</label><Select id="csv-target".to_string() words value=target write=Callback::new(choose)/></div>
         <div class="scroll" tabindex="0" role="region" aria-label="Columns"><table class="num columns" data-testid="csv-columns"><tbody>{rows.collect_view()}</tbody></table></div>
         {trouble}
     }

@@ -40,7 +40,7 @@ pub fn DataPanel() -> impl IntoView {
     view! {
         <section class="data" aria-label="Data">
             <h2>"Data"<button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></h2>
-            <Show when=move || own.get() || name.get() == "csv"><Later show=Box::new(csv::form)/></Show>
+            <Show when=move || own.get() || name.get() == "csv" || lab.table.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
             <div class="sources" role="group" aria-label="Sources">{sources}</div>
             {form}
             <Trouble path="data".to_string() here_only=true/>

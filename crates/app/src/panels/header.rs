@@ -1,12 +1,15 @@
 //! Name, gallery, transport, readings, backend, share, theme.
 
-use downhill_model::{Experiment, presets, share};
+use downhill_model::presets;
 use leptos::prelude::*;
 use serde_json::json;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen::JsCast;
 
 use super::backend::BackendChip;
+use super::later::Later;
+use super::{export, share};
 use crate::document::{self, grouped};
+use crate::files;
 use crate::icons::{Icon, Mark};
 use crate::opening::open_preset;
 use crate::reactive::{Memo, RwSignal, clicked, effect, entered, memo};
@@ -29,7 +32,7 @@ pub fn Header(
             <Transport/>
             <Readings/>
             <BackendChip/>
-            <Share/>
+            <Leave/>
             <ThemeButton/>
             <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=clicked(move |_| help.set(true))>"?"</button>
         </header>
@@ -66,7 +69,22 @@ fn Gallery() -> impl IntoView {
             </button>
         }
     });
-    view! { <div id="gallery" class="pop gallery" popover="auto" role="dialog" aria-label="Examples">{cards.collect_view()}</div> }
+    let picked = move |ev: leptos::ev::Event| {
+        let input: web_sys::HtmlInputElement = event_target(&ev);
+        if let Some(chosen) = input.files() {
+            files::take(lab, &chosen);
+        }
+        input.set_value("");
+        if let Some(gallery) = document().get_element_by_id("gallery").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = gallery.hide_popover();
+        }
+    };
+    view! {
+        <div id="gallery" class="pop gallery" popover="auto" role="dialog" aria-label="Examples">
+            <label class="card open"><b>"Open a file"</b><span>"An experiment, weights or a table of yours; it may be dropped anywhere on the page, too."</span><input type="file" multiple data-testid="open" on:change=picked/></label>
+            {cards.collect_view()}
+        </div>
+    }
 }
 
 #[component]
@@ -125,37 +143,27 @@ fn Readings() -> impl IntoView {
     }
 }
 
+/// The ways out of the page. What they show is made when it is opened, in the part of the code that comes later.
 #[component]
-fn Share() -> impl IntoView {
-    let lab = Lab::here();
-    let link = RwSignal::new(String::new());
-    let said = RwSignal::new("");
-    let make = move |_| {
-        let accepted = lab.inbox.with_value(|inbox| inbox.accepted.clone());
-        let Ok(parsed) = Experiment::parse(&accepted) else {
-            said.set("There is nothing to share yet: wait until the first experiment runs.");
-            return;
-        };
-        let location = window().location();
-        let base = format!("{}{}", location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
-        let url = format!("{base}#{}", share::encode(&parsed.experiment));
-        link.set(url.clone());
-        said.set("Copying …");
-        spawn_local(async move {
-            let copied = JsFuture::from(window().navigator().clipboard().write_text(&url)).await.is_ok();
-            said.set(if copied {
-                "The link is copied. It holds the whole experiment; nothing is stored anywhere."
-            } else {
-                "Copy the link from here; the browser did not let the page do it."
-            });
-        });
+fn Leave() -> impl IntoView {
+    let (shared, exported) = (RwSignal::new(false), RwSignal::new(false));
+    let toggled = |open: RwSignal<bool>| {
+        move |ev: web_sys::Event| {
+            let target: Option<web_sys::Element> = ev.target().and_then(|target| target.dyn_into().ok());
+            open.set(target.is_some_and(|target| target.matches(":popover-open").unwrap_or(false)));
+        }
     };
     view! {
-        <button type="button" class="ghost" data-testid="share" popovertarget="share" on:click=make><Icon name="share"/>"Share"</button>
-        <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment">
-            <b>"Share this experiment"</b>
-            <input type="text" class="text num" readonly aria-label="Link" data-testid="link" prop:value=move || link.get()/>
-            <p role="status" translate="no">{move || said.get()}</p>
+        <div class="leave">
+            <button type="button" class="ghost" data-testid="share" popovertarget="share" aria-label="Share"><Icon name="share"/><span>"Share"</span></button>
+            <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment" on:toggle=toggled(shared)>
+                <b>"Share this experiment"</b>
+                <Show when=move || shared.get()><Later show=Box::new(share::form)/></Show>
+            </div>
+            <button type="button" class="ghost" data-testid="export" popovertarget="export" aria-label="Export"><Icon name="export"/><span>"Export"</span></button>
+            <div id="export" class="pop share" popover="auto" role="dialog" aria-label="Export" on:toggle=toggled(exported)>
+                <Show when=move || exported.get()><Later show=Box::new(export::form)/></Show>
+            </div>
         </div>
     }
 }

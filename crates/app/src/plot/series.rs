@@ -48,6 +48,11 @@ impl Curves {
         self.0.iter().filter_map(|(_, curve)| curve.steps.last()).copied().fold(0.0, f64::max)
     }
 
+    /// Every curve with its name.
+    pub fn iter(&self) -> impl Iterator<Item = &(String, Curve)> {
+        self.0.iter()
+    }
+
     /// A curve by name, if it has points.
     pub fn get(&self, name: &str) -> Option<&Curve> {
         self.0.get(name).filter(|c| !c.steps.is_empty())

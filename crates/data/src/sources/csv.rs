@@ -3,7 +3,6 @@
 use downhill_tensor::UserError;
 
 use super::Generate;
-use super::table::fetch;
 use crate::assets::Assets;
 use crate::csv::{Choices, ColumnChoices, Delimiter, Goal, Header, load};
 use crate::dataset::Dataset;
@@ -69,7 +68,7 @@ impl Generate for Csv {
 
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
         let bytes = match self.needs() {
-            Some(file) => fetch(assets, file).map_err(|e| e.under("file"))?,
+            Some(file) => assets.own(file).map_err(|e| e.under("file"))?,
             None => self.text.clone().into_bytes(),
         };
         let mut samples = load(bytes, self.choices(seed))?;

@@ -196,6 +196,11 @@ impl Default for Source {
 }
 
 impl Source {
+    /// Whether the file that it [needs](Source::needs) is a person's own and none of `static/data`.
+    pub fn reads_own_file(&self) -> bool {
+        matches!(self, Source::Csv(_))
+    }
+
     /// Reads `{ "name": fields }`; fields left out take their defaults, `null` leaves all out.
     ///
     /// # Errors

@@ -22,7 +22,6 @@ pub(crate) fn generate(
 
 /// The bytes of a file that must be there.
 pub(crate) fn fetch(assets: &dyn Assets, file: &str) -> Result<Vec<u8>, UserError> {
-    assets.check_name(file)?;
     assets.get(file).ok_or_else(|| {
         let message = format!("The file \"{}\" could not be loaded.", crate::spec::quote(file));
         UserError::new(message).hint("Check the connection and the file's name, or choose another source.")

@@ -1,0 +1,154 @@
+//! A person's own files while they are on their way: where they may be dropped, what the worker says of them. How they are read when they come
+//! in is in `taking`, what leaves the page in `panels::export`.
+
+use std::sync::Arc;
+
+use downhill_model::data::csv::Profile;
+use downhill_protocol::later;
+use downhill_tensor::UserError;
+use js_sys::ArrayBuffer;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{Blob, DataTransfer, DragEvent, File, FileList, HtmlElement};
+
+use crate::state::{Lab, Table};
+use crate::{keeping, taking};
+
+/// Takes files that are dropped anywhere: the browser would leave the page for one that is dropped beside its place.
+pub fn take_drops(lab: Lab) {
+    let over = window_event_listener(leptos::ev::dragover, |ev| {
+        if !is_text_for_a_field(&ev) {
+            ev.prevent_default();
+            point(holds_files(&ev));
+        }
+    });
+    let left = window_event_listener(leptos::ev::dragleave, |ev| {
+        // Only what leaves the window goes nowhere.
+        if ev.related_target().is_none() {
+            point(false);
+        }
+    });
+    let dropped = window_event_listener(leptos::ev::drop, move |ev| {
+        point(false);
+        if is_text_for_a_field(&ev) {
+            return;
+        }
+        ev.prevent_default();
+        if let Some(files) = ev.data_transfer().and_then(|data| data.files()) {
+            take(lab, &files);
+        }
+    });
+    on_cleanup(move || {
+        over.remove();
+        left.remove();
+        dropped.remove();
+    });
+}
+
+/// Opens files, whatever they hold.
+pub fn take(lab: Lab, files: &FileList) {
+    let files: Vec<File> = (0..files.length()).filter_map(|i| files.get(i)).collect();
+    if files.is_empty() {
+        return;
+    }
+    spawn_local(async move {
+        let outcome = later::run(|| taking::take(lab, files)).await;
+        if let Err(error) = outcome {
+            lab.tell(true, error.to_string());
+        }
+    });
+}
+
+fn holds_files(ev: &DragEvent) -> bool {
+    ev.data_transfer().is_some_and(|data: DataTransfer| data.types().includes(&"Files".into(), 0))
+}
+
+fn is_text_for_a_field(ev: &DragEvent) -> bool {
+    let tag = ev.target().and_then(|target| target.dyn_into::<HtmlElement>().ok()).map(|element| element.tag_name());
+    !holds_files(ev) && matches!(tag.as_deref(), Some("INPUT" | "TEXTAREA"))
+}
+
+/// Shows that a file may be dropped.
+fn point(on: bool) {
+    if let Some(body) = document().body() {
+        let _ = body.class_list().toggle_with_force("dropping", on);
+    }
+}
+
+/// The bytes of a file of one's own: it was chosen since the page opened, or is kept in the browser from before.
+pub async fn own(lab: Lab, name: &str) -> Option<ArrayBuffer> {
+    let chosen = lab.inbox.with_value(|inbox| inbox.own.get(name).cloned());
+    if let Some(blob) = &chosen
+        && let Some(bytes) = bytes_of(blob).await
+    {
+        return Some(bytes);
+    }
+    // A file that was edited on the disk since it was chosen cannot be read any more; what is kept is as it was.
+    let blob = keeping::get(keeping::own(name)).await.ok()??.dyn_into::<Blob>().ok()?;
+    let bytes = bytes_of(&blob).await?;
+    if chosen.is_none() {
+        lab.tell(false, format!("The table \"{name}\" was kept in this browser, and is read from there."));
+    }
+    lab.inbox.update_value(|inbox| {
+        inbox.own.insert(name.to_string(), blob);
+    });
+    Some(bytes)
+}
+
+async fn bytes_of(blob: &Blob) -> Option<ArrayBuffer> {
+    JsFuture::from(blob.array_buffer()).await.ok()?.dyn_into().ok()
+}
+
+/// The worker has taken up weights.
+pub fn taken(lab: Lab, id: u32, taken: u32, refused: &[UserError]) {
+    let Some(file) = lab.inbox.try_update_value(|inbox| inbox.weights.remove(&id)).flatten() else { return };
+    lab.diverged.set(None);
+    lab.mark(format!("weights {file}"));
+    let Some(first) = refused.first() else {
+        return lab.tell(false, format!("The weights of \"{file}\" are loaded: {taken} tensors. Training goes on from them."));
+    };
+    let all = taken as usize + refused.len();
+    let others = if refused.len() > 1 { format!(" And {} more.", refused.len() - 1) } else { String::new() };
+    lab.tell(
+        true,
+        format!("{taken} of {all} tensors are loaded from \"{file}\"; the others stay as they were. {first}{others}"),
+    );
+}
+
+/// The worker could not take up weights, export, or read a table.
+pub fn refused(lab: Lab, id: u32, error: &UserError) -> bool {
+    if let Some(file) = lab.inbox.try_update_value(|inbox| inbox.weights.remove(&id)).flatten() {
+        lab.tell(true, format!("The weights of \"{file}\" could not be loaded. {error}"));
+        return true;
+    }
+    profiled(lab, id, Err(error.to_string()))
+}
+
+/// How far the worker has read a table.
+pub fn progress(lab: Lab, id: u32, done: f64) {
+    if is_read(lab, id) {
+        lab.table.update(|table| {
+            if let Some(table) = table {
+                table.done = done;
+            }
+        });
+    }
+}
+
+/// The worker has read a table, or says why it cannot. Whether it is the one that was asked for last.
+pub fn profiled(lab: Lab, id: u32, found: Result<Arc<Profile>, String>) -> bool {
+    if !is_read(lab, id) {
+        return false;
+    }
+    let Some(table) = lab.table.get_untracked() else { return false };
+    if let (true, Ok(profile)) = (table.new, &found) {
+        taking::train_on(lab, &table, &profile.target, profile.task);
+    }
+    lab.table.set(Some(Table { request: 0, new: false, found: Some(found), ..table }));
+    true
+}
+
+fn is_read(lab: Lab, id: u32) -> bool {
+    lab.table.with_untracked(|table| table.as_ref().is_some_and(|table| table.request == id))
+}

@@ -1,0 +1,249 @@
+//! What becomes of a file that comes in: an experiment is opened, weights go into the run, anything else is read as a table. It comes with the
+//! later part of the code.
+
+use downhill_model::Experiment;
+use downhill_model::data::csv::{Goal, decode};
+use downhill_protocol::Command;
+use downhill_tensor::UserError;
+use js_sys::{Array, ArrayBuffer, Uint8Array};
+use leptos::prelude::*;
+use serde_json::{Value, json};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{Blob, File};
+
+use crate::state::{Lab, Table};
+use crate::{document, keeping};
+
+/// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
+const INLINE: usize = 100_000;
+/// Larger files are not read at all.
+const LARGEST: f64 = 512e6;
+
+/// A file that was read.
+struct Taken {
+    name: String,
+    /// The file itself, which the browser copies without the page.
+    blob: Blob,
+    bytes: ArrayBuffer,
+}
+
+impl Taken {
+    /// Text that came in another way, as a file. None where there is no memory for it.
+    fn of_text(name: String, text: &str) -> Option<Self> {
+        let bytes = Uint8Array::from(text.as_bytes()).buffer();
+        let blob = Blob::new_with_buffer_source_sequence(&Array::of1(&bytes)).ok()?;
+        Some(Self { name, blob, bytes })
+    }
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Experiment,
+    Weights,
+    Table,
+}
+
+/// Takes files as they are dropped or chosen together: tables beside an experiment are its own, and weights go into it.
+///
+/// # Errors
+/// Where one is empty, too large, or cannot be read.
+#[inline(never)]
+pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
+    let mut taken = Vec::new();
+    for file in files {
+        taken.push(read(&file).await?);
+    }
+    let kinds: Vec<Kind> = taken.iter().map(kind).collect();
+    let with_experiment = kinds.contains(&Kind::Experiment);
+    let mut later = Vec::new();
+    for (file, kind) in taken.into_iter().zip(kinds) {
+        match kind {
+            Kind::Table if with_experiment => hand_over(lab, &file),
+            Kind::Table => table(lab, file),
+            Kind::Experiment | Kind::Weights => later.push((file, kind)),
+        }
+    }
+    // In the order of their kinds.
+    for wanted in [Kind::Experiment, Kind::Weights] {
+        for (file, _) in later.iter().filter(|(_, kind)| *kind == wanted) {
+            match wanted {
+                Kind::Experiment => experiment(lab, file)?,
+                _ => weights(lab, file),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn read(file: &File) -> Result<Taken, UserError> {
+    let name = file.name();
+    let refuse = |what: &str, hint: &str| UserError::new(format!("The file \"{name}\" {what}.")).hint(hint);
+    if file.size() > LARGEST {
+        return Err(refuse("is larger than 512 MB", "Keep a part of it."));
+    }
+    if file.size() == 0.0 {
+        return Err(refuse("is empty", "Choose another one."));
+    }
+    let bytes = JsFuture::from(file.array_buffer()).await.and_then(JsCast::dyn_into);
+    let bytes = bytes.map_err(|_| refuse("could not be read", "Choose it again, or paste its text."))?;
+    Ok(Taken { name, blob: file.clone().into(), bytes })
+}
+
+fn no_memory() -> UserError {
+    UserError::new("There is not enough memory for this table.").hint("Keep a part of it.")
+}
+
+/// What a file holds, by its name and its first bytes.
+fn kind(file: &Taken) -> Kind {
+    const GLANCE: u32 = 64;
+    let named = |ending: &str| file.name.to_ascii_lowercase().ends_with(ending);
+    let all = Uint8Array::new(&file.bytes);
+    let head = all.slice(0, GLANCE).to_vec();
+    // Eight bytes of length, then a header in JSON.
+    let is_header = head.get(8) == Some(&b'{') && head.get(6..8) == Some(&[0, 0]);
+    let first = head.iter().find(|b| !matches!(b, 0 | 0xbb | 0xbf | 0xef | 0xfe | 0xff) && !b.is_ascii_whitespace());
+    match () {
+        () if named(".safetensors") || is_header => Kind::Weights,
+        () if named(".json") || first == Some(&b'{') => Kind::Experiment,
+        () => Kind::Table,
+    }
+}
+
+fn text(file: &Taken) -> Result<String, UserError> {
+    decode(&Uint8Array::new(&file.bytes).to_vec())
+}
+
+/// Opens an experiment. A large table in it is taken out, so that edits and links stay small.
+fn experiment(lab: Lab, file: &Taken) -> Result<(), UserError> {
+    let refused = |error: UserError| UserError::new(format!("\"{}\" could not be opened. {error}", file.name));
+    let parsed = text(file).and_then(|text| Experiment::parse(&text)).map_err(refused)?;
+    parsed.notes.iter().for_each(|note| lab.tell(false, note.clone()));
+    let mut doc = parsed.experiment.to_value();
+    let large = document::get(&doc, "data.csv.text").and_then(Value::as_str).filter(|text| text.len() > INLINE);
+    if let Some(text) = large {
+        let stem = file.name.rsplit_once('.').map_or(file.name.as_str(), |(stem, _)| stem);
+        let own = Taken::of_text(format!("{stem}.csv"), text).ok_or_else(no_memory)?;
+        hand_over(lab, &own);
+        document::unset(&mut doc, "data.csv.text");
+        document::set(&mut doc, "data.csv.file", json!(own.name));
+    }
+    lab.wanted.set(true);
+    lab.open(doc);
+    lab.tell(false, format!("\"{}\" is open.", file.name));
+    Ok(())
+}
+
+fn weights(lab: Lab, file: &Taken) {
+    let command = |bytes| Command::Weights { bytes };
+    let id = lab.link.with_value(|link| link.as_ref().map(|link| link.send_file(file.bytes.clone(), command)));
+    if let Some(id) = id {
+        lab.inbox.update_value(|inbox| {
+            inbox.weights.insert(id, file.name.clone());
+        });
+    }
+}
+
+/// Gives a file to the page, to the browser for later, and to the worker. The bytes are gone then.
+fn hand_over(lab: Lab, file: &Taken) {
+    keep(lab, file);
+    let name = file.name.clone();
+    let command = |bytes| Command::Asset { name, own: true, bytes };
+    lab.link.with_value(|link| link.as_ref().map(|link| link.send_file(file.bytes.clone(), command)));
+}
+
+/// Keeps a file of one's own, so that a reload does not lose it.
+fn keep(lab: Lab, file: &Taken) {
+    let (name, value) = (file.name.clone(), JsValue::from(&file.blob));
+    lab.inbox.update_value(|inbox| {
+        inbox.own.insert(name.clone(), file.blob.clone());
+    });
+    spawn_local(async move {
+        if let Err(error) = keeping::put(keeping::own(&name), value).await {
+            lab.tell(true, format!("{error} \"{name}\" is used all the same, but a reload loses it."));
+        }
+    });
+}
+
+/// Reads a table in the worker and trains on it.
+fn table(lab: Lab, file: Taken) {
+    if file.bytes.byte_length() as usize <= INLINE {
+        return match text(&file) {
+            Ok(text) => inline(lab, text),
+            Err(error) => fail(lab, file.name, &error),
+        };
+    }
+    keep(lab, &file);
+    let Taken { name, bytes, .. } = file;
+    ask(lab, Table { file: name, new: true, ..Table::default() }, Some(bytes), &json!({}));
+}
+
+/// Reads a table that was pasted or typed.
+pub fn table_text(lab: Lab, text: String) {
+    let name = "pasted.csv".to_string();
+    if text.len() > INLINE {
+        return match Taken::of_text(name.clone(), &text) {
+            Some(file) => table(lab, file),
+            None => fail(lab, name, &no_memory()),
+        };
+    }
+    inline(lab, text);
+}
+
+fn inline(lab: Lab, text: String) {
+    let bytes = Uint8Array::from(text.as_bytes()).buffer();
+    ask(lab, Table { text, new: true, ..Table::default() }, Some(bytes), &json!({}));
+}
+
+/// Reads the table of the experiment on screen once more: the page shows what it looks like, as it did where it came from.
+pub fn table_again(lab: Lab) {
+    let fields = lab.draft.with_untracked(|doc| document::get(doc, "data.csv").cloned()).unwrap_or_default();
+    let word = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default().to_string();
+    let table = Table { file: word("file"), text: word("text"), ..Table::default() };
+    if table.text.is_empty() {
+        return ask(lab, table, None, &fields);
+    }
+    let bytes = Uint8Array::from(table.text.as_bytes()).buffer();
+    ask(lab, Table { file: String::new(), ..table }, Some(bytes), &fields);
+}
+
+fn ask(lab: Lab, table: Table, bytes: Option<ArrayBuffer>, fields: &Value) {
+    let mut fields = fields.clone();
+    document::unset(&mut fields, "text");
+    let seed = lab.draft.with_untracked(|doc| document::get(doc, "seed").and_then(Value::as_u64)).unwrap_or(0) as u32;
+    let (file, fields) = (table.file.clone(), fields.to_string());
+    let request = lab.link.with_value(|link| {
+        let link = link.as_ref()?;
+        Some(match bytes {
+            Some(bytes) => link.send_file(bytes, |bytes| Command::ReadTable { file, bytes: Some(bytes), fields, seed }),
+            None => link.send(Command::ReadTable { file, bytes: None, fields, seed }),
+        })
+    });
+    lab.table.set(Some(Table { request: request.unwrap_or(0), ..table }));
+}
+
+fn fail(lab: Lab, file: String, error: &UserError) {
+    lab.table.set(Some(Table { file, found: Some(Err(error.to_string())), ..Table::default() }));
+}
+
+/// Stops reading.
+pub fn cancel(lab: Lab) {
+    lab.send(Command::CancelTable);
+    lab.table.set(None);
+}
+
+/// Trains on a table.
+pub fn train_on(lab: Lab, table: &Table, target: &str, goal: Goal) {
+    lab.edit(|doc| {
+        let mut fields = json!({ "target": target });
+        if table.file.is_empty() {
+            fields["text"] = json!(table.text);
+        } else {
+            fields["file"] = json!(table.file);
+        }
+        doc["data"] = json!({ "csv": fields });
+        doc["name"] = json!(format!("Predict {target}"));
+        document::fit_end(doc, goal == Goal::Regression);
+    });
+}
