@@ -196,9 +196,38 @@ pub fn fit_end(doc: &mut Value, regression: bool) {
     }
 }
 
+/// Writes down one choice about a column, or with `Null` leaves it to the guess again; what says nothing any more goes.
+pub fn set_column(doc: &mut Value, column: &str, field: &str, value: Value) {
+    let Some(csv) = doc.pointer_mut("/data/csv").and_then(Value::as_object_mut) else { return };
+    let columns = csv.entry("columns").or_insert_with(|| Value::Object(Map::new()));
+    let Some(columns) = columns.as_object_mut() else { return };
+    let Some(choice) = columns.entry(column).or_insert_with(|| Value::Object(Map::new())).as_object_mut() else { return };
+    match value {
+        Value::Null => choice.shift_remove(field),
+        value => choice.insert(field.to_string(), value),
+    };
+    if choice.is_empty() {
+        columns.shift_remove(column);
+    }
+    if columns.is_empty() {
+        csv.shift_remove("columns");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_choice_is_written_under_the_name_whatever_is_in_it_and_goes_when_it_says_nothing() {
+        let mut doc = json!({ "data": { "csv": { "text": "a\n1" } } });
+        let before = doc.clone();
+        set_column(&mut doc, "area [m²].x", "use", json!(false));
+        set_column(&mut doc, "area [m²].x", "type", Value::Null);
+        assert_eq!(doc["data"]["csv"]["columns"], json!({ "area [m²].x": { "use": false } }));
+        set_column(&mut doc, "area [m²].x", "use", Value::Null);
+        assert_eq!(doc, before);
+    }
 
     #[test]
     fn a_share_that_rounds_to_nothing_has_no_sign() {

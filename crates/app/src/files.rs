@@ -141,9 +141,11 @@ pub fn profiled(lab: Lab, id: u32, found: Result<Arc<Profile>, String>) -> bool 
     if !is_read(lab, id) {
         return false;
     }
-    let Some(table) = lab.table.get_untracked() else { return false };
+    let Some(mut table) = lab.table.get_untracked() else { return false };
     if let (true, Ok(profile)) = (table.new, &found) {
         taking::train_on(lab, &table, &profile.target, profile.task);
+        // The target is the one that was guessed: the table looks the same.
+        table.decided = taking::decided(lab);
     }
     lab.table.set(Some(Table { request: 0, new: false, found: Some(found), ..table }));
     true

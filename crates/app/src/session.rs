@@ -72,6 +72,7 @@ impl Lab {
                     self.tell(true, error.to_string());
                 }
             }
+            Event::TableRow(row) => self.row.set(Some(row)),
             Event::Verdict(verdict) => {
                 if self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == verdict.run)) {
                     self.verdict.set(Some(verdict));
@@ -96,7 +97,6 @@ impl Lab {
             }
             Event::TableProgress { id, done } => files::progress(self, id, done),
             Event::TableProfile { id, profile } => drop(files::profiled(self, id, Ok(Arc::new(*profile)))),
-            Event::TableRow(_) => {}
             Event::Benched(result) => crate::api::benched(self, &result),
             Event::Backends(backends) => self.machine(backends),
             Event::Compared(mut comparison) => {

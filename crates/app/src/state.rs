@@ -6,7 +6,7 @@ use std::sync::Arc;
 use downhill_model::data::csv::Profile;
 use downhill_model::{Experiment, Pace, differences, in_a_line};
 use downhill_protocol::{
-    Backends, Choice, Command, Comparison, DataInfo, Divergence, Fix, Input, Part, ProfileReport, RunInfo, Status, Verdict,
+    Backends, Choice, Command, Comparison, DataInfo, Divergence, Fix, Input, Part, ProfileReport, RunInfo, Status, TableRow, Verdict,
 };
 use downhill_tensor::UserError;
 use leptos::prelude::*;
@@ -88,6 +88,8 @@ pub struct Table {
     pub text: String,
     /// Whether it takes the place of the data once it is read.
     pub new: bool,
+    /// What was decided about it when it was read, see [`crate::taking::decided`].
+    pub decided: String,
     /// How far it has been read, 0 to 1.
     pub done: f64,
     /// What it looks like, or why it cannot be read.
@@ -192,6 +194,8 @@ pub struct Lab {
     pub ramp: RwSignal<Arc<Vec<Rgb>>>,
     /// The sample that all views show running through the network.
     pub chosen: RwSignal<Option<Chosen>>,
+    /// What a table of one's own says in the row that was asked for last.
+    pub row: RwSignal<Option<TableRow>>,
     /// Counts up when another document takes the place of the one on screen.
     pub opened: RwSignal<u32>,
     /// The table of a person's own that is read, or was.
@@ -232,6 +236,7 @@ impl Lab {
             palette: RwSignal::new(Arc::default()),
             ramp: RwSignal::new(Arc::default()),
             chosen: RwSignal::new(None),
+            row: RwSignal::new(None),
             opened: RwSignal::new(0),
             table: RwSignal::new(None),
             watches: StoredValue::new_local(Watches::default()),

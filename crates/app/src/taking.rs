@@ -208,6 +208,25 @@ pub fn table_again(lab: Lab) {
     ask(lab, Table { file: String::new(), ..table }, Some(bytes), &fields);
 }
 
+/// What the experiment on screen says about how its table is read and split; the table itself is left out.
+pub fn decided(lab: Lab) -> String {
+    lab.draft.with(|doc| {
+        let mut fields = document::get(doc, "data.csv").cloned().unwrap_or_default();
+        ["text", "file"].iter().for_each(|field| document::unset(&mut fields, field));
+        format!("{fields} {}", document::get(doc, "seed").unwrap_or(&Value::Null))
+    })
+}
+
+/// Looks at the table once more where something else has been decided about it; what it looked like stays on screen meanwhile.
+pub fn look_again(lab: Lab) {
+    let Some(table) = lab.table.get_untracked() else { return };
+    if !table.new && matches!(table.found, Some(Ok(_))) && table.decided != decided(lab) {
+        let fields = lab.draft.with_untracked(|doc| document::get(doc, "data.csv").cloned()).unwrap_or_default();
+        let bytes = (!table.text.is_empty()).then(|| Uint8Array::from(table.text.as_bytes()).buffer());
+        ask(lab, table, bytes, &fields);
+    }
+}
+
 fn ask(lab: Lab, table: Table, bytes: Option<ArrayBuffer>, fields: &Value) {
     let mut fields = fields.clone();
     document::unset(&mut fields, "text");
@@ -220,7 +239,7 @@ fn ask(lab: Lab, table: Table, bytes: Option<ArrayBuffer>, fields: &Value) {
             None => link.send(Command::ReadTable { file, bytes: None, fields, seed }),
         })
     });
-    lab.table.set(Some(Table { request: request.unwrap_or(0), ..table }));
+    lab.table.set(Some(Table { request: request.unwrap_or(0), decided: untrack(|| decided(lab)), ..table }));
 }
 
 fn fail(lab: Lab, file: String, error: &UserError) {

@@ -1,14 +1,11 @@
 //! Bring your own table: paste or choose it, see what its columns were taken for, choose what to predict. A file may be dropped anywhere.
 
-use std::sync::Arc;
-
-use downhill_model::data::csv::{Column, ColumnType, Goal, Profile};
 use leptos::prelude::*;
 
-use crate::document::{grouped, name_at};
-use crate::forms::Select;
+use super::table;
+use crate::document::name_at;
 use crate::reactive::{clicked, effect, entered, memo};
-use crate::state::{Lab, Table};
+use crate::state::Lab;
 use crate::{files, taking};
 
 /// More text than this takes a text field minutes to show; a file brings it in a moment.
@@ -29,6 +26,10 @@ fn BringYourOwn() -> impl IntoView {
         if runs && lab.table.with(Option::is_none) {
             taking::table_again(lab);
         }
+    });
+    effect(move || {
+        taking::decided(lab);
+        taking::look_again(lab);
     });
     let typed = move |text: String| if text.trim().is_empty() { lab.table.set(None) } else { taking::table_text(lab, text) };
     let pasted = move |ev: web_sys::ClipboardEvent| {
@@ -52,7 +53,7 @@ fn BringYourOwn() -> impl IntoView {
         Some(match table.found.clone() {
             None => view! { <UnderWay/> }.into_any(),
             Some(Err(error)) => view! { <p class="trouble" role="alert" data-testid="csv-error">{error}</p> }.into_any(),
-            Some(Ok(profile)) => view! { <Found profile table/> }.into_any(),
+            Some(Ok(profile)) => table::table(lab, &profile),
         })
     };
     view! {
@@ -77,48 +78,5 @@ fn UnderWay() -> impl IntoView {
             <progress aria-label="Read so far" max="1" prop:value=move || done.get()></progress>
             <button type="button" class="ghost" on:click=clicked(move |_| taking::cancel(lab))>"Cancel"</button>
         </div>
-    }
-}
-
-fn kind(column: &Column) -> String {
-    let name = match column.kind {
-        ColumnType::Number => "number",
-        ColumnType::Date => "date",
-        ColumnType::Category | ColumnType::Auto => "category",
-        ColumnType::Text => "free text",
-    };
-    if column.usable { name.to_string() } else { format!("{name}, left out: {}", column.reason) }
-}
-
-#[component]
-fn Found(profile: Arc<Profile>, table: Table) -> impl IntoView {
-    const NAMED: usize = 5;
-    let lab = Lab::here();
-    let words = profile.columns.iter().filter(|c| c.is_usable()).map(|c| (c.name.clone(), c.name.clone())).collect::<Vec<_>>();
-    let guess = profile.target.clone();
-    let target = memo(move || {
-        let chosen =
-            lab.draft.with(|doc| crate::document::get(doc, "data.csv.target").and_then(|t| t.as_str()).map(str::to_string));
-        chosen.filter(|name| !name.is_empty()).unwrap_or_else(|| guess.clone())
-    });
-    let goals: Vec<(String, Goal)> = profile.columns.iter().map(|c| (c.name.clone(), c.goal())).collect();
-    let choose = move |column: String| {
-        let goal = goals.iter().find(|g| g.0 == column).map_or(Goal::Auto, |g| g.1);
-        taking::train_on(lab, &table, &column, goal);
-    };
-    let rows = profile.columns.iter().map(|c| {
-        view! { <tr><th scope="row">{c.name.clone()}</th><td>{kind(c)}</td><td>{c.examples.join(", ")}</td></tr> }
-    });
-    let count = profile.trouble_count;
-    let trouble = (count > 0).then(|| {
-        let named = profile.trouble.iter().take(NAMED).map(|t| view! { <li>{t.to_string()}</li> }).collect_view();
-        let more = (count > NAMED).then(|| view! { <li>{format!("… and {} more.", count - NAMED)}</li> });
-        view! { <ul class="trouble" data-testid="csv-trouble">{named}{more}</ul> }
-    });
-    view! {
-        <p class="hint">{format!("{} rows, {} columns{}", grouped(profile.rows as u64), profile.columns.len(), if profile.header { "" } else { ", no header" })}</p>
-        <div class="field"><label for="csv-target">"Predict"</label><Select id="csv-target".to_string() words value=target write=Callback::new(choose)/></div>
-        <div class="scroll" tabindex="0" role="region" aria-label="Columns"><table class="num columns" data-testid="csv-columns"><tbody>{rows.collect_view()}</tbody></table></div>
-        {trouble}
     }
 }

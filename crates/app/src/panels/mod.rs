@@ -14,5 +14,6 @@ pub mod network;
 pub mod notices;
 pub mod output;
 pub mod share;
+pub mod table;
 pub mod training;
 pub mod verdict;

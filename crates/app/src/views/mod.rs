@@ -15,6 +15,7 @@ mod neuron_map;
 mod profile;
 mod program;
 mod receptive;
+mod rows;
 mod sample_image;
 mod samples;
 mod strip;
@@ -45,7 +46,7 @@ impl Default for Views {
                 &values::Values,
                 &strip::Strip,
             ],
-            outputs: vec![&boundary::Boundary, &curve::LearnedCurve, &draw::Draw, &samples::Samples, &confusion::Confusion],
+            outputs: vec![&boundary::Boundary, &curve::LearnedCurve, &draw::Draw, &rows::Rows, &samples::Samples, &confusion::Confusion],
             panels: panels(),
         }
     }
