@@ -6,7 +6,8 @@ use std::sync::Arc;
 use downhill_model::data::csv::Profile;
 use downhill_model::{Experiment, Pace, differences, in_a_line};
 use downhill_protocol::{
-    Backends, Choice, Command, Comparison, DataInfo, Divergence, Fix, Input, Part, ProfileReport, RunInfo, Status, TableRow, Verdict,
+    Backends, Choice, Command, Comparison, DataInfo, Divergence, Fix, Input, Part, ProfileReport, RunInfo, Status, TableRow,
+    Verdict,
 };
 use downhill_tensor::UserError;
 use leptos::prelude::*;

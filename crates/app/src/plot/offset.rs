@@ -16,14 +16,19 @@ pub fn written(mean: f64, offset: f64, digits: usize) -> String {
     let text = format!("{:.digits$}", value.abs());
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let sign = if value < 0.0 && text.contains(|c: char| ('1'..='9').contains(&c)) { "−" } else { "" };
-    let whole = whole.parse().map_or_else(|_| whole.to_string(), |n: u64| if n > 9_999 { grouped(n) } else { whole.to_string() });
+    let whole =
+        whole.parse().map_or_else(|_| whole.to_string(), |n: u64| if n > 9_999 { grouped(n) } else { whole.to_string() });
     format!("{sign}{whole}{rest}")
 }
 
 /// A difference, with its sign.
 pub fn signed(value: f64, digits: usize) -> String {
     let text = written(0.0, value, digits);
-    if text.starts_with('−') || text == "–" || !text.contains(|c: char| ('1'..='9').contains(&c)) { text } else { format!("+{text}") }
+    if text.starts_with('−') || text == "–" || !text.contains(|c: char| ('1'..='9').contains(&c)) {
+        text
+    } else {
+        format!("+{text}")
+    }
 }
 
 /// A difference of two probabilities, in points of a hundred.
@@ -40,7 +45,10 @@ mod tests {
         let digits = digits(0.004);
         assert_eq!(written(55_000_000.0, 0.001, digits), "55,000,000.00100");
         assert_eq!(written(55_000_000.0, 0.002, digits), "55,000,000.00200");
-        assert_eq!((written(1086.0, 326.4, 0), written(0.0, -0.2, 0), written(-3.0, 0.0, 1)), ("1412".into(), "0".into(), "−3.0".into()));
+        assert_eq!(
+            (written(1086.0, 326.4, 0), written(0.0, -0.2, 0), written(-3.0, 0.0, 1)),
+            ("1412".into(), "0".into(), "−3.0".into())
+        );
     }
 
     #[test]

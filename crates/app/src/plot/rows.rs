@@ -62,7 +62,8 @@ pub fn parts(answer: &Answer, classes: bool) -> Option<Parts> {
     let start = f64::from(*answer.get("start")?.row(0).get(class)?);
     let tensor = answer.get("parts")?;
     let columns = *tensor.shape.first()? as usize;
-    let mut parts: Vec<(u32, f64)> = (0..columns).filter_map(|i| Some((i as u32, f64::from(*tensor.row(i).get(class)?)))).collect();
+    let mut parts: Vec<(u32, f64)> =
+        (0..columns).filter_map(|i| Some((i as u32, f64::from(*tensor.row(i).get(class)?)))).collect();
     let said = start + parts.iter().map(|p| p.1).sum::<f64>();
     // Of numbers without a sign, the bits are in the order of the numbers.
     sort_short_by_key(&mut parts, |part| !part.1.abs().to_bits());
@@ -94,7 +95,8 @@ mod tests {
         let wanted = Parts { start: 5.0, parts: vec![(2, 3.0), (1, -1.5), (0, 0.5)], said: 7.0, class: 0 };
         assert_eq!(parts(&numbers, false), Some(wanted));
         // Of classes it is about the one that is said.
-        let classes = answer(&[("output", &[1, 2], &[0.25, 0.75]), ("start", &[1, 2], &[0.5, 0.5]), ("parts", &[1, 2], &[-0.25, 0.25])]);
+        let classes =
+            answer(&[("output", &[1, 2], &[0.25, 0.75]), ("start", &[1, 2], &[0.5, 0.5]), ("parts", &[1, 2], &[-0.25, 0.25])]);
         let said = parts(&classes, true).unwrap_or_default();
         assert_eq!((said.class, said.said, said.parts), (1, 0.75, vec![(0, 0.25)]));
     }

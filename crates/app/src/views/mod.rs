@@ -19,6 +19,7 @@ mod rows;
 mod sample_image;
 mod samples;
 mod strip;
+mod table_columns;
 mod tokens;
 mod values;
 
@@ -39,6 +40,7 @@ impl Default for Views {
     fn default() -> Self {
         Self {
             layers: vec![
+                &table_columns::TableColumns,
                 &sample_image::SampleImage,
                 &receptive::Receptive,
                 &neuron_map::NeuronMap,
@@ -46,7 +48,14 @@ impl Default for Views {
                 &values::Values,
                 &strip::Strip,
             ],
-            outputs: vec![&boundary::Boundary, &curve::LearnedCurve, &draw::Draw, &rows::Rows, &samples::Samples, &confusion::Confusion],
+            outputs: vec![
+                &boundary::Boundary,
+                &curve::LearnedCurve,
+                &draw::Draw,
+                &rows::Rows,
+                &samples::Samples,
+                &confusion::Confusion,
+            ],
             panels: panels(),
         }
     }

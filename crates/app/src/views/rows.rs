@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::kinds::OutputView;
 use crate::document::{grouped, percent};
+use crate::panels::later::Later;
 use crate::plot::offset;
 use crate::plot::rows::{Line, Parts, lines, parts};
 use crate::reactive::{Memo, clicked, effect, memo};
@@ -27,8 +28,14 @@ impl OutputView for Rows {
     }
 
     fn view(&self, lab: Lab) -> AnyView {
-        view! { <Table lab/> }.into_any()
+        view! { <Later show=Box::new(move || list(lab))/> }.into_any()
     }
+}
+
+/// The list, in the part of the code that comes later: it is no piece of who shows it.
+#[inline(never)]
+fn list(lab: Lab) -> AnyView {
+    view! { <Table lab/> }.into_any()
 }
 
 /// How values of the data are written: classes by their names, numbers with the digits that tell the rows apart.
@@ -66,8 +73,11 @@ fn Table(lab: Lab) -> impl IntoView {
     let data = memo(move || lab.data().unwrap_or_default());
     let classes = memo(move || data.with(|d| d.task == "classification"));
     let answers = lab.watch(move || {
-        let names: &[&str] =
-            if classes.get() { &["row", "table_row", "target", "output"] } else { &["row", "table_row", "target:offset", "output:offset"] };
+        let names: &[&str] = if classes.get() {
+            &["row", "table_row", "target", "output"]
+        } else {
+            &["row", "table_row", "target:offset", "output:offset"]
+        };
         let tensors = names.iter().copied().map(Query::all).collect();
         Some(Ask { source: Source::Of(Input::Worst { limit: LIMIT }), tensors, every_ms: 500.0 })
     });
@@ -76,13 +86,15 @@ fn Table(lab: Lab) -> impl IntoView {
     let widest = memo(move || listed.with(|l| l.iter().map(|l| (l.said - l.truth).abs()).fold(0.0, f64::max)));
     let count = memo(move || listed.with(Vec::len));
     let heads = move || {
-        let name = if classes.get() { "truth".to_string() } else { data.with(|d| d.labels.first().cloned().unwrap_or_default()) };
+        let name =
+            if classes.get() { "truth".to_string() } else { data.with(|d| d.labels.first().cloned().unwrap_or_default()) };
         let last = if classes.get() { "probability" } else { "off by" };
         view! { <th scope="col">"row"</th><th scope="col">{name}</th><th scope="col">"said"</th><th scope="col" colspan="2">{last}</th> }
     };
     let row = move |i: usize| {
         let at = memo(move || listed.with(|l| l.get(i).cloned()));
-        let open = memo(move || at.with(|l| l.as_ref().is_some_and(|l| lab.chosen.with(|c| *c == Some(Chosen::HeldOut(l.place))))));
+        let open =
+            memo(move || at.with(|l| l.as_ref().is_some_and(|l| lab.chosen.with(|c| *c == Some(Chosen::HeldOut(l.place))))));
         let cells = move || at.get().map(|line| summary(lab, line, words, widest, classes.get(), open));
         let inside = move || {
             let number = at.with(|l| l.as_ref().map(|l| l.number))?;
@@ -90,7 +102,13 @@ fn Table(lab: Lab) -> impl IntoView {
         };
         view! { {cells}{inside} }.into_any()
     };
-    let which = move || if data.with(|d| d.validation > 0) { "Held-out rows, the worst predictions first" } else { "Training rows, the worst predictions first" };
+    let which = move || {
+        if data.with(|d| d.validation > 0) {
+            "Held-out rows, the worst predictions first"
+        } else {
+            "Training rows, the worst predictions first"
+        }
+    };
     view! {
         <div class="matrix rows" tabindex="0" role="region" aria-label="Rows">
             <p class="hint">{which}</p>
@@ -134,9 +152,8 @@ fn Opened(lab: Lab, data: Memo<DataInfo>, words: Memo<Words>, number: u32) -> im
         lab.info.with(|i| i.as_ref().map(|i| i.run));
         lab.send(Command::TableRow { row: number });
     });
-    let cells = memo(move || {
-        lab.row.with(|r| r.as_ref().filter(|r| r.row == number).map(|r| r.cells.clone())).unwrap_or_default()
-    });
+    let cells =
+        memo(move || lab.row.with(|r| r.as_ref().filter(|r| r.row == number).map(|r| r.cells.clone())).unwrap_or_default());
     let truth = memo(move || cells.with(|c| c.iter().find(|c| c.target).map(|c| c.text.clone())).unwrap_or_default());
     let parts = memo(move || answers.with(|a| a.as_ref().and_then(|a| parts(a, data.with(|d| d.task == "classification")))));
     let body = move || {
@@ -145,7 +162,11 @@ fn Opened(lab: Lab, data: Memo<DataInfo>, words: Memo<Words>, number: u32) -> im
         let classes = words.with(|w| w.classes);
         let write = move |v: f64| if classes { percent(v) } else { words.with(|w| w.value(v)) };
         let name = words.with(|w| w.labels.get(class).cloned().unwrap_or_default());
-        let from = if classes { format!("starts at {name}, of a row of which nothing is known") } else { "starts at the answer for a row of which nothing is known".to_string() };
+        let from = if classes {
+            format!("starts at {name}, of a row of which nothing is known")
+        } else {
+            "starts at the answer for a row of which nothing is known".to_string()
+        };
         let lines = parts.into_iter().map(|(place, value)| {
             let cell = cells.with(|c| c.iter().find(|c| c.place == Some(place)).cloned()).unwrap_or_else(|| missing(data, place));
             let text = if cell.filled.is_empty() { cell.text } else { format!("missing, {}", cell.filled) };
@@ -164,14 +185,16 @@ fn Opened(lab: Lab, data: Memo<DataInfo>, words: Memo<Words>, number: u32) -> im
         })
     };
     let part = move || {
-        lab.row.with(|r| r.as_ref().filter(|r| r.row == number).map(|r| {
-            let part = match r.part {
-                Some(Part::Train) => "learned from",
-                Some(Part::Validation) => "held out",
-                None => "left out",
-            };
-            format!("line {} of the file, {part}", grouped(u64::from(r.line)))
-        }))
+        lab.row.with(|r| {
+            r.as_ref().filter(|r| r.row == number).map(|r| {
+                let part = match r.part {
+                    Some(Part::Train) => "learned from",
+                    Some(Part::Validation) => "held out",
+                    None => "left out",
+                };
+                format!("line {} of the file, {part}", grouped(u64::from(r.line)))
+            })
+        })
     };
     view! { <p class="hint">{part}</p>{body} }
 }
@@ -180,7 +203,12 @@ fn Opened(lab: Lab, data: Memo<DataInfo>, words: Memo<Words>, number: u32) -> im
 #[component]
 fn Unused(cells: Memo<Vec<Cell>>) -> impl IntoView {
     move || {
-        let unused = cells.with(|c| c.iter().filter(|c| c.place.is_none() && !c.target && !c.text.is_empty()).map(|c| format!("{} {}", c.column, c.text)).collect::<Vec<_>>());
+        let unused = cells.with(|c| {
+            c.iter()
+                .filter(|c| c.place.is_none() && !c.target && !c.text.is_empty())
+                .map(|c| format!("{} {}", c.column, c.text))
+                .collect::<Vec<_>>()
+        });
         (!unused.is_empty()).then(|| view! { <p class="hint">"Not given to the network: "{unused.join(", ")}</p> })
     }
 }

@@ -61,7 +61,13 @@ fn cell(column: usize, unit: usize, label: String, tag: Option<String>, first: b
     .into_any()
 }
 
-fn paint(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) {
+/// The picture of a unit without anything to press: what it is part of says what it is.
+pub fn small_cell(column: usize, unit: usize) -> AnyView {
+    view! { <span class="cell mini" aria-hidden="true" data-column=column.to_string() data-unit=unit.to_string()><canvas width="1" height="1"></canvas></span> }.into_any()
+}
+
+/// Paints the cells of a column with every answer.
+pub fn paint(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) {
     let (map, lab): (Map, _) = (expect_context(), info.lab);
     let pixels = StoredValue::new_local(Vec::<u8>::new());
     effect(move || {

@@ -3,7 +3,7 @@
 pub mod cells;
 mod column;
 mod layers;
-mod map;
+pub mod map;
 mod weights;
 mod wires;
 

@@ -10,14 +10,9 @@ use crate::plot::spread::{SIZE, outline};
 use crate::reactive::{clicked, memo};
 use crate::state::Lab;
 
-/// What a column is taken for: the words of the list and, behind each, the fields it stands for.
-const KINDS: [(&str, &str, Option<bool>); 5] = [
-    ("number", "number", None),
-    ("category", "category", None),
-    ("date", "date", None),
-    ("text", "text, left out", None),
-    ("out", "leave out", Some(false)),
-];
+/// What a column can be taken for, and how the list says it.
+const KINDS: [(&str, &str); 5] =
+    [("number", "number"), ("category", "category"), ("date", "date"), ("text", "text, left out"), ("out", "leave out")];
 
 /// A row for each column but the target.
 pub fn list(lab: Lab, profile: &Profile) -> AnyView {
@@ -40,7 +35,7 @@ fn row(lab: Lab, at: usize, column: &Column, rows: usize, odd: Option<String>) -
         ColumnType::Text => "text",
         ColumnType::Category | ColumnType::Auto => "category",
     };
-    let words = KINDS.iter().map(|(word, label, _)| (word.to_string(), named(word, label, column))).collect();
+    let words = KINDS.iter().map(|(word, label)| (word.to_string(), named(word, label, column))).collect();
     let guess = (column.guess, column.usable);
     let write = {
         let name = name.clone();
@@ -52,7 +47,7 @@ fn row(lab: Lab, at: usize, column: &Column, rows: usize, odd: Option<String>) -
                 "text" => Some(ColumnType::Text),
                 _ => None,
             };
-            lab.edit_data(&format!("{name}: {}", label_of(&word)), |doc| match kind {
+            lab.edit(|doc| match kind {
                 None => set_column(doc, &name, "use", json!(false)),
                 Some(kind) => {
                     set_column(doc, &name, "type", if kind == guess.0 { Value::Null } else { json!(kind) });
@@ -84,11 +79,11 @@ fn row(lab: Lab, at: usize, column: &Column, rows: usize, odd: Option<String>) -
 
 /// A word of the list, with the number of different words where that is what matters.
 fn named(word: &str, label: &str, column: &Column) -> String {
-    if word == "category" && column.kind == ColumnType::Category { format!("{label} {}", column.distinct) } else { label.to_string() }
-}
-
-fn label_of(word: &str) -> &'static str {
-    KINDS.iter().find(|k| k.0 == word).map_or("", |k| k.1)
+    if word == "category" && column.kind == ColumnType::Category {
+        format!("{label} {}", column.distinct)
+    } else {
+        label.to_string()
+    }
 }
 
 /// What is known of a column, for who points at its name.
@@ -122,7 +117,7 @@ fn filling(lab: Lab, at: usize, column: &Column, rows: usize) -> AnyView {
         let name = name.clone();
         Callback::new(move |word: String| {
             let (missing, flag) = word.split_once('+').map_or((word.as_str(), false), |(missing, _)| (missing, true));
-            lab.edit_data(&format!("{name}: {}", word.replace('_', " ")), |doc| {
+            lab.edit(|doc| {
                 set_column(doc, &name, "missing", json!(missing));
                 set_column(doc, &name, "flag", if flag { json!(true) } else { Value::Null });
             });
@@ -143,7 +138,9 @@ fn fillings(column: &Column) -> Vec<(String, String)> {
         ColumnType::Category => &[Missing::Category, Missing::MostFrequent, Missing::Drop],
         _ => &[Missing::Median, Missing::Mean, Missing::MostFrequent, Missing::Drop],
     };
-    let filled = |way: Missing| if way == column.filling && !column.filled.is_empty() { format!(" {}", column.filled) } else { String::new() };
+    let filled = |way: Missing| {
+        if way == column.filling && !column.filled.is_empty() { format!(" {}", column.filled) } else { String::new() }
+    };
     ways.iter()
         .flat_map(|&way| {
             let text = format!("{}{}", said(way), filled(way));
@@ -175,15 +172,18 @@ fn said(way: Missing) -> &'static str {
 fn offers(lab: Lab, column: &Column) -> AnyView {
     let button = move |text: String, change: (&'static str, Value)| {
         let name = column.name.clone();
-        let label = format!("{name}: {text}");
-        view! { <button type="button" class="link" on:click=clicked(move |_| lab.edit_data(&label, |doc| set_column(doc, &name, change.0, change.1.clone())))>{text}</button> }
+        view! { <button type="button" class="link" on:click=clicked(move |_| lab.edit(|doc| set_column(doc, &name, change.0, change.1.clone())))>{text}</button> }
     };
     let unit = (!column.unit.is_empty() && column.kind != ColumnType::Number)
         .then(|| button(format!("Read as numbers in {}", column.unit), ("type", json!(ColumnType::Number))));
     // Where the sign before the fraction cannot be known, the column says how it was read.
     let decimal = match column.decimal {
-        Decimal::Comma if !column.format.is_empty() => Some(button("Read 1.020 as 1.02".to_string(), ("decimal", json!(Decimal::Point)))),
-        Decimal::Point if !column.format.is_empty() => Some(button("Read 1,020 as 1.02".to_string(), ("decimal", json!(Decimal::Comma)))),
+        Decimal::Comma if !column.format.is_empty() => {
+            Some(button("Read 1.020 as 1.02".to_string(), ("decimal", json!(Decimal::Point))))
+        }
+        Decimal::Point if !column.format.is_empty() => {
+            Some(button("Read 1,020 as 1.02".to_string(), ("decimal", json!(Decimal::Comma))))
+        }
         _ => None,
     };
     view! { {unit}{decimal} }.into_any()

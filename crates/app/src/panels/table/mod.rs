@@ -6,7 +6,7 @@ use downhill_model::data::csv::{Finding, FindingKind, Goal, Missing, Profile, Sp
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
-use crate::document::{fit_end, grouped, number, set_column};
+use crate::document::{fit_end, get, grouped, name_at, number, set_column};
 use crate::forms::Select;
 use crate::plot::spread::{SIZE, outline};
 use crate::reactive::{clicked, memo};
@@ -38,7 +38,8 @@ fn rows(lab: Lab, profile: &Profile) -> AnyView {
     let line = if profile.used == profile.rows {
         view! { <p data-testid="csv-used">"All "<b class="num">{all}</b>" rows are used"</p> }.into_any()
     } else {
-        view! { <p data-testid="csv-used"><b class="num">{used}</b>" of "<span class="num">{all}</span>" rows are used"</p> }.into_any()
+        view! { <p data-testid="csv-used"><b class="num">{used}</b>" of "<span class="num">{all}</span>" rows are used"</p> }
+            .into_any()
     };
     let most = profile.costs.first().map(|cost| {
         let rows = if cost.rows == 1 { "1 row".to_string() } else { format!("{} rows", grouped(cost.rows as u64)) };
@@ -52,8 +53,7 @@ fn rows(lab: Lab, profile: &Profile) -> AnyView {
         let (word, change) = if fill { ("fill in", ("missing", Value::Null)) } else { ("leave out", ("use", json!(false))) };
         let column = cost.column.clone();
         let act = move |_| {
-            let label = format!("{column}: {word}");
-            lab.edit_data(&label, |doc| set_column(doc, &column, change.0, change.1.clone()));
+            lab.edit(|doc| set_column(doc, &column, change.0, change.1.clone()));
         };
         view! { <p><b class="num">{cost.column.clone()}</b>" costs most, "{rows}" "<button type="button" class="link" on:click=clicked(act)>{word}</button></p> }.into_any()
     });
@@ -68,7 +68,7 @@ fn target(lab: Lab, profile: &Profile) -> AnyView {
     let now = profile.target.clone();
     let choose = move |column: String| {
         let goal = goals.iter().find(|g| g.0 == column).map_or(Goal::Auto, |g| g.1);
-        lab.edit_data(&format!("predict {column}"), |doc| {
+        lab.edit(|doc| {
             doc["data"]["csv"]["target"] = json!(column);
             doc["name"] = json!(format!("Predict {column}"));
             fit_end(doc, goal == Goal::Regression);
@@ -85,7 +85,8 @@ fn target(lab: Lab, profile: &Profile) -> AnyView {
         }
         Spread::Bars { top, others, .. } => {
             let more = (*others > 0).then(|| format!(", {others} more"));
-            let all = top.iter().map(|(word, count)| format!("{word} {}", grouped(u64::from(*count)))).collect::<Vec<_>>().join(", ");
+            let all =
+                top.iter().map(|(word, count)| format!("{word} {}", grouped(u64::from(*count)))).collect::<Vec<_>>().join(", ");
             view! { <span>{all}{more}</span> }.into_any()
         }
         Spread::None => ().into_any(),
@@ -103,8 +104,11 @@ fn target(lab: Lab, profile: &Profile) -> AnyView {
 fn findings(lab: Lab, profile: &Profile) -> AnyView {
     let about_all = |f: &&Finding| !matches!(f.kind, FindingKind::Constant | FindingKind::Duplicate | FindingKind::Leak);
     let line = |f: &Finding| {
-        let weigh = move |_| lab.set("training.class_weights", "Class weights", json!("balanced"));
-        let offer = (f.kind == FindingKind::Imbalance)
+        let weigh = move |_| lab.set("loss.cross_entropy.weight", json!("balanced"));
+        let even = lab.draft.with_untracked(|doc| {
+            name_at(doc, "loss", "cross_entropy") == "cross_entropy" && get(doc, "loss.cross_entropy.weight").is_none()
+        });
+        let offer = (f.kind == FindingKind::Imbalance && even)
             .then(|| view! { " "<button type="button" class="link" on:click=clicked(weigh)>"Weigh the classes"</button> });
         view! { <li>{f.sentence.clone()}{offer}</li> }
     };
@@ -120,6 +124,11 @@ fn trouble(profile: &Profile) -> AnyView {
     }
     let named = profile.trouble.iter().take(NAMED).map(|t| view! { <li>{t.to_string()}</li> }).collect_view();
     let more = (count > NAMED).then(|| view! { <li>{format!("… and {} more.", grouped((count - NAMED) as u64))}</li> });
-    let head = if count == 1 { "1 place could not be read".to_string() } else { format!("{} places could not be read", grouped(count as u64)) };
-    view! { <details class="reading"><summary>{head}</summary><ul data-testid="csv-trouble">{named}{more}</ul></details> }.into_any()
+    let head = if count == 1 {
+        "1 place could not be read".to_string()
+    } else {
+        format!("{} places could not be read", grouped(count as u64))
+    };
+    view! { <details class="reading"><summary>{head}</summary><ul data-testid="csv-trouble">{named}{more}</ul></details> }
+        .into_any()
 }
