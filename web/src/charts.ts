@@ -16,6 +16,12 @@ interface Mark {
   label: string;
 }
 
+/** Where colours do not tell curves apart, dashes do. The worker loads this file too, and has no such thing as a screen. */
+const dashed = (): boolean => matchMedia("(forced-colors: active), (prefers-contrast: more)").matches;
+
+const DASHES: Record<string, number[]> = { train: [], rate: [], validation: [8, 4], "run before": [1, 3] };
+const LAYERS = [[], [8, 4], [2, 2], [12, 3, 3, 3], [5, 2], [1, 4]];
+
 const sync = uPlot.sync("steps");
 
 /** A colour of the style sheet; the diverging scale is kept as bare numbers. */
@@ -122,11 +128,11 @@ export class TimeChart {
       ],
       series: [
         {},
-        ...this.curves.map((c): uPlot.Series => ({
+        ...this.curves.map((c, i): uPlot.Series => ({
           label: c.label,
           stroke: colour(c.ink),
           width: c.width,
-          dash: c.dash ? [3, 3] : undefined,
+          dash: c.dash ? [3, 3] : dashed() ? DASHES[c.label] ?? LAYERS[i % LAYERS.length] : undefined,
           spanGaps: true,
           points: { show: false },
         })),

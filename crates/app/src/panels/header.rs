@@ -6,6 +6,7 @@ use serde_json::json;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::backend::BackendChip;
+use super::popover::Popover;
 use crate::document::{self, grouped};
 use crate::icons::{Icon, Mark};
 use crate::opening::open_preset;
@@ -48,8 +49,8 @@ fn Name() -> impl IntoView {
             <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=move || name.get()
                 size=move || name.get().chars().count().clamp(6, 28).to_string()
                 on:change=entered(move |ev| lab.set("name", "Name", json!(event_target_value(&ev))))/>
-            <button type="button" class="quiet" popovertarget="gallery" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
-            <Gallery/>
+            <button type="button" class="quiet" popovertarget="gallery" aria-haspopup="menu" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
+            <Popover id="gallery" class="pop gallery" label="Examples" role="menu"><Gallery/></Popover>
         </div>
     }
 }
@@ -59,14 +60,14 @@ fn Gallery() -> impl IntoView {
     let lab = Lab::here();
     let cards = presets::all().iter().map(|preset| {
         view! {
-            <button type="button" class="card" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
+            <button type="button" class="card" role="menuitem" tabindex="-1" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
                 on:click=clicked(move |_| open_preset(lab, preset.id))>
                 <b>{preset.title}</b>
                 <span>{preset.description}</span>
             </button>
         }
     });
-    view! { <div id="gallery" class="pop gallery" popover="auto" role="dialog" aria-label="Examples">{cards.collect_view()}</div> }
+    cards.collect_view()
 }
 
 #[component]
@@ -151,12 +152,12 @@ fn Share() -> impl IntoView {
         });
     };
     view! {
-        <button type="button" class="ghost" data-testid="share" popovertarget="share" on:click=make><Icon name="share"/>"Share"</button>
-        <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment">
+        <button type="button" class="ghost" data-testid="share" popovertarget="share" aria-haspopup="dialog" on:click=make><Icon name="share"/>"Share"</button>
+        <Popover id="share" class="pop share" label="Share this experiment">
             <b>"Share this experiment"</b>
             <input type="text" class="text num" readonly aria-label="Link" data-testid="link" prop:value=move || link.get()/>
             <p role="status">{move || said.get()}</p>
-        </div>
+        </Popover>
     }
 }
 

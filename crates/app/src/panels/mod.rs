@@ -12,5 +12,7 @@ pub mod later;
 pub mod network;
 pub mod notices;
 pub mod output;
+pub mod popover;
+pub mod soon;
 pub mod training;
 pub mod verdict;
