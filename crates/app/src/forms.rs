@@ -193,7 +193,7 @@ fn NumberControl(
     let words = move || value.with(document::brief);
     let slider_label = format!("{title}, slider");
     view! {
-        <input type="text" inputmode="decimal" id=id class="entry num" prop:value=shown placeholder=if optional { "off" } else { "" }
+        <input type="text" inputmode="decimal" id=id class="entry num" aria-label=title prop:value=shown placeholder=if optional { "off" } else { "" }
             aria-invalid=move || typed.with(Option::is_some).to_string() on:change=entered(move |ev| enter(event_target_value(&ev)))/>
         {range.slider.map(|_| view! {
             <input type="range" min="0" max=TRAVEL.to_string() step="1" aria-label=slider_label aria-valuetext=words prop:value=move || position().to_string()
@@ -241,9 +241,12 @@ pub fn Select(
     value: Memo<String>,
     /// What to do with another one.
     write: Callback<String>,
+    /// What it is called, where no label says so.
+    #[prop(optional)]
+    label: Option<&'static str>,
 ) -> impl IntoView {
     view! {
-        <select id=id class="sel" prop:value=move || value.get() on:change=entered(move |ev| write.run(event_target_value(&ev)))>
+        <select id=id class="sel" aria-label=label prop:value=move || value.get() on:change=entered(move |ev| write.run(event_target_value(&ev)))>
             {words.into_iter().map(|(word, label)| {
                 let mine = word.clone();
                 view! { <option value=word selected=move || value.with(|v| *v == mine)>{label}</option> }

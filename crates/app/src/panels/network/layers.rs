@@ -167,7 +167,7 @@ pub fn LayerEditor() -> impl IntoView {
         view! {
             <div node_ref=host class="pop card-editor" style=place role="dialog" aria-label="Layer" data-testid="layer-editor">
                 <div class="row">
-                    <Select id="layer-kind".to_string() words value=memo(move || kind.clone()) write=Callback::new(change)/>
+                    <Select id="layer-kind".to_string() label="Kind of layer" words value=memo(move || kind.clone()) write=Callback::new(change)/>
                     <span class="grow"></span>
                     <button type="button" class="quiet" aria-label="Move towards the input" title="Towards the input" disabled=index == 0 on:click=clicked(move |_| to(index - 1))><Icon name="left"/></button>
                     <button type="button" class="quiet" aria-label="Move towards the output" title="Towards the output" disabled=move || { index + 1 >= count() } on:click=clicked(move |_| to(index + 1))><Icon name="right"/></button>
