@@ -32,7 +32,8 @@ pub fn Network() -> impl IntoView {
     let net = NodeRef::<Div>::new();
     let size = RwSignal::new(None::<RwSignal<u32>>);
     net.on_load(move |net| size.set(Some(size_of(&net))));
-    let above = RwSignal::new(0.0);
+    // A head of two lines, until one is measured, so that cells stand where they will stay.
+    let above = RwSignal::new(43.0);
     let height = memo(move || {
         size.get().map(|s| s.get());
         net.get().map_or(0.0, |net| f64::from(net.client_height()) - above.get() - BELOW)
