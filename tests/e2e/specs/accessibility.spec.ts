@@ -104,19 +104,20 @@ test("where the system decides the colours, shapes say what they said", async ({
   await new Lab(page).open();
   // Pictures are painted for the ground that is there, whatever was chosen before.
   await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
-  await page.locator(".pen").nth(1).click();
   await page.locator("[data-layer='0']").click();
   for (const [what, one, other] of [
     ["a chip", ".chips [aria-pressed=true]", ".chips [aria-pressed=false]"],
     ["a view", ".choices [aria-checked=true]", ".choices [aria-checked=false]"],
     ["a source", ".source[aria-checked=true] canvas", ".source[aria-checked=false] canvas"],
-    ["a pen", ".pen[aria-pressed=true]", ".pen[aria-pressed=false]"],
     ["a tab", "[role=tab][aria-selected=true]", "[role=tab][aria-selected=false]"],
     ["a card", ".layer[aria-expanded=true]", ".layer[aria-expanded=false]"],
     ["the key of a curve", ".key.pos", ".key.neg"],
   ] as const) {
     expect(await form(page, one), what).not.toBe(await form(page, other));
   }
+  // With a pen in hand the data are points of one's own, which are none of the sources.
+  await page.locator(".pen").nth(1).click();
+  expect(await form(page, ".pen[aria-pressed=true]"), "a pen").not.toBe(await form(page, ".pen[aria-pressed=false]"));
   // Swatches keep their colours and differ by what stands on them.
   const pens = await page.locator(".pen").evaluateAll((pens) => pens.map((pen) => [getComputedStyle(pen).backgroundColor, getComputedStyle(pen, "::after").content]));
   expect(new Set(pens.map(([colour]) => colour)).size).toBe(4);
