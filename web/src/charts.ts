@@ -24,6 +24,11 @@ interface Mark {
 /** Of what a `dash` counts: dots for levels and what is ahead, then patterns that tell layers of one colour apart. */
 const DASHES = [undefined, [3, 3], [8, 3], [8, 3, 2, 3], [1, 4]];
 
+/** Where colours do not tell curves apart, dashes do. The worker loads this file too, and has no such thing as a screen. */
+const dashed = (): boolean => matchMedia("(forced-colors: active), (prefers-contrast: more)").matches;
+const SHAPES: Record<string, number[]> = { train: [], rate: [], validation: [8, 4], "run before": [1, 3] };
+const LAYERS = [[], [8, 4], [2, 2], [12, 3, 3, 3], [5, 2], [1, 4]];
+
 /** The library, once it is there. While it loads it asks for number formats of the browser's language; where that is no language (`C`, on a
  *  system without a locale), English stands in for it. */
 let Plot: typeof uPlot | null = null;
@@ -161,11 +166,11 @@ export class TimeChart {
       ],
       series: [
         {},
-        ...this.curves.map((c): uPlot.Series => ({
+        ...this.curves.map((c, i): uPlot.Series => ({
           label: c.label,
           stroke: colour(c.ink),
           width: c.width,
-          dash: DASHES[c.dash],
+          dash: c.dash ? DASHES[c.dash] : dashed() ? SHAPES[c.label] ?? LAYERS[i % LAYERS.length] : undefined,
           spanGaps: true,
           points: { show: false },
         })),

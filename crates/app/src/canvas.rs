@@ -70,11 +70,28 @@ pub fn size_of(element: &web_sys::Element) -> RwSignal<u32> {
     changed
 }
 
+/// Corners of the shapes of classes, on a circle of radius 1: none for the first class, which is round.
+const SHAPES: [&[(f64, f64)]; 6] = [
+    &[],
+    &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+    &[(0.0, -1.3), (1.15, 0.8), (-1.15, 0.8)],
+    &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
+    &[(0.0, 1.3), (1.15, -0.8), (-1.15, -0.8)],
+    &[(-1.5, -0.5), (1.5, -0.5), (1.5, 0.5), (-1.5, 0.5)],
+];
+
 /// A point of the data: filled for what it learns from, a ring for what was held out.
 pub fn dot(context: &CanvasRenderingContext2d, palette: &Palette, (x, y): (f64, f64), class: f32, radius: f64, filled: bool) {
     let (ink, ground) = (css(palette.class(class as usize), 1.0), css(palette.panel, 1.0));
     context.begin_path();
-    let _ = context.arc(x, y, radius, 0.0, std::f64::consts::TAU);
+    let corners = if palette.shapes { SHAPES[class as usize % SHAPES.len()] } else { &[] };
+    if corners.is_empty() {
+        let _ = context.arc(x, y, radius, 0.0, std::f64::consts::TAU);
+    }
+    for (across, down) in corners {
+        context.line_to(x + across * radius, y + down * radius);
+    }
+    context.close_path();
     context.set_fill_style_str(if filled { &ink } else { &ground });
     context.set_stroke_style_str(if filled { &ground } else { &ink });
     context.set_line_width(if filled { 0.8 } else { 1.2 });

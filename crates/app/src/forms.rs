@@ -28,7 +28,7 @@ const RARE: &[&str] = &[
     "init",
 ];
 
-/// The fields of `schema` for the object at `base` (`data.spirals`), but for those in `hidden`.
+/// The fields of `schema` for the object at `base` (`data.spirals`), but for those in `hidden`; or only some of them.
 #[component]
 pub fn Form(
     /// The schema.
@@ -38,9 +38,13 @@ pub fn Form(
     /// Fields that something else shows.
     #[prop(optional)]
     hidden: &'static [&'static str],
+    /// The only fields to show; none for all.
+    #[prop(optional)]
+    only: &'static [&'static str],
 ) -> impl IntoView {
+    let asked = |f: &Field| only.is_empty() || only.contains(&f.name.as_str());
     let (folded, open): (Vec<Field>, Vec<Field>) =
-        fields::of(&schema, hidden).into_iter().partition(|f| RARE.contains(&f.name.as_str()));
+        fields::of(&schema, hidden).into_iter().filter(asked).partition(|f| RARE.contains(&f.name.as_str()));
     let rows = |fields: Vec<Field>| {
         fields.into_iter().map(|field| view! { <FieldRow field base=base.clone()/> }.into_any()).collect_view()
     };
@@ -160,7 +164,7 @@ fn Control(field: Field, path: String, id: String, value: Memo<Value>) -> AnyVie
         Kind::Number(range) => view! { <NumberControl range optional=field.optional id value write title=field.title/> }.into_any(),
         Kind::Size(range, words) => view! { <SizeControl range words id value write title=field.title/> }.into_any(),
         Kind::Words(words) => view! { <Select id words value=memo(move || value.with(word_of)) write=Callback::new(move |w: String| write.run(json!(w)))/> }.into_any(),
-        Kind::WordSet(words) => view! { <Chips words value write/> }.into_any(),
+        Kind::WordSet(words) => view! { <Chips words value write title=field.title/> }.into_any(),
         Kind::Choice(members) => view! { <ChoiceControl members path id value write/> }.into_any(),
         Kind::Text => view! {
             <input type="text" id=id class="text" prop:value=move || word_of(&value.get()) on:change=entered(move |ev| write.run(json!(event_target_value(&ev))))/>
@@ -209,7 +213,7 @@ fn NumberControl(
     let words = move || value.with(document::brief);
     let slider_label = format!("{title}, slider");
     view! {
-        <input type="text" inputmode="decimal" id=id class="entry num" prop:value=shown placeholder=if optional { "off" } else { "" }
+        <input type="text" inputmode="decimal" id=id class="entry num" aria-label=title prop:value=shown placeholder=if optional { "off" } else { "" }
             aria-invalid=move || typed.with(Option::is_some).to_string() on:change=entered(move |ev| enter(event_target_value(&ev)))/>
         {range.slider.map(|_| view! {
             <input type="range" min="0" max=TRAVEL.to_string() step="1" aria-label=slider_label aria-valuetext=words prop:value=move || position().to_string()
@@ -257,9 +261,12 @@ pub fn Select(
     value: Memo<String>,
     /// What to do with another one.
     write: Callback<String>,
+    /// What it is called, where no label says so.
+    #[prop(optional)]
+    label: Option<&'static str>,
 ) -> impl IntoView {
     view! {
-        <select id=id class="sel" prop:value=move || value.get() on:change=entered(move |ev| write.run(event_target_value(&ev)))>
+        <select id=id class="sel" aria-label=label prop:value=move || value.get() on:change=entered(move |ev| write.run(event_target_value(&ev)))>
             {words.into_iter().map(|(word, label)| {
                 let mine = word.clone();
                 view! { <option value=word selected=move || value.with(|v| *v == mine)>{label}</option> }
@@ -270,7 +277,7 @@ pub fn Select(
 
 /// Words to switch on and off; at least one stays.
 #[component]
-fn Chips(words: Vec<(String, String)>, value: Memo<Value>, write: Callback<Value>) -> impl IntoView {
+fn Chips(words: Vec<(String, String)>, value: Memo<Value>, write: Callback<Value>, title: String) -> impl IntoView {
     let order: Vec<String> = words.iter().map(|w| w.0.clone()).collect();
     let flip = move |word: &str| {
         let mut on: Vec<String> = value.with(|v| {
@@ -292,7 +299,7 @@ fn Chips(words: Vec<(String, String)>, value: Memo<Value>, write: Callback<Value
         let flip = flip.clone();
         view! { <button type="button" class="toggle num" aria-pressed=move || on.get().to_string() on:click=clicked(move |_| flip(&word))>{label}</button> }
     });
-    view! { <div class="chips">{chips.collect_view()}</div> }
+    view! { <div class="chips" role="group" aria-label=title>{chips.collect_view()}</div> }
 }
 
 /// A choice with fields of its own behind it.

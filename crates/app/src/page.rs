@@ -1,17 +1,18 @@
-//! The Lab as a whole: where panels stand, and the keys that work everywhere.
+//! The Lab as a whole: where panels stand, and in which order they are made.
 
+use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use crate::panels::{
     data::DataPanel, drawer::Drawer, header::Header, help::Help, network::Network, notices::Notices, output::Output,
-    training::Training,
+    soon::Soon, training::Training,
 };
-use crate::reactive::RwSignal;
+use crate::reactive::{RwSignal, clicked};
 use crate::state::Lab;
 use crate::views::Views;
-use crate::{api, files, opening, theme};
+use crate::{api, files, opening, shortcuts, sliders, theme};
 
 /// Starts the page in the shell's `#app`.
 pub fn start() {
@@ -45,57 +46,30 @@ pub fn LabPage(
     let links = window_event_listener(leptos::ev::hashchange, move |_| opening::follow_address(lab));
     on_cleanup(move || links.remove());
     let help = RwSignal::new(false);
-    shortcuts(lab, help);
+    shortcuts::listen(lab, help);
+    sliders::guard();
+    let main = NodeRef::<html::Main>::new();
+    // The address holds an experiment, so the link must not write there.
+    let skip = move |ev: web_sys::MouseEvent| {
+        ev.prevent_default();
+        if let Some(main) = main.get_untracked() {
+            let _ = main.focus();
+        }
+    };
+    // What moves first is made first, and the output before the network, for on a phone it stands above it.
     view! {
+        <a class="skip" href="#lab" on:click=clicked(skip)>"Skip to the network"</a>
         <Header help/>
-        <main class="lab">
-            <aside class="side" aria-label="Data and training">
-                <DataPanel/>
-                <Training/>
-            </aside>
-            <Network/>
-            <Output/>
+        <main node_ref=main id="lab" class="lab" tabindex="-1">
+            <aside class="side" aria-label="Data"><Soon after=3><DataPanel/></Soon></aside>
+            <div class="middle">
+                <section class="training" aria-label="Training"><Soon after=4><Training/></Soon></section>
+                <Soon after=2><Network/></Soon>
+                <section class="drawer" aria-label="Details"><Soon after=5><Drawer/></Soon></section>
+            </div>
+            <section class="out" aria-label="Output"><Soon after=1><Output/></Soon></section>
         </main>
-        <Drawer/>
         <Notices/>
         <Help open=help/>
     }
-}
-
-fn shortcuts(lab: Lab, help: RwSignal<bool>) {
-    let keys = window_event_listener(leptos::ev::keydown, move |ev| {
-        let target = ev.target().and_then(|t| t.dyn_into::<HtmlElement>().ok());
-        let tag = target.as_ref().map(|t| t.tag_name()).unwrap_or_default();
-        let typing = matches!(tag.as_str(), "INPUT" | "TEXTAREA" | "SELECT");
-        if typing || ev.ctrl_key() || ev.meta_key() || ev.alt_key() {
-            return;
-        }
-        let acted = match ev.key().as_str() {
-            " " if tag != "BUTTON" => {
-                lab.play(!lab.wanted.get_untracked());
-                true
-            }
-            "ArrowRight" => {
-                lab.step();
-                true
-            }
-            "r" | "R" => {
-                lab.reset();
-                true
-            }
-            "t" | "T" => {
-                theme::toggle(lab);
-                true
-            }
-            "?" => {
-                help.set(true);
-                true
-            }
-            _ => false,
-        };
-        if acted {
-            ev.prevent_default();
-        }
-    });
-    on_cleanup(move || keys.remove());
 }

@@ -10,13 +10,20 @@ use crate::plot::colour::{Palette, parse};
 use crate::state::Lab;
 
 const KEY: &str = "downhill.theme";
+const DARK: &str = "(prefers-color-scheme: dark)";
+/// The system has colours of its own for everything, or a person asks for more contrast.
+const CONTRAST: &str = "(forced-colors: active), (prefers-contrast: more)";
 
 fn stored() -> Option<String> {
     window().local_storage().ok().flatten()?.get_item(KEY).ok().flatten()
 }
 
+fn asks(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|m| m.matches())
+}
+
 fn system_is_dark() -> bool {
-    window().match_media("(prefers-color-scheme: dark)").ok().flatten().is_some_and(|m| m.matches())
+    asks(DARK)
 }
 
 /// What a person chose: `light`, `dark`, or `system`.
@@ -34,9 +41,10 @@ pub fn follow(lab: Lab) {
         }
     });
     on_cleanup(move || elsewhere.remove());
-    let Ok(Some(media)) = window().match_media("(prefers-color-scheme: dark)") else { return };
     let changed = Closure::<dyn FnMut()>::new(move || request_animation_frame(move || read(lab)));
-    let _ = media.add_event_listener_with_callback("change", changed.as_ref().unchecked_ref());
+    for media in [DARK, CONTRAST].into_iter().filter_map(|query| window().match_media(query).ok().flatten()) {
+        let _ = media.add_event_listener_with_callback("change", changed.as_ref().unchecked_ref());
+    }
     // The page lives as long as its listener.
     changed.forget();
 }
@@ -70,7 +78,9 @@ pub fn choose(lab: Lab, theme: &str) {
 /// Shows what was chosen, here or in another tab.
 fn take_up(lab: Lab) {
     let theme = chosen();
-    let dark = theme == "dark" || theme == "system" && system_is_dark();
+    // Where the system has colours of its own, its ground decides.
+    let follows = theme == "system" || asks("(forced-colors: active)");
+    let dark = if follows { system_is_dark() } else { theme == "dark" };
     lab.theme.set(theme);
     if let Some(root) = document().document_element() {
         let _ = root.set_attribute("data-theme", if dark { "dark" } else { "light" });
@@ -92,6 +102,7 @@ fn read(lab: Lab) {
         panel: colour("--panel-rgb", base.panel),
         ink: colour("--ink-rgb", base.ink),
         classes: base.classes,
+        shapes: asks(CONTRAST),
     };
     palette.classes[0] = palette.negative;
     palette.classes[1] = palette.positive;

@@ -20,7 +20,7 @@ async fn open() -> Element {
     let host: HtmlElement = document().create_element("div").unwrap().unchecked_into();
     document().body().unwrap().append_child(&host).unwrap();
     mount_to(host.clone(), || view! { <LabPage/> }).forget();
-    settle().await;
+    arrive(&host).await;
     host.into()
 }
 
@@ -29,6 +29,17 @@ async fn settle() {
     for _ in 0..4 {
         tick().await;
     }
+}
+
+/// The parts of the page come in tasks of their own; the drawer is the last.
+async fn arrive(host: &Element) {
+    while host.query_selector("#drawer").unwrap().is_none() {
+        let turn = js_sys::Promise::new(&mut |resolve, _| {
+            window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, 1).unwrap();
+        });
+        wasm_bindgen_futures::JsFuture::from(turn).await.unwrap();
+    }
+    settle().await;
 }
 
 fn find<T: JsCast>(host: &Element, selector: &str) -> T {

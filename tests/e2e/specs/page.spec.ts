@@ -224,6 +224,8 @@ test("every example opens and trains", async ({ page }) => {
   test.setTimeout(180_000);
   const lab = new Lab(page);
   await lab.open();
+  await page.getByTestId("gallery").click();
+  await expect(page.locator("[data-preset]").first()).toBeVisible();
   const ids = await page.locator("[data-preset]").evaluateAll((cards) => cards.map((card) => (card as HTMLElement).dataset.preset!));
   expect(ids.length).toBeGreaterThanOrEqual(8);
   for (const id of ids) {

@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
 use super::compare::Compare;
+use super::popover::Popover;
 use crate::machine::{COMPARED_STEPS, choice_name, per_second, rate_of};
 use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
@@ -60,12 +61,12 @@ pub fn BackendChip() -> impl IntoView {
             <span class="num" translate="no">{move || rate(active.get())}</span>
             {other}
         </button>
-        <div id="backends" class="pop backends" popover="auto" role="dialog" aria-label="What trains">
+        <Popover id="backends" class="pop backends" label="What trains">
             <b>"What trains"</b>
             <Choices rates/>
             <p class="note" role="status" translate="no" hidden=move || lab.backends.with(|b| b.note.is_empty())>{move || lab.backends.with(|b| b.note.clone())}</p>
             <Measurements comparing/>
-        </div>
+        </Popover>
         <Compare open=comparing/>
     }
 }

@@ -11,6 +11,7 @@ use super::later::Later;
 use crate::canvas::{context, painted};
 use crate::catalog;
 use crate::document;
+use crate::focus;
 use crate::forms::{Form, Trouble};
 use crate::plot::colour::css;
 use crate::reactive::{Memo, RwSignal, clicked, memo};
@@ -39,9 +40,9 @@ pub fn DataPanel() -> impl IntoView {
     };
     view! {
         <section class="data" aria-label="Data">
-            <h2>"Data"<button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></h2>
+            <div class="heading"><h2>"Data"</h2><button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></div>
             <Show when=move || own.get() || name.get() == "csv" || lab.table.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
-            <div class="sources" role="group" aria-label="Sources">{sources}</div>
+            <div class="sources" role="radiogroup" aria-label="Sources" on:keydown=focus::walk>{sources}</div>
             {form}
             <Trouble path="data".to_string() here_only=true/>
             <Trouble path="data.points".to_string()/>
@@ -75,8 +76,10 @@ fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
         view! { <canvas node_ref=canvas width="100" height="100" aria-hidden="true"></canvas> }.into_any()
     };
     let on = move || name.get() == source;
+    // Data of one's own is none of these: then the first one is the way in.
+    let reached = move || on() || source == Source::NAMES[0] && name.with(|name| matches!(name.as_str(), "csv" | "points"));
     view! {
-        <button type="button" class="source" data-source=source aria-pressed=move || on().to_string() title=catalog::help_of("data", source) on:click=clicked(move |_| choose(lab, source))>
+        <button type="button" class="source" role="radio" data-source=source aria-checked=move || on().to_string() tabindex=move || focus::stop(reached()) title=catalog::help_of("data", source) on:click=clicked(move |_| choose(lab, source))>
             {picture}<span>{title}</span>
         </button>
     }

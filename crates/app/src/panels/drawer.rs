@@ -1,8 +1,9 @@
-//! The drawer below: one panel at a time, so that hidden ones cost nothing.
+//! The drawer below the network: one panel at a time, so that hidden ones cost nothing.
 
 use leptos::prelude::*;
 
 use super::later::Later;
+use crate::focus;
 use crate::reactive::clicked;
 use crate::state::Lab;
 use crate::views::Views;
@@ -17,7 +18,7 @@ pub fn Drawer() -> impl IntoView {
     let tabs = views.panels.clone().into_iter().map(|panel| {
         let name = panel.name();
         view! {
-            <button type="button" role="tab" id=format!("tab-{name}") aria-controls="drawer" aria-selected=move || (open.get() == name).to_string() on:click=clicked(move |_| open.set(name))>
+            <button type="button" role="tab" id=format!("tab-{name}") aria-controls="drawer" aria-selected=move || (open.get() == name).to_string() tabindex=move || focus::stop(open.get() == name) on:click=clicked(move |_| open.set(name))>
                 {name}<span class="num" translate="no">{move || panel.count(lab)}</span>
             </button>
         }
@@ -39,12 +40,10 @@ pub fn Drawer() -> impl IntoView {
         })
     };
     view! {
-        <footer class="drawer">
-            <div class="bar">
-                <div class="tabs" role="tablist" aria-label="Details">{tabs}</div>
-                {controls}
-            </div>
-            <div id="drawer" class="body" role="tabpanel" aria-labelledby=move || format!("tab-{}", open.get())>{body}</div>
-        </footer>
+        <div class="bar">
+            <div class="tabs" role="tablist" aria-label="Details" on:keydown=focus::walk>{tabs}</div>
+            {controls}
+        </div>
+        <div id="drawer" class="body" role="tabpanel" tabindex="0" aria-labelledby=move || format!("tab-{}", open.get())>{body}</div>
     }
 }

@@ -1,12 +1,14 @@
 //! Name, gallery, transport, readings, backend, share, theme.
 
 use downhill_model::presets;
+use leptos::html;
 use leptos::prelude::*;
 use serde_json::json;
 use wasm_bindgen::JsCast;
 
 use super::backend::BackendChip;
 use super::later::Later;
+use super::popover::Popover;
 use super::{export, share};
 use crate::document::{self, grouped};
 use crate::files;
@@ -46,13 +48,31 @@ fn Name() -> impl IntoView {
         lab.draft.with(|doc| document::get(doc, "name").and_then(|v| v.as_str()).unwrap_or("Untitled").to_string())
     });
     effect(move || document().set_title(&format!("{} · Downhill", name.get())));
+    let file = NodeRef::<html::Input>::new();
+    let open = move |_| {
+        if let Some(file) = file.get_untracked() {
+            file.click();
+        }
+    };
+    let picked = move |ev: leptos::ev::Event| {
+        let input: web_sys::HtmlInputElement = event_target(&ev);
+        if let Some(chosen) = input.files() {
+            files::take(lab, &chosen);
+        }
+        // Or the same file, chosen again after an edit, would be no change.
+        input.set_value("");
+    };
     view! {
         <div class="name">
             <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=move || name.get()
                 size=move || name.get().chars().count().clamp(6, 28).to_string()
                 on:change=entered(move |ev| lab.set("name", json!(event_target_value(&ev))))/>
-            <button type="button" class="quiet" popovertarget="gallery" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
-            <Gallery/>
+            <button type="button" class="quiet" popovertarget="gallery" aria-haspopup="menu" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>
+            <input node_ref=file type="file" multiple hidden aria-label="Open a file" data-testid="open" on:change=picked/>
+            <Popover id="gallery" class="pop gallery" label="Examples" role="menu">
+                <button type="button" role="menuitem" class="card" popovertarget="gallery" popovertargetaction="hide" on:click=clicked(open)><b>"Open a file"</b><span>"An experiment, weights or a table of yours; it may be dropped anywhere on the page, too."</span></button>
+                <Gallery/>
+            </Popover>
         </div>
     }
 }
@@ -62,29 +82,14 @@ fn Gallery() -> impl IntoView {
     let lab = Lab::here();
     let cards = presets::all().iter().map(|preset| {
         view! {
-            <button type="button" class="card" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
+            <button type="button" class="card" role="menuitem" tabindex="-1" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
                 on:click=clicked(move |_| open_preset(lab, preset.id))>
                 <b>{preset.title}</b>
                 <span>{preset.description}</span>
             </button>
         }
     });
-    let picked = move |ev: leptos::ev::Event| {
-        let input: web_sys::HtmlInputElement = event_target(&ev);
-        if let Some(chosen) = input.files() {
-            files::take(lab, &chosen);
-        }
-        input.set_value("");
-        if let Some(gallery) = document().get_element_by_id("gallery").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
-            let _ = gallery.hide_popover();
-        }
-    };
-    view! {
-        <div id="gallery" class="pop gallery" popover="auto" role="dialog" aria-label="Examples">
-            <label class="card open"><b>"Open a file"</b><span>"An experiment, weights or a table of yours; it may be dropped anywhere on the page, too."</span><input type="file" multiple data-testid="open" on:change=picked/></label>
-            {cards.collect_view()}
-        </div>
-    }
+    cards.collect_view()
 }
 
 #[component]
@@ -146,24 +151,15 @@ fn Readings() -> impl IntoView {
 /// The ways out of the page. What they show is made when it is opened, in the part of the code that comes later.
 #[component]
 fn Leave() -> impl IntoView {
-    let (shared, exported) = (RwSignal::new(false), RwSignal::new(false));
-    let toggled = |open: RwSignal<bool>| {
-        move |ev: web_sys::Event| {
-            let target: Option<web_sys::Element> = ev.target().and_then(|target| target.dyn_into().ok());
-            open.set(target.is_some_and(|target| target.matches(":popover-open").unwrap_or(false)));
-        }
-    };
     view! {
         <div class="leave">
-            <button type="button" class="ghost" data-testid="share" popovertarget="share" aria-label="Share"><Icon name="share"/><span>"Share"</span></button>
-            <div id="share" class="pop share" popover="auto" role="dialog" aria-label="Share this experiment" on:toggle=toggled(shared)>
+            <button type="button" class="ghost" data-testid="share" popovertarget="share" aria-haspopup="dialog" aria-label="Share"><Icon name="share"/><span>"Share"</span></button>
+            <Popover id="share" class="pop share" label="Share this experiment" fresh=true>
                 <b>"Share this experiment"</b>
-                <Show when=move || shared.get()><Later show=Box::new(share::form)/></Show>
-            </div>
-            <button type="button" class="ghost" data-testid="export" popovertarget="export" aria-label="Export"><Icon name="export"/><span>"Export"</span></button>
-            <div id="export" class="pop share" popover="auto" role="dialog" aria-label="Export" on:toggle=toggled(exported)>
-                <Show when=move || exported.get()><Later show=Box::new(export::form)/></Show>
-            </div>
+                <Later show=Box::new(share::form)/>
+            </Popover>
+            <button type="button" class="ghost" data-testid="export" popovertarget="export" aria-haspopup="dialog" aria-label="Export"><Icon name="export"/><span>"Export"</span></button>
+            <Popover id="export" class="pop share" label="Export" fresh=true><Later show=Box::new(export::form)/></Popover>
         </div>
     }
 }

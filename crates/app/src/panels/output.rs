@@ -4,6 +4,7 @@ use downhill_protocol::{Input, Query};
 use leptos::prelude::*;
 
 use crate::document;
+use crate::focus;
 use crate::panels::verdict::VerdictCard;
 use crate::reactive::{RwSignal, clicked, effect, memo};
 use crate::state::{Chosen, Lab};
@@ -33,20 +34,18 @@ pub fn Output() -> impl IntoView {
         None => view! { <div class="boundary"></div> }.into_any(),
     };
     let button = move |title: &'static str| {
-        let pressed = move || (shown.get() == Some(title)).to_string();
-        view! { <button type="button" class="toggle" data-output=title aria-pressed=pressed on:click=clicked(move |_| wanted.set(Some(title)))>{title}</button> }
+        let on = move || shown.get() == Some(title);
+        view! { <button type="button" class="toggle" role="radio" data-output=title aria-checked=move || on().to_string() tabindex=move || focus::stop(on()) on:click=clicked(move |_| wanted.set(Some(title)))>{title}</button> }
             .into_any()
     };
     let buttons = move || titles.with(|t| (t.len() > 1).then(|| t.iter().copied().map(button).collect_view()));
     choose_first(lab);
     view! {
-        <section class="out" aria-label="Output">
-            <h2>"Output"<span class="choices" role="group" aria-label="Views of the output">{buttons}</span></h2>
-            {body}
-            <Facts/>
-            <VerdictCard/>
-            <DataCard/>
-        </section>
+        <div class="heading"><h2>"Output"</h2><div class="choices" role="radiogroup" aria-label="Views of the output" on:keydown=focus::walk>{buttons}</div></div>
+        {body}
+        <Facts/>
+        <VerdictCard/>
+        <DataCard/>
     }
 }
 
@@ -98,7 +97,7 @@ fn Facts() -> impl IntoView {
 fn DataCard() -> impl IntoView {
     let lab = Lab::here();
     let data = memo(move || lab.info.with(|i| i.as_ref().map(|i| (i.data.clone(), i.notes.clone()))));
-    move || {
+    let card = move || {
         data.get().map(|(d, notes)| {
             let notes = (!notes.is_empty())
                 .then(|| view! { <ul class="notes">{notes.into_iter().map(|n| view! { <li>{n}</li> }).collect_view()}</ul> });
@@ -108,18 +107,16 @@ fn DataCard() -> impl IntoView {
                 format!("predicts {}", d.labels.join(", "))
             };
             view! {
-                <details class="datacard">
-                    <summary>"About the data"</summary>
-                    <p>{d.description}</p>
-                    {notes}
-                    <dl>
-                        <dt>"Samples"</dt><dd class="num">{format!("{} to learn from, {} held out", d.train, d.validation)}</dd>
-                        <dt>"Labels"</dt><dd>{labels}</dd>
-                        <dt>"Licence"</dt><dd>{d.licence}</dd>
-                        <dt>"Hash"</dt><dd class="num">{d.hash}</dd>
-                    </dl>
-                </details>
+                <p>{d.description}</p>
+                {notes}
+                <dl>
+                    <dt>"Samples"</dt><dd class="num">{format!("{} to learn from, {} held out", d.train, d.validation)}</dd>
+                    <dt>"Labels"</dt><dd>{labels}</dd>
+                    <dt>"Licence"</dt><dd>{d.licence}</dd>
+                    <dt>"Hash"</dt><dd class="num">{d.hash}</dd>
+                </dl>
             }
         })
-    }
+    };
+    view! { <details class="datacard"><summary>"About the data"</summary>{card}</details> }
 }

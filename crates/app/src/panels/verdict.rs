@@ -29,7 +29,8 @@ pub fn VerdictCard() -> impl IntoView {
     };
     let done = move || lab.finished.get().then_some(" All steps are done; press play to go on.");
     view! {
-        <div class=class translate="no" hidden=move || lab.verdict.with(Option::is_none) data-testid="verdict" data-verdict=move || of(|v| v.name.clone())>
+        <div class=class translate="no" data-testid="verdict" data-verdict=move || of(|v| v.name.clone())>
+            <Show when=move || lab.verdict.with(Option::is_none)>"How it goes is told after the first evaluations."</Show>
             <b>{move || of(|v| format!("{}.", v.title))}</b>" "{move || of(|v| v.sentence.clone())}{done}
             <dl class="evidence">{move || numbers.get().into_iter().map(row).collect_view()}</dl>
             {button}

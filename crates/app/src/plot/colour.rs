@@ -18,6 +18,8 @@ pub struct Palette {
     pub ink: Rgb,
     /// Classes, as many as a source can have, apart for colour-blind eyes; the first two are the ends of the scale.
     pub classes: [Rgb; 6],
+    /// Whether classes differ by the shape of their points too, for eyes or screens that keep colours apart badly.
+    pub shapes: bool,
 }
 
 impl Default for Palette {
@@ -30,6 +32,7 @@ impl Default for Palette {
             panel: [255, 255, 255],
             ink: [20, 24, 31],
             classes: [negative, positive, [15, 150, 120], [165, 80, 190], [200, 165, 20], [90, 100, 115]],
+            shapes: false,
         }
     }
 }

@@ -121,6 +121,16 @@ pub fn shown(units: usize, room: usize) -> usize {
     if units <= room + 1 { units } else { room.max(2) }
 }
 
+/// Least and most that a cell takes of its column's height, with the gap to the next one, in pixels.
+pub const PITCH: (f64, f64) = (24.0, 46.0);
+
+/// Side of a cell, and the gap to the next one, where `count` of them share `height` pixels.
+pub fn cell_size(height: f64, count: usize) -> (f64, f64) {
+    let pitch = (height / count.max(1) as f64).clamp(PITCH.0, PITCH.1).floor();
+    let gap = (pitch / 8.0).round().max(3.0);
+    (pitch - gap, gap)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +204,14 @@ mod tests {
             linear("model[0].concat[1][0]", 4, "input"),
         ];
         assert_eq!(columns(&layers).iter().map(|c| c.follows).collect::<Vec<_>>(), [false, true, false]);
+    }
+
+    #[test]
+    fn cells_are_as_large_as_their_number_allows() {
+        assert_eq!(cell_size(410.0, 16), (22.0, 3.0));
+        assert_eq!((cell_size(416.0, 8), cell_size(416.0, 0)), ((40.0, 6.0), (40.0, 6.0)));
+        // Smaller than this nobody can hit one: then fewer are shown.
+        assert_eq!(cell_size(100.0, 16), (21.0, 3.0));
     }
 
     #[test]

@@ -7,10 +7,14 @@ use leptos::prelude::*;
 use super::map::Map;
 use crate::canvas::put_pixels;
 use crate::plot::heatmap;
+use crate::plot::network::cell_size;
 use crate::reactive::effect;
 use crate::state::Answers;
 use crate::views::kinds::ColumnInfo;
 use crate::watches::Answer;
+
+/// Pixels of the line that says how many units there is no room for.
+const MORE: f64 = 18.0;
 
 /// The picture of a cell: values in rows of `width`, and the scale that brings them into −1…1.
 pub struct Picture {
@@ -28,7 +32,15 @@ pub type Pictures = fn(info: &ColumnInfo, answer: &Answer, count: usize) -> Opti
 /// A cell for every unit that has room, painted with every answer.
 pub fn unit_cells(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) -> AnyView {
     paint(info.clone(), answers, pictures);
+    let map: Map = expect_context();
     let (at, units, shown) = (info.at, info.column.units, info.shown);
+    let size = move || {
+        // Read first: how many are shown follows from it.
+        let height = map.height.get();
+        let more = if units > shown.get() { MORE } else { 0.0 };
+        let (side, gap) = cell_size(height - more, shown.get());
+        format!("--cell:{side}px;--gap:{gap}px")
+    };
     let labelled = info.column.input.is_some() || !info.column.names.is_empty();
     let title = info.column.title();
     let cells = move || {
@@ -42,7 +54,7 @@ pub fn unit_cells(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) -
     };
     let more =
         move || (units > shown.get()).then(|| view! { <span class="more num">{format!("+{}", units - shown.get())}</span> });
-    view! { <div class="stack">{cells}{more}</div> }.into_any()
+    view! { <div class="stack" style=size>{cells}{more}</div> }.into_any()
 }
 
 /// One large cell for the whole column.

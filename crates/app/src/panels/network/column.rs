@@ -78,6 +78,7 @@ pub fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, size: RwSignal<Option<
         size.get().map(|s| s.get());
         map.columns.with(|_| ());
         map.room.get();
+        map.height.get();
         lab.info.with(|i| i.as_ref().map(|i| (i.run, i.data.hash.clone())));
         request_animation_frame(move || {
             if let Some(net) = net.try_get_untracked().flatten() {
@@ -89,6 +90,13 @@ pub fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, size: RwSignal<Option<
 
 fn measure(map: Map, net: &Element) {
     let area = net.get_bounding_client_rect();
+    if let Ok(heads) = net.query_selector_all(".head") {
+        let height = |i| heads.item(i)?.dyn_into::<Element>().ok().map(|head| head.get_bounding_client_rect().height());
+        let tallest = (0..heads.length()).filter_map(height).fold(0.0, f64::max);
+        if map.above.get_untracked() != tallest {
+            map.above.set(tallest);
+        }
+    }
     let Ok(found) = net.query_selector_all(".cell") else { return };
     let mut cells = Vec::new();
     let mut boxes: Vec<Vec<(f64, f64, f64)>> = Vec::new();

@@ -1,11 +1,13 @@
 //! Layers as cards over their columns: add, edit in place, reorder, remove. What is refused explains itself at its layer.
 
+use leptos::html::Div;
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
 use super::map::Map;
 use crate::catalog;
 use crate::document;
+use crate::focus;
 use crate::forms::{Form, Select, Trouble};
 use crate::icons::Icon;
 use crate::plot::network::Column;
@@ -87,7 +89,7 @@ pub fn Head(column: Column) -> impl IntoView {
             <div class="names">{layers.collect_view()}</div>
             <span class="num" translate="no">{move || format!("[{}, {shape}]", batch(lab))}</span>
             <Show when=move || !is_end()>
-                <button type="button" class="plus" aria-label="Insert a layer here" title="Insert a layer here" data-testid="add-layer" on:click=toggle><Icon name="plus"/></button>
+                <button type="button" class="plus" aria-label="Insert a layer here" title="Insert a layer here" data-testid="add-layer" data-add=after.to_string() aria-haspopup="dialog" aria-expanded=move || (editing.get() == Some(Editing::Add(after))).to_string() on:click=toggle><Icon name="plus"/></button>
             </Show>
         </div>
     }
@@ -115,7 +117,7 @@ fn LayerName(index: usize, label: String) -> impl IntoView {
     let toggle =
         move |_| editing.update(|e| *e = if *e == Some(Editing::Layer(index)) { None } else { Some(Editing::Layer(index)) });
     view! {
-        <button type="button" class="layer" class:bad=move || bad.get() draggable="true" data-layer=index.to_string() aria-expanded=move || open().to_string() title="Edit this layer; drag to move it" on:dragstart=grab on:click=toggle>{label}</button>
+        <button type="button" class="layer" class:bad=move || bad.get() draggable="true" data-layer=index.to_string() aria-haspopup="dialog" aria-expanded=move || open().to_string() title="Edit this layer; drag to move it" on:dragstart=grab on:click=toggle>{label}</button>
     }
 }
 
@@ -159,10 +161,13 @@ pub fn LayerEditor() -> impl IntoView {
         let base = format!("model[{index}].{name}");
         let kind = name.clone();
         let place = move || map.columns.with(|columns| below(columns, index, false));
+        let host = NodeRef::<Div>::new();
+        // Of a layer that is removed, its place is left, or the one before it.
+        focus::card(host, move || [index, index.saturating_sub(1)].iter().map(|i| format!("[data-layer='{i}']")).collect());
         view! {
-            <div class="pop card-editor" style=place role="dialog" aria-label="Layer" data-testid="layer-editor">
+            <div node_ref=host class="pop card-editor" style=place role="dialog" aria-label="Layer" data-testid="layer-editor">
                 <div class="row">
-                    <Select id="layer-kind".to_string() words value=memo(move || kind.clone()) write=Callback::new(change)/>
+                    <Select id="layer-kind".to_string() label="Kind of layer" words value=memo(move || kind.clone()) write=Callback::new(change)/>
                     <span class="grow"></span>
                     <button type="button" class="quiet" aria-label="Move towards the input" title="Towards the input" disabled=index == 0 on:click=clicked(move |_| to(index - 1))><Icon name="left"/></button>
                     <button type="button" class="quiet" aria-label="Move towards the output" title="Towards the output" disabled=move || { index + 1 >= count() } on:click=clicked(move |_| to(index + 1))><Icon name="right"/></button>
@@ -212,14 +217,16 @@ pub fn AddLayer() -> impl IntoView {
         let hidden = vec![json!({ "linear": { "out": 8 } }), json!(used)];
         let label = format!("Hidden layer: linear 8 · {used}");
         let place = move || map.columns.with(|columns| below(columns, at, true));
+        let host = NodeRef::<Div>::new();
+        focus::card(host, move || vec![format!("[data-add='{at}']")]);
         let rest = kinds().into_iter().map(move |name| {
             view! { <button type="button" class="option" title=catalog::help_of("model", name) on:click=clicked(move |_| add(at, vec![json!(name)]))>{catalog::title_of("model", name)}</button> }
         });
         view! {
-            <div class="pop card-editor" style=place role="dialog" aria-label="Insert a layer" data-testid="layer-list">
+            <div node_ref=host class="pop card-editor" style=place role="dialog" aria-label="Insert a layer" data-testid="layer-list">
                 <div class="row"><b>"Insert a layer"</b><span class="grow"></span>
                     <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| editing.set(None))><Icon name="close"/></button></div>
-                <button type="button" class="option main" data-testid="add-hidden" on:click=clicked(move |_| add(at, hidden.clone()))>{label}</button>
+                <button type="button" class="option main" data-testid="add-hidden" data-first on:click=clicked(move |_| add(at, hidden.clone()))>{label}</button>
                 <div class="options">{rest.collect_view()}</div>
             </div>
         }

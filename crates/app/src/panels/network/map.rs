@@ -97,6 +97,10 @@ pub struct Map {
     pub sample: Answers,
     /// Cells that a column has room for.
     pub room: Memo<usize>,
+    /// Pixels for the cells of a column.
+    pub height: Memo<f64>,
+    /// Pixels of the tallest head of a column.
+    pub above: RwSignal<f64>,
     /// What the pointer is on, and where.
     pub hover: RwSignal<Option<(Target, f64, f64)>>,
     /// What is being changed, and where.
@@ -112,7 +116,7 @@ pub struct Map {
 
 impl Map {
     /// The map of the run on screen.
-    pub fn new(lab: Lab, room: Memo<usize>) -> Self {
+    pub fn new(lab: Lab, room: Memo<usize>, height: Memo<f64>, above: RwSignal<f64>) -> Self {
         let layers = move || lab.info.with(|i| i.as_ref().map(|i| columns(&i.layers)).unwrap_or_default());
         let columns = memo(layers);
         let weights = lab.watch(move || {
@@ -130,6 +134,8 @@ impl Map {
             weights,
             sample,
             room,
+            height,
+            above,
             hover: RwSignal::new(None),
             chosen: RwSignal::new(None),
             cells: StoredValue::new_local(Vec::new()),

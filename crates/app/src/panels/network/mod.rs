@@ -18,13 +18,14 @@ use self::wires::Wires;
 use crate::canvas::size_of;
 use crate::catalog;
 use crate::document::{grouped, scaled};
+use crate::focus;
 use crate::forms::sentence;
+use crate::plot::network::{Column, PITCH};
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::Lab;
 
-/// Height of a cell with its gap, and of what stands above the cells, in pixels.
-const CELL: f64 = 46.0;
-const ABOVE: f64 = 96.0;
+/// Pixels below the heads of the columns that no cell takes.
+const BELOW: f64 = 4.0;
 
 /// The panel.
 #[component]
@@ -33,11 +34,18 @@ pub fn Network() -> impl IntoView {
     let net = NodeRef::<Div>::new();
     let size = RwSignal::new(None::<RwSignal<u32>>);
     net.on_load(move |net| size.set(Some(size_of(&net))));
-    let room = memo(move || {
+    // A head of two lines, until one is measured, so that cells stand where they will stay.
+    let above = RwSignal::new(43.0);
+    let height = memo(move || {
         size.get().map(|s| s.get());
-        net.get().map_or(9, |net| (((f64::from(net.client_height()) - ABOVE) / CELL) as usize).clamp(3, 16))
+        net.get().map_or(0.0, |net| f64::from(net.client_height()) - above.get() - BELOW)
     });
-    let map = Map::new(lab, room);
+    // A finger needs the full size.
+    let coarse = window().match_media("(pointer: coarse)").ok().flatten().is_some_and(|media| media.matches());
+    let least = if coarse { PITCH.1 } else { PITCH.0 };
+    // One less than fit: where only one more is left, it is shown instead of its number.
+    let room = memo(move || ((height.get() / least) as usize).saturating_sub(1).clamp(3, 16));
+    let map = Map::new(lab, room, height, above);
     provide_context(map);
     let editing = RwSignal::new(None::<Editing>);
     provide_context(editing);
@@ -49,21 +57,34 @@ pub fn Network() -> impl IntoView {
     place_cells(lab, map, net, size);
     view! {
         <section class="network" aria-label="Network">
-            <h2>"Network"<Cost/></h2>
+            <div class="heading"><h2>"Network"</h2><Legend/><Cost/></div>
             <Refused/>
-            <div class="pan">
+            <div class="pan" tabindex="0" role="group" aria-label="Units and weights">
                 <div class="net" node_ref=net class:named=named style=width>
                     <Wires map/>
-                    <div class="cols">{move || columns.get().into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
+                    <div class="cols">{move || keep_focus(columns.get()).into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
                     <Tip/>
                     <WeightEditor/>
                 </div>
             </div>
             <LayerEditor/>
             <AddLayer/>
-            <Legend/>
         </section>
     }
+}
+
+/// Columns that are about to be built anew: whatever has the keys in them keeps them.
+fn keep_focus(columns: Vec<Column>) -> Vec<Column> {
+    let active = document().active_element().filter(|active| active.closest(".cols").is_ok_and(|cols| cols.is_some()));
+    let name = |active: web_sys::Element| {
+        let part = |name: &str| Some(format!("[{name}='{}']", active.get_attribute(name)?));
+        let unit = || Some(format!(".cell{}{}", part("data-column")?, part("data-unit")?));
+        unit().or_else(|| part("data-layer")).or_else(|| part("data-add"))
+    };
+    if let Some(name) = active.and_then(name) {
+        focus::unless_held(vec![name]);
+    }
+    columns
 }
 
 /// With Escape, wherever the keys are, for a card that was opened with the mouse has no focus; and with the network they speak of.
@@ -73,7 +94,9 @@ fn close_cards(lab: Lab, map: Map, editing: RwSignal<Option<Editing>>) {
         map.chosen.set(None);
     };
     let keys = window_event_listener(leptos::ev::keydown, move |ev| {
-        if ev.key() == "Escape" {
+        // What lies over the cards closes first.
+        let covered = document().query_selector("dialog[open], :popover-open").is_ok_and(|open| open.is_some());
+        if ev.key() == "Escape" && !covered {
             close();
         }
     });

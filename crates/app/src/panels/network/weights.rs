@@ -2,10 +2,12 @@
 
 use downhill_protocol::Command;
 use downhill_tensor::parse_number;
+use leptos::html::Div;
 use leptos::prelude::*;
 
 use super::map::{Map, Target};
 use crate::document::number;
+use crate::focus;
 use crate::icons::Icon;
 use crate::plot::network::Column;
 use crate::reactive::{clicked, entered, memo};
@@ -70,13 +72,20 @@ pub fn WeightEditor() -> impl IntoView {
     let value = move || found.get().map(|f| number(f64::from(f.2))).unwrap_or_default();
     let place = move || map.chosen.get().map(|(_, x, y)| beside((x, y))).unwrap_or_default();
     let form = move || {
+        let host = NodeRef::<Div>::new();
+        // A line has no element of its own.
+        let home = match map.chosen.get_untracked() {
+            Some((Target::Unit { column, unit }, _, _)) => format!(".cell[data-column='{column}'][data-unit='{unit}']"),
+            _ => ".pan".to_string(),
+        };
+        focus::card(host, move || vec![home.clone()]);
         view! {
-            <div class="tip edit" role="dialog" aria-label="Change a number" style=place>
+            <div node_ref=host class="tip edit" role="dialog" aria-label="Change a number" style=place>
                 <b translate="no">{move || title.get()}</b>
                 <button type="button" class="quiet" aria-label="Close" on:click=clicked(move |_| map.chosen.set(None))><Icon name="close"/></button>
                 <Show when=move || found.with(Option::is_some) fallback=|| view! { <p class="hint">"Nothing to change here: it has no parameter of its own."</p> }>
                     <label translate="no">{move || found.get().map(|f| f.0)}
-                        <input type="text" inputmode="decimal" class="entry num" data-testid="weight" prop:value=value on:change=entered(move |ev| write(event_target_value(&ev)))/>
+                        <input type="text" inputmode="decimal" class="entry num" data-testid="weight" data-first prop:value=value on:change=entered(move |ev| write(event_target_value(&ev)))/>
                     </label>
                     <input type="range" aria-label="Value" min="-4" max="4" step="0.01" prop:value=value on:input=entered(move |ev| write(event_target_value(&ev)))/>
                     <p class="hint">"Training moves it on; pause to keep it."</p>
