@@ -23,6 +23,8 @@ cargo xtask COMMAND
   test [STAGE…]           run everything, or only: lint native wasm e2e browsers; by name alone: engines
   bench [WORKLOAD…] [--seconds N] [--pages a,b] [--rust-peers] [--page-only]
                           measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
+  bench --engines [WORKLOAD…] [--seconds N]
+                          measure the CPU's workloads in Chromium, Firefox and WebKit side by side
   parity                  compare with PyTorch itself (installs it, large)
   fixtures                write tests/parity/fixtures anew with PyTorch
   schema                  write the committed JSON Schema and the hashes of the data sources anew
