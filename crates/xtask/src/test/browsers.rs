@@ -7,9 +7,9 @@ use crate::{engines, setup, site};
 use anyhow::{Context, Result};
 use std::process::{Child, Command, Stdio};
 
-/// Test binaries of kernels, by package and feature, and whether they need WebGPU or relaxed SIMD, which Firefox alone has of the two.
-const KERNELS: [(&str, &str, bool); 3] =
-    [("downhill-cpu", "", false), ("downhill-cpu", "relaxed-simd", true), ("downhill-gpu", "", true)];
+/// Packages with the conformance of kernels, by the feature that they are built with together. WebKit has neither relaxed SIMD nor WebGPU.
+const KERNELS: [(&str, &[&str]); 2] = [("", &["downhill-cpu", "downhill-gpu"]), ("relaxed-simd", &["downhill-cpu"])];
+const IN_WEBKIT: (&str, &str) = ("", "downhill-cpu");
 const TEST: &str = "conformance_worker";
 
 /// Serves the release build and runs `tests/browsers/smoke.test.mjs` in both.
@@ -42,28 +42,35 @@ pub fn conformance() -> Result<Tally> {
     setup::wasm_bindgen()?;
     let (engines, left_out) = engines::find_or_install();
     let mut total = Tally { left_out, ..Tally::default() };
-    for (package, features, firefox_only) in KERNELS {
-        let binary = build(package, features)?;
-        for engine in engines.iter().filter(|engine| engine.name == "firefox" || !firefox_only) {
-            say(&format!("{package} {TEST} [{features}], in {}", engine.name));
-            let page = Page::serve(&binary)?;
-            let mut node = engines::node(&["conformance.mjs", engine.name, &page.url])?;
-            total += Tally::of_libtest(engine.told_to(&mut node))?;
+    for (features, packages) in KERNELS {
+        for (package, binary) in build(features, packages)? {
+            for engine in engines.iter().filter(|engine| engine.name == "firefox" || (features, package) == IN_WEBKIT) {
+                say(&format!("{package} {TEST} [{features}], in {}", engine.name));
+                let page = Page::serve(&binary)?;
+                let mut node = engines::node(&["conformance.mjs", engine.name, &page.url])?;
+                total += Tally::of_libtest(engine.told_to(&mut node))?;
+            }
         }
     }
     Ok(total)
 }
 
-/// Builds the binary in the profile of the page, and returns where it is.
-fn build(package: &str, features: &str) -> Result<String> {
-    say(&format!("{package} {TEST} [{features}]: building"));
+/// Builds the binaries in the profile of the page, and returns where each package's is.
+fn build(features: &str, packages: &[&'static str]) -> Result<Vec<(&'static str, String)>> {
+    say(&format!("{TEST} [{features}] of {}: building", packages.join(", ")));
     let mut cargo = command("cargo", &["test", "--locked", "--release", "--no-run", "--message-format=json"]);
-    cargo.args(["--target", "wasm32-unknown-unknown", "--package", package, "--test", TEST, "--features", features]);
+    cargo.args(["--target", "wasm32-unknown-unknown", "--no-default-features", "--features", features, "--test", TEST]);
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
     let output = cargo.stderr(Stdio::inherit()).output().context("cargo does not start")?;
     let messages = String::from_utf8_lossy(&output.stdout);
-    let executable =
-        |line: &str| serde_json::from_str::<serde_json::Value>(line).ok()?["executable"].as_str().map(str::to_owned);
-    messages.lines().find_map(executable).with_context(|| format!("{package} {TEST} was not built"))
+    let messages: Vec<serde_json::Value> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let binary = |package: &&'static str| {
+        let id = format!("#{package}@");
+        let of_package = |message: &&serde_json::Value| message["package_id"].as_str().is_some_and(|text| text.contains(&id));
+        let found = messages.iter().filter(of_package).find_map(|message| message["executable"].as_str());
+        Ok((*package, found.with_context(|| format!("{package} {TEST} was not built"))?.to_owned()))
+    };
+    packages.iter().map(binary).collect()
 }
 
 /// A page that runs a test binary when it is opened, for as long as this lives.
