@@ -74,6 +74,21 @@ const whole = (bars) => bars.length === 10 && Math.abs(bars.reduce((sum, text) =
 
 const SMOKE = [
   [
+    "hears what goes wrong on the page",
+    async (lab) => {
+      await lab.open();
+      await lab.engine.evaluate(() => {
+        console.error("told");
+        setTimeout(() => {
+          throw new Error("thrown");
+        });
+      });
+      const { errors } = lab.engine;
+      for (let waited = 0; errors.length < 2 && waited < PATIENCE_MS; waited += 50) await sleep(50);
+      assert.match(errors.splice(0).sort().join(), /^[^,]*thrown[^,]*,[^,]*told[^,]*$/);
+    },
+  ],
+  [
     "learns two spirals from the start",
     async (lab) => {
       await lab.open();
@@ -173,7 +188,7 @@ for (const name of list("DOWNHILL_ENGINES", "firefox,webkit")) {
       test(what, async () => {
         await check(lab);
         assert.equal(await lab.engine.evaluate(() => document.querySelector("#crash").hidden), true, "the crash overlay is shown");
-        assert.deepEqual(lab.engine.errors, []);
+        assert.deepEqual(lab.engine.errors.splice(0), []);
       });
     }
   });

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Builder, By, Capabilities } from "selenium-webdriver";
+import { listenIn } from "./ears.mjs";
 
 const DRIVER = process.env.DOWNHILL_WEBKIT_DRIVER ?? "WebKitWebDriver";
 const BROWSER = process.env.DOWNHILL_WEBKIT ?? "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser";
@@ -33,8 +34,7 @@ async function screen() {
 async function connect(server) {
   const capabilities = new Capabilities({
     browserName: "MiniBrowser",
-    // The only way to hear of errors: WebKit's driver has no log.
-    "webkitgtk:browserOptions": { binary: BROWSER, args: ["--automation", "--enable-write-console-messages-to-stdout=true"] },
+    "webkitgtk:browserOptions": { binary: BROWSER, args: ["--automation"] },
   });
   for (let waited = 0; ; waited += 100) {
     try {
@@ -51,15 +51,15 @@ export async function openWebKit() {
   const port = await freePort();
   // Without a locale the browser's language is `C`, which is no language tag.
   const env = { ...process.env, DISPLAY: display, LC_ALL: "en_US.UTF-8" };
-  const service = spawn(DRIVER, [`--port=${port}`], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const service = spawn(DRIVER, [`--port=${port}`], { env, stdio: ["ignore", "ignore", "inherit"] });
   const errors = [];
-  service.stdout.setEncoding("utf8").on("data", (text) => errors.push(...text.split("\n").filter((line) => /^CONSOLE.* ERROR/.test(line))));
+  const ears = await listenIn((error) => errors.push(error));
   const driver = await connect(`http://127.0.0.1:${port}`);
   await driver.manage().window().setRect({ x: 0, y: 0, width: 1440, height: 900 });
   await driver.manage().setTimeouts({ script: 600_000 });
   return {
     errors,
-    goto: (url) => driver.get(url),
+    goto: (url) => driver.get(ears.through(url)),
     async evaluate(script, ...args) {
       const { value, error } = await driver.executeAsyncScript(
         `const [args, done] = arguments;
@@ -79,6 +79,7 @@ export async function openWebKit() {
     screenshot: async (path) => writeFile(path, await driver.takeScreenshot(), "base64"),
     async close() {
       await driver.quit();
+      ears.close();
       service.kill();
       xvfb.kill();
     },
