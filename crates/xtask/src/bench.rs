@@ -1,13 +1,17 @@
-//! `cargo xtask bench`: training in the browser beside its peers.
+//! `cargo xtask bench`: training in the browser beside its peers, or in three browsers side by side.
 
 use crate::cmd::{command, root, run as run_command, say};
-use crate::{browser, setup, site};
+use crate::server::Server;
+use crate::{browser, engines, setup, site};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
 /// Builds the page, the yardstick and the peers' pages, and runs them; all arguments but `--rust-peers` go to `tests/bench/run.mjs`.
 pub fn run(args: &[String]) -> Result<()> {
+    if args.iter().any(|arg| arg == "--engines") {
+        return side_by_side(args);
+    }
     site::build()?;
     setup::npm_packages("tests/bench")?;
     let browser = browser::find_or_install()?;
@@ -27,6 +31,25 @@ pub fn run(args: &[String]) -> Result<()> {
     let mut measure = command("node", &["tests/bench/run.mjs"]);
     measure.args(args.iter().filter(|arg| *arg != "--rust-peers"));
     run_command(measure.env("DOWNHILL_CHROMIUM", &browser.chromium))
+}
+
+/// Measures the release build in Chromium, Firefox and WebKit; all arguments but `--engines` go to `tests/browsers/bench.mjs`.
+fn side_by_side(args: &[String]) -> Result<()> {
+    let dist = site::build()?;
+    let chromium = browser::find_or_install()?.chromium;
+    let (others, _) = engines::find_or_install();
+    let names: Vec<_> = std::iter::once("chromium").chain(others.iter().map(|engine| engine.name)).collect();
+    let server = Server::start(&dist, Server::listen(0)?)?;
+    let mut node = engines::node(&["bench.mjs"])?;
+    node.args(args.iter().filter(|arg| *arg != "--engines"))
+        .env("DOWNHILL_URL", format!("http://127.0.0.1:{}/", server.port()))
+        .env("DOWNHILL_ENGINES", names.join(","))
+        .env("DOWNHILL_CHROMIUM", chromium);
+    others.iter().for_each(|engine| {
+        engine.told_to(&mut node);
+    });
+    say("measuring; keep the machine quiet");
+    run_command(&mut node)
 }
 
 /// The crates of the benchmark stand outside the workspace, for they are built with flags and dependencies of their own.

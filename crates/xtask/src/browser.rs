@@ -45,7 +45,7 @@ fn find() -> Option<Browser> {
     Some(Browser { chromium: locate("CHROMIUM", &CHROMIUM_NAMES)?, driver: locate("CHROMEDRIVER", &DRIVER_NAMES)? })
 }
 
-fn locate(variable: &str, names: &[&str]) -> Option<PathBuf> {
+pub fn locate(variable: &str, names: &[&str]) -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(variable) {
         return Some(PathBuf::from(named));
     }

@@ -6,6 +6,7 @@
 mod bench;
 mod browser;
 mod cmd;
+mod engines;
 mod parity;
 mod schema;
 mod server;
@@ -19,9 +20,11 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   serve [--port N]        install what is missing, make a release build, serve it on 127.0.0.1:8080
-  test [STAGE…]           run everything, or only: lint native wasm e2e
+  test [STAGE…]           run everything, or only: lint native wasm e2e browsers; by name alone: engines
   bench [WORKLOAD…] [--seconds N] [--pages a,b] [--rust-peers] [--page-only]
                           measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
+  bench --engines [WORKLOAD…] [--seconds N]
+                          measure the CPU's workloads in Chromium, Firefox and WebKit side by side
   parity                  compare with PyTorch itself (installs it, large)
   fixtures                write tests/parity/fixtures anew with PyTorch
   schema                  write the committed JSON Schema and the hashes of the data sources anew

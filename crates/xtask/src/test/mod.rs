@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every runner in turn, one sum at the end.
 
+mod browsers;
 mod e2e;
 mod lint;
 mod native;
@@ -14,25 +15,37 @@ use tally::Tally;
 type Stage = fn() -> Result<Tally>;
 
 /// The stages in the order in which they run: what fails fast comes first.
-const STAGES: [(&str, Stage); 4] = [("lint", lint::run), ("native", native::run), ("wasm", wasm::run), ("e2e", e2e::run)];
+const STAGES: [(&str, Stage); 5] =
+    [("lint", lint::run), ("native", native::run), ("wasm", wasm::run), ("e2e", e2e::run), ("browsers", browsers::smoke)];
+/// Stages that run only when they are named, for they take long and what they find changes with the browsers more than with the code.
+const NAMED: [(&str, Stage); 1] = [("engines", browsers::conformance)];
 
 /// Runs the named stages, or all; prints `N passed, N failed` last and returns whether everything passed.
 pub fn run(names: &[String]) -> Result<bool> {
-    if let Some(unknown) = names.iter().find(|name| STAGES.iter().all(|(stage, _)| stage != name)) {
-        bail!("there is no stage `{unknown}`; there are {}", STAGES.map(|(name, _)| name).join(", "));
+    let all = || STAGES.iter().chain(&NAMED);
+    if let Some(unknown) = names.iter().find(|name| all().all(|(stage, _)| stage != name)) {
+        bail!("there is no stage `{unknown}`; there are {}", all().map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
     }
+    let chosen: Vec<_> = if names.is_empty() {
+        STAGES.iter().collect()
+    } else {
+        all().filter(|(stage, _)| names.iter().any(|name| name == stage)).collect()
+    };
     let mut total = Tally::default();
     let mut lines = Vec::new();
-    for (name, stage) in STAGES.iter().filter(|(stage, _)| names.is_empty() || names.iter().any(|name| name == stage)) {
+    for (name, stage) in chosen {
         say(&format!("stage {name}"));
         let begin = Instant::now();
         let (tally, note) = match stage() {
-            Ok(tally) => (tally, String::new()),
+            Ok(tally) => {
+                let note = tally.left_out.iter().map(|what| format!("; left out: {what}")).collect();
+                (tally, note)
+            }
             // A stage that cannot run is a failure, or a broken machine would look green.
-            Err(error) => (Tally { passed: 0, failed: 1 }, format!(": {error:#}")),
+            Err(error) => (Tally::of(0, 1), format!(": {error:#}")),
         };
-        total += tally;
         lines.push(format!("{name:>8}  {:>5} s  {tally}{note}", begin.elapsed().as_secs()));
+        total += tally;
     }
     println!("\n{}\n\n{total}", lines.join("\n"));
     Ok(total.failed == 0)

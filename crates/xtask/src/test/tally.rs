@@ -7,18 +7,21 @@ use std::ops::AddAssign;
 use std::process::Command;
 
 /// Tests that passed and tests that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Tests that passed.
     pub passed: u64,
     /// Tests that failed, and runners that could not run.
     pub failed: u64,
+    /// What this machine cannot run, and why.
+    pub left_out: Vec<String>,
 }
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.left_out.extend(other.left_out);
     }
 }
 
@@ -29,9 +32,14 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
+    /// So many tests that passed and that failed.
+    pub fn of(passed: u64, failed: u64) -> Self {
+        Self { passed, failed, left_out: Vec::new() }
+    }
+
     /// One check that has no tests inside.
     pub fn check(passed: bool) -> Self {
-        Self { passed: u64::from(passed), failed: u64::from(!passed) }
+        Self::of(u64::from(passed), u64::from(!passed))
     }
 
     /// Runs a test runner that reports as libtest does and sums its results; what fails without a failed test (a crash, a
@@ -63,7 +71,31 @@ impl Tally {
             let before = counts.split_once(word)?.0;
             before.rsplit(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?.parse().ok()
         };
-        Some(Self { passed: count(" passed")?, failed: count(" failed")? })
+        Some(Self::of(count(" passed")?, count(" failed")?))
+    }
+
+    /// Runs Node's own test runner with its `spec` reporter; a run without a test is a failure, for it tests nothing.
+    pub fn of_node(command: &mut Command) -> Result<Self> {
+        let mut tally = Self::default();
+        let success = cmd::run_watched(command, |line| {
+            let Some((kind, count)) = Self::from_node_line(line) else { return };
+            match kind {
+                "pass" => tally.passed += count,
+                // A test that a failed hook or the end of the process has cut off.
+                "fail" | "cancelled" => tally.failed += count,
+                _ => {}
+            }
+        })?;
+        if tally == Self::default() || !success && tally.failed == 0 {
+            tally.failed = 1;
+        }
+        Ok(tally)
+    }
+
+    /// Reads `ℹ pass 12`.
+    fn from_node_line(line: &str) -> Option<(&str, u64)> {
+        let (kind, count) = line.strip_prefix("ℹ ")?.split_once(' ')?;
+        Some((kind, count.parse().ok()?))
     }
 
     /// Reads the report of Playwright's JSON reporter.
@@ -73,7 +105,7 @@ impl Tally {
             |name: &str| report["stats"][name].as_u64().with_context(|| format!("Playwright's report has no stats.{name}"));
         // Errors outside of tests (a config that does not load) stand in a list of their own.
         let outside = report["errors"].as_array().map_or(0, |errors| errors.len() as u64);
-        Ok(Self { passed: stat("expected")?, failed: stat("unexpected")? + stat("flaky")? + outside })
+        Ok(Self::of(stat("expected")?, stat("unexpected")? + stat("flaky")? + outside))
     }
 }
 
@@ -84,16 +116,23 @@ mod tests {
     #[test]
     fn result_lines_of_cargo_and_of_wasm_bindgen_are_counted() {
         let cargo = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s";
-        assert_eq!(Tally::from_libtest_line(cargo), Some(Tally { passed: 12, failed: 3 }));
+        assert_eq!(Tally::from_libtest_line(cargo), Some(Tally::of(12, 3)));
         let wasm = "test result: ok. 240 passed; 0 failed; 0 ignored; 0 filtered out; finished in 1.20s";
-        assert_eq!(Tally::from_libtest_line(wasm), Some(Tally { passed: 240, failed: 0 }));
+        assert_eq!(Tally::from_libtest_line(wasm), Some(Tally::of(240, 0)));
         assert_eq!(Tally::from_libtest_line("test session::pauses ... ok"), None);
+    }
+
+    #[test]
+    fn the_sums_of_nodes_runner_are_told_from_what_tests_print() {
+        assert_eq!(Tally::from_node_line("ℹ pass 9"), Some(("pass", 9)));
+        assert_eq!(Tally::from_node_line("ℹ duration_ms 57186.8"), None);
+        assert_eq!(Tally::from_node_line("✔ pass 9 (3.1ms)"), None);
     }
 
     #[test]
     fn a_playwright_report_counts_flaky_tests_and_broken_files_as_failed() {
         let report = r#"{"errors": [{}], "stats": {"expected": 5, "unexpected": 1, "flaky": 1, "skipped": 0}}"#;
-        assert_eq!(Tally::from_playwright(report).ok(), Some(Tally { passed: 5, failed: 3 }));
+        assert_eq!(Tally::from_playwright(report).ok(), Some(Tally::of(5, 3)));
         assert!(Tally::from_playwright("{}").is_err());
     }
 }
