@@ -119,7 +119,7 @@ fn the_parts_of_a_row_add_up_to_the_answer_and_belong_to_its_columns() {
 #[test]
 fn always_the_most_frequent_class_is_no_success_and_weights_are_offered() {
     // One in twenty, wherever it lies: nothing but the shares can be learned.
-    let row = |i: u32| format!("{},{},{}\n", i * 37 % 101, i * 53 % 97, u32::from(i % 20 == 0));
+    let row = |i: u32| format!("{},{},{}\n", i * 37 % 101, i * 53 % 97, u32::from(i.is_multiple_of(20)));
     let table = format!("a,b,fraud\n{}", (0..600).map(row).collect::<String>());
     let mut session = of(&json!({ "text": table }), &json!("cross_entropy"));
     session.step(900);
