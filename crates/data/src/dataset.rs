@@ -6,7 +6,7 @@ use std::sync::Arc;
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
-use crate::csv::Table;
+use crate::csv::table::Table;
 use crate::features::{Feature, LineFeature};
 use crate::field::{Column, Field};
 use crate::split::{Split, split};

@@ -1,5 +1,7 @@
 //! Tables as people have them, one fixture each: what is read of them is what their writers meant.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
 use downhill_data::csv::{ColumnType, Delimiter, FindingKind, Goal, Profile, Progress, Reader, Spread};
 use downhill_data::{Dataset, Labels, NoAssets, Source, Task};
 use serde_json::{Value, json};
@@ -228,9 +230,9 @@ fn an_imbalance_is_named() {
 fn gaps() -> String {
     let row = |i: u32| {
         let day = i % 28 + 1;
-        let colour = if i % 5 == 0 { "" } else { ["red", "green", "blue"][i as usize % 3] };
-        let size = if i % 6 == 0 { "NA".to_string() } else { format!("{}.5", i % 9) };
-        format!("{colour},{size},{day:02}.{:02}.2023 {:02}:30,{}\n", i % 12 + 1, i % 24, ["no", "yes"][(i % 9 > 4) as usize])
+        let colour = if i.is_multiple_of(5) { "" } else { ["red", "green", "blue"][i as usize % 3] };
+        let size = if i.is_multiple_of(6) { "NA".to_string() } else { format!("{}.5", i % 9) };
+        format!("{colour},{size},{day:02}.{:02}.2023 {:02}:30,{}\n", i % 12 + 1, i % 24, ["no", "yes"][usize::from(i % 9 > 4)])
     };
     format!("colour,size,seen,kind\n{}", (0..120).map(row).collect::<String>())
 }
@@ -322,7 +324,7 @@ fn dates_are_read_in_every_usual_order() {
 #[test]
 fn a_profile_names_what_is_odd() {
     let row = |i: u32| {
-        let class = ["low", "high"][(i % 3 == 0) as usize];
+        let class = ["low", "high"][usize::from(i.is_multiple_of(3))];
         let grade = ["A", "B", "C"][(i % 3) as usize];
         format!("{}.5,same,{}.5,{grade},{class}\n", i % 10, i % 10)
     };

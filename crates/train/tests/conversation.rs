@@ -113,7 +113,7 @@ fn a_run_is_loaded_started_and_finished() {
     page.ask(Command::Start);
     page.work();
     let status = page.status();
-    assert_eq!((status.step, status.running, status.metrics.len()), (300, false, 4));
+    assert_eq!((status.step, status.running, status.metrics.len()), (300, false, 5));
     assert!(page.heard.iter().any(|m| matches!(m.header, Event::Finished { step: 300, .. })));
     let points: usize = page
         .heard

@@ -87,7 +87,11 @@ fn an_offset_of_all_values_changes_nothing() {
 
 #[test]
 fn the_parts_of_a_row_add_up_to_the_answer_and_belong_to_its_columns() {
-    let row = |i: u32| format!("{},{},{}\n", ["red", "green", "blue"][i as usize % 3], i % 7, (i % 3) * 10 + i % 7);
+    // Red comes most often; blue adds 20 to it.
+    let row = |i: u32| {
+        let (colour, more) = if i % 3 == 2 { ("blue", 20) } else { (["red", "red", "green"][i as usize % 3], 0) };
+        format!("{colour},{},{}\n", i % 7, more + i % 7)
+    };
     let table = format!("colour,size,price\n{}", (0..90).map(row).collect::<String>());
     let fields = json!({ "text": table, "task": "regression" });
     let mut session = trained(&fields, &json!("mse"));
@@ -98,7 +102,7 @@ fn the_parts_of_a_row_add_up_to_the_answer_and_belong_to_its_columns() {
     let (said, start) = (answers[0].1[0], answers[1].1[0]);
     let parts = &answers[2].1;
     assert!((start + parts[0] + parts[1] - said).abs() < 1e-3 * said.abs().max(1.0), "{start} {parts:?} {said}");
-    // Blue adds 20 to red, more than any size does.
+    // That is more than any size does.
     assert!(parts[0] > 3.0 && parts[0] > parts[1].abs(), "{parts:?}");
     assert_eq!((answers[4].1[0], answers[5].1[0]), (3.0, 22.0));
 
@@ -115,10 +119,10 @@ fn the_parts_of_a_row_add_up_to_the_answer_and_belong_to_its_columns() {
 #[test]
 fn always_the_most_frequent_class_is_no_success_and_weights_are_offered() {
     // One in twenty, wherever it lies: nothing but the shares can be learned.
-    let row = |i: u32| format!("{},{},{}\n", i * 37 % 101, i * 53 % 97, u32::from(i % 20 == 0));
+    let row = |i: u32| format!("{},{},{}\n", i * 37 % 101, i * 53 % 97, u32::from(i.is_multiple_of(20)));
     let table = format!("a,b,fraud\n{}", (0..600).map(row).collect::<String>());
     let mut session = of(&json!({ "text": table }), &json!("cross_entropy"));
-    session.step(400);
+    session.step(900);
     ready(session.run_until_rest()).unwrap();
     let balanced = metric(&session, "validation_balanced_accuracy");
     assert!(
@@ -143,7 +147,7 @@ fn with_balanced_weights_a_rare_class_is_found() {
     let table = json!({ "text": format!("a,fraud\n{}", (0..600).map(row).collect::<String>()) });
     let (plain, balanced) = (trained(&table, &weight("none")), trained(&table, &weight("balanced")));
     let recall = |session: &Session| session.status().recall[1];
-    assert!(recall(&balanced) >= 0.8 && recall(&balanced) > recall(&plain), "{:?} {:?}", balanced.metrics(), plain.metrics());
+    assert!(recall(&balanced) > recall(&plain) + 0.2, "{:?} {:?}", balanced.metrics(), plain.metrics());
     // A step that takes all rows: its loss is PyTorch's Σ w·l / Σ w, with w = samples / (classes · samples of the class).
     let mut of_all = document(&table, &json!("classes"), &weight("balanced"));
     of_all["training"]["batch_size"] = json!(420);
@@ -206,26 +210,27 @@ impl Page {
 fn the_worker_reads_a_table_in_slices_keeps_it_and_knows_its_rows() {
     let mut page = Page { worker: Conversation::new(), id: 0 };
     let row = |i: u64| format!("{},{},{}\n", i * 7919 % 1000, i % 13, ["a", "b"][(i % 2) as usize]);
-    let table = format!("x,y,kind\n{}", (0..50_000).map(row).collect::<String>());
+    let table = format!("x,z,kind\n{}", (0..50_000).map(row).collect::<String>());
     page.read("export 12:30.csv", Some(&table), &json!({}));
     // It is read beside the run, and a newer request takes its place.
     assert_eq!(ready(page.worker.advance(Instant::now())), Next::Now);
-    let heard = page.read("export 12:30.csv", None, &json!({ "target": "y" }));
+    let heard = page.read("export 12:30.csv", None, &json!({ "target": "z" }));
     assert!(heard.contains(&Event::Done { id: 1 }), "{heard:?}");
     let heard = page.work();
     let profile = heard.iter().find_map(|e| if let Event::TableProfile { id: 2, profile } = e { Some(profile) } else { None });
-    assert_eq!(profile.map(|p| (p.target.as_str(), p.rows, p.used)), Some(("y", 50_000, 50_000)), "{heard:?}");
+    assert_eq!(profile.map(|p| (p.target.as_str(), p.rows, p.used)), Some(("z", 50_000, 50_000)), "{heard:?}");
     // The experiment finds the file that was read.
     let document = document(&json!({ "file": "export 12:30.csv" }), &json!("classes"), &json!("cross_entropy"));
     let heard = page.ask(Command::Load { experiment: document.to_string(), fresh: false }, Arrays::default());
-    let info = heard.iter().find_map(|e| if let Event::Loaded(info) = e { Some(info) } else { None }).unwrap();
+    let info = heard.iter().find_map(|e| if let Event::Loaded(info) = e { Some(info) } else { None });
+    let info = info.unwrap_or_else(|| panic!("{heard:?}"));
     let columns: Vec<(&str, u32, u32)> = info.data.columns.iter().map(|c| (c.name.as_str(), c.first, c.len)).collect();
-    assert_eq!((columns, info.data.table_rows), (vec![("x", 0, 1), ("y", 1, 1)], 50_000));
+    assert_eq!((columns, info.data.table_rows), (vec![("x", 0, 1), ("z", 1, 1)], 50_000));
     let heard = page.ask(Command::TableRow { row: 3 }, Arrays::default());
     let row = heard.iter().find_map(|e| if let Event::TableRow(row) = e { Some(row) } else { None }).unwrap();
     let cells: Vec<(&str, &str, Option<u32>, bool)> =
         row.cells.iter().map(|c| (c.column.as_str(), c.text.as_str(), c.place, c.target)).collect();
-    assert_eq!(cells, [("x", "838", Some(0), false), ("y", "2", Some(1), false), ("kind", "a", None, true)]);
+    assert_eq!(cells, [("x", "838", Some(0), false), ("z", "2", Some(1), false), ("kind", "a", None, true)]);
     assert_eq!((row.row, row.line), (3, 4));
     for row in [0, 50_001] {
         let heard = page.ask(Command::TableRow { row }, Arrays::default());

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use downhill_tensor::UserError;
 
+use super::choices::Choices;
+use super::reader::Reader;
 use super::table::{Answers, Table};
-use super::{Choices, Reader};
 use crate::dataset::{Normalisation, Plane, Samples, Scaling, Task};
 use crate::field;
 

@@ -13,7 +13,7 @@ mod profile;
 mod reader;
 mod sheet;
 mod survey;
-mod table;
+pub(crate) mod table;
 mod text;
 mod trouble;
 

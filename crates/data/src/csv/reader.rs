@@ -4,12 +4,13 @@
 use downhill_tensor::UserError;
 
 use super::cells::Splitter;
-use super::choices::{ColumnChoice, Delimiter};
+use super::choices::{Choices, ColumnChoice, Delimiter};
 use super::columns::{self, ReadColumn};
 use super::number::Evidence;
+use super::profile::Profile;
 use super::sheet::{Sheet, guess_delimiter};
 use super::table::Table;
-use super::{Choices, Profile, text};
+use super::text;
 
 /// See the module.
 pub struct Reader {

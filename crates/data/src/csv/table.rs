@@ -3,8 +3,7 @@
 
 use downhill_tensor::UserError;
 
-use super::Choices;
-use super::choices::{ColumnChoice, ColumnType, Goal, Missing};
+use super::choices::{Choices, ColumnChoice, ColumnType, Goal, Missing};
 use super::columns::{MAX_CATEGORIES, NONE, ReadColumn, Values, suggest_target};
 use super::date::{Moment, moment};
 use super::encode::{Datum, Encoder, Scale};
