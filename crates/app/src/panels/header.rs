@@ -4,7 +4,6 @@ use downhill_model::presets;
 use leptos::html;
 use leptos::prelude::*;
 use serde_json::json;
-use wasm_bindgen::JsCast;
 
 use super::backend::BackendChip;
 use super::later::Later;
