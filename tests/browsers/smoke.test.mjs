@@ -11,6 +11,8 @@ import { ENGINES } from "./engines/index.mjs";
 const url = process.env.DOWNHILL_URL ?? "http://127.0.0.1:8080/";
 const results = join(import.meta.dirname, "results");
 const PATIENCE_MS = 60_000;
+/** What a test, an opening or a closing may take before the browser counts as hung. */
+const timeout = 2 * PATIENCE_MS;
 /** The last pictures of a run come a moment after its end. */
 const SETTLED_MS = 500;
 
@@ -182,10 +184,10 @@ const list = (variable, otherwise) => (process.env[variable] ?? otherwise).split
 for (const name of list("DOWNHILL_ENGINES", "firefox,webkit")) {
   describe(name, () => {
     let lab;
-    before(async () => (lab = new Lab(name, await ENGINES[name]())));
-    after(() => lab?.engine.close());
+    before(async () => (lab = new Lab(name, await ENGINES[name]())), { timeout });
+    after(() => lab?.engine.close(), { timeout });
     for (const [what, check] of list("DOWNHILL_WEBGPU", "firefox").includes(name) ? [...SMOKE, WEBGPU] : SMOKE) {
-      test(what, async () => {
+      test(what, { timeout }, async () => {
         await check(lab);
         assert.equal(await lab.engine.evaluate(() => document.querySelector("#crash").hidden), true, "the crash overlay is shown");
         assert.deepEqual(lab.engine.errors.splice(0), []);
@@ -193,3 +195,5 @@ for (const name of list("DOWNHILL_ENGINES", "firefox,webkit")) {
     }
   });
 }
+// A browser that hangs and cannot be closed does not keep the tests from ending.
+after(() => setTimeout(() => process.exit(), 5_000).unref());

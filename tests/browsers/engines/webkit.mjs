@@ -54,7 +54,16 @@ export async function openWebKit() {
   const service = spawn(DRIVER, [`--port=${port}`], { env, stdio: ["ignore", "ignore", "inherit"] });
   const errors = [];
   const ears = await listenIn((error) => errors.push(error));
-  const driver = await connect(`http://127.0.0.1:${port}`);
+  const stop = () => {
+    ears.close();
+    service.kill();
+    xvfb.kill();
+  };
+  process.once("exit", stop);
+  const driver = await connect(`http://127.0.0.1:${port}`).catch((error) => {
+    stop();
+    throw error;
+  });
   await driver.manage().window().setRect({ x: 0, y: 0, width: 1440, height: 900 });
   await driver.manage().setTimeouts({ script: 600_000 });
   return {
@@ -78,10 +87,7 @@ export async function openWebKit() {
     },
     screenshot: async (path) => writeFile(path, await driver.takeScreenshot(), "base64"),
     async close() {
-      await driver.quit();
-      ears.close();
-      service.kill();
-      xvfb.kill();
+      await driver.quit().finally(stop);
     },
   };
 }

@@ -130,6 +130,13 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_keeps_what_its_parts_have_left_out() {
+        let mut sum = Tally { left_out: vec!["WebKit".to_owned()], ..Tally::default() };
+        sum += Tally::of(3, 1);
+        assert_eq!(sum, Tally { passed: 3, failed: 1, left_out: vec!["WebKit".to_owned()] });
+    }
+
+    #[test]
     fn a_playwright_report_counts_flaky_tests_and_broken_files_as_failed() {
         let report = r#"{"errors": [{}], "stats": {"expected": 5, "unexpected": 1, "flaky": 1, "skipped": 0}}"#;
         assert_eq!(Tally::from_playwright(report).ok(), Some(Tally::of(5, 3)));
