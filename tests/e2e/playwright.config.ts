@@ -8,7 +8,8 @@ const chromium = process.env.DOWNHILL_CHROMIUM ?? "/usr/bin/chromium";
 export default defineConfig({
   testDir: "specs",
   outputDir: "results/artifacts",
-  // Two at a time, whatever their file: most of the time a spec waits for its page. What something takes in seconds is for the benchmark.
+  // Two at a time, whatever their file: most of the time a spec waits for its page. What measures how long the page is held up is
+  // marked `@alone` and runs after the others.
   workers: 2,
   fullyParallel: true,
   retries: 0,

@@ -14,10 +14,11 @@ const CHOSEN: &str = "input[type=radio]:checked, [data-first]";
 /// What arrow keys walk through: of such a set, one element is a stop of the tab key.
 const ITEMS: &str = "[role=tab], [role=radio], [role=menuitem]";
 
-/// Moves the keys to what is chosen in `host` or marked as the first to go to, else to the first element that takes them.
+/// Moves the keys to what is chosen in `host` or marked as the first to go to, else to the first element that takes them; to `host` itself where
+/// there is none, or none yet.
 pub fn enter(host: &Element) {
     let found = [CHOSEN, STOPS].into_iter().find_map(|selector| host.query_selector(selector).ok().flatten());
-    if let Some(element) = found.and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
+    if let Some(element) = found.unwrap_or_else(|| host.clone()).dyn_ref::<HtmlElement>() {
         let _ = element.focus();
     }
 }

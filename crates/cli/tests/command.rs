@@ -135,7 +135,7 @@ fn an_own_table_is_one_beside_the_experiment_whatever_its_name() {
 fn a_check_reads_what_other_programs_write() {
     let folder = folder("written");
     let file = path(&folder, "bom.json");
-    let text = "\u{feff}{ \"seed\": 1.0, \"seed\": 2.0, \"data\": \"xor\", \"model\": [{ \"linear\": { \"out\": 8.0 } }, \"relu\", { \"linear\": {} }] }";
+    let text = "\u{feff}{ \"seed\": 1.0, \"seed\": 2.0, \"data\": \"xor\", \"model\": [{ \"linear\": { \"out\": 8.0 } }, \"relu\", { \"linear\": { \"out\": \"classes\" } }] }";
     std::fs::write(&file, text).unwrap();
     let output = downhill(&["check", &file]);
     assert!(said(&output).contains("linear 8"), "{}", String::from_utf8_lossy(&output.stdout));

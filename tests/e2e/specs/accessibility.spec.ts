@@ -26,7 +26,7 @@ const STATES: [string, (page: Page) => Promise<void>][] = [
   ["about the data", (page) => page.locator("summary", { hasText: "About the data" }).click()],
   ["inspector", async (page) => {
     await page.getByRole("tab", { name: "Inspector" }).click();
-    await expect(page.getByRole("row", { name: /^0\.weight/ })).toBeVisible();
+    await expect(page.getByRole("row", { name: /^linear .*#0 weight/ })).toBeVisible();
   }],
   ["program", (page) => page.getByRole("tab", { name: "Program" }).click()],
   ["code", (page) => page.getByRole("tab", { name: "Code" }).click()],

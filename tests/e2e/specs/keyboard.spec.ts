@@ -122,7 +122,7 @@ test("a layer that is changed or removed leaves the keys in its place", async ({
   await page.locator("[data-layer='1']").focus();
   await page.keyboard.press("Enter");
   await page.locator("#layer-kind").selectOption("relu");
-  await expect(page.locator("[data-layer='1']")).toHaveText("relu");
+  await expect(page.locator("[data-layer='1']")).toHaveText("relu #1");
   await expect(page.locator("[data-testid=layer-editor] :focus")).toHaveCount(1);
   await page.getByTestId("remove-layer").focus();
   await page.keyboard.press("Enter");

@@ -29,9 +29,14 @@ pub fn Output() -> impl IntoView {
         memo(move || fitting().iter().map(|v| v.title()).collect::<Vec<_>>())
     };
     let shown = memo(move || titles.with(|t| t.iter().find(|t| Some(**t) == wanted.get()).or(t.first()).copied()));
-    let body = move || match fitting().into_iter().find(|view| Some(view.title()) == shown.get()) {
-        Some(view) => view.view(lab),
-        None => view! { <div class="boundary"></div> }.into_any(),
+    // A view stays while others of its kind of data come, and with it the pen that is in hand.
+    let kind = memo(move || data.with(|d| d.as_ref().map(|d| (d.task.clone(), d.image, d.inputs.clone()))));
+    let body = move || {
+        kind.with(|_| ());
+        match untrack(&fitting).into_iter().find(|view| Some(view.title()) == shown.get()) {
+            Some(view) => view.view(lab),
+            None => view! { <div class="boundary"></div> }.into_any(),
+        }
     };
     let button = move |title: &'static str| {
         let on = move || shown.get() == Some(title);

@@ -46,7 +46,7 @@ pub fn Popover(
         }
     };
     view! {
-        <div node_ref=host id=id class=class popover="auto" role=role aria-label=label on:beforetoggle=about_to on:toggle=toggled on:keydown=keys>
+        <div node_ref=host id=id class=class popover="auto" tabindex="-1" role=role aria-label=label on:beforetoggle=about_to on:toggle=toggled on:keydown=keys>
             {move || made.get().then(|| children())}
         </div>
     }

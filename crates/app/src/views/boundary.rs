@@ -38,6 +38,9 @@ impl OutputView for Boundary {
     }
 }
 
+/// What is asked before a table of one's own makes way for points.
+const LEAVE_TABLE: &str = "Draw on these rows? They become points of a drawing, and the table is left as it is.";
+
 /// The picture; a click chooses the point that runs through the network, or with a pen in hand draws one.
 #[component]
 fn Plane(lab: Lab) -> impl IntoView {
@@ -151,7 +154,11 @@ fn add_point(lab: Lab, (low, high): (f32, f32), at: (f64, f64), class: u32) {
 fn Pens(pen: RwSignal<Option<u32>>) -> impl IntoView {
     let lab = Lab::here();
     let take = move |class: u32| {
-        if lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals") != "points") {
+        let source = lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals"));
+        if source == "csv" && !window().confirm_with_message(LEAVE_TABLE).unwrap_or(false) {
+            return;
+        }
+        if source != "points" {
             begin_drawing(lab);
         }
         pen.set(if pen.get_untracked() == Some(class) { None } else { Some(class) });

@@ -176,9 +176,9 @@ fn Opened(lab: Lab, data: Memo<DataInfo>, words: Memo<Words>, number: u32) -> im
         Some(view! {
             <table class="parts num" data-testid="parts">
                 <tbody>
-                    <tr class="ends"><th scope="row" colspan="3">{from}</th><td>{write(start)}</td></tr>
+                    <tr class="sum"><th scope="row" colspan="3">{from}</th><td>{write(start)}</td></tr>
                     {lines.collect_view()}
-                    <tr class="ends"><th scope="row" colspan="3"><b>{says}</b>" · the table says "{truth.get()}</th><td><b>{write(said)}</b></td></tr>
+                    <tr class="sum"><th scope="row" colspan="3"><b>{says}</b>" · the table says "{truth.get()}</th><td><b>{write(said)}</b></td></tr>
                 </tbody>
             </table>
             <Unused cells/>

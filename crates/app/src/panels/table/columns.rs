@@ -178,6 +178,7 @@ fn offers(lab: Lab, column: &Column) -> AnyView {
         .then(|| button(format!("Read as numbers in {}", column.unit), ("type", json!(ColumnType::Number))));
     // Where the sign before the fraction cannot be known, the column says how it was read.
     let decimal = match column.decimal {
+        _ if column.kind != ColumnType::Number => None,
         Decimal::Comma if !column.format.is_empty() => {
             Some(button("Read 1.020 as 1.02".to_string(), ("decimal", json!(Decimal::Point))))
         }

@@ -95,7 +95,7 @@ fn target(lab: Lab, profile: &Profile) -> AnyView {
     view! {
         <div class="field"><label for="csv-target">"Predict"</label><Select id="csv-target".to_string() words value write=Callback::new(choose)/></div>
         <svg class="spread target" viewBox=format!("0 0 {width} {height}") preserveAspectRatio="none" aria-hidden="true"><path d=path/></svg>
-        <p class="ends num">{ends}</p>
+        <p class="ends num" data-testid="csv-spread">{ends}</p>
     }
     .into_any()
 }
