@@ -110,7 +110,8 @@ test("whatever opens takes the keys, closes on Escape and gives them back", asyn
   for (const [button, opened] of cases) {
     await page.locator(button).focus();
     await page.keyboard.press("Enter");
-    await expect(page.locator(`${opened} :focus`), opened).toHaveCount(1);
+    // Itself, as long as what it shows is on its way.
+    await expect(page.locator(`:is(${opened}, ${opened} *):focus`), opened).toHaveCount(1);
     await page.keyboard.press("Escape");
     await expect(page.locator(opened), opened).toBeHidden();
     await expect(page.locator(button), button).toBeFocused();
