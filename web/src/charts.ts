@@ -46,6 +46,14 @@ load()
   .catch((error: unknown) => (broken = String(error)))
   .finally(() => charts.forEach((chart) => chart.again()));
 
+/** As much of a text as fits. */
+function fitted(ctx: CanvasRenderingContext2D, text: string, room: number): string {
+  if (ctx.measureText(text).width <= room) return text;
+  let length = text.length - 1;
+  while (length > 0 && ctx.measureText(`${text.slice(0, length).trimEnd()}…`).width > room) length--;
+  return `${text.slice(0, length).trimEnd()}…`;
+}
+
 /** The steps that all charts show; none while they show all there are. */
 let view: [number, number] | null = null;
 
@@ -249,12 +257,14 @@ export class TimeChart {
     ctx.globalAlpha = 1;
     for (const mark of this.marks.filter((m) => m.label).reverse()) {
       const from = u.valToPos(mark.step, "x", true) + 4 * ratio;
-      const width = ctx.measureText(mark.label).width;
-      // At the right end the words stand before their mark.
+      // At the right end the words stand before their mark; where neither side has room for all of them, the first of them do.
+      const room = Math.max(right - from, from - 8 * ratio - bbox.left);
+      const text = fitted(ctx, mark.label, room);
+      const width = ctx.measureText(text).width;
       const at = from + width <= right ? from : from - width - 8 * ratio;
       const row = rows.findIndex((room) => at >= bbox.left && at + width <= room);
       if (row < 0) continue;
-      ctx.fillText(mark.label, at, bbox.top + 12 * ratio * row);
+      ctx.fillText(text, at, bbox.top + 12 * ratio * row);
       rows[row] = at - 8 * ratio;
     }
   }

@@ -8,6 +8,9 @@ const experiment = { version: 1, name: "Mine", seed: 1, data: "spirals", model: 
 
 const words = (found: Drawn[]): string => found.map((d) => d.text).join(" | ");
 
+// Room for the words beside a mark.
+test.use({ viewport: { width: 1920, height: 1080 } });
+
 test("another data set begins a run at step 0, and the curve before it stays, named by what differs", async ({ page }) => {
   const lab = new Lab(page);
   await lab.open(link(experiment));
@@ -23,9 +26,10 @@ test("another seed and layers that keep nothing begin a run, also when it was at
   const lab = new Lab(page);
   await lab.open(link({ ...experiment, model: shallow, training: { steps: 60 }, view: { pace: "max" } }));
   await lab.reach((state) => state.step === 60 && !state.running);
-  await page.getByText("Steps, clipping, penalties").click();
+  await page.getByTestId("training").click();
   await page.getByLabel("Seed").fill("2");
   await page.getByLabel("Seed").press("Enter");
+  await page.keyboard.press("Escape");
   await lab.reach((state) => state.experiment.seed === 2 && state.step === 60 && !state.running);
   await expect(page.getByTestId("run-before")).toHaveText("run before: seed 1 → 2");
   await page.locator(".layer[data-layer='0']").click();
