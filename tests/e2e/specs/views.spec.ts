@@ -10,6 +10,7 @@ test("a sample that is typed runs through the network like one that is chosen", 
   await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) > 0.9);
   await page.getByTestId("play").click();
   await lab.reach((state) => !state.running);
+  await page.locator("[data-output=Samples]").click();
   const entry = page.getByTestId("sample");
   const answer = page.getByTestId("sample-answer");
   await entry.fill("5.1 3.5 1.4 0.2");

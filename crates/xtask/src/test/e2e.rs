@@ -21,8 +21,7 @@ pub fn run() -> Result<Tally> {
     for (which, workers) in [("--grep-invert", "2"), ("--grep", "1")] {
         // A report of an earlier run must not be counted if this run writes none.
         let _ = fs::remove_file(&report);
-        let mut playwright =
-            command("npx", &["--no-install", "playwright", "test", which, "@alone", "--workers", workers]);
+        let mut playwright = command("npx", &["--no-install", "playwright", "test", which, "@alone", "--workers", workers]);
         playwright
             .current_dir(&folder)
             .env("DOWNHILL_URL", format!("http://127.0.0.1:{}/", server.port()))
