@@ -13,6 +13,7 @@ test("a sample that is typed runs through the network like one that is chosen", 
   await page.locator("[data-output=Samples]").click();
   const entry = page.getByTestId("sample");
   const answer = page.getByTestId("sample-answer");
+  await expect(entry).not.toHaveValue("");
   await entry.fill("5.1 3.5 1.4 0.2");
   await entry.press("Enter");
   await expect(answer).toContainText("setosa");

@@ -11,7 +11,7 @@ use crate::panels::network::map::Map;
 use crate::plot::heatmap;
 use crate::plot::network::shown;
 use crate::reactive::{effect, memo};
-use crate::state::Answers;
+use crate::state::{Answers, Chosen};
 use crate::watches::{Ask, Source};
 
 /// See the module.
@@ -23,7 +23,10 @@ impl LayerView for TableColumns {
     }
 
     fn wants(&self, info: &ColumnInfo) -> Option<Ask> {
-        let tensors = vec![Query::all(info.column.tensor.clone()), Query::all("table_row")];
+        // What is typed or drawn stands in no row.
+        let in_table = info.lab.chosen.with(|chosen| matches!(chosen, Some(Chosen::HeldOut(_))));
+        let tensors =
+            [info.column.tensor.as_str()].into_iter().chain(in_table.then_some("table_row")).map(Query::all).collect();
         Some(Ask { source: Source::Chosen, tensors, every_ms: 50.0 })
     }
 
