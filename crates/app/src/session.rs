@@ -232,6 +232,7 @@ impl Lab {
             // What is on show, or about to be, was made of other inputs.
             self.forget_answers();
             self.chosen.set(None);
+            self.row.set(None);
         }
         if before.is_none_or(|b| b.program != info.program) {
             self.profiled.set(None);

@@ -195,7 +195,7 @@ pub struct Lab {
     pub ramp: RwSignal<Arc<Vec<Rgb>>>,
     /// The sample that all views show running through the network.
     pub chosen: RwSignal<Option<Chosen>>,
-    /// What a table of one's own says in the row that was asked for last.
+    /// What the table says in the row that was asked for last.
     pub row: RwSignal<Option<TableRow>>,
     /// Counts up when another document takes the place of the one on screen.
     pub opened: RwSignal<u32>,

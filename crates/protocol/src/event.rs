@@ -239,7 +239,7 @@ pub struct DataInfo {
     pub validation_points: Option<ArrayRef>,
     /// Height and width where samples are images.
     pub image: Option<(u32, u32)>,
-    /// The columns that the features come from, where the data is a table of one's own; else empty.
+    /// The columns that the features come from, where the data is a table; else empty.
     pub columns: Vec<ColumnInfo>,
     /// Rows of that table, those left out included; 0 where there is none.
     pub table_rows: u32,
@@ -289,7 +289,7 @@ pub struct Status {
     pub recall: Vec<f32>,
 }
 
-/// A row of a table of one's own.
+/// A row of a table.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct TableRow {
     /// Number of the request.

@@ -58,7 +58,7 @@ pub enum Input {
         /// At most this many.
         limit: u32,
     },
-    /// One row of a table of one's own, by its number from 1 below the header, and what each column of it is worth: the network runs on the row, on
+    /// One row of a table, by its number from 1 below the header, and what each column of it is worth: the network runs on the row, on
     /// the row without each column, and on a row that is filled column by column. Its tensors are named below.
     Row {
         /// The row's number.

@@ -84,3 +84,19 @@ test("a table that makes way for points is asked about first", async ({ page }) 
   await lab.reach((state) => "points" in (state.experiment.data as object));
   await expect(pen).toHaveAttribute("aria-pressed", "true");
 });
+
+test("where one class is rare, guessing the other is shown for what it is", async ({ page }) => {
+  const rows = Array.from({ length: 300 }, (_, i) => `${(i * 7) % 31},${(i * 3) % 17},${i % 50 === 7 ? "sick" : "well"}`);
+  const lab = await open(page, ["length,weight,state", ...rows, "1,2"].join("\n"));
+  await expect(page.getByTestId("csv-findings")).toContainText("98 % of the rows are \"well\"");
+  await lab.reach((state) => (state.metrics.validation_accuracy ?? 0) > 0.9);
+  await expect(page.getByTestId("balanced-accuracy")).toContainText("%");
+  await page.locator("[data-output=Confusion]").click();
+  await expect(page.locator(".confusion .recall")).toHaveCount(2);
+  // What could not be read stands with the table, not over the page.
+  const [trouble, panel] = await Promise.all([page.locator(".unread").boundingBox(), page.locator(".table-of-own").boundingBox()]);
+  expect(trouble!.y).toBeGreaterThanOrEqual(panel!.y);
+  expect(trouble!.y + trouble!.height).toBeLessThanOrEqual(panel!.y + panel!.height + 1);
+  await page.getByRole("button", { name: "Weigh the classes" }).click();
+  await lab.reach((state) => JSON.stringify(state.experiment.loss).includes("balanced"));
+});

@@ -61,7 +61,7 @@ fn BringYourOwn() -> impl IntoView {
             <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a file anywhere on the page" prop:value=move || text.get() on:paste=pasted on:input=entered(move |ev| typed(event_target_value(&ev)))></textarea>
             <label class="file">"Choose a file "<input type="file" data-testid="csv-file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
             {found}
-            <p class="hint">"The table stays on this machine."</p>
+            <p class="hint">"The table stays on this machine, unless you share a link or a file that holds it."</p>
         </div>
     }
 }
@@ -73,7 +73,7 @@ fn UnderWay() -> impl IntoView {
     let done = memo(move || lab.table.with(|table| table.as_ref().map_or(0.0, |table| table.done)));
     let what = lab.table.with_untracked(|table| table.as_ref().map(|table| table.file.clone())).filter(|file| !file.is_empty());
     view! {
-        <div class="row reading" role="status" data-testid="csv-reading">
+        <div class="row under-way" role="status" data-testid="csv-reading">
             <span>{format!("Reading {} …", what.as_deref().unwrap_or("the table"))}</span>
             <progress aria-label="Read so far" max="1" prop:value=move || done.get()></progress>
             <button type="button" class="ghost" on:click=clicked(move |_| taking::cancel(lab))>"Cancel"</button>

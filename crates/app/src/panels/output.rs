@@ -89,11 +89,23 @@ fn Facts() -> impl IntoView {
         show(train.zip(validation).map(|(t, v)| if classes.get() { t - v } else { v - t }))
     };
     let word = move || if classes.get() { "train accuracy" } else { "train loss" };
+    // Where classes are as frequent as each other it says the same as the accuracy.
+    let telling = memo(move || {
+        let value = lab.status.with(|s| Lab::metric(s, "validation_balanced_accuracy")).filter(|_| classes.get())?;
+        let accuracy = values.get().1?;
+        ((value - accuracy).abs() >= 0.005).then_some(value)
+    });
+    let balanced = move || {
+        telling.get().map(|value| {
+            view! { <div class="wide" data-testid="balanced-accuracy" title="On what is held out; every class counts the same, however rare it is"><small>"balanced accuracy"</small><span class="num" translate="no">{document::percent(value)}</span></div> }
+        })
+    };
     view! {
         <div class="facts">
             <div data-testid="train-metric"><small translate="no">{word}</small><span class="num" translate="no">{move || show(values.get().0)}</span></div>
             <div data-testid="validation-metric"><small>"validation"</small><span class="num" translate="no">{move || show(values.get().1)}</span></div>
             <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num" translate="no">{gap}</span></div>
+            {balanced}
         </div>
     }
 }

@@ -18,9 +18,20 @@ pub fn confusion(target: Elements<'_>, output: Elements<'_>) -> Vec<u32> {
     counts
 }
 
+/// The share of the samples of a class that are taken for it, from its row of the counts; `None` where there are none.
+pub fn recall(row: &[u32], class: usize) -> Option<f64> {
+    let all: u32 = row.iter().sum();
+    (all > 0).then(|| f64::from(row.get(class).copied().unwrap_or(0)) / f64::from(all))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn recall_is_the_share_of_a_class_that_is_found() {
+        assert_eq!((recall(&[3, 1], 0), recall(&[3, 1], 1), recall(&[0, 0], 0)), (Some(0.75), Some(0.25), None));
+    }
 
     #[test]
     fn every_sample_counts_once_in_the_row_of_its_class() {

@@ -1,4 +1,4 @@
-//! Rows of a table of one's own as numbers: what the network says of each, and what a single answer is made up of.
+//! Rows of a table as numbers: what the network says of each, and what a single answer is made up of.
 
 use downhill_protocol::Elements;
 use downhill_tensor::sort_short_by_key;

@@ -4,8 +4,9 @@ use downhill_protocol::{DataInfo, Input, Part, Query};
 use leptos::prelude::*;
 
 use super::kinds::OutputView;
+use crate::document::percent;
 use crate::plot::colour;
-use crate::plot::confusion::confusion;
+use crate::plot::confusion::{confusion, recall};
 use crate::reactive::memo;
 use crate::state::Lab;
 use crate::watches::{Ask, Source};
@@ -49,6 +50,11 @@ fn Matrix(lab: Lab) -> impl IntoView {
         };
         view! { <td style=style translate="no">{move || count.get()}</td> }
     };
+    let found = move |i: usize| {
+        let n = move || labels.with(Vec::len);
+        let share = memo(move || counts.with(|c| c.get(i * n()..(i + 1) * n()).and_then(|row| recall(row, i))));
+        view! { <td class="recall">{move || share.get().map_or_else(|| "–".to_string(), percent)}</td> }
+    };
     let table = move || {
         let labels = labels.get();
         let n = labels.len();
@@ -56,14 +62,14 @@ fn Matrix(lab: Lab) -> impl IntoView {
         let body = labels
             .into_iter()
             .enumerate()
-            .map(|(i, label)| view! { <tr><th scope="row">{label}</th>{(0..n).map(|j| cell(i, j)).collect_view()}</tr> })
+            .map(|(i, label)| view! { <tr><th scope="row">{label}</th>{(0..n).map(|j| cell(i, j)).collect_view()}{found(i)}</tr> })
             .collect_view();
-        view! { <table class="confusion num"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table> }.into_any()
+        view! { <table class="confusion num"><thead><tr><td></td>{head}<th scope="col">"recall"</th></tr></thead><tbody>{body}</tbody></table> }.into_any()
     };
     let hint = move || {
         let held_out = lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.validation > 0));
         let which = if held_out { "Held-out samples" } else { "Training samples, for none are held out" };
-        format!("{which}: true class by row, prediction by column.")
+        format!("{which}: true class by row, prediction by column; recall is the share of a class that is found.")
     };
     view! {
         <div class="matrix" tabindex="0" role="region" aria-label="Confusion matrix">

@@ -1,4 +1,4 @@
-//! Rows of a table of one's own, the worst predictions first; the one that is open shows all its values and what each column is worth.
+//! Rows of a table, the worst predictions first; the one that is open shows all its values and what each column is worth.
 
 use downhill_protocol::{Cell, Command, DataInfo, Input, Part, Query};
 use leptos::prelude::*;
@@ -149,7 +149,7 @@ fn Opened(lab: Lab, data: Memo<DataInfo>, words: Memo<Words>, number: u32) -> im
     });
     effect(move || {
         // The text of a row stays; which part it is in, and what stands in for gaps, goes with the run.
-        lab.info.with(|i| i.as_ref().map(|i| i.run));
+        lab.info.with(|i| i.as_ref().map(|i| (i.run, i.data.hash.clone())));
         lab.send(Command::TableRow { row: number });
     });
     let cells =
@@ -163,9 +163,9 @@ fn Opened(lab: Lab, data: Memo<DataInfo>, words: Memo<Words>, number: u32) -> im
         let write = move |v: f64| if classes { percent(v) } else { words.with(|w| w.value(v)) };
         let name = words.with(|w| w.labels.get(class).cloned().unwrap_or_default());
         let from = if classes {
-            format!("starts at {name}, of a row of which nothing is known")
+            format!("{name}, before anything is known of the row")
         } else {
-            "starts at the answer for a row of which nothing is known".to_string()
+            "before anything is known of the row".to_string()
         };
         let lines = parts.into_iter().map(|(place, value)| {
             let cell = cells.with(|c| c.iter().find(|c| c.place == Some(place)).cloned()).unwrap_or_else(|| missing(data, place));

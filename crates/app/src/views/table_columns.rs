@@ -1,4 +1,4 @@
-//! The inputs of a table of one's own, grouped by its columns: what the chosen row says there, and the numbers that are made of it.
+//! The inputs of a table, grouped by its columns: what the chosen row says there, and the numbers that are made of it.
 
 use std::sync::Arc;
 

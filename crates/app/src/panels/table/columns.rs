@@ -125,7 +125,7 @@ fn filling(lab: Lab, at: usize, column: &Column, rows: usize) -> AnyView {
     };
     let value = memo(move || now.clone());
     view! {
-        <small title=title>{share}" missing →"</small>
+        <small title=title>{share}" missing"</small>
         <label class="aloud" for=id.clone()>{format!("What stands in where {name} is missing")}</label>
         <Select id words value write/>
     }

@@ -129,6 +129,6 @@ fn trouble(profile: &Profile) -> AnyView {
     } else {
         format!("{} places could not be read", grouped(count as u64))
     };
-    view! { <details class="reading"><summary>{head}</summary><ul data-testid="csv-trouble">{named}{more}</ul></details> }
+    view! { <details class="unread"><summary>{head}</summary><ul data-testid="csv-trouble">{named}{more}</ul></details> }
         .into_any()
 }
