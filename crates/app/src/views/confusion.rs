@@ -46,7 +46,7 @@ fn Matrix(lab: Lab) -> impl IntoView {
         let style = move || {
             let share = count.get() as f32 / total.get().max(1) as f32;
             let ink = lab.palette.with(|p| if i == j { p.positive } else { p.negative });
-            format!("background:{}", colour::css(ink, 0.6 * share.sqrt().min(1.0)))
+            format!("background:{}", colour::css(ink, 0.55 * share.sqrt().min(1.0)))
         };
         view! { <td style=style translate="no">{move || count.get()}</td> }
     };

@@ -91,6 +91,28 @@ fn Table(lab: Lab) -> impl IntoView {
         let last = if classes.get() { "probability" } else { "off by" };
         view! { <th scope="col">"row"</th><th scope="col">{name}</th><th scope="col">"said"</th><th scope="col" colspan="2">{last}</th> }
     };
+    // The number and place of the row that is open, once others are worse.
+    let opened = RwSignal::new(None::<(u32, u32)>);
+    effect(move || {
+        let chosen = lab.chosen.get();
+        let is_chosen = |place: u32| chosen == Some(Chosen::HeldOut(place));
+        match listed.with(|l| l.iter().find(|l| is_chosen(l.place)).map(|l| (l.number, l.place))) {
+            None if opened.get_untracked().is_some_and(|(_, place)| is_chosen(place)) => {}
+            found => opened.set(found),
+        }
+    });
+    let overtaken = memo(move || opened.get().filter(|(_, place)| listed.with(|l| l.iter().all(|l| l.place != *place))));
+    let kept_open = move || {
+        let (number, _) = overtaken.get()?;
+        let close = move |_| lab.chosen.set(None);
+        Some(view! {
+            <tr aria-current="true">
+                <th scope="row"><button type="button" class="link" data-testid="row" aria-expanded="true" on:click=clicked(close)>{grouped(u64::from(number))}</button></th>
+                <td colspan="4">{format!("no longer among the worst {LIMIT}")}</td>
+            </tr>
+            <tr class="opened"><td colspan="5"><Opened lab data words number/></td></tr>
+        })
+    };
     let row = move |i: usize| {
         let at = memo(move || listed.with(|l| l.get(i).cloned()));
         let open =
@@ -112,7 +134,7 @@ fn Table(lab: Lab) -> impl IntoView {
     view! {
         <div class="matrix rows" tabindex="0" role="region" aria-label="Rows">
             <p class="hint">{which}</p>
-            <table class="num predictions"><thead><tr>{heads}</tr></thead><tbody>{move || (0..count.get()).map(row).collect_view()}</tbody></table>
+            <table class="num predictions"><thead><tr>{heads}</tr></thead><tbody>{kept_open}{move || (0..count.get()).map(row).collect_view()}</tbody></table>
         </div>
     }
 }
