@@ -32,6 +32,7 @@ macro_rules! fixtures {
 }
 
 fixtures![
+    "adagrad_exponential",
     "adamw_cosine_clip",
     "adamw_penalties",
     "batch_norm_sgd",
@@ -42,6 +43,7 @@ fixtures![
     "fields_of_two_points",
     "huber_sgd_linear",
     "l1_adam_penalties",
+    "lion_one_cycle",
     "mse_classes_rmsprop_cosine",
     "regression_sgd",
 ];

@@ -24,7 +24,7 @@ pub fn train_py(checked: &Checked) -> String {
     };
     let values = [
         ("@NAME@", comment(&experiment.name)),
-        ("@HELPERS@", helpers(&experiment.model, wired)),
+        ("@HELPERS@", helpers(experiment, wired)),
         ("@MODEL@", model(checked, wired)),
         ("@INPUTS@", inputs(checked, wired)),
         ("@ORDER@", order.to_string()),
@@ -94,11 +94,12 @@ class Wired(nn.Sequential):
         return super().forward(inputs[self.first])
 ";
 
-/// Classes for what `torch.nn` has no module for, each once.
-fn helpers(model: &[Layer], wired: bool) -> String {
+/// Classes for what PyTorch has none for, each once.
+fn helpers(experiment: &Experiment, wired: bool) -> String {
     let mut classes = BTreeSet::new();
     classes.extend(wired.then_some(WIRED));
-    collect_helpers(model, &mut classes);
+    classes.extend(experiment.optimizer.def().torch_helper());
+    collect_helpers(&experiment.model, &mut classes);
     classes.into_iter().map(|class| format!("\n\n{class}")).collect()
 }
 

@@ -4,8 +4,10 @@
 //! a step, computed on the host in f64. Only what changes the *shape* of the rule (momentum at all, Nesterov, an L1 penalty
 //! at all, …) needs another program.
 
+mod adagrad;
 mod adam;
 mod adamw;
+mod lion;
 mod rmsprop;
 mod sgd;
 
@@ -13,8 +15,10 @@ use downhill_graph::kernel::UpdateRule;
 use downhill_graph::{BinaryOp, Expr, Reg, ScalarId, StepScalars, UnaryOp};
 use downhill_tensor::UserError;
 
+pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamw::AdamW;
+pub use lion::Lion;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
@@ -37,6 +41,11 @@ pub(crate) trait OptimizerDef {
     /// coupled decay.
     fn torch(&self, l2: f64) -> String;
 
+    /// The class that [`torch`](Self::torch) calls, where `torch.optim` has none.
+    fn torch_helper(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether `weight_decay` acts on the gradient, as an L2 penalty would.
     fn coupled_decay(&self) -> bool {
         true
@@ -53,9 +62,11 @@ registry! {
     "optimizer" at "/properties/optimizer/anyOf/1/properties"
     Optimizer: OptimizerDef {
         "sgd" => sgd::Sgd,
+        "adagrad" => adagrad::Adagrad,
         "rmsprop" => rmsprop::RmsProp,
         "adam" => adam::Adam,
         "adamw" => adamw::AdamW,
+        "lion" => lion::Lion,
     }
 }
 

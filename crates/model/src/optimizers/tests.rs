@@ -98,6 +98,30 @@ fn adam_and_adamw_are_torchs() {
 }
 
 #[test]
+fn adagrad_is_torchs() {
+    let mut sum = 0.0;
+    let expected = by_hand(|t, w, g| {
+        let g = g + 0.01 * w;
+        sum += g * g;
+        w - 0.1 / (1.0 + 0.5 * f64::from(t - 1)) * g / (sum.sqrt() + 1e-3)
+    });
+    let fields = json!({ "lr": 0.1, "lr_decay": 0.5, "eps": 1e-3, "weight_decay": 0.01 });
+    assert_close(&by_rule(json!({ "adagrad": fields }), json!({})), &expected);
+}
+
+#[test]
+fn lion_goes_along_the_sign_of_its_momentum() {
+    let mut m = 0.0;
+    let expected = by_hand(|_, w, g: f64| {
+        let direction = 0.8 * m + 0.2 * g;
+        m = 0.9 * m + 0.1 * g;
+        w * (1.0 - 0.05 * 0.1) - 0.05 * direction.signum()
+    });
+    let fields = json!({ "lr": 0.05, "betas": [0.8, 0.9], "weight_decay": 0.1 });
+    assert_close(&by_rule(json!({ "lion": fields }), json!({})), &expected);
+}
+
+#[test]
 fn penalties_and_clipping_by_value_act_on_the_gradient_in_this_order() {
     let expected = by_hand(|_, w, g| w - 0.1 * (g.clamp(-0.3, 0.3) + 0.02 * w + 0.01 * w.signum()));
     let training = json!({ "clip_value": 0.3, "l1": 0.01, "l2": 0.02 });

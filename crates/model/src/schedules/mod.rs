@@ -12,14 +12,18 @@
 
 mod constant;
 mod cosine;
+mod exponential;
 mod linear;
+mod one_cycle;
 mod step;
 
 use downhill_tensor::UserError;
 
 pub use constant::Constant;
 pub use cosine::Cosine;
+pub use exponential::Exponential;
 pub use linear::Linear;
+pub use one_cycle::OneCycle;
 pub use step::Step;
 
 use crate::registry::registry;
@@ -52,8 +56,10 @@ registry! {
     Schedule: ScheduleDef {
         "constant" => constant::Constant,
         "step" => step::Step,
+        "exponential" => exponential::Exponential,
         "linear" => linear::Linear,
         "cosine" => cosine::Cosine,
+        "one_cycle" => one_cycle::OneCycle,
     }
 }
 
@@ -104,6 +110,11 @@ mod tests {
         assert_eq!(rates(linear, &[0, 50, 100, 1000], 100), [1.0, 0.6, 0.2, 0.2]);
         let cosine = Cosine { eta_min: 0.0, warmup: 10 };
         assert_eq!(rates(cosine, &[10, 60, 110, 5000], 110), [1.0, 0.5, 0.0, 0.0]);
+        let exponential = Exponential { gamma: 0.5, warmup: 0 };
+        assert_eq!(rates(exponential, &[0, 1, 3], 100), [1.0, 0.5, 0.125]);
+        // What OneCycleLR(max_lr=1, total_steps=100, div_factor=10, final_div_factor=100) gives.
+        let one_cycle = OneCycle { pct_start: 0.3, div_factor: 10.0, final_div_factor: 100.0 };
+        assert_eq!(rates(one_cycle, &[0, 29, 64, 99, 5000], 100), [0.1, 1.0, 0.5005, 0.001, 0.001]);
     }
 
     #[test]
