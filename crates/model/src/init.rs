@@ -23,18 +23,24 @@ pub fn init_parameters(checked: &Checked) -> Vec<InitialParameter> {
     let parameters = flat(&checked.layers).into_iter().flat_map(|layer| layer.parameters.clone());
     parameters
         .map(|p| {
-            let values = draw(checked.experiment.seed, &p.name, elements(&p.shape) as usize, p.draw);
+            let values = draw(checked.experiment.seed, &p.name, &p.shape, p.draw);
             InitialParameter { name: p.name, shape: p.shape, values }
         })
         .collect()
 }
 
-fn draw(seed: u32, name: &str, len: usize, draw: Draw) -> Vec<f32> {
+fn draw(seed: u32, name: &str, shape: &[usize], draw: Draw) -> Vec<f32> {
     let mut rng = Rng::new(seed, Stream::Init, hash(name));
+    let len = elements(shape) as usize;
+    if let Draw::Orthogonal(gain) = draw {
+        let drawn = (0..len).map(|_| rng.normal()).collect();
+        return orthogonal(drawn, shape.first().copied().unwrap_or(1), gain);
+    }
     (0..len)
         .map(|i| match draw {
             Draw::Constant(value) => value as f32,
             Draw::Uniform(bound) => rng.range(-bound, bound) as f32,
+            Draw::Orthogonal(_) => 0.0,
             Draw::Normal(std) => (std * rng.normal()) as f32,
             Draw::NormalAround { std, zeros: (from, to) } => {
                 let drawn = (std * rng.normal()) as f32;
@@ -42,6 +48,36 @@ fn draw(seed: u32, name: &str, len: usize, draw: Draw) -> Vec<f32> {
             }
         })
         .collect()
+}
+
+/// Turns a drawn matrix of so many rows into one whose rows (or columns, where there are fewer) are orthogonal and of length `gain`, as
+/// `torch.nn.init.orthogonal_` does with the Q of a QR decomposition whose R has a positive diagonal: modified Gram–Schmidt, which gives
+/// that Q, done twice so that rounding leaves nothing behind.
+fn orthogonal(drawn: Vec<f64>, rows: usize, gain: f64) -> Vec<f32> {
+    let columns = drawn.len() / rows.max(1);
+    let (count, length) = (rows.min(columns), rows.max(columns));
+    let at = |vector: usize, i: usize| if rows <= columns { vector * columns + i } else { i * columns + vector };
+    let mut vectors: Vec<Vec<f64>> = (0..count).map(|v| (0..length).map(|i| drawn[at(v, i)]).collect()).collect();
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    for v in 0..count {
+        let (before, rest) = vectors.split_at_mut(v);
+        let vector = &mut rest[0];
+        for _ in 0..2 {
+            for other in before.iter() {
+                let along = dot(other, vector);
+                vector.iter_mut().zip(other).for_each(|(x, o)| *x -= along * o);
+            }
+        }
+        let size = libm::sqrt(dot(vector, vector)).max(f64::MIN_POSITIVE);
+        vector.iter_mut().for_each(|x| *x /= size);
+    }
+    let mut values = vec![0.0; drawn.len()];
+    for (v, vector) in vectors.iter().enumerate() {
+        for (i, x) in vector.iter().enumerate() {
+            values[at(v, i)] = (gain * x) as f32;
+        }
+    }
+    values
 }
 
 /// FNV-1a, 32 bits.
@@ -88,6 +124,26 @@ mod tests {
             assert!((moments(init).1 / std - 1.0).abs() < 0.01);
         }
         assert_eq!(moments(json!("zeros")), (0.0, 0.0));
+    }
+
+    #[test]
+    fn orthogonal_weights_keep_lengths() {
+        for (inputs, outputs) in [(7, 3), (3, 7), (64, 64), (1, 1), (1, 5)] {
+            let layer = json!({ "linear": { "out": outputs, "init": { "orthogonal": { "gain": 1.5 } } } });
+            let all = parameters(json!([{ "linear": { "out": inputs } }, layer, { "linear": { "out": 2 } }]));
+            let w = |i: usize, j: usize| f64::from(all[2].values[i * inputs + j]);
+            let few = inputs.min(outputs);
+            for a in 0..few {
+                for b in 0..few {
+                    let product: f64 = match outputs <= inputs {
+                        true => (0..inputs).map(|k| w(a, k) * w(b, k)).sum(),
+                        false => (0..outputs).map(|k| w(k, a) * w(k, b)).sum(),
+                    };
+                    let expected = if a == b { 2.25 } else { 0.0 };
+                    assert!((product - expected).abs() < 1e-5, "{inputs} to {outputs}: {a} {b} {product}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub enum Draw {
     Uniform(f64),
     /// Normal with this standard deviation.
     Normal(f64),
+    /// A matrix whose rows (or columns, where there are fewer) are orthogonal and of this length.
+    Orthogonal(f64),
     /// Normal with this standard deviation, but zero from one element up to another.
     NormalAround {
         /// Standard deviation.
@@ -49,6 +51,7 @@ registry! {
         "kaiming_normal" => initialisers::KaimingNormal,
         "normal" => initialisers::Normal,
         "uniform" => initialisers::Uniform,
+        "orthogonal" => initialisers::Orthogonal,
         "zeros" => initialisers::Zeros,
     }
 }

@@ -54,6 +54,16 @@ fields! {
 }
 
 fields! {
+    /// A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights.
+    #[schemars(title = "Orthogonal")]
+    Orthogonal {
+        /// Length of what was of length 1.
+        #[schemars(title = "Gain", range(min = 0.0, max = 100.0))]
+        gain: f64 = 1.0,
+    }
+}
+
+fields! {
     /// All zero: see what goes wrong when all units are alike.
     #[schemars(title = "Zeros")]
     Zeros {}
@@ -103,6 +113,12 @@ impl InitDef for Normal {
 impl InitDef for Uniform {
     fn weight(&self, _: f64, _: f64) -> Draw {
         Draw::Uniform(self.bound)
+    }
+}
+
+impl InitDef for Orthogonal {
+    fn weight(&self, _: f64, _: f64) -> Draw {
+        Draw::Orthogonal(self.gain)
     }
 }
 
