@@ -17,6 +17,7 @@ mod kernels;
 mod load;
 #[allow(unsafe_code, reason = "hands checked operands to the SIMD files")]
 mod matmul;
+mod patches;
 mod profile;
 mod rewrite;
 #[allow(unsafe_code, reason = "vectors over raw pointers: a kernel may write where it reads")]

@@ -1,5 +1,5 @@
 //! Matrix products: which path a product takes, in which order blocks are visited, and the fused tail that runs on rows while
-//! they are in the cache.
+//! they are in the cache. The right matrix may be patches of images, which are read where they would be packed anyway.
 
 use std::collections::TryReserveError;
 
@@ -10,9 +10,10 @@ use smallvec::SmallVec;
 
 use crate::arena::{Buffer, Memory, Operand};
 use crate::budget::Budget;
+use crate::patches::PatchTable;
 use crate::rewrite::peel_bias;
 use crate::simd::gemm::{self, Block, Small, Start};
-use crate::simd::pack::{Pack, pack};
+use crate::simd::pack::{Pack, PackPatches, pack, pack_patches};
 use crate::vm::{Machine, MapOp, Target, Walk};
 
 /// Greatest depth of a block: a panel of `b` of this depth stays in the first-level cache. A little more than a power of two, so that a
@@ -37,6 +38,8 @@ struct Bias {
 #[derive(Clone, Debug)]
 pub(crate) struct MatMulOp {
     batch: usize,
+    cycle: usize,
+    segments: usize,
     m: usize,
     n: usize,
     k: usize,
@@ -44,6 +47,7 @@ pub(crate) struct MatMulOp {
     a_layout: MatLayout,
     b: Operand,
     b_layout: MatLayout,
+    patches: Option<PatchTable>,
     bias: Option<Bias>,
     /// Where the product goes when it need not go through scratch.
     out: Option<Operand>,
@@ -60,6 +64,7 @@ struct RowSum {
     layout: MatLayout,
     m: usize,
     k: usize,
+    cycle: usize,
 }
 
 /// Where a product that was interrupted goes on: the next block.
@@ -67,6 +72,7 @@ struct RowSum {
 pub(crate) struct Cursor {
     batch: usize,
     row: usize,
+    /// Counted through all segments.
     depth: usize,
     column: usize,
 }
@@ -77,6 +83,9 @@ pub(crate) struct Panels {
     a: Buffer,
     b: Buffer,
     rows: Buffer,
+    canvas: Buffer,
+    /// Batch and segment of the image that lies on the canvas.
+    laid: Option<(usize, usize)>,
 }
 
 impl Panels {
@@ -88,6 +97,9 @@ impl Panels {
         let (mr, nr) = gemm::tile();
         let k = op.k;
         let columns = op.n.next_multiple_of(nr);
+        if let Some(patches) = &op.patches {
+            self.canvas.grow(patches.canvas())?;
+        }
         if !op.small {
             self.a.grow(MC.min(op.m).next_multiple_of(mr) * op.kc())?;
         }
@@ -109,37 +121,40 @@ impl MatMulOp {
         let size = |x: u32| x as usize;
         let outputs = writes.len() - usize::from(spec.row_sum);
         let (results, sums) = writes.split_at(outputs);
+        let (m, k, cycle) = (size(spec.m), size(spec.k), size(spec.cycle));
         let mut op = Self {
             batch: size(spec.batch),
-            m: size(spec.m),
+            cycle,
+            segments: size(spec.segments),
+            m,
             n: size(spec.n),
-            k: size(spec.k),
+            k,
             a: reads[0],
             a_layout: spec.a,
             b: reads[1],
             b_layout: spec.b,
+            patches: spec.patches.as_ref().map(PatchTable::new),
             bias: None,
             out: results.first().copied(),
             epilogue: None,
-            row_sum: sums.first().map(|&out| RowSum { out, a: reads[0], layout: spec.a, m: size(spec.m), k: size(spec.k) }),
+            row_sum: sums.first().map(|&out| RowSum { out, a: reads[0], layout: spec.a, m, k, cycle }),
             small: false,
         };
         let mut epilogue = spec.epilogue.clone();
-        if op.n == 1 && op.m > 1 {
+        if op.n == 1 && op.m > 1 && op.patches.is_none() && op.cycle >= op.batch {
             op.exchange(epilogue.as_mut());
         }
         if let Some(epilogue) = epilogue {
             op.attach(epilogue, &reads[2..], results)?;
         }
         // The product of three sizes is more than 32 bits hold.
-        op.small = op.m.saturating_mul(op.n).saturating_mul(op.k) <= SMALL;
+        op.small = op.segments == 1 && op.m.saturating_mul(op.n).saturating_mul(op.k) <= SMALL;
         Ok(op)
     }
 
     /// c = a·b as cᵀ = bᵀ·aᵀ: vectors run along columns, and one column would waste them.
     fn exchange(&mut self, epilogue: Option<&mut Epilogue>) {
-        let transposed =
-            |l: MatLayout| MatLayout { batch_stride: l.batch_stride, row_stride: l.col_stride, col_stride: l.row_stride };
+        let transposed = |l: MatLayout| MatLayout { row_stride: l.col_stride, col_stride: l.row_stride, ..l };
         (self.a, self.b) = (self.b, self.a);
         (self.a_layout, self.b_layout) = (transposed(self.b_layout), transposed(self.a_layout));
         (self.m, self.n) = (self.n, self.m);
@@ -181,7 +196,7 @@ impl MatMulOp {
     /// Nanoseconds it takes, roughly.
     pub fn cost(&self) -> f64 {
         let elements = (self.batch * self.m * self.n) as f64;
-        elements * (self.k as f64 * 0.05 + self.epilogue.as_ref().map_or(0.2, |e| f64::from(e.cost)))
+        elements * (self.depth() as f64 * 0.05 + self.epilogue.as_ref().map_or(0.2, |e| f64::from(e.cost)))
     }
 
     /// Goes on from `cursor` until the product is finished or the time is up; says whether it is finished.
@@ -196,6 +211,7 @@ impl MatMulOp {
     ) -> bool {
         if *cursor == Cursor::default() {
             self.sum_rows(memory);
+            panels.laid = None;
         }
         while cursor.batch < self.batch {
             if self.small {
@@ -209,7 +225,7 @@ impl MatMulOp {
             }
             let cost = self.block(cursor, panels, memory);
             let Cursor { batch, row, depth, column } = *cursor;
-            if depth + self.kc() >= self.k && column + NC >= self.n {
+            if depth + self.block_depth(depth) >= self.depth() && column + NC >= self.n {
                 self.finish_rows(batch, (row, self.mc().min(self.m - row)), panels, machine, memory, step);
             }
             self.move_on(cursor);
@@ -233,8 +249,8 @@ impl MatMulOp {
             return;
         }
         cursor.row = 0;
-        cursor.depth += self.kc();
-        if cursor.depth < self.k {
+        cursor.depth += self.block_depth(cursor.depth);
+        if cursor.depth < self.depth() {
             return;
         }
         cursor.depth = 0;
@@ -243,17 +259,40 @@ impl MatMulOp {
 
     /// Whether every batch multiplies by the same `b`, so that its panels are kept from one to the next.
     fn keeps_b(&self) -> bool {
-        self.batch > 1 && self.b_layout.batch_stride == 0
+        self.batch > 1 && self.b_layout.batch_stride == 0 && self.segments == 1 && self.patches.is_none()
     }
 
     /// Rows that are unfinished at a time, where the product goes through scratch.
     fn unfinished(&self) -> usize {
-        if self.small || self.k > KC { self.m } else { self.mc().min(self.m) }
+        if self.small || self.depth() > self.kc() { self.m } else { self.mc().min(self.m) }
     }
 
-    /// Depth of a block: blocks are as equal as can be, since a shallow one costs as many passes over the product as a deep one.
+    /// Depth of the whole product.
+    fn depth(&self) -> usize {
+        self.segments * self.k
+    }
+
+    /// Depth of a block: parts of a segment that are as equal as can be, since a shallow one costs as many passes over the product as a deep one;
+    /// or several segments.
     fn kc(&self) -> usize {
-        self.k.div_ceil(self.k.div_ceil(KC).max(1))
+        if self.k > KC { self.k.div_ceil(self.k.div_ceil(KC)) } else { self.k * (KC / self.k).clamp(1, self.segments) }
+    }
+
+    /// Depth of the block that begins here: it ends with its segment where it is a part of one.
+    fn block_depth(&self, depth: usize) -> usize {
+        let end = if self.k > KC { (depth / self.k + 1) * self.k } else { self.depth() };
+        self.kc().min(end - depth)
+    }
+
+    /// The parts of a block by segment: the segment, the depth within it, and how deep that part is.
+    fn parts(&self, depth: usize) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
+        let (mut at, end) = (depth, depth + self.block_depth(depth));
+        std::iter::from_fn(move || {
+            let (segment, within) = (at / self.k, at % self.k);
+            let part = (self.k - within).min(end - at);
+            at += part;
+            (part > 0).then_some((segment, within, part))
+        })
     }
 
     fn mc(&self) -> usize {
@@ -263,11 +302,11 @@ impl MatMulOp {
     fn sum_rows(&self, memory: &Memory<'_>) {
         let Some(sums) = &self.row_sum else { return };
         memory.cells(&sums.out).iter().take(sums.m).for_each(|c| c.set(0.0));
-        for batch in 0..self.batch {
-            let a = memory.ptr(&sums.a).wrapping_add(batch * sums.layout.batch_stride as usize);
-            let strides = (sums.layout.row_stride as usize, sums.layout.col_stride as usize);
+        for (batch, segment) in (0..self.batch).flat_map(|batch| (0..self.segments).map(move |segment| (batch, segment))) {
+            let [by_batch, by_segment, row, column] = sums.layout.strides().map(|stride| stride as usize);
+            let a = memory.ptr(&sums.a).wrapping_add(batch % sums.cycle * by_batch + segment * by_segment);
             // SAFETY: both operands were checked against their buffers when the plan was loaded.
-            unsafe { gemm::row_sums(a, strides, sums.m, sums.k, memory.ptr(&sums.out)) };
+            unsafe { gemm::row_sums(a, (row, column), sums.m, sums.k, memory.ptr(&sums.out)) };
         }
     }
 
@@ -287,11 +326,17 @@ impl MatMulOp {
 
     fn small(&self, batch: usize, panels: &mut Panels, memory: &Memory<'_>) {
         let (c, start) = self.place(batch, 0, panels, memory);
-        let a = memory.ptr(&self.a).wrapping_add(batch * self.a_layout.batch_stride as usize);
+        let a = memory.ptr(&self.a).wrapping_add(batch % self.cycle * self.a_layout.batch_stride as usize);
         let mut b = memory.ptr(&self.b).wrapping_add(batch * self.b_layout.batch_stride as usize);
         let mut b_row = self.b_layout.row_stride as usize;
-        if self.b_layout.col_stride != 1 && self.n > 1 {
-            let width = self.n.next_multiple_of(4);
+        let width = self.n.next_multiple_of(4);
+        if let Some(patches) = &self.patches {
+            let src = self.image((batch, 0), patches, panels, memory);
+            let (lanes, depths, dst) = (&patches.columns[..], &patches.rows[..], panels.b.as_mut_ptr());
+            // SAFETY: as below; the tables point into the image's canvas.
+            unsafe { pack_patches(&PackPatches { src, lanes, depths, width, panel: self.k, dst }) };
+            (b, b_row) = (panels.b.as_mut_ptr(), width);
+        } else if self.b_layout.col_stride != 1 && self.n > 1 {
             let what = Pack {
                 src: b,
                 lanes: self.n,
@@ -299,6 +344,7 @@ impl MatMulOp {
                 lane_stride: self.b_layout.col_stride as usize,
                 depth_stride: b_row,
                 width,
+                panel: self.k,
                 dst: panels.b.as_mut_ptr(),
             };
             // SAFETY: operands were checked at load, where `b` panels were made large enough too.
@@ -314,16 +360,16 @@ impl MatMulOp {
     fn block(&self, cursor: &Cursor, panels: &mut Panels, memory: &Memory<'_>) -> f64 {
         let (_, nr) = gemm::tile();
         let Cursor { batch, row, depth, column } = *cursor;
-        let k = self.kc().min(self.k - depth);
+        let k = self.block_depth(depth);
         let rows = self.mc().min(self.m - row);
         let columns = NC.min(self.n - column);
         let kept = if self.keeps_b() { depth * self.n.next_multiple_of(nr) } else { 0 };
         let panel_b = panels.b.as_mut_ptr().wrapping_add(kept + column * k);
         if column == 0 {
-            self.pack_a(batch, (row, rows), (depth, k), panels, memory);
+            self.pack_a(batch, (row, rows), depth, panels, memory);
         }
         if row == 0 && !(self.keeps_b() && batch > 0) {
-            self.pack_b(batch, (column, columns), (depth, k), panel_b, memory);
+            self.pack_b(batch, (column, columns), depth, panel_b, panels, memory);
         }
         let (c, start) = self.place(batch, row, panels, memory);
         let start = match start {
@@ -338,36 +384,63 @@ impl MatMulOp {
         (rows * columns * k) as f64 * 0.05
     }
 
-    fn pack_a(
-        &self,
-        batch: usize,
-        (row, rows): (usize, usize),
-        (depth, k): (usize, usize),
-        panels: &mut Panels,
-        memory: &Memory<'_>,
-    ) {
-        let (lane_stride, depth_stride) = (self.a_layout.row_stride as usize, self.a_layout.col_stride as usize);
-        let at = batch * self.a_layout.batch_stride as usize + row * lane_stride + depth * depth_stride;
-        let src = memory.ptr(&self.a).wrapping_add(at);
-        let (width, dst) = (gemm::tile().0, panels.a.as_mut_ptr());
-        // SAFETY: the operand was checked at load, where room for a block of `a` was made.
-        unsafe { pack(&Pack { src, lanes: rows, depth: k, lane_stride, depth_stride, width, dst }) };
+    fn pack_a(&self, batch: usize, (row, rows): (usize, usize), depth: usize, panels: &mut Panels, memory: &Memory<'_>) {
+        let [by_batch, by_segment, lane_stride, depth_stride] = self.a_layout.strides().map(|stride| stride as usize);
+        let first = batch % self.cycle * by_batch + row * lane_stride;
+        let (width, panel) = (gemm::tile().0, self.block_depth(depth));
+        let mut dst = panels.a.as_mut_ptr();
+        for (segment, within, part) in self.parts(depth) {
+            let src = memory.ptr(&self.a).wrapping_add(first + segment * by_segment + within * depth_stride);
+            // SAFETY: the operand was checked at load, where room for a block of `a` was made.
+            unsafe { pack(&Pack { src, lanes: rows, depth: part, lane_stride, depth_stride, width, panel, dst }) };
+            dst = dst.wrapping_add(part * width);
+        }
     }
 
     fn pack_b(
         &self,
         batch: usize,
         (column, columns): (usize, usize),
-        (depth, k): (usize, usize),
-        dst: *mut f32,
+        depth: usize,
+        mut dst: *mut f32,
+        panels: &mut Panels,
         memory: &Memory<'_>,
     ) {
-        let (lane_stride, depth_stride) = (self.b_layout.col_stride as usize, self.b_layout.row_stride as usize);
-        let at = batch * self.b_layout.batch_stride as usize + column * lane_stride + depth * depth_stride;
-        let src = memory.ptr(&self.b).wrapping_add(at);
-        let width = gemm::tile().1;
-        // SAFETY: the operand was checked at load, where room for all of `b` was made.
-        unsafe { pack(&Pack { src, lanes: columns, depth: k, lane_stride, depth_stride, width, dst }) };
+        let [by_batch, by_segment, depth_stride, lane_stride] = self.b_layout.strides().map(|stride| stride as usize);
+        let (width, panel) = (gemm::tile().1, self.block_depth(depth));
+        for (segment, within, part) in self.parts(depth) {
+            if let Some(patches) = &self.patches {
+                let src = self.image((batch, segment), patches, panels, memory);
+                let (lanes, depths) = (&patches.columns[column..column + columns], &patches.rows[within..within + part]);
+                // SAFETY: the tables point into the image's canvas; room for all of `b` was made at load.
+                unsafe { pack_patches(&PackPatches { src, lanes, depths, width, panel, dst }) };
+            } else {
+                let at = batch * by_batch + segment * by_segment + column * lane_stride + within * depth_stride;
+                let src = memory.ptr(&self.b).wrapping_add(at);
+                // SAFETY: the operand was checked at load, where room for all of `b` was made.
+                unsafe { pack(&Pack { src, lanes: columns, depth: part, lane_stride, depth_stride, width, panel, dst }) };
+            }
+            dst = dst.wrapping_add(part * width);
+        }
+    }
+
+    /// Where the tables of patches count from: a canvas on which the image has been laid, or the image.
+    fn image(
+        &self,
+        (batch, segment): (usize, usize),
+        patches: &PatchTable,
+        panels: &mut Panels,
+        memory: &Memory<'_>,
+    ) -> *const f32 {
+        let at = batch * self.b_layout.batch_stride as usize + segment * self.b_layout.segment_stride as usize;
+        if patches.canvas() == 0 {
+            return memory.ptr(&self.b).wrapping_add(at + patches.skip());
+        }
+        if panels.laid != Some((batch, segment)) {
+            patches.lay(&memory.cells(&self.b)[at..], panels.canvas.cells());
+            panels.laid = Some((batch, segment));
+        }
+        panels.canvas.as_mut_ptr()
     }
 
     /// Runs the epilogue over finished rows.

@@ -139,9 +139,9 @@ fn product_over_its_factor(m: u32, n: u32, k: u32) -> Plan {
     let (product, factor) = (expr.read(0), expr.read(1));
     let out = expr.binary(BinaryOp::Mul, product, factor);
     expr.outputs.push(out);
-    let rows = |length: u32| MatLayout { batch_stride: 0, row_stride: length, col_stride: 1 };
+    let rows = |length: u32| MatLayout { batch_stride: 0, segment_stride: 0, row_stride: length, col_stride: 1 };
     let epilogue = Some(Epilogue { expr, read_strides: [[0, n, 1]].into_iter().collect() });
-    let spec = MatMulSpec { batch: 1, m, n, k, a: rows(k), b: rows(n), epilogue, row_sum: false };
+    let spec = MatMulSpec { epilogue, ..MatMulSpec::plain([1, m, n, k], rows(k), rows(n)) };
     let arg = |offset, len| Arg { region: Region { space: Space::Arena, offset, len }, start: 0, per_batch: 0 };
     let c = arg(m * k + k * n, m * n);
     let step = Step {

@@ -69,6 +69,11 @@ impl Params {
         used
     }
 
+    /// The word of this name, which is added where it is not there yet.
+    pub fn once(&mut self, name: &str, word: u32) -> String {
+        if self.get(name).is_some() { format!("p.{name}") } else { self.add(name, word) }
+    }
+
     fn get(&self, name: &str) -> Option<u32> {
         self.names.iter().position(|n| n == name).map(|at| self.words[at])
     }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::kernel::{LossKind, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Assign, Binary, Concat, Constant, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss,
+    Accuracy, Assign, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, MaxPool, Pooling, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss,
     MatMul, Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary,
     Updated,
 };
@@ -152,6 +152,42 @@ impl Graph {
     pub fn linear(&mut self, x: Value, weight: Value, bias: Option<Value>) -> Built {
         let y = self.apply(MatMul::NT, &[x, weight])?;
         bias.map_or(Ok(y), |bias| self.plus(y, bias))
+    }
+
+    /// Convolution of images `[N, C, H, W]` with PyTorch's weight `[O, C / groups, kh, kw]` and bias `[O]`.
+    pub fn conv2d(&mut self, convolution: Convolution, x: Value, weight: Value, bias: Option<Value>) -> Built {
+        let y = self.apply(Conv { convolution }, &[x, weight])?;
+        self.per_channel(y, bias)
+    }
+
+    /// Transposed convolution to images of a size, with PyTorch's weight `[C, O / groups, kh, kw]` and bias `[O]`; see [`ConvTranspose`].
+    pub fn conv_transpose2d(
+        &mut self,
+        (convolution, size): (Convolution, [usize; 2]),
+        x: Value,
+        weight: Value,
+        bias: Option<Value>,
+    ) -> Built {
+        let y = self.apply(ConvTranspose { convolution, size, turned: false }, &[x, weight])?;
+        self.per_channel(y, bias)
+    }
+
+    /// y `[N, C, H, W]` plus a number for each channel.
+    fn per_channel(&mut self, y: Value, bias: Option<Value>) -> Built {
+        let Some(bias) = bias else { return Ok(y) };
+        let channels = self.shape(bias).numel();
+        let bias = self.reshape(bias, [channels, 1, 1])?;
+        self.plus(y, bias)
+    }
+
+    /// The largest element of each window of `[N, C, H, W]`.
+    pub fn max_pool2d(&mut self, pooling: Pooling, x: Value) -> Built {
+        self.add(MaxPool { pooling }.into(), &[x]).map(|node| Value { node, slot: 0 })
+    }
+
+    /// The mean of each window of `[N, C, H, W]`.
+    pub fn avg_pool2d(&mut self, pooling: Pooling, x: Value) -> Built {
+        self.apply(AvgPool { pooling }, &[x])
     }
 
     /// Reduces some dimensions.

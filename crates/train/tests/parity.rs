@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
 
-use downhill_data::NoAssets;
+use downhill_data::Bundled;
 use downhill_model::Experiment;
 use downhill_train::{Session, ready};
 use safetensors::SafeTensors;
@@ -38,6 +38,7 @@ fixtures![
     "batch_norm_sgd",
     "bce_rmsprop_step",
     "classification_adam",
+    "convolutions",
     "ema_adam",
     "fields_of_tokens",
     "fields_of_two_points",
@@ -52,7 +53,7 @@ fixtures![
 const LOSS_TOLERANCE: f64 = 5e-5;
 
 fn session(fixture: &Fixture) -> Session {
-    Session::new(Experiment::parse(fixture.experiment).unwrap().experiment, &NoAssets).unwrap()
+    Session::new(Experiment::parse(fixture.experiment).unwrap().experiment, &Bundled).unwrap()
 }
 
 /// ‖a − b‖∞ ≤ 1e-4·‖b‖∞ + 1e-6: both sides sum in f32, in different orders.

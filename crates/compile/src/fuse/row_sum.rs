@@ -49,7 +49,7 @@ fn sums_rows(spec: &MatMulSpec, sum: &Kernel) -> bool {
     };
     let (rows, by_row) = if *outer == 1 { (inner, by_inner) } else { (outer, by_outer) };
     let same = |n: u32, a: u32, b: u32| n == 1 || a == b;
-    spec.batch == 1
+    (spec.batch, spec.segments) == (1, 1)
         && !spec.row_sum
         && (*outer == 1 || *inner == 1)
         && (*rows, *reduced) == (spec.m, spec.k)

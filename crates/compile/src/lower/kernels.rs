@@ -97,16 +97,20 @@ impl Lowering<'_> {
     ) -> Result<(), CompileError> {
         let mut spec = spec.clone();
         let mut reads = SmallVec::new();
-        let (batch, m, n, k) = (spec.batch as usize, spec.m as usize, spec.n as usize, spec.k as usize);
+        let [batch, cycle, segments] = [spec.batch, spec.batch.min(spec.cycle), spec.segments].map(|size| size as usize);
+        let [m, n, k] = [spec.m, spec.n, spec.k].map(|size| size as usize);
         for (i, operand) in launch.reads.iter().enumerate().take(2) {
             let Operand::Input(input) = *operand else {
                 return Err(self.unsupported("a product of its own result"));
             };
             let value = node.inputs[input];
-            let (side, rows, cols) = if i == 0 { (&mut spec.a, m, k) } else { (&mut spec.b, k, n) };
+            let (side, shape) =
+                if i == 0 { (&mut spec.a, [cycle, segments, m, k]) } else { (&mut spec.b, [batch, segments, k, n]) };
+            let is_image = i == 1 && spec.patches.is_some();
             let found = match self.place(value)? {
-                Place::Tensor { buffer, view } => matrix(&view, side, [batch, rows, cols]).map(|(start, l)| (buffer, start, l)),
-                _ => None,
+                Place::Tensor { buffer, view } if is_image => view.is_contiguous().then_some((buffer, view.offset, *side)),
+                Place::Tensor { buffer, view } => matrix(&view, side, shape).map(|(start, l)| (buffer, start, l)),
+                Place::Const(_) | Place::Scalar(_) => None,
             };
             let (buffer, start) = match found {
                 Some((buffer, start, layout)) => {
@@ -195,12 +199,12 @@ fn update_groups(op: &FlatUpdate, layout: &StateLayout) -> Vec<UpdateGroup> {
 
 /// Where a matrix lies that a product would find at `layout` of a contiguous tensor, when the tensor is a view. `None` when it has to be
 /// copied.
-fn matrix(view: &View, layout: &MatLayout, shape: [usize; 3]) -> Option<(usize, MatLayout)> {
-    let strides = [layout.batch_stride, layout.row_stride, layout.col_stride].map(|s| s as usize);
+fn matrix(view: &View, layout: &MatLayout, shape: [usize; 4]) -> Option<(usize, MatLayout)> {
+    let strides = layout.strides().map(|s| s as usize);
     let (start, parts) = compose(&shape, &strides, 0, view)?;
     let strides: Vec<u32> = parts.iter().map(|p| even_stride(p).map(|s| s as u32)).collect::<Option<_>>()?;
-    let [_, rows, cols] = shape.map(|n| n as u32);
-    let (mut row_stride, mut col_stride) = (strides[1], strides[2]);
+    let [.., rows, cols] = shape.map(|n| n as u32);
+    let [batch_stride, segment_stride, mut row_stride, mut col_stride] = strides[..] else { return None };
     // The stride of a single row or column is free; one of the two has to be 1.
     if cols == 1 && row_stride != 1 {
         col_stride = 1;
@@ -212,5 +216,5 @@ fn matrix(view: &View, layout: &MatLayout, shape: [usize; 3]) -> Option<(usize, 
         row_stride = cols;
     }
     let usable = (row_stride == 1 && col_stride > 0) || (col_stride == 1 && row_stride > 0);
-    usable.then_some((start, MatLayout { batch_stride: strides[0], row_stride, col_stride }))
+    usable.then_some((start, MatLayout { batch_stride, segment_stride, row_stride, col_stride }))
 }

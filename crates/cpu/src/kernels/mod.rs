@@ -9,6 +9,7 @@ mod index_add;
 mod index_select;
 mod loss;
 mod map;
+mod pool;
 mod product;
 mod record;
 mod reduce;
@@ -144,6 +145,7 @@ kernels! {
     Map => MapOp,
     Reduce => reduce::ReduceOp,
     MatMul => Box<MatMulOp>,
+    Pool => pool::PoolOp,
     Rows => rows::RowsOp,
     Loss => loss::LossOp,
     Accuracy => accuracy::AccuracyOp,

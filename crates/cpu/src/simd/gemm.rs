@@ -357,9 +357,9 @@ mod tests {
             // SAFETY: panels have the sizes that `pack` asks for.
             unsafe {
                 let (lane_stride, depth_stride) = a_strides;
-                pack(&Pack { src: a.as_ptr(), lanes: m, depth: k, lane_stride, depth_stride, width: mr, dst: pa });
+                pack(&Pack { src: a.as_ptr(), lanes: m, depth: k, lane_stride, depth_stride, width: mr, panel: k, dst: pa });
                 let (depth_stride, lane_stride) = b_strides;
-                pack(&Pack { src: b.as_ptr(), lanes: n, depth: k, lane_stride, depth_stride, width: nr, dst: pb });
+                pack(&Pack { src: b.as_ptr(), lanes: n, depth: k, lane_stride, depth_stride, width: nr, panel: k, dst: pb });
                 let start = Start::Bias(bias.as_ptr());
                 block(&Block { rows: m, columns: n, k, a: pa, b: pb, c: c.as_mut_ptr(), ldc: n, start });
             }

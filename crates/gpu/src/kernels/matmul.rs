@@ -4,7 +4,7 @@ use downhill_compile::ExecError;
 use downhill_graph::kernel::{MatLayout, MatMulSpec};
 
 use super::product::{offset, row_sums, tail};
-use super::{Lower, reduce, tile};
+use super::{Lower, product, reduce, tile};
 use crate::shader::{Operand, Params, Width};
 
 const DOT: &str = wgsl!("dot.wgsl");
@@ -26,7 +26,13 @@ fn dot(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
     let mut params = Params::default();
     let a = cx.bind(&mut params, "a")?;
     let b = cx.bind(&mut params, "b")?;
-    let mut text = element("a", "row", "k", &a, &s.a, &mut params) + &element("b", "k", "col", &b, &s.b, &mut params);
+    // b is read as its transpose, as in tiles.
+    let b_layout = MatLayout { row_stride: s.b.col_stride, col_stride: s.b.row_stride, ..s.b };
+    let mut text = element("a", "row", &a, (s, &s.a), &mut params);
+    text.push_str(&match &s.patches {
+        Some(patches) => product::patches(&b, s, patches, &mut params),
+        None => element("b", "col", &b, (s, &b_layout), &mut params),
+    });
     text.push_str(&tail(cx, s, Width::One, &mut params)?);
     let columns = s.n + u32::from(s.row_sum);
     let outputs = s.batch * s.m * columns;
@@ -34,17 +40,17 @@ fn dot(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError> {
     params.add("batch", s.batch);
     params.add("m", s.m);
     params.add("n", s.n);
-    params.add("k", s.k);
+    params.add("k", s.k * s.segments);
     params.add("columns", columns);
     params.add("outputs", outputs);
-    let lanes = reduce::lanes(cx.style, s.k.div_ceil(8), outputs);
+    let lanes = reduce::lanes(cx.style, (s.k * s.segments).div_ceil(8), outputs);
     text.push_str(DOT);
     cx.outputs("matmul_dot", params, &text, outputs, lanes, s.b.row_stride == 1)
 }
 
-/// `fn <name>_at(batch, row, column) -> f32`
-fn element(name: &str, row: &str, col: &str, operand: &Operand, layout: &MatLayout, params: &mut Params) -> String {
-    let offset = offset(name, ["batch", row, col], layout, params);
+/// `fn <name>_at(batch, <row>, k) -> f32`
+fn element(name: &str, row: &str, operand: &Operand, (s, layout): (&MatMulSpec, &MatLayout), params: &mut Params) -> String {
+    let offset = offset(name, ["batch", row, "k"], s, layout, params);
     let value = operand.float(Width::One, &offset);
-    format!("fn {name}_at(batch: u32, {row}: u32, {col}: u32) -> f32 {{\n    return {value};\n}}\n\n")
+    format!("fn {name}_at(batch: u32, {row}: u32, k: u32) -> f32 {{\n    return {value};\n}}\n\n")
 }

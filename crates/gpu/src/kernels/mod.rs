@@ -10,6 +10,7 @@ mod index_select;
 mod loss;
 mod map;
 mod matmul;
+mod pool;
 mod product;
 mod record;
 mod reduce;
@@ -133,6 +134,7 @@ pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> 
         Kernel::Map(spec) => map::lower(&mut cx, spec),
         Kernel::Reduce(spec) => reduce::lower(&mut cx, spec),
         Kernel::MatMul(spec) => matmul::lower(&mut cx, spec),
+        Kernel::Pool(spec) => pool::lower(&mut cx, spec),
         Kernel::Rows(spec) => rows::lower(&mut cx, spec),
         Kernel::Loss(spec) => loss::lower(&mut cx, spec),
         Kernel::Accuracy(spec) => accuracy::lower(&mut cx, spec),

@@ -1,17 +1,96 @@
-//! What every product has, however it is computed: offsets into its matrices, its fused tail, its row sums.
+//! What every product has, however it is computed: offsets into its matrices, patches of images, its fused tail, its row sums.
 
 use downhill_compile::ExecError;
-use downhill_graph::kernel::{MatLayout, MatMulSpec};
+use downhill_graph::kernel::{MatLayout, MatMulSpec, Patches};
 
 use super::Lower;
 use crate::expr;
-use crate::shader::{Params, Width};
+use crate::shader::{Operand, Params, Width};
 
-/// The offset of an element of a matrix.
-pub(super) fn offset(name: &str, index: [&str; 3], layout: &MatLayout, params: &mut Params) -> String {
-    let strides = [layout.batch_stride, layout.row_stride, layout.col_stride];
-    let terms = index.into_iter().zip(strides).zip(["batch", "row", "col"]);
-    params.offset(terms.map(|((index, stride), what)| (index.to_string(), stride, format!("{name}_{what}"))))
+/// The offset of an element of a matrix, its column counted through all segments.
+pub(super) fn offset(name: &str, [batch, row, col]: [&str; 3], s: &MatMulSpec, layout: &MatLayout, params: &mut Params) -> String {
+    let (mut batch, mut segment, mut col) = (batch.to_string(), String::new(), col.to_string());
+    if name == "a" && s.cycle < s.batch && layout.batch_stride != 0 {
+        batch = format!("({batch} % {})", params.add("cycle", s.cycle));
+    }
+    if s.segments > 1 && layout.col_stride != 0 {
+        let depth = params.once("depth", s.k);
+        (segment, col) = (format!("({col} / {depth})"), format!("({col} % {depth})"));
+    }
+    let strides = if segment.is_empty() { [layout.batch_stride, 0, layout.row_stride, layout.col_stride] } else { layout.strides() };
+    let indices = [batch, segment, row.to_string(), col];
+    let terms = indices.into_iter().zip(strides).zip(["batch", "segment", "row", "col"]);
+    params.offset(terms.map(|((index, stride), what)| (index, stride, format!("{name}_{what}"))))
+}
+
+/// What reads an image as the matrix `b`: `b_column(column)` and `b_row(k)` give the two summands of a place, as channel offset, y and x;
+/// `b_image(batch, k)` where the image starts; `b_patch(image, place)` the element, zero where there is none; `b_at(batch, column, k)` all of it.
+pub(super) fn patches(operand: &Operand, s: &MatMulSpec, patches: &Patches, params: &mut Params) -> String {
+    for (axis, w) in ["y", "x"].into_iter().zip(&patches.windows) {
+        for (what, value) in [
+            ("size", w.size),
+            ("taps", w.kernel),
+            ("places", w.places),
+            ("step", w.step),
+            ("dilation", w.dilation as u32),
+            ("offset", w.offset as u32),
+            ("divide", w.divide),
+        ] {
+            params.add(format!("{axis}_{what}"), value);
+        }
+    }
+    let batch = params.offset([("batch".to_string(), s.b.batch_stride, "b_batch".to_string())].into_iter());
+    let (segment, within) = if s.segments > 1 {
+        let (depth, stride) = (params.once("depth", s.k), params.add("b_segment", s.b.segment_stride));
+        (format!(" + k / {depth} * {stride}"), format!("k % {depth}"))
+    } else {
+        (String::new(), "k".to_string())
+    };
+    let (row, column) = if patches.transposed { ("place", "tap") } else { ("tap", "place") };
+    let divided = patches.windows.iter().any(|w| w.divide > 1);
+    let element = operand.float(Width::One, "u32(i32(image) + at.x + y * i32(p.x_size) + x)");
+    let (y, x, whole) = if divided {
+        ("at.y / i32(p.y_divide)", "at.z / i32(p.x_divide)", " && y * i32(p.y_divide) == at.y && x * i32(p.x_divide) == at.z")
+    } else {
+        ("at.y", "at.z", "")
+    };
+    format!(
+        "fn b_place(i: u32) -> vec3<i32> {{
+    let y = i32(i / p.x_places * p.y_step + p.y_offset);
+    return vec3<i32>(0, y, i32(i % p.x_places * p.x_step + p.x_offset));
+}}
+
+fn b_tap(i: u32) -> vec3<i32> {{
+    let y = i32(i / p.x_taps % p.y_taps * p.y_dilation);
+    let channel = i32(i / (p.x_taps * p.y_taps) * p.y_size * p.x_size);
+    return vec3<i32>(channel, y, i32(i % p.x_taps * p.x_dilation));
+}}
+
+fn b_column(column: u32) -> vec3<i32> {{
+    return b_{column}(column);
+}}
+
+fn b_row(k: u32) -> vec3<i32> {{
+    return b_{row}({within});
+}}
+
+fn b_image(batch: u32, k: u32) -> u32 {{
+    return {batch}{segment};
+}}
+
+fn b_patch(image: u32, at: vec3<i32>) -> f32 {{
+    let y = {y};
+    let x = {x};
+    let inside = at.y >= 0 && at.z >= 0 && y < i32(p.y_size) && x < i32(p.x_size){whole};
+    return select(0.0, {element}, inside);
+}}
+
+fn b_at(batch: u32, column: u32, k: u32) -> f32 {{
+    return b_patch(b_image(batch, k), b_column(column) + b_row(k));
+}}
+
+"
+    )
 }
 
 /// `fn store(batch, row, col, product: T)`: the epilogue and its outputs, contiguous `[batch, m, n]`.
@@ -25,8 +104,8 @@ pub(super) fn tail(cx: &Lower<'_>, s: &MatMulSpec, width: Width, params: &mut Pa
     };
     for (i, strides) in epilogue.read_strides.iter().enumerate() {
         let read = cx.bind(params, &format!("r{}", i + 1))?;
-        let layout = MatLayout { batch_stride: strides[0], row_stride: strides[1], col_stride: strides[2] };
-        let offset = offset(&format!("r{}", i + 1), ["batch", "row", "col"], &layout, params);
+        let terms = ["batch", "row", "col"].into_iter().zip(strides);
+        let offset = params.offset(terms.map(|(index, &stride)| (index.to_string(), stride, format!("r{}_{index}", i + 1))));
         let value = if strides[2] == 1 { read.floats(width, &offset) } else { format!("T({})", read.float(width, &offset)) };
         text.push_str(&format!("    let r{} = {value};\n", i + 1));
     }

@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use downhill_compile::{Arg, ExecError, Space};
 use downhill_graph::kernel::{MatLayout, MatMulSpec};
 
-use super::Lower;
 use super::product::{offset, row_sums, tail};
+use super::{Lower, product};
 use crate::shader::{Operand, Params, Width, assemble};
 
 const TILE: &str = wgsl!("tile.wgsl");
@@ -53,19 +53,20 @@ pub(super) fn lower(cx: &mut Lower<'_>, s: &MatMulSpec) -> Result<(), ExecError>
     let b = cx.bind(&mut params, "b")?;
     params.add("m", s.m);
     params.add("n", s.n);
-    params.add("k", s.k);
+    params.add("k", s.k * s.segments);
     let (tiles_m, tiles_n) = (s.m.div_ceil(32 * block.rows), s.n.div_ceil(32 * block.cols));
     params.add("tiles_m", tiles_m);
     params.add("tiles_n", tiles_n);
     params.add("batch", s.batch);
     // b is loaded as its transpose: rows are columns, and both operands take the same path.
     let b_layout = MatLayout { row_stride: s.b.col_stride, col_stride: s.b.row_stride, ..s.b };
-    let a = Side::new(["a", "p.m", "row"], width, a, &s.a, &mut params);
-    let b = Side::new(["b", "p.n", "col"], width, b, &b_layout, &mut params);
+    let a = Side::new(["a", "p.m", "row"], width, a, (s, &s.a), &mut params);
+    let mut b = Side::new(["b", "p.n", "col"], width, b, (s, &b_layout), &mut params);
+    b.patches = s.patches.as_ref().map(|patches| product::patches(&b.operand, s, patches, &mut params));
     let (name, template, mut text, multiply) = if cx.style.workgroup_memory {
         ("matmul_tile", TILE, a.guarded() + &b.guarded(), multiply_slabs(&block, s.row_sum))
     } else {
-        ("matmul_block", BLOCK, String::new(), multiply_blocks(&block, &a, &b, s.row_sum))
+        ("matmul_block", BLOCK, b.patches.clone().unwrap_or_default(), multiply_blocks(&block, &a, &b, s.row_sum))
     };
     text.push_str(&tail(cx, s, width, &mut params)?);
     text.push_str(&row_sums(cx, s, width, &mut params)?);
@@ -91,6 +92,9 @@ fn vectors(cx: &Lower<'_>, s: &MatMulSpec) -> Result<bool, ExecError> {
                 _ => false,
             }
     };
+    if s.patches.is_some() || s.segments > 1 {
+        return Ok(false);
+    }
     let mut fits = by_four(&s.n) && (!s.row_sum || by_four(&s.m)) && matrix(&s.a, s.m, s.k) && matrix(&s.b, s.k, s.n);
     fits &= aligned(cx.arg("a")?) && aligned(cx.arg("b")?);
     for (i, strides) in s.epilogue.iter().flat_map(|e| &e.read_strides).enumerate() {
@@ -126,6 +130,8 @@ struct Side {
     /// The part of an offset that is the row's, with `ROW` in its place, and the part that is k's, with `K`.
     offset: String,
     k_part: String,
+    /// What reads it, where it is an image: see [`product::patches`].
+    patches: Option<String>,
 }
 
 impl Side {
@@ -133,14 +139,17 @@ impl Side {
         [name, rows, first]: [&'static str; 3],
         width: Width,
         operand: Operand,
-        layout: &MatLayout,
+        (s, layout): (&MatMulSpec, &MatLayout),
         params: &mut Params,
     ) -> Self {
         let still = MatLayout { col_stride: 0, ..*layout };
         let moving = MatLayout { batch_stride: 0, row_stride: 0, ..*layout };
-        let offset_of = |layout: &MatLayout, params: &mut Params| offset(name, ["batch", "ROW", "K"], layout, params);
+        let offset_of = |layout: &MatLayout, params: &mut Params| match s.patches {
+            Some(_) if name == "b" => String::new(),
+            _ => offset(name, ["batch", "ROW", "K"], s, layout, params),
+        };
         let (offset, k_part) = (offset_of(&still, params), offset_of(&moving, params));
-        Self { name, rows, first, width, along_k: layout.col_stride == 1, operand, offset, k_part }
+        Self { name, rows, first, width, along_k: layout.col_stride == 1, operand, offset, k_part, patches: None }
     }
 
     /// `load_<name>(batch, row, k) -> mat4x4<f32>`: column j holds rows `row` to `row + 3` at `k + j`; zero outside the matrix.
@@ -148,6 +157,9 @@ impl Side {
     /// compiler takes more memory than a machine has.
     fn guarded(&self) -> String {
         let Self { name, rows, offset, k_part, .. } = self;
+        if let Some(patches) = &self.patches {
+            return format!("{patches}{}", guarded_patches());
+        }
         let at = format!("{offset} + {k_part}").replace("ROW", "row").replace('K', "k");
         let element = self.operand.float(self.width, &at);
         let guard = |ty: &str, value: &str| format!("    return select({ty}(0.0), {value}, row < {rows} && k < p.k);\n}}\n\n");
@@ -183,6 +195,9 @@ impl Side {
     /// `<name>_p<r>`: where row `r` of the blocks starts. Compilers of software adapters take nothing out of a loop.
     fn starts(&self, blocks: u32) -> String {
         let Self { name, first, offset, .. } = self;
+        if self.patches.is_some() {
+            return (0..4 * blocks).map(|r| format!("let {name}_p{r} = {name}_column({first} + {r}u);\n")).collect();
+        }
         let (at, unit) = (self.operand.at(offset), self.unit());
         let start = |r: u32| format!("let {name}_p{r} = ({}){unit};\n", at.replace("ROW", &format!("({first} + {r}u)")));
         (0..4 * blocks).map(start).collect()
@@ -191,6 +206,9 @@ impl Side {
     /// `<name>_k`: how far k lies from the start of a row; `<name>_c`: which part of a vector it is.
     fn step(&self) -> String {
         let Self { name, k_part, .. } = self;
+        if self.patches.is_some() {
+            return format!("let {name}_k = {name}_row(k);\nlet {name}_i = {name}_image(batch, k);\n");
+        }
         let part = if self.by_vectors() && self.along_k { format!("let {name}_c = k & 3u;\n") } else { String::new() };
         format!("let {name}_k = ({}){};\n{part}", k_part.replace('K', "k"), self.unit())
     }
@@ -201,12 +219,31 @@ impl Side {
         let place = |t: u32| format!("{name}_p{} + {name}_k", 4 * block + t);
         let each = |value: &dyn Fn(u32) -> String| format!("vec4<f32>({})", [0, 1, 2, 3].map(value).join(", "));
         let rows = match (self.by_vectors(), self.along_k) {
+            _ if self.patches.is_some() => each(&|t| format!("{name}_patch({name}_i, {})", place(t))),
             (true, false) => self.operand.vector(&place(0)),
             (true, true) => each(&|t| self.operand.part(&place(t), &format!("{name}_c"))),
             (false, _) => each(&|t| self.operand.float_at(*width, &place(t))),
         };
         format!("let {name}{block} = {rows};\n")
     }
+}
+
+/// `load_b(batch, column, k)` of patches: column j of the result holds columns `column` to `column + 3` at `k + j`; zero outside the matrix.
+fn guarded_patches() -> String {
+    let element = |i: u32| format!("select(0.0, b_patch(image, c{i} + row), inside && column + {i}u < p.n)");
+    let columns: String = (0..4).map(|i| format!("    let c{i} = b_column(column + {i}u);\n")).collect();
+    let vector = format!("vec4<f32>({})", [0, 1, 2, 3].map(element).join(", "));
+    let parts: String = (0..4)
+        .map(|j| {
+            format!(
+                "    {{\n        let inside = k + {j}u < p.k;\n        let row = b_row(k + {j}u);\n        \
+                 let image = b_image(batch, k + {j}u);\n        block[{j}] = {vector};\n    }}\n"
+            )
+        })
+        .collect();
+    format!(
+        "fn load_b(batch: u32, column: u32, k: u32) -> mat4x4<f32> {{\n{columns}    var block: mat4x4<f32>;\n{parts}    return block;\n}}\n\n"
+    )
 }
 
 /// `s<i>_<j>`: row i, vector j of the block. `rs<i>`: sums of rows 4i to 4i + 3.

@@ -4,7 +4,7 @@
 fn dot_product(batch: u32, row: u32, col: u32, lane: u32) -> f32 {
     var sum = 0.0;
     for (var k = lane; k < p.k; k += p.lanes) {
-        sum = fma(a_at(batch, row, k), b_at(batch, k, col), sum);
+        sum = fma(a_at(batch, row, k), b_at(batch, col, k), sum);
     }
     return sum;
 }

@@ -1,4 +1,5 @@
-//! Batched matrix products with what follows them element by element, and with row sums beside them.
+//! Batched matrix products with what follows them element by element, and with row sums beside them. Convolutions are products whose right
+//! matrix is read as patches of an image.
 
 use std::fmt;
 
@@ -7,13 +8,17 @@ use smallvec::SmallVec;
 use super::KernelDef;
 use super::eval::{Numbers, by_output, element, place};
 use super::operands::{Access, Operands, not_empty, numel};
+use super::patches::Patches;
 use crate::{Expr, StepScalars};
 
-/// Where a matrix lies: element (batch, row, column) is at `batch·batch_stride + row·row_stride + col·col_stride`.
+/// Where a matrix lies: element (batch, segment, row, column) is at `batch·batch_stride + segment·segment_stride + row·row_stride +
+/// col·col_stride`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MatLayout {
     /// Distance between matrices of the batch; 0 repeats one matrix.
     pub batch_stride: u32,
+    /// Distance between the segments of a product.
+    pub segment_stride: u32,
     /// Distance between rows.
     pub row_stride: u32,
     /// Distance between columns. One of the two is 1.
@@ -31,10 +36,17 @@ pub struct Epilogue {
 
 /// Batched matrix product. Reads `a`, `b`, then the epilogue's; writes the epilogue's outputs (or the product), then the row
 /// sums of `a` where `row_sum` is set. Outputs are contiguous `[batch, m, n]`.
+///
+/// Each result is a sum over `segments` and over `k` within a segment: the weight gradient of a convolution sums over samples and over places,
+/// and a sample's places do not follow those of the sample before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatMulSpec {
     /// Number of products.
     pub batch: u32,
+    /// Matrices of `a` before they repeat: product `p` multiplies matrix `p mod cycle`, as every sample meets the same weights of each group.
+    pub cycle: u32,
+    /// Products that each result adds up.
+    pub segments: u32,
     /// Rows of `a` and of the result.
     pub m: u32,
     /// Columns of `b` and of the result.
@@ -43,8 +55,10 @@ pub struct MatMulSpec {
     pub k: u32,
     /// Layout of `a`, `m` × `k`.
     pub a: MatLayout,
-    /// Layout of `b`, `k` × `n`.
+    /// Layout of `b`, `k` × `n`; of patches only the strides of batch and segment count.
     pub b: MatLayout,
+    /// Where `b` is no matrix in memory but patches of an image.
+    pub patches: Option<Patches>,
     /// Fused elementwise tail.
     pub epilogue: Option<Epilogue>,
     /// Also writes Σₖ a[·, k], shape `[m]`, summed over the batch: the bias gradient that goes with a weight gradient.
@@ -52,13 +66,18 @@ pub struct MatMulSpec {
 }
 
 impl MatLayout {
-    /// Strides of batch, row and column.
-    pub fn strides(&self) -> [u32; 3] {
-        [self.batch_stride, self.row_stride, self.col_stride]
+    /// Strides of batch, segment, row and column.
+    pub fn strides(&self) -> [u32; 4] {
+        [self.batch_stride, self.segment_stride, self.row_stride, self.col_stride]
     }
 }
 
 impl MatMulSpec {
+    /// Products of matrices in memory, sizes as batch, m, n and k.
+    pub fn plain([batch, m, n, k]: [u32; 4], a: MatLayout, b: MatLayout) -> Self {
+        Self { batch, cycle: batch, segments: 1, m, n, k, a, b, patches: None, epilogue: None, row_sum: false }
+    }
+
     /// Outputs without the row sums.
     pub fn outputs(&self) -> usize {
         self.epilogue.as_ref().map_or(1, |e| e.expr.outputs.len())
@@ -69,7 +88,10 @@ impl KernelDef for MatMulSpec {
     const FAMILY: &'static str = "matmul";
 
     fn check(&self) -> Result<(), String> {
-        not_empty(&[self.batch, self.m, self.n, self.k])?;
+        not_empty(&[self.batch, self.cycle, self.segments, self.m, self.n, self.k])?;
+        if let Some(patches) = self.patches.filter(|patches| patches.shape() != (self.k, self.n)) {
+            return Err(format!("{:?} patches are not {} × {}", patches.shape(), self.k, self.n));
+        }
         if let Some(layout) = [self.a, self.b].iter().find(|l| l.row_stride != 1 && l.col_stride != 1) {
             return Err(format!("{layout:?} has no unit stride"));
         }
@@ -77,11 +99,15 @@ impl KernelDef for MatMulSpec {
     }
 
     fn operands(&self) -> Operands {
-        let Self { batch, m, n, k, .. } = *self;
-        let factors = [
-            Access::walk("a", &[batch, m, k], &self.a.strides()),
-            Access::walk("b", &[batch, k, n], &self.b.strides()),
-        ];
+        let Self { batch, segments, m, n, k, .. } = *self;
+        let b = match &self.patches {
+            None => Access::walk("b", &[batch, segments, k, n], &self.b.strides()),
+            Some(patches) => {
+                let strides = [self.b.batch_stride, self.b.segment_stride, 1];
+                Access::walk("b", &[batch, segments, patches.elements()], &strides)
+            }
+        };
+        let factors = [Access::walk("a", &[batch.min(self.cycle), segments, m, k], &self.a.strides()), b];
         let extra: &[[u32; 3]] = self.epilogue.as_ref().map_or(&[], |e| &e.read_strides);
         let extra = extra.iter().enumerate().map(|(i, s)| Access::walk("r", &[batch, m, n], s).numbered(i + 1));
         let results = (0..self.outputs()).map(|o| Access::floats("out", numel(&[batch, m, n])).numbered(o));
@@ -91,13 +117,21 @@ impl KernelDef for MatMulSpec {
 
     fn flops(&self) -> u64 {
         let [batch, m, n, k] = [self.batch, self.m, self.n, self.k].map(u64::from);
+        let k = k * u64::from(self.segments);
         let tail = self.epilogue.as_ref().map_or(0, |e| e.expr.operations());
         batch * (m * n * (2 * k + tail) + if self.row_sum { m * k } else { 0 })
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let t = |l: &MatLayout| if l.col_stride == 1 { 'n' } else { 't' };
-        write!(f, "matmul.{}{} {}×{}×{}", t(&self.a), t(&self.b), self.m, self.n, self.k)?;
+        let b = match &self.patches {
+            None => t(&self.b),
+            Some(_) => 'p',
+        };
+        write!(f, "matmul.{}{b} {}×{}×{}", t(&self.a), self.m, self.n, self.k)?;
+        if self.segments > 1 {
+            write!(f, "·{}", self.segments)?;
+        }
         if self.batch > 1 {
             write!(f, " ×{}", self.batch)?;
         }
@@ -109,15 +143,23 @@ impl KernelDef for MatMulSpec {
 
     fn eval(&self, reads: &[&dyn Numbers], step: &StepScalars) -> Option<Vec<Vec<f64>>> {
         let [batch, m, n, k] = [self.batch, self.m, self.n, self.k].map(|v| v as usize);
-        let a = |b: usize, i: usize, l: usize| reads[0].at(place(&[b, i, l], &self.a.strides()));
-        let b = |b: usize, l: usize, j: usize| reads[1].at(place(&[b, l, j], &self.b.strides()));
+        let (cycle, segments) = (self.cycle as usize, self.segments as usize);
+        let a = |p: usize, i: usize, s: usize, l: usize| reads[0].at(place(&[p % cycle, s, i, l], &self.a.strides()));
+        let b = |p: usize, s: usize, l: usize, j: usize| match &self.patches {
+            None => reads[1].at(place(&[p, s, l, j], &self.b.strides())),
+            Some(patches) => {
+                let image = place(&[p, s], &[self.b.batch_stride, self.b.segment_stride]);
+                patches.source(l as u32, j as u32).map_or(0.0, |at| reads[1].at(image + at as usize))
+            }
+        };
+        let depth = || (0..segments).flat_map(|s| (0..k).map(move |l| (s, l)));
         let mut elements = Vec::with_capacity(batch * m * n);
         let mut sums = vec![0.0; m];
         for p in 0..batch {
             for (i, sum) in sums.iter_mut().enumerate() {
-                *sum += (0..k).map(|l| a(p, i, l)).sum::<f64>();
+                *sum += depth().map(|(s, l)| a(p, i, s, l)).sum::<f64>();
                 for j in 0..n {
-                    let mut values = vec![(0..k).map(|l| a(p, i, l) * b(p, l, j)).sum()];
+                    let mut values = vec![depth().map(|(s, l)| a(p, i, s, l) * b(p, s, l, j)).sum()];
                     elements.push(match &self.epilogue {
                         None => values,
                         Some(tail) => {

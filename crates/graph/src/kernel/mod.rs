@@ -5,6 +5,7 @@
 
 mod eval;
 mod operands;
+mod patches;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use smallvec::SmallVec;
 
 pub use eval::Numbers;
 pub use operands::{Access, Name, Operands};
+pub use patches::{Patches, Window};
 
 use crate::{Expr, StepScalars};
 
@@ -131,6 +133,8 @@ kernels! {
     reduce::Reduce(ReduceSpec),
     /// Matrix products.
     matmul::MatMul(MatMulSpec),
+    /// The largest or the mean of sliding windows.
+    pool::Pool(PoolSpec),
     /// Softmax along the last axis.
     rows::Rows(RowsSpec),
     /// A loss with its gradient.

@@ -70,6 +70,7 @@ fn layout(shape: &Shape, transpose: bool) -> MatLayout {
     let single = shape.numel() == rows * cols;
     MatLayout {
         batch_stride: if single { 0 } else { (rows * cols) as u32 },
+        segment_stride: 0,
         row_stride: if transpose { 1 } else { cols as u32 },
         col_stride: if transpose { cols as u32 } else { 1 },
     }
@@ -136,8 +137,7 @@ impl OpDef for MatMul {
         if batch == 1 {
             a.batch_stride = 0;
         }
-        let spec =
-            MatMulSpec { batch: batch as u32, m: m as u32, n: n as u32, k: k as u32, a, b, epilogue: None, row_sum: false };
+        let spec = MatMulSpec::plain([batch, m, n, k].map(|size| size as u32), a, b);
         Lowered::Kernels(smallvec![Launch {
             kernel: Kernel::MatMul(spec),
             reads: smallvec![Operand::Input(0), Operand::Input(1)],

@@ -12,7 +12,9 @@ use crate::{NodeOp, OpError, Outputs, Value, graph};
 #[cfg(test)]
 pub(crate) use case::Projected;
 pub use case::{ALMOST_ZERO, OpCase, compare};
+pub use conv::Convolution;
 pub use index_select::Table;
+pub use max_pool::Pooling;
 pub use update::Updated;
 pub use vjp::Vjp;
 
@@ -151,6 +153,20 @@ ops! {
     dropout::Dropout,
     /// Matrix product.
     matmul::MatMul,
+    /// Convolution.
+    conv::Conv,
+    /// Its way back to the image.
+    conv_transpose::ConvTranspose,
+    /// Its weight gradient.
+    conv_weight::ConvWeight,
+    /// The largest of each window.
+    max_pool::MaxPool,
+    /// Its gradient.
+    max_pool::MaxPoolGrad,
+    /// The mean of each window.
+    avg_pool::AvgPool,
+    /// Its gradient.
+    avg_pool::AvgPoolGrad,
     /// Sum, mean, largest, smallest.
     reduce::Reduce,
     /// The same elements in another shape.
@@ -193,9 +209,13 @@ ops! {
 
 mod accuracy;
 mod assign;
+mod avg_pool;
 mod case;
 mod check;
 mod concat;
+mod conv;
+mod conv_transpose;
+mod conv_weight;
 mod dropout;
 mod elementwise;
 mod expand;
@@ -205,6 +225,7 @@ mod leaf;
 mod log_softmax;
 mod loss;
 mod matmul;
+mod max_pool;
 mod pad;
 mod permute;
 mod reduce;

@@ -1,4 +1,4 @@
-//! The layer `batch_norm`: every channel with mean 0 and variance 1 over the batch, as `torch.nn.BatchNorm1d`.
+//! The layer `batch_norm`: every channel with mean 0 and variance 1 over the batch, as `torch.nn.BatchNorm1d` and, of images, `BatchNorm2d`.
 
 use downhill_graph::{OpError, Origin, UnaryOp, Value};
 use downhill_tensor::UserError;
@@ -38,8 +38,9 @@ impl SimpleLayer for BatchNorm {
         let (channels, length) = match *input.shape.as_slice() {
             [channels] => (channels, 1),
             [channels, length] => (channels, length),
+            [channels, height, width] => (channels, height.saturating_mul(width)),
             _ => {
-                let message = format!("batch_norm expects a vector, or channels of numbers, gets {input}.");
+                let message = format!("batch_norm expects a vector, channels of numbers or an image, gets {input}.");
                 return Err(UserError::new(message).hint("Insert `flatten` before it."));
             }
         };
@@ -82,7 +83,8 @@ impl SimpleLayer for BatchNorm {
 
     fn torch(&self, at: &Resolved) -> String {
         let affine = if self.affine { "" } else { ", affine=False" };
-        format!("nn.BatchNorm1d({}, eps={}, momentum={}{affine})", channels(at), self.eps, self.momentum)
+        let dimensions = if at.input().shape.len() == 3 { 2 } else { 1 };
+        format!("nn.BatchNorm{dimensions}d({}, eps={}, momentum={}{affine})", channels(at), self.eps, self.momentum)
     }
 }
 
@@ -90,7 +92,7 @@ impl BatchNorm {
     /// Those of the batch. The variance is the mean square of what is left once the mean is taken away: the difference of the mean square and
     /// the squared mean would lose all digits where a mean is large beside its deviation.
     fn of_batch(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Centered, OpError> {
-        let axes: &[isize] = if at.input().shape.len() == 1 { &[0] } else { &[0, 2] };
+        let axes = &[0, 2, 3][..at.input().shape.len()];
         let mean = cx.graph.mean(x, axes, false)?;
         let centered = without(cx, at, x, mean)?;
         let squares = cx.graph.unary(UnaryOp::Square, centered)?;
@@ -136,9 +138,13 @@ fn without(cx: &mut Builder, at: &Resolved, x: Value, mean: Value) -> Result<Val
     cx.graph.sub(x, mean)
 }
 
-/// One number per channel in a shape that broadcasts to the input: `[C]` before a vector, `[C, 1]` before channels.
+/// One number per channel in a shape that broadcasts to the input: `[C]` before a vector, `[C, 1]` before channels, `[C, 1, 1]` before images.
 fn per_channel(cx: &mut Builder, at: &Resolved, value: Value) -> Result<Value, OpError> {
-    if at.input().shape.len() == 1 { Ok(value) } else { cx.graph.reshape(value, [channels(at), 1]) }
+    match at.input().shape.len() {
+        1 => Ok(value),
+        2 => cx.graph.reshape(value, [channels(at), 1]),
+        _ => cx.graph.reshape(value, [channels(at), 1, 1]),
+    }
 }
 
 #[cfg(test)]
@@ -211,10 +217,11 @@ mod tests {
     fn a_channel_of_several_numbers_needs_no_second_sample_and_other_shapes_are_refused() {
         let least = |shape: &[usize]| on(shape).unwrap().layers[0].least_batch;
         assert_eq!((least(&[3]), least(&[3, 1]), least(&[3, 5])), (2, 2, 1));
-        let error = on(&[1, 4, 4]).unwrap_err().to_string();
+        assert_eq!((least(&[3, 1, 1]), least(&[3, 2, 2])), (2, 1));
+        let error = on(&[1, 4, 4, 4]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "model[0]: batch_norm expects a vector, or channels of numbers, gets 1×4×4. Insert `flatten` before it."
+            "model[0]: batch_norm expects a vector, channels of numbers or an image, gets 1×4×4×4. Insert `flatten` before it."
         );
     }
 }

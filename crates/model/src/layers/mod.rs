@@ -3,6 +3,7 @@
 mod activation;
 mod batch_norm;
 mod concat;
+mod conv2d;
 pub(crate) mod def;
 mod dropout;
 mod embedding;
@@ -11,7 +12,9 @@ mod init;
 mod initialisers;
 mod linear;
 mod mean_over_time;
+mod pool;
 mod repeat;
+mod reshape;
 mod residual;
 mod size;
 mod wiring;
@@ -22,6 +25,7 @@ use serde_json::{Value as Json, json};
 pub use activation::*;
 pub use batch_norm::BatchNorm;
 pub use concat::Concat;
+pub use conv2d::{Conv2d, Padding, PaddingMode, Same};
 pub use def::{Buffer, POSITIONS};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -30,7 +34,9 @@ pub use init::{Draw, Init};
 pub use initialisers::{KaimingNormal, KaimingUniform, Normal, TorchDefault, Uniform, XavierNormal, XavierUniform, Zeros};
 pub use linear::Linear;
 pub use mean_over_time::MeanOverTime;
+pub use pool::{AvgPool2d, MaxPool2d};
 pub use repeat::Repeat;
+pub use reshape::Reshape;
 pub use residual::Residual;
 pub use size::{Size, Word};
 pub use wiring::{Add, Cat, Input, Name};
@@ -56,6 +62,10 @@ activation::activations!(registry! {
         "cat" => wiring::Cat,
         "add" => wiring::Add,
         "batch_norm" => batch_norm::BatchNorm,
+        "reshape" => reshape::Reshape,
+        "conv2d" => conv2d::Conv2d,
+        "max_pool2d" => pool::MaxPool2d,
+        "avg_pool2d" => pool::AvgPool2d,
     }
 });
 
@@ -120,6 +130,8 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "residual" => (json!([{ "residual": ["tanh"] }, end]), "xor"),
         "concat" => (json!([{ "concat": [["tanh"], []] }, end]), "xor"),
         "repeat" => (json!([{ "repeat": { "body": ["tanh"] } }, end]), "xor"),
+        "reshape" => (json!([name, "flatten", end]), "digits"),
+        "conv2d" | "max_pool2d" | "avg_pool2d" => (json!(["reshape", name, "flatten", end]), "digits"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
         "input" | "name" | "cat" | "add" => {
             let join = json!({ if name == "add" { "add" } else { "cat" }: { "from": "a" } });
