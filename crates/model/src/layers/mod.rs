@@ -7,12 +7,16 @@ pub(crate) mod def;
 mod dropout;
 mod embedding;
 mod flatten;
+mod gru;
 mod init;
 mod initialisers;
 mod linear;
+mod lstm;
 mod mean_over_time;
+mod recurrent;
 mod repeat;
 mod residual;
+mod rnn;
 mod size;
 mod wiring;
 
@@ -26,12 +30,16 @@ pub use def::{Buffer, POSITIONS};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use gru::Gru;
 pub use init::{Draw, Init};
 pub use initialisers::{KaimingNormal, KaimingUniform, Normal, TorchDefault, Uniform, XavierNormal, XavierUniform, Zeros};
 pub use linear::Linear;
+pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
+pub use recurrent::States;
 pub use repeat::Repeat;
 pub use residual::Residual;
+pub use rnn::{Nonlinearity, Rnn};
 pub use size::{Size, Word};
 pub use wiring::{Add, Cat, Input, Name};
 
@@ -56,6 +64,9 @@ activation::activations!(registry! {
         "cat" => wiring::Cat,
         "add" => wiring::Add,
         "batch_norm" => batch_norm::BatchNorm,
+        "rnn" => rnn::Rnn,
+        "lstm" => lstm::Lstm,
+        "gru" => gru::Gru,
     }
 });
 
@@ -121,6 +132,7 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "concat" => (json!([{ "concat": [["tanh"], []] }, end]), "xor"),
         "repeat" => (json!([{ "repeat": { "body": ["tanh"] } }, end]), "xor"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
+        "rnn" | "lstm" | "gru" => (json!([name, end]), "parity"),
         "input" | "name" | "cat" | "add" => {
             let join = json!({ if name == "add" { "add" } else { "cat" }: { "from": "a" } });
             (json!([{ "name": "a" }, { "input": "second" }, join, end]), "pairs")
