@@ -5,13 +5,11 @@ use std::sync::Arc;
 use downhill_tensor::{Shape, TensorTy, sort_short};
 use smallvec::SmallVec;
 
-use crate::kernel::{LossKind, ReduceKind, UpdateRule};
+use crate::kernel::{LossKind, Recurrence, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Assign, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, MaxPool, Pooling, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss,
-    MatMul, Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary,
-    Updated,
+    Accuracy, Assign, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling, Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
 };
-use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, StateId, UnaryOp, Value};
+use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, Outputs, ParamId, ScalarId, StateId, UnaryOp, Value};
 
 /// What every method here gives.
 pub type Built = Result<Value, OpError>;
@@ -237,6 +235,12 @@ impl Graph {
         let swapped = self.apply(Permute { axes: axes.clone() }, &[x])?;
         let y = f(self, swapped)?;
         self.apply(Permute { axes }, &[y])
+    }
+
+    /// A recurrent cell over all time steps: see [`Scan`] for the inputs and what comes of them.
+    pub fn scan(&mut self, recurrence: Recurrence, inputs: &[Value]) -> Result<Outputs, OpError> {
+        let node = self.add(Scan { recurrence }.into(), inputs)?;
+        Ok(self.outputs_of(node))
     }
 
     /// Loss of a prediction `[…, cols]`, shape `[]`; see [`Loss`] for targets and weights.

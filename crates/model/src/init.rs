@@ -46,6 +46,10 @@ fn draw(seed: u32, name: &str, shape: &[usize], draw: Draw) -> Vec<f32> {
                 let drawn = (std * rng.normal()) as f32;
                 if (from..to).contains(&i) { 0.0 } else { drawn }
             }
+            Draw::UniformAround { bound, fixed: (from, to), value } => {
+                let drawn = rng.range(-bound, bound) as f32;
+                if (from..to).contains(&i) { value as f32 } else { drawn }
+            }
         })
         .collect()
 }

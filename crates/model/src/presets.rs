@@ -42,6 +42,8 @@ presets! {
     "overfitting": "Learning by heart", "A large network, few noisy samples: the training loss falls, the validation loss rises.";
     "regularised": "Kept from learning by heart", "The same with dropout and an L2 penalty: the two losses stay closer together.";
     "majority": "Majority of two tokens", "Which of two tokens comes more often in a sequence of varying length: a mean of learned vectors is enough.";
+    "parity": "Parity of bits", "Is the number of ones odd? A recurrent network needs one bit of memory, and every step counts.";
+    "adding": "Adding problem, LSTM", "The sum of two marked numbers far apart: gates learn to keep what matters until the end.";
     "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.";
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
 }

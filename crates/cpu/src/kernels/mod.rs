@@ -14,6 +14,7 @@ mod product;
 mod record;
 mod reduce;
 mod rows;
+mod scan;
 
 use std::collections::TryReserveError;
 
@@ -32,6 +33,7 @@ use crate::vm::{Machine, MapOp};
 pub(crate) struct Scratch {
     pub machine: Machine,
     pub panels: Panels,
+    pub states: scan::States,
 }
 
 /// What a kernel runs with.
@@ -151,6 +153,7 @@ kernels! {
     Accuracy => accuracy::AccuracyOp,
     IndexSelect => index_select::IndexSelectOp,
     IndexAdd => index_add::IndexAddOp,
+    Scan => Box<scan::ScanOp>,
     CopyInto => copy_into::CopyOp,
     GradNorm => grad_norm::NormOp,
     FlatUpdate => flat_update::UpdateOp,

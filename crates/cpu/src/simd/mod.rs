@@ -8,6 +8,7 @@ mod lanes;
 mod math;
 pub(crate) mod pack;
 pub(crate) mod rows;
+pub(crate) mod scan;
 pub(crate) mod tile;
 
 #[cfg(target_arch = "x86_64")]

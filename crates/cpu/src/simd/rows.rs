@@ -8,7 +8,7 @@ use super::{Lanes, math, versions};
 
 /// The vector from `at` on; lanes beyond the end are `fill`.
 #[inline(always)]
-fn get<L: Lanes>(row: &[Cell<f32>], at: usize, fill: f32) -> L {
+pub(super) fn get<L: Lanes>(row: &[Cell<f32>], at: usize, fill: f32) -> L {
     if let Some(full) = row.get(at..at + L::N) {
         // SAFETY: N elements are there.
         return unsafe { L::load(full.as_ptr().cast()) };
@@ -22,7 +22,7 @@ fn get<L: Lanes>(row: &[Cell<f32>], at: usize, fill: f32) -> L {
 
 /// Stores a vector at `at`, or what of it fits.
 #[inline(always)]
-fn put<L: Lanes>(row: &[Cell<f32>], at: usize, v: L) {
+pub(super) fn put<L: Lanes>(row: &[Cell<f32>], at: usize, v: L) {
     if let Some(full) = row.get(at..at + L::N) {
         // SAFETY: N elements are there, and cells may be written.
         return unsafe { v.store(full.as_ptr().cast_mut().cast()) };

@@ -3,7 +3,7 @@
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 
-use super::Generate;
+use super::{Generate, sequences};
 use crate::assets::Assets;
 use crate::dataset::{Dataset, Samples, Task};
 use crate::field::{Column, Field};
@@ -36,16 +36,13 @@ const COUNTED: [u32; 2] = [1, 2];
 
 impl Generate for Majority {
     fn generate(&self, seed: u32, _: &dyn Assets) -> Result<Dataset, UserError> {
-        if self.min_length > self.max_length {
-            let message = format!("The shortest sequence, {}, is longer than the longest, {}.", self.min_length, self.max_length);
-            return Err(UserError::at("min_length", message).hint("Lower `min_length`, or raise `max_length`."));
-        }
+        sequences::check_lengths(self.min_length, self.max_length)?;
         let steps = self.max_length as usize;
         let (mut tokens, mut lengths, mut classes) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..self.samples {
             let class = i % 2;
             let mut rng = Rng::new(seed, Stream::Data, i);
-            let length = self.min_length as usize + rng.below((self.max_length - self.min_length) as usize + 1);
+            let length = sequences::length(&mut rng, self.min_length, self.max_length);
             let mut sequence: Vec<u32> = (0..length).map(|_| 1 + rng.below(self.vocabulary as usize) as u32).collect();
             decide(&mut sequence, class, rng.below(length));
             sequence.resize(steps, 0);
@@ -55,12 +52,12 @@ impl Generate for Majority {
         }
         let task = Task::Classification { classes: COUNTED.iter().map(|token| format!("token {token}")).collect() };
         let fields = vec![
-            Field::new("tokens", [steps], Column::U32(tokens)).vocabulary(self.vocabulary as usize + 1).lengths("length"),
-            Field::new("length", [], Column::U32(lengths)).vocabulary(steps + 1),
+            Field::new("tokens", [steps], Column::U32(tokens)).vocabulary(self.vocabulary as usize + 1).lengths(sequences::LENGTH),
+            Field::new(sequences::LENGTH, [], Column::U32(lengths)).vocabulary(steps + 1),
         ];
         let description = "A sample is a sequence of tokens, filled up with the token 0. The class is the one of the tokens 1 and 2 that comes \
                            more often; they never come equally often.";
-        let card = (description, "Generated from the seed; free to use.");
+        let card = (description, sequences::LICENCE);
         let mut samples = Samples::new(task, fields, Column::U32(classes), card);
         samples.features = (1..=steps).map(|step| format!("token at {step}")).collect();
         samples.finish(self.validation, seed)

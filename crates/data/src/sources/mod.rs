@@ -2,6 +2,7 @@
 
 mod curve;
 mod planar;
+mod sequences;
 mod table;
 
 use downhill_tensor::UserError;
@@ -187,6 +188,8 @@ sources! {
     csv::Csv,
     majority::Majority,
     pairs::Pairs,
+    parity::Parity,
+    adding::Adding,
 }
 
 impl Default for Source {

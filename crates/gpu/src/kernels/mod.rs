@@ -15,6 +15,7 @@ mod product;
 mod record;
 mod reduce;
 mod rows;
+mod scan;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
 mod tile;
@@ -140,6 +141,7 @@ pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> 
         Kernel::Accuracy(spec) => accuracy::lower(&mut cx, spec),
         Kernel::IndexSelect(spec) => index_select::lower(&mut cx, spec),
         Kernel::IndexAdd(spec) => index_add::lower(&mut cx, spec),
+        Kernel::Scan(spec) => scan::lower(&mut cx, spec),
         Kernel::CopyInto(spec) => copy_into::lower(&mut cx, spec),
         Kernel::GradNorm(spec) => grad_norm::lower(&mut cx, spec),
         Kernel::FlatUpdate(spec) => flat_update::lower(&mut cx, spec),

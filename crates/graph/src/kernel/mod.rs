@@ -145,6 +145,8 @@ kernels! {
     index_select::IndexSelect(IndexSelectSpec),
     /// Rows added up by index.
     index_add::IndexAdd(IndexAddSpec),
+    /// Recurrent cells over time.
+    scan::Scan(ScanSpec),
     /// Copies into a part.
     copy_into::CopyInto(CopyIntoSpec),
     /// 2-norm of tensors together.

@@ -193,6 +193,10 @@ ops! {
     index_select::IndexSelect,
     /// Sums of rows into a table by index.
     index_add::IndexAdd,
+    /// A recurrent cell over time.
+    scan::Scan,
+    /// The way back through one.
+    scan::ScanGrad,
     /// A loss and its gradient.
     loss::Loss,
     /// Share of right predictions.
@@ -231,6 +235,7 @@ mod permute;
 mod reduce;
 mod reshape;
 mod rows;
+mod scan;
 mod slice;
 mod softmax;
 mod target;

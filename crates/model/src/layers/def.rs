@@ -153,7 +153,7 @@ pub(crate) struct Inferred {
     /// What it gives.
     pub output: Port,
     /// Name within the layer, shape, initial elements.
-    pub parameters: Vec<(&'static str, Vec<usize>, Draw)>,
+    pub parameters: Vec<(String, Vec<usize>, Draw)>,
     /// Name within the layer and the rest of its buffers.
     pub buffers: Vec<(&'static str, Buffer)>,
     /// Samples that a training step needs at least.
@@ -182,8 +182,8 @@ impl Inferred {
     }
 
     /// Adds a parameter.
-    pub fn parameter(&mut self, name: &'static str, shape: &[usize], draw: Draw) {
-        self.parameters.push((name, shape.to_vec(), draw));
+    pub fn parameter(&mut self, name: impl Into<String>, shape: &[usize], draw: Draw) {
+        self.parameters.push((name.into(), shape.to_vec(), draw));
     }
 
     /// Adds a tensor that goes on from step to step and is not trained; it begins with this value everywhere.
@@ -426,8 +426,11 @@ impl Resolver<'_> {
             );
             return Err(UserError::new(message).hint("Lower the outputs of this layer or of the one before it."));
         }
-        let parameter =
-            |(name, shape, draw): (&str, Vec<usize>, Draw)| ResolvedParameter { name: format!("{scope}.{name}"), shape, draw };
+        let parameter = |(name, shape, draw): (String, Vec<usize>, Draw)| ResolvedParameter {
+            name: format!("{scope}.{name}"),
+            shape,
+            draw,
+        };
         let buffer = |(name, buffer): (&str, Buffer)| Buffer { name: format!("{scope}.{name}"), ..buffer };
         Ok(Resolved {
             name: layer.name(),

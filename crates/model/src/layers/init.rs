@@ -22,6 +22,15 @@ pub enum Draw {
         /// The first element that is zero, and the first after it that is not.
         zeros: (usize, usize),
     },
+    /// Evenly from `[-bound, bound)`, but a given number from one element up to another.
+    UniformAround {
+        /// Bound.
+        bound: f64,
+        /// The first element that is given, and the first after it that is not.
+        fixed: (usize, usize),
+        /// What is given.
+        value: f64,
+    },
 }
 
 /// What every initialiser can do.

@@ -25,21 +25,8 @@ impl SimpleLayer for MeanOverTime {
         Ok(Inferred::numbers([width]).flops(elements(&input.shape)))
     }
 
-    /// Σ x·[t < length] / max(length, 1): a sequence without a step gives zeros.
     fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
-        let Some(field) = &at.input().lengths else { return cx.graph.mean(x, &[1], false) };
-        let lengths = cx.field(field)?;
-        let shape = cx.graph.shape(x).clone();
-        let (rows, steps) = (shape.first().copied().unwrap_or_default(), shape.get(1).copied().unwrap_or_default());
-        let positions = cx.positions(steps)?;
-        let counts = cx.graph.binary(BinaryOp::Lt, positions, lengths)?;
-        let counts = cx.graph.reshape(counts, [rows, steps, 1])?;
-        let zero = cx.graph.constant(0.0)?;
-        let counted = cx.graph.select(counts, x, zero)?;
-        let sum = cx.graph.sum(counted, &[1], false)?;
-        let one = cx.graph.constant(1.0)?;
-        let least = cx.graph.binary(BinaryOp::Max, lengths, one)?;
-        cx.graph.div(sum, least)
+        mean(cx, at.input().lengths.as_deref(), x)
     }
 
     fn torch(&self, at: &Resolved) -> String {
@@ -52,6 +39,28 @@ impl SimpleLayer for MeanOverTime {
     fn torch_helper(&self) -> Option<&'static str> {
         Some(MEAN_OVER_TIME)
     }
+}
+
+/// `x` `[batch, steps, width]` where a step counts, `fill` where it lies past the length that the field says.
+pub(super) fn counted(cx: &mut Builder, field: &str, x: Value, fill: Value) -> Result<Value, OpError> {
+    let lengths = cx.field(field)?;
+    let shape = cx.graph.shape(x).clone();
+    let (rows, steps) = (shape.first().copied().unwrap_or_default(), shape.get(1).copied().unwrap_or_default());
+    let positions = cx.positions(steps)?;
+    let counts = cx.graph.binary(BinaryOp::Lt, positions, lengths)?;
+    let counts = cx.graph.reshape(counts, [rows, steps, 1])?;
+    cx.graph.select(counts, x, fill)
+}
+
+/// Σ x·[t < length] / max(length, 1): a sequence without a step gives zeros.
+pub(super) fn mean(cx: &mut Builder, lengths: Option<&str>, x: Value) -> Result<Value, OpError> {
+    let Some(field) = lengths else { return cx.graph.mean(x, &[1], false) };
+    let zero = cx.graph.constant(0.0)?;
+    let counted = counted(cx, field, x, zero)?;
+    let sum = cx.graph.sum(counted, &[1], false)?;
+    let (lengths, one) = (cx.field(field)?, cx.graph.constant(1.0)?);
+    let least = cx.graph.binary(BinaryOp::Max, lengths, one)?;
+    cx.graph.div(sum, least)
 }
 
 const MEAN_OVER_TIME: &str = "\

@@ -8,14 +8,18 @@ pub(crate) mod def;
 mod dropout;
 mod embedding;
 mod flatten;
+mod gru;
 mod init;
 mod initialisers;
 mod linear;
+mod lstm;
 mod mean_over_time;
 mod pool;
+mod recurrent;
 mod repeat;
 mod reshape;
 mod residual;
+mod rnn;
 mod size;
 mod wiring;
 
@@ -30,14 +34,18 @@ pub use def::{Buffer, POSITIONS};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use gru::Gru;
 pub use init::{Draw, Init};
 pub use initialisers::{KaimingNormal, KaimingUniform, Normal, TorchDefault, Uniform, XavierNormal, XavierUniform, Zeros};
 pub use linear::Linear;
+pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
 pub use pool::{AvgPool2d, MaxPool2d};
+pub use recurrent::States;
 pub use repeat::Repeat;
 pub use reshape::Reshape;
 pub use residual::Residual;
+pub use rnn::{Nonlinearity, Rnn};
 pub use size::{Size, Word};
 pub use wiring::{Add, Cat, Input, Name};
 
@@ -66,6 +74,9 @@ activation::activations!(registry! {
         "conv2d" => conv2d::Conv2d,
         "max_pool2d" => pool::MaxPool2d,
         "avg_pool2d" => pool::AvgPool2d,
+        "rnn" => rnn::Rnn,
+        "lstm" => lstm::Lstm,
+        "gru" => gru::Gru,
     }
 });
 
@@ -133,6 +144,7 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "reshape" => (json!([name, "flatten", end]), "digits"),
         "conv2d" | "max_pool2d" | "avg_pool2d" => (json!(["reshape", name, "flatten", end]), "digits"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
+        "rnn" | "lstm" | "gru" => (json!([name, end]), "parity"),
         "input" | "name" | "cat" | "add" => {
             let join = json!({ if name == "add" { "add" } else { "cat" }: { "from": "a" } });
             (json!([{ "name": "a" }, { "input": "second" }, join, end]), "pairs")

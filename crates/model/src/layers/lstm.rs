@@ -1,0 +1,48 @@
+//! The layer `lstm`: a recurrent layer with a cell that keeps what its gates let in.
+
+use downhill_graph::kernel::RecurrentCell;
+
+use super::recurrent::{Recurrent, States, recurrent_layer};
+use crate::registry::fields;
+
+fields! {
+    /// Reads a sequence step by step and keeps a cell beside its state: gates decide what goes in, what stays and what is shown.
+    #[schemars(title = "Lstm")]
+    Lstm {
+        /// Numbers in the state.
+        #[schemars(title = "Units", range(min = 1, max = 1024))]
+        hidden_size: usize = 32,
+        /// What the bias of the forget gate begins with, in place of a random number: with 1 a new layer keeps what it has read.
+        #[schemars(title = "Forget bias", range(min = -10.0, max = 10.0))]
+        forget_bias: Option<f64> = None,
+        /// Layers on top of each other; each reads the states of the one below.
+        #[schemars(title = "Layers", range(min = 1, max = 8))]
+        num_layers: usize = 1,
+        /// Whether a second one reads from the end to the beginning, and both give their states.
+        #[schemars(title = "Both directions")]
+        bidirectional: bool = false,
+        /// Share of what goes from one layer to the next that is set to zero while training.
+        #[schemars(title = "Dropout", range(min = 0.0, max = 0.95))]
+        dropout: f64 = 0.0,
+        /// What it gives of the states of all steps; steps past the end of a sequence do not count.
+        #[schemars(title = "Output")]
+        output: States = States::Last,
+    }
+}
+
+impl Lstm {
+    fn cells(&self) -> Recurrent {
+        Recurrent {
+            cell: RecurrentCell::Lstm,
+            name: "lstm",
+            hidden_size: self.hidden_size,
+            num_layers: self.num_layers,
+            bidirectional: self.bidirectional,
+            dropout: self.dropout,
+            output: self.output,
+            forget_bias: self.forget_bias,
+        }
+    }
+}
+
+recurrent_layer!(Lstm, "nn.LSTM", |_| "");

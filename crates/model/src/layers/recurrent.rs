@@ -1,0 +1,246 @@
+//! What the layers `rnn`, `lstm` and `gru` share: parameters, graph and PyTorch module of stacked recurrent cells of one or two directions.
+
+use downhill_graph::kernel::{Recurrence, RecurrentCell, ReduceKind};
+use downhill_graph::{OpError, Value};
+use downhill_tensor::UserError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Draw;
+use super::def::{Builder, Inferred, Port, Resolved};
+use super::mean_over_time::{counted, mean};
+
+/// What a recurrent layer gives of the states of all steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum States {
+    /// The last one of each sequence
+    #[default]
+    Last,
+    /// All of them, a sequence again
+    All,
+    /// Their mean
+    Mean,
+    /// The largest number of each unit
+    Max,
+}
+
+impl States {
+    fn name(self) -> &'static str {
+        match self {
+            States::Last => "last",
+            States::All => "all",
+            States::Mean => "mean",
+            States::Max => "max",
+        }
+    }
+}
+
+/// A recurrent layer, whatever its cell.
+pub(super) struct Recurrent {
+    pub cell: RecurrentCell,
+    /// Name in the registry.
+    pub name: &'static str,
+    pub hidden_size: usize,
+    pub num_layers: usize,
+    pub bidirectional: bool,
+    pub dropout: f64,
+    pub output: States,
+    /// What the bias of the forget gate begins with, in place of what is drawn.
+    pub forget_bias: Option<f64>,
+}
+
+/// Forget gate among the parts of an lstm.
+const FORGET: usize = 1;
+
+impl Recurrent {
+    pub fn label(&self) -> String {
+        let both = if self.bidirectional { " ×2" } else { "" };
+        format!("{} {}{both}", self.name, self.hidden_size)
+    }
+
+    fn directions(&self) -> usize {
+        if self.bidirectional { 2 } else { 1 }
+    }
+
+    /// What PyTorch calls a parameter of a layer and direction: `weight_ih_l0_reverse`.
+    fn parameter(what: &str, layer: usize, direction: usize) -> String {
+        format!("{what}_l{layer}{}", if direction == 0 { "" } else { "_reverse" })
+    }
+
+    /// As PyTorch, evenly from ±1/√hidden, all of them.
+    fn draw(&self, bias: Option<f64>) -> Draw {
+        let bound = 1.0 / (self.hidden_size as f64).sqrt();
+        match bias {
+            Some(value) => {
+                let part = (FORGET * self.hidden_size, (FORGET + 1) * self.hidden_size);
+                Draw::UniformAround { bound, fixed: part, value }
+            }
+            None => Draw::Uniform(bound),
+        }
+    }
+
+    pub fn infer(&self, input: &Port) -> Result<Inferred, UserError> {
+        let &[steps, features] = input.shape.as_slice() else {
+            let message = format!("{} expects a sequence of vectors, gets {input}.", self.name);
+            return Err(
+                UserError::new(message).hint("Use data with sequences; put it behind an `embedding` if these are tokens.")
+            );
+        };
+        let width = self.hidden_size * self.directions();
+        let port = match self.output {
+            States::All => Port { lengths: input.lengths.clone(), ..Port::numbers([steps, width]) },
+            _ => Port::numbers([width]),
+        };
+        let (rows, mut inferred, mut flops) = (self.cell.parts() * self.hidden_size, Inferred::new(port), 0u64);
+        for layer in 0..self.num_layers {
+            let columns = if layer == 0 { features } else { width };
+            for direction in 0..self.directions() {
+                let name = |what: &str| Self::parameter(what, layer, direction);
+                inferred.parameter(name("weight_ih"), &[rows, columns], self.draw(None));
+                inferred.parameter(name("weight_hh"), &[rows, self.hidden_size], self.draw(None));
+                inferred.parameter(name("bias_ih"), &[rows], self.draw(self.forget_bias));
+                inferred.parameter(name("bias_hh"), &[rows], self.draw(self.forget_bias.map(|_| 0.0)));
+                let products = (rows as u64).saturating_mul((columns + self.hidden_size) as u64);
+                flops = flops.saturating_add(products.saturating_mul(2 * steps as u64));
+            }
+        }
+        Ok(inferred.flops(flops))
+    }
+
+    /// The input projections of all steps are one product; the scan does the rest, and knows where sequences end.
+    pub fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
+        let lengths = at.input().lengths.as_deref();
+        let mut given = None;
+        if let Some(field) = lengths {
+            given = Some(cx.field(field)?);
+        }
+        let (mut x, mut last) = (x, x);
+        for layer in 0..self.num_layers {
+            if layer > 0 {
+                x = cx.dropout(self.dropout, x)?;
+            }
+            let (mut states, mut ends) = (Vec::new(), Vec::new());
+            for direction in 0..self.directions() {
+                let mut parameter = |what: &str| cx.parameter(at, &Self::parameter(what, layer, direction));
+                let (input, hidden) = (parameter("weight_ih")?, parameter("weight_hh")?);
+                let (bias, hidden_bias) = (parameter("bias_ih")?, parameter("bias_hh")?);
+                let projections = cx.graph.linear(x, input, Some(bias))?;
+                let recurrence =
+                    Recurrence { cell: self.cell, reverse: direction > 0, lengths: given.is_some(), initial: false };
+                let inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).collect();
+                let outputs = cx.graph.scan(recurrence, &inputs)?;
+                let [state, end, ..] = outputs[..] else { return Err(OpError::new("scan", "it gives two values")) };
+                states.push(state);
+                ends.push(end);
+            }
+            x = joined(cx, &states)?;
+            last = joined(cx, &ends)?;
+        }
+        match self.output {
+            States::Last => Ok(last),
+            States::All => Ok(x),
+            States::Mean => mean(cx, lengths, x),
+            States::Max => self.max(cx, lengths, x),
+        }
+    }
+
+    /// The largest of the steps that count; of a sequence without a step 0.
+    fn max(&self, cx: &mut Builder, lengths: Option<&str>, x: Value) -> Result<Value, OpError> {
+        let Some(field) = lengths else { return cx.graph.reduce(ReduceKind::Max, x, &[1], false) };
+        let (zero, least) = (cx.graph.constant(0.0)?, cx.graph.constant(f32::NEG_INFINITY)?);
+        let counts = counted(cx, field, x, least)?;
+        let largest = cx.graph.reduce(ReduceKind::Max, counts, &[1], false)?;
+        let lengths = cx.field(field)?;
+        cx.graph.select(lengths, largest, zero)
+    }
+
+    pub fn torch(&self, at: &Resolved, module: &str, more: &str) -> String {
+        let features = at.input().shape.last().copied().unwrap_or_default();
+        let mut text = format!("recurrent({module}, {features}, {}", self.hidden_size);
+        text += more;
+        if self.num_layers > 1 {
+            text += &format!(", num_layers={}", self.num_layers);
+        }
+        if self.bidirectional {
+            text += ", bidirectional=True";
+        }
+        if self.dropout > 0.0 && self.num_layers > 1 {
+            text += &format!(", dropout={}", self.dropout);
+        }
+        text += &format!(", output=\"{}\"", self.output.name());
+        match &at.input().lengths {
+            Some(field) => text.replacen("recurrent(", &format!("recurrent(wires, \"{field}\", "), 1) + ")",
+            None => text.replacen("recurrent(", "recurrent(None, None, ", 1) + ")",
+        }
+    }
+}
+
+/// Both directions side by side.
+fn joined(cx: &mut Builder, values: &[Value]) -> Result<Value, OpError> {
+    match values {
+        [one] => Ok(*one),
+        all => cx.graph.concat(all, -1),
+    }
+}
+
+/// Makes a module of `torch.nn` that gives what the layer gives, with the module's own parameter names.
+pub(super) const HELPER: &str = "\
+def recurrent(wires, lengths, cell, *sizes, output, **options):
+    class Recurrent(cell):
+        def forward(self, x):
+            steps = x.shape[1]
+            ends = torch.full((len(x),), steps) if lengths is None else wires[lengths].flatten().long()
+            packed = nn.utils.rnn.pack_padded_sequence(x, ends.cpu(), batch_first=True, enforce_sorted=False)
+            states, last = super().forward(packed)
+            last = last[0] if isinstance(last, tuple) else last
+            states = nn.utils.rnn.pad_packed_sequence(states, batch_first=True, total_length=steps)[0]
+            counts = (torch.arange(steps) < ends.cpu().unsqueeze(1)).to(x.device).unsqueeze(2)
+            if output == \"all\":
+                return states
+            if output == \"mean\":
+                return states.sum(dim=1) / counts.sum(dim=1)
+            if output == \"max\":
+                return states.masked_fill(~counts, -torch.inf).amax(dim=1)
+            return torch.cat([last[-2], last[-1]], dim=1) if self.bidirectional else last[-1]
+
+    return Recurrent(*sizes, batch_first=True, **options)
+";
+
+/// Implements a layer whose `cells()` says what it is made of.
+macro_rules! recurrent_layer {
+    ($layer:ty, $module:literal, $more:expr) => {
+        impl $crate::layers::def::SimpleLayer for $layer {
+            fn label(&self) -> String {
+                self.cells().label()
+            }
+
+            fn infer(
+                &self,
+                _: &mut $crate::layers::def::Resolver<'_>,
+                input: &$crate::layers::def::Port,
+            ) -> Result<$crate::layers::def::Inferred, downhill_tensor::UserError> {
+                self.cells().infer(input)
+            }
+
+            fn build(
+                &self,
+                cx: &mut $crate::layers::def::Builder,
+                at: &$crate::layers::def::Resolved,
+                x: downhill_graph::Value,
+            ) -> Result<downhill_graph::Value, downhill_graph::OpError> {
+                self.cells().build(cx, at, x)
+            }
+
+            fn torch(&self, at: &$crate::layers::def::Resolved) -> String {
+                let more: fn(&$layer) -> &'static str = $more;
+                self.cells().torch(at, $module, more(self))
+            }
+
+            fn torch_helper(&self) -> Option<&'static str> {
+                Some($crate::layers::recurrent::HELPER)
+            }
+        }
+    };
+}
+pub(super) use recurrent_layer;
