@@ -6,7 +6,7 @@ use std::time::Duration;
 use downhill_compile::{
     Completed, ExecError, Executor, LayoutSpec, Options, Plan, ProgramId, Progress, Region, Space, StateLayout, compile,
 };
-use downhill_graph::kernel::{Kernel, LossKind, ReduceKind, UpdateRule};
+use downhill_graph::kernel::{Attend, Kernel, LossKind, ReduceKind, UpdateRule};
 use downhill_graph::ops::Updated;
 use downhill_graph::{
     BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff,
@@ -160,14 +160,14 @@ fn differs(want: &[u32], got: &[u32]) -> Option<usize> {
     want.iter().zip(got).position(|pair| !close(pair))
 }
 
-/// Embedding → linear → gelu → dropout → concatenation → linear → cross-entropy with penalties, clipped by norm, with momentum and a running
+/// Embedding → linear → gelu → dropout → concatenation → layer norm → attention → linear → cross-entropy with penalties, clipped by norm, with momentum and a running
 /// mean of the loss.
 fn network() -> Result<Graph, OpError> {
     let mut graph = Graph::new();
     let entries = graph.new_feed("entries", TensorTy::u32([ROWS]), FeedKind::Resident)?;
     let labels = graph.new_feed("labels", TensorTy::u32([ROWS]), FeedKind::Resident)?;
     let weights = graph.new_feed("weights", TensorTy::f32([ROWS]), FeedKind::Resident)?;
-    let shapes: [&[usize]; 5] = [&[ENTRIES, 8], &[40, 8], &[40], &[CLASSES, 48], &[CLASSES]];
+    let shapes: [&[usize]; 5] = [&[ENTRIES, 8], &[40, 8], &[40], &[CLASSES, 64], &[CLASSES]];
     let mut params = Vec::new();
     let mut updates = Vec::new();
     for (i, shape) in shapes.iter().enumerate() {
@@ -182,6 +182,9 @@ fn network() -> Result<Graph, OpError> {
     let h = graph.unary(UnaryOp::Gelu, h)?;
     let h = graph.dropout(h, 0.25, 1)?;
     let h = graph.concat(&[h, x], 1)?;
+    let h = graph.layer_norm(h, true, 1e-5, None, None)?;
+    let attended = attended(&mut graph, h)?;
+    let h = graph.concat(&[h, attended], 1)?;
     let logits = graph.linear(h, params[3], Some(params[4]))?;
     let loss = graph.loss(LossKind::CrossEntropy { label_smoothing: 0.1 }, logits, labels, Some(weights))?;
     let probabilities = graph.softmax(logits, 1)?;
@@ -205,6 +208,14 @@ fn network() -> Result<Graph, OpError> {
     graph.assign(&[next])?;
     graph.record(&[loss, accuracy])?;
     Ok(graph)
+}
+
+/// What sequences of eight rows of 48 numbers see of themselves: two heads of queries, keys and values, 8 numbers each.
+fn attended(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
+    let qkv = graph.reshape(x, [ROWS / 8, 8, 48])?;
+    let how = Attend { causal: true, ..Attend::new(8) };
+    let out = graph.attention(2, 2, how, &[qkv])?;
+    graph.reshape(out, [ROWS, 16])
 }
 
 /// A hundredth of the largest or mean square.

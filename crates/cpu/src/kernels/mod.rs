@@ -2,11 +2,13 @@
 
 mod accuracy;
 mod assign;
+mod attention;
 mod copy_into;
 mod flat_update;
 mod grad_norm;
 mod index_add;
 mod index_select;
+mod layer_norm;
 mod loss;
 mod map;
 mod product;
@@ -20,7 +22,7 @@ use downhill_compile::ExecError;
 use downhill_graph::StepScalars;
 use downhill_graph::kernel::Kernel;
 
-use crate::arena::Memory;
+use crate::arena::{Buffer, Memory};
 pub(crate) use crate::bind::{Bound, Loader};
 use crate::budget::Budget;
 use crate::matmul::{self, MatMulOp, Panels};
@@ -31,6 +33,8 @@ use crate::vm::{Machine, MapOp};
 pub(crate) struct Scratch {
     pub machine: Machine,
     pub panels: Panels,
+    /// Numbers that a kernel keeps while it runs.
+    pub floats: Buffer,
 }
 
 /// What a kernel runs with.
@@ -145,6 +149,8 @@ kernels! {
     Reduce => reduce::ReduceOp,
     MatMul => Box<MatMulOp>,
     Rows => rows::RowsOp,
+    Attention => attention::AttentionOp,
+    LayerNorm => layer_norm::LayerNormOp,
     Loss => loss::LossOp,
     Accuracy => accuracy::AccuracyOp,
     IndexSelect => index_select::IndexSelectOp,

@@ -21,7 +21,7 @@ impl CpuKernel for Box<MatMulOp> {
     }
 
     fn run(&self, cursor: &mut Cursor, cx: &mut Cx<'_>) -> bool {
-        let Scratch { machine, panels } = cx.scratch;
+        let Scratch { machine, panels, .. } = cx.scratch;
         (**self).run(&mut cursor.block, panels, machine, &cx.memory, cx.step, cx.budget)
     }
 }

@@ -133,6 +133,10 @@ kernels! {
     matmul::MatMul(MatMulSpec),
     /// Softmax along the last axis.
     rows::Rows(RowsSpec),
+    /// Attention of several heads.
+    attention::Attention(AttentionSpec),
+    /// Rows with mean 0 and variance 1.
+    layer_norm::LayerNorm(LayerNormSpec),
     /// A loss with its gradient.
     loss::Loss(LossSpec),
     /// Share of right predictions.
