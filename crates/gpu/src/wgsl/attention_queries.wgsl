@@ -22,11 +22,11 @@ fn run(group: u32, local: u32) {
     var lse = 0.0;
     if (live) {
         lse = load_lse(row * p.queries + query);
-        let from = out_first(sample, head, query);
+        let at = out_first(sample, head, query);
         for (var d = 0u; d < WIDTH; d++) {
             q[d] = q_element(q_first(sample, head, query), query, d);
-            dout[d] = load_dout(from + d);
-            delta = fma(dout[d], load_out(from + d), delta);
+            dout[d] = load_dout(at + d);
+            delta = fma(dout[d], load_out(at + d), delta);
         }
         store_delta(row * p.queries + query, delta);
     }
