@@ -6,7 +6,7 @@ use std::time::Duration;
 use downhill_compile::{
     Completed, ExecError, Executor, LayoutSpec, Options, Plan, ProgramId, Progress, Region, Space, StateLayout, compile,
 };
-use downhill_graph::kernel::{Kernel, LossKind, Recurrence, RecurrentCell, ReduceKind, UpdateRule};
+use downhill_graph::kernel::{Attend, Kernel, LossKind, Recurrence, RecurrentCell, ReduceKind, UpdateRule};
 use downhill_graph::ops::Updated;
 use downhill_graph::{
     BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff,
@@ -160,14 +160,14 @@ fn differs(want: &[u32], got: &[u32]) -> Option<usize> {
     want.iter().zip(got).position(|pair| !close(pair))
 }
 
-/// Embedding → linear → gelu → dropout → lstm → concatenation → linear → cross-entropy with penalties, clipped by norm, with momentum and a running
-/// mean of the loss.
+/// Embedding → linear → gelu → dropout → concatenation → layer norm → attention, beside an lstm → concatenation → linear → cross-entropy with
+/// penalties, clipped by norm, with momentum and a running mean of the loss.
 fn network() -> Result<Graph, OpError> {
     let mut graph = Graph::new();
     let entries = graph.new_feed("entries", TensorTy::u32([ROWS]), FeedKind::Resident)?;
     let labels = graph.new_feed("labels", TensorTy::u32([ROWS]), FeedKind::Resident)?;
     let weights = graph.new_feed("weights", TensorTy::f32([ROWS]), FeedKind::Resident)?;
-    let shapes: [&[usize]; 7] = [&[ENTRIES, 8], &[40, 8], &[40], &[CLASSES, 53], &[CLASSES], &[20, 5], &[20]];
+    let shapes: [&[usize]; 7] = [&[ENTRIES, 8], &[40, 8], &[40], &[CLASSES, 69], &[CLASSES], &[20, 5], &[20]];
     let mut params = Vec::new();
     let mut updates = Vec::new();
     for (i, shape) in shapes.iter().enumerate() {
@@ -184,7 +184,10 @@ fn network() -> Result<Graph, OpError> {
     let sequences = graph.reshape(h, [ROWS, 2, 20])?;
     let recurrence = Recurrence { cell: RecurrentCell::Lstm, reverse: false, lengths: false, initial: false };
     let last = graph.scan(recurrence, &[sequences, params[5], params[6]])?[1];
-    let h = graph.concat(&[h, x, last], 1)?;
+    let h = graph.concat(&[h, x], 1)?;
+    let h = graph.layer_norm(h, true, 1e-5, None, None)?;
+    let attended = attended(&mut graph, h)?;
+    let h = graph.concat(&[h, attended, last], 1)?;
     let logits = graph.linear(h, params[3], Some(params[4]))?;
     let loss = graph.loss(LossKind::CrossEntropy { label_smoothing: 0.1 }, logits, labels, Some(weights))?;
     let probabilities = graph.softmax(logits, 1)?;
@@ -208,6 +211,14 @@ fn network() -> Result<Graph, OpError> {
     graph.assign(&[next])?;
     graph.record(&[loss, accuracy])?;
     Ok(graph)
+}
+
+/// What sequences of eight rows of 48 numbers see of themselves: two heads of queries, keys and values, 8 numbers each.
+fn attended(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
+    let qkv = graph.reshape(x, [ROWS / 8, 8, 48])?;
+    let how = Attend { causal: true, ..Attend::new(8) };
+    let out = graph.attention(2, 2, how, &[qkv])?;
+    graph.reshape(out, [ROWS, 16])
 }
 
 /// A hundredth of the largest or mean square.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use downhill_tensor::{Shape, TensorTy, sort_short};
 use smallvec::SmallVec;
 
-use crate::kernel::{LossKind, Recurrence, ReduceKind, UpdateRule};
+use crate::kernel::{Attend, LossKind, Recurrence, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Assign, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling, Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
+    Accuracy, Assign, Attention, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LayerNorm, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling, Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, Outputs, ParamId, ScalarId, StateId, UnaryOp, Value};
 
@@ -221,6 +221,18 @@ impl Graph {
     /// Logarithm of softmax along one dimension.
     pub fn log_softmax(&mut self, x: Value, axis: isize) -> Built {
         self.along(x, axis, |graph, x| graph.apply(LogSoftmax, &[x]))
+    }
+
+    /// What queries see of the values of keys like them, for every head; see [`Attention`] for the inputs.
+    pub fn attention(&mut self, heads: u32, kv_heads: u32, how: Attend, inputs: &[Value]) -> Built {
+        self.apply(Attention { heads, kv_heads, how }, inputs)
+    }
+
+    /// Every row of the last dimension with mean 0 (where `centered`) and variance 1, times `weight` plus `bias`; see [`LayerNorm`].
+    pub fn layer_norm(&mut self, x: Value, centered: bool, eps: f32, weight: Option<Value>, bias: Option<Value>) -> Built {
+        let op = LayerNorm { centered, weight: weight.is_some(), bias: bias.is_some(), eps };
+        let inputs: SmallVec<[Value; 3]> = [x].into_iter().chain(weight).chain(bias).collect();
+        self.apply(op, &inputs)
     }
 
     /// Applies `f`, which works along the last dimension, along another one.

@@ -45,6 +45,10 @@ presets! {
     "parity": "Parity of bits", "Is the number of ones odd? A recurrent network needs one bit of memory, and every step counts.";
     "adding": "Adding problem, LSTM", "The sum of two marked numbers far apart: gates learn to keep what matters until the end.";
     "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.";
+    "sort": "Sorting letters", "A transformer puts letters in order, one after the other: see where its heads look.";
+    "addition": "Addition by digits", "Sums worked out as on paper, the last digit first; switch that off and it takes far longer.";
+    "induction": "Induction heads", "Two layers of attention and nothing else find out what followed the last time.";
+    "tinytales": "TinyTales", "A small transformer learns to tell stories, down to what they cost whoever knows their grammar.";
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
 }
 

@@ -2,11 +2,13 @@
 
 mod accuracy;
 mod assign;
+mod attention;
 mod copy_into;
 mod flat_update;
 mod grad_norm;
 mod index_add;
 mod index_select;
+mod layer_norm;
 mod loss;
 mod map;
 mod pool;
@@ -22,7 +24,7 @@ use downhill_compile::ExecError;
 use downhill_graph::StepScalars;
 use downhill_graph::kernel::Kernel;
 
-use crate::arena::Memory;
+use crate::arena::{Buffer, Memory};
 pub(crate) use crate::bind::{Bound, Loader};
 use crate::budget::Budget;
 use crate::matmul::{self, MatMulOp, Panels};
@@ -34,6 +36,8 @@ pub(crate) struct Scratch {
     pub machine: Machine,
     pub panels: Panels,
     pub states: scan::States,
+    /// Numbers that a kernel keeps while it runs.
+    pub floats: Buffer,
 }
 
 /// What a kernel runs with.
@@ -149,6 +153,8 @@ kernels! {
     MatMul => Box<MatMulOp>,
     Pool => pool::PoolOp,
     Rows => rows::RowsOp,
+    Attention => attention::AttentionOp,
+    LayerNorm => layer_norm::LayerNormOp,
     Loss => loss::LossOp,
     Accuracy => accuracy::AccuracyOp,
     IndexSelect => index_select::IndexSelectOp,

@@ -90,7 +90,8 @@ unsafe fn small_lanes<L: Lanes, const MR: usize, const NV: usize>(p: &Small) {
     }
 }
 
-/// Columns `j..j + w` of a small product. The last rows are computed twice rather than by a narrower tile.
+/// Columns `j..j + w` of a small product. The last rows are computed twice rather than by a narrower tile, but one by one where they are added to
+/// what is there.
 #[inline(always)]
 unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize, w: usize) {
     // SAFETY: rows and columns stay within m and n.
@@ -110,6 +111,12 @@ unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize,
         }
         let mut i = 0;
         while i < p.m {
+            if i > p.m - MR && matches!(p.start, Start::Accumulate) {
+                for i in i..p.m {
+                    one(i);
+                }
+                return;
+            }
             i = i.min(p.m - MR);
             let c = p.c.add(i * p.n + j);
             let from = p.start.at(c, p.n, j);

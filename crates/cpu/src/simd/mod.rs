@@ -3,6 +3,7 @@
 //! Operands arrive as raw pointers, because a kernel may write where it reads. `unsafe` is found here, in `arena.rs`, and where `matmul.rs` and
 //! `vm/machine.rs` hand checked operands over; `lib.rs` denies it elsewhere.
 
+pub(crate) mod attention;
 pub(crate) mod gemm;
 mod lanes;
 mod math;

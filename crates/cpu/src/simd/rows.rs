@@ -129,6 +129,51 @@ rows! {
     fn all_finite(row: &[Cell<f32>]) -> bool = all_finite_lanes;
     /// `to += from`
     fn add_into(to: &[Cell<f32>], from: &[Cell<f32>]) -> () = add_into_lanes;
+    /// The sum of `(x − shift)²`.
+    fn sum_squared_differences(x: &[Cell<f32>], shift: f32) -> f32 = sum_squared_differences_lanes;
+    /// `out = x̂·weight + bias`; an empty bias is none.
+    fn norm(norm: &Norm<'_>, x: &[Cell<f32>], bias: &[Cell<f32>], out: &[Cell<f32>]) -> () = norm_lanes;
+    /// The means of `dy·weight` and of `dy·weight·x̂`.
+    fn norm_grad_means(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>]) -> [f32; 2] = norm_grad_means_lanes;
+    /// `out = rstd·(dy·weight − means[0] − x̂·means[1])`
+    fn norm_grad(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], means: [f32; 2], out: &[Cell<f32>]) -> () = norm_grad_lanes;
+    /// Bends scores in their place.
+    fn bend_scores(scores: &[Cell<f32>], how: RowScores) -> () = bend_scores_lanes;
+    /// Scores become weights, `exp(bent − lse)`, and gradients of weights those of scores: `weight·(d − delta)`, times the slope of the cap.
+    fn score_grads(scores: &[Cell<f32>], d: &[Cell<f32>], how: RowScores, lse: f32, delta: f32) -> () = score_grads_lanes;
+    /// `to += dy·x̂`
+    fn add_norm_product(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], to: &[Cell<f32>]) -> () = add_norm_product_lanes;
+}
+
+/// How scores of attention are bent before their softmax: `cap·tanh(score/cap)` where there is a cap, less `slope` per place between the query and
+/// each key, of which the first is `distance` away.
+#[derive(Clone, Copy)]
+pub(crate) struct RowScores {
+    pub cap: f32,
+    pub slope: f32,
+    pub distance: f32,
+}
+
+impl RowScores {
+    /// Whether scores change at all.
+    pub fn bends(self) -> bool {
+        self.cap > 0.0 || self.slope > 0.0
+    }
+
+    /// What the scores from `at` on lose by distance.
+    #[inline(always)]
+    fn loss<L: Lanes>(self, at: usize) -> L {
+        let mut places = [0.0; 8];
+        places.iter_mut().enumerate().for_each(|(i, place)| *place = (at + i) as f32);
+        L::from_array(&places).sub(L::splat(self.distance)).abs().mul(L::splat(self.slope))
+    }
+}
+
+/// How a row is normalised: `x̂ = (x − mean)·rstd`, times `weight` where that is not empty.
+pub(crate) struct Norm<'a> {
+    pub mean: f32,
+    pub rstd: f32,
+    pub weight: &'a [Cell<f32>],
 }
 
 #[inline(always)]
@@ -249,6 +294,93 @@ fn all_finite_lanes<L: Lanes>(row: &[Cell<f32>]) -> bool {
 #[inline(always)]
 fn add_into_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>]) {
     fill!(to, |at| get::<L>(to, at, 0.0).add(get(from, at, 0.0)));
+}
+
+#[inline(always)]
+fn sum_squared_differences_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
+    let s = L::splat(shift);
+    let sum = fold!(x.len(), L::splat(0.0), |at, acc| {
+        let d = get::<L>(x, at, shift).sub(s);
+        d.fma(d, acc)
+    });
+    sum.sum()
+}
+
+#[inline(always)]
+fn norm_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], bias: &[Cell<f32>], out: &[Cell<f32>]) {
+    let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
+    match (norm.weight.is_empty(), bias.is_empty()) {
+        (true, true) => fill!(out, |at| get::<L>(x, at, 0.0).add(shift).mul(factor)),
+        (true, false) => fill!(out, |at| get::<L>(x, at, 0.0).add(shift).fma(factor, get(bias, at, 0.0))),
+        (false, true) => fill!(out, |at| get::<L>(x, at, 0.0).add(shift).mul(factor).mul(get(norm.weight, at, 0.0))),
+        (false, false) => {
+            fill!(out, |at| get::<L>(x, at, 0.0).add(shift).mul(factor).fma(get(norm.weight, at, 0.0), get(bias, at, 0.0)));
+        }
+    }
+}
+
+/// `dy·weight` from `at` on.
+#[inline(always)]
+fn weighted<L: Lanes>(norm: &Norm<'_>, dy: &[Cell<f32>], at: usize) -> L {
+    let dy = get::<L>(dy, at, 0.0);
+    if norm.weight.is_empty() { dy } else { dy.mul(get(norm.weight, at, 0.0)) }
+}
+
+#[inline(always)]
+fn norm_grad_means_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>]) -> [f32; 2] {
+    let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
+    let [level, slope] = fold!(x.len(), [L::splat(0.0); 2], |at, acc| {
+        let g = weighted::<L>(norm, dy, at);
+        [acc[0].add(g), get::<L>(x, at, 0.0).add(shift).mul(factor).fma(g, acc[1])]
+    });
+    [level, slope].map(|lanes| lanes.sum() / x.len() as f32)
+}
+
+#[inline(always)]
+fn norm_grad_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], [level, slope]: [f32; 2], out: &[Cell<f32>]) {
+    let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
+    let (level, slope) = (L::splat(level), L::splat(-slope));
+    fill!(out, |at| {
+        let normal = get::<L>(x, at, 0.0).add(shift).mul(factor);
+        normal.fma(slope, weighted::<L>(norm, dy, at).sub(level)).mul(factor)
+    });
+}
+
+#[inline(always)]
+fn add_norm_product_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], to: &[Cell<f32>]) {
+    let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
+    fill!(to, |at| get::<L>(x, at, 0.0).add(shift).mul(factor).fma(get(dy, at, 0.0), get(to, at, 0.0)));
+}
+
+#[inline(always)]
+fn bend_scores_lanes<L: Lanes>(scores: &[Cell<f32>], how: RowScores) {
+    let (cap, inverse) = (L::splat(how.cap), L::splat(1.0 / how.cap));
+    if how.cap > 0.0 {
+        fill!(scores, |at| math::tanh(get::<L>(scores, at, 0.0).mul(inverse)).mul(cap).sub(how.loss(at)));
+    } else {
+        fill!(scores, |at| get::<L>(scores, at, 0.0).sub(how.loss(at)));
+    }
+}
+
+#[inline(always)]
+fn score_grads_lanes<L: Lanes>(scores: &[Cell<f32>], d: &[Cell<f32>], how: RowScores, lse: f32, delta: f32) {
+    let (cap, inverse, one) = (L::splat(how.cap), L::splat(1.0 / how.cap), L::splat(1.0));
+    let (lse, delta) = (L::splat(lse), L::splat(delta));
+    let mut at = 0;
+    while at < scores.len() {
+        let (mut score, mut slope) = (get::<L>(scores, at, 0.0), one);
+        if how.bends() {
+            if how.cap > 0.0 {
+                let bent = math::tanh(score.mul(inverse));
+                (score, slope) = (bent.mul(cap), one.sub(bent.mul(bent)));
+            }
+            score = score.sub(how.loss(at));
+        }
+        let weight = math::exp(score.sub(lse));
+        put(d, at, weight.mul(get::<L>(d, at, 0.0).sub(delta)).mul(slope));
+        put(scores, at, weight);
+        at += L::N;
+    }
 }
 
 #[cfg(test)]

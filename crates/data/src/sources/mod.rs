@@ -1,5 +1,6 @@
 //! The registry of data sources: one file each (spec and generator side by side), one line in the list below.
 
+mod answer;
 mod curve;
 mod planar;
 mod sequences;
@@ -190,6 +191,13 @@ sources! {
     pairs::Pairs,
     parity::Parity,
     adding::Adding,
+    copy::Copy,
+    reverse::Reverse,
+    sort::Sort,
+    addition::Addition,
+    modular_addition::ModularAddition,
+    induction::Induction,
+    tinytales::Tinytales,
 }
 
 impl Default for Source {

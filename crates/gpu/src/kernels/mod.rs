@@ -2,11 +2,13 @@
 
 mod accuracy;
 mod assign;
+mod attention;
 mod copy_into;
 mod flat_update;
 mod grad_norm;
 mod index_add;
 mod index_select;
+mod layer_norm;
 mod loss;
 mod map;
 mod matmul;
@@ -137,6 +139,8 @@ pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> 
         Kernel::MatMul(spec) => matmul::lower(&mut cx, spec),
         Kernel::Pool(spec) => pool::lower(&mut cx, spec),
         Kernel::Rows(spec) => rows::lower(&mut cx, spec),
+        Kernel::Attention(spec) => attention::lower(&mut cx, spec),
+        Kernel::LayerNorm(spec) => layer_norm::lower(&mut cx, spec),
         Kernel::Loss(spec) => loss::lower(&mut cx, spec),
         Kernel::Accuracy(spec) => accuracy::lower(&mut cx, spec),
         Kernel::IndexSelect(spec) => index_select::lower(&mut cx, spec),

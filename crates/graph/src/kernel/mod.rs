@@ -137,6 +137,10 @@ kernels! {
     pool::Pool(PoolSpec),
     /// Softmax along the last axis.
     rows::Rows(RowsSpec),
+    /// Attention of several heads.
+    attention::Attention(AttentionSpec),
+    /// Rows with mean 0 and variance 1.
+    layer_norm::LayerNorm(LayerNormSpec),
     /// A loss with its gradient.
     loss::Loss(LossSpec),
     /// Share of right predictions.

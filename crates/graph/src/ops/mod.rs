@@ -189,6 +189,16 @@ ops! {
     log_softmax::LogSoftmax,
     /// Its gradient.
     log_softmax::LogSoftmaxGrad,
+    /// Attention of several heads.
+    attention::Attention,
+    /// Its gradients.
+    attention::AttentionGrad,
+    /// Its weights.
+    attention::AttentionWeights,
+    /// Rows with mean 0 and variance 1.
+    layer_norm::LayerNorm,
+    /// Its gradients.
+    layer_norm::LayerNormGrad,
     /// Entries of a table by index.
     index_select::IndexSelect,
     /// Sums of rows into a table by index.
@@ -214,6 +224,7 @@ ops! {
 mod accuracy;
 mod assign;
 mod avg_pool;
+mod attention;
 mod case;
 mod check;
 mod concat;
@@ -225,6 +236,7 @@ mod elementwise;
 mod expand;
 mod index_add;
 mod index_select;
+mod layer_norm;
 mod leaf;
 mod log_softmax;
 mod loss;

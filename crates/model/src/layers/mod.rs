@@ -9,18 +9,23 @@ mod dropout;
 mod embedding;
 mod flatten;
 mod gru;
+mod group_norm;
 mod init;
 mod initialisers;
+mod layer_norm;
 mod linear;
 mod lstm;
 mod mean_over_time;
 mod pool;
 mod recurrent;
+mod multi_head_attention;
+mod positions;
 mod repeat;
 mod reshape;
 mod residual;
 mod rnn;
 mod size;
+mod transformer_block;
 mod wiring;
 
 use downhill_tensor::UserError;
@@ -35,18 +40,23 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use gru::Gru;
+pub use group_norm::{GroupNorm, InstanceNorm};
 pub use init::{Draw, Init};
 pub use initialisers::{KaimingNormal, KaimingUniform, Normal, TorchDefault, Uniform, XavierNormal, XavierUniform, Zeros};
+pub use layer_norm::{LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use recurrent::States;
+pub use multi_head_attention::MultiHeadAttention;
+pub use positions::{PositionKind, Positions};
 pub use repeat::Repeat;
 pub use reshape::Reshape;
 pub use residual::Residual;
 pub use rnn::{Nonlinearity, Rnn};
 pub use size::{Size, Word};
+pub use transformer_block::{BlockNorm, FeedForward, TransformerBlock};
 pub use wiring::{Add, Cat, Input, Name};
 
 use crate::registry::{MAX_DEPTH, MAX_LAYERS, Reader, registry};
@@ -77,6 +87,13 @@ activation::activations!(registry! {
         "rnn" => rnn::Rnn,
         "lstm" => lstm::Lstm,
         "gru" => gru::Gru,
+        "layer_norm" => layer_norm::LayerNorm,
+        "rms_norm" => layer_norm::RmsNorm,
+        "group_norm" => group_norm::GroupNorm,
+        "instance_norm" => group_norm::InstanceNorm,
+        "positions" => positions::Positions,
+        "multi_head_attention" => multi_head_attention::MultiHeadAttention,
+        "transformer_block" => transformer_block::TransformerBlock,
     }
 });
 
@@ -143,6 +160,8 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "repeat" => (json!([{ "repeat": { "body": ["tanh"] } }, end]), "xor"),
         "reshape" => (json!([name, "flatten", end]), "digits"),
         "conv2d" | "max_pool2d" | "avg_pool2d" => (json!(["reshape", name, "flatten", end]), "digits"),
+        "instance_norm" => (json!(["embedding", name, end]), "reverse"),
+        "positions" | "multi_head_attention" | "transformer_block" => (json!(["embedding", name, end]), "reverse"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
         "rnn" | "lstm" | "gru" => (json!([name, end]), "parity"),
         "input" | "name" | "cat" | "add" => {
