@@ -170,9 +170,21 @@ fn answer(lab: Lab, id: u32, make: impl FnOnce(&Object)) {
     let _ = resolve.call1(&JsValue::NULL, &object);
 }
 
-/// Keeps the promise of a request that is answered with nothing more.
+/// A request that is answered with nothing more was carried out. Its promise is kept with the status that follows, so that whoever waited for
+/// it reads the run as it is then.
 pub fn done(lab: Lab, id: u32) {
-    answer(lab, id, |_| {});
+    lab.inbox.update_value(|inbox| {
+        if let Some((resolve, _)) = inbox.asked.remove(&id) {
+            inbox.carried_out.push(resolve);
+        }
+    });
+}
+
+/// A status has come.
+pub fn follows(lab: Lab) {
+    for resolve in lab.inbox.try_update_value(|inbox| std::mem::take(&mut inbox.carried_out)).unwrap_or_default() {
+        let _ = resolve.call0(&JsValue::NULL);
+    }
 }
 
 /// Breaks the promise of a request, if one was given.

@@ -45,6 +45,7 @@ impl Lab {
             }
             Event::Status(status) => {
                 self.inbox.update_value(|inbox| inbox.status = Some(status));
+                crate::api::follows(self);
                 self.schedule();
             }
             Event::Series(chunk) => {

@@ -128,6 +128,8 @@ pub(crate) struct Inbox {
     pub crashes: u32,
     /// Promises given to scripts, by the request that answers them: what fulfils and what breaks them.
     pub asked: HashMap<u32, (js_sys::Function, js_sys::Function)>,
+    /// What fulfils promises of requests that were carried out, until the next status.
+    pub carried_out: Vec<js_sys::Function>,
     /// What scripts wait to be shown, see [`crate::probing`]: the reader, the input, and what breaks the promise.
     pub probes: Vec<(u32, Input, js_sys::Function)>,
 }

@@ -234,10 +234,14 @@ fn tell_script(lab: Lab, shell: JsValue) {
         }
     });
     let at = say.clone();
+    let rested = Cell::new(false);
     effect(move || {
-        if lab.finished.get() {
+        // The last status comes after the word that the steps are done.
+        let rests = lab.finished.get() & lab.status.with(|status| !status.running);
+        if rests && !rested.replace(rests) {
             at("done", api::readings(lab).into());
         }
+        rested.set(rests);
     });
     let at = say.clone();
     effect(move || at("wanted", lab.wanted.get().into()));

@@ -13,10 +13,10 @@ const FAR = "600px";
 const POSTER = `:host{display:block;position:relative;contain:layout style;min-height:var(--height,220px)}:host([hidden]){display:none}
 :host(:fullscreen){overflow:auto;padding:24px;background:Canvas;color:CanvasText}
 .poster{all:initial;direction:ltr;display:grid;place-items:center;align-content:center;gap:12px;position:absolute;inset:0;overflow:hidden;border-radius:6px;font:13px/1.5 system-ui,sans-serif;color:#14181f;background:radial-gradient(circle at 38% 44%,#6f9fd4 0 16%,#f2f3f5 22%,#e9ab72 34% 46%,#f2f3f5 54%,#6f9fd4 70%)}
-.poster.pic{background:none}img{position:absolute;inset:0;width:100%;height:100%;object-fit:contain}
-button{all:initial;position:relative;width:52px;height:52px;border-radius:50%;background:var(--downhill-accent,#0b65c2);color:#fff;font:22px/52px sans-serif;text-align:center;cursor:pointer}
-button:focus-visible{outline:3px solid #14181f;outline-offset:2px}
-p{position:relative;max-width:52ch;margin:0 12px;padding:6px 12px;border-radius:6px;background:#fff;overflow-wrap:anywhere}p:empty{display:none}[hidden]{display:none}
+.poster.pic{background:none}.poster img{position:absolute;inset:0;width:100%;height:100%;object-fit:contain}
+.poster button{all:initial;position:relative;width:52px;height:52px;border-radius:50%;background:var(--downhill-accent,#0b65c2);color:#fff;font:22px/52px sans-serif;text-align:center;cursor:pointer}
+.poster button:focus-visible{outline:3px solid #14181f;outline-offset:2px}
+.poster p{position:relative;max-width:52ch;margin:0 12px;padding:6px 12px;border-radius:6px;background:#fff;overflow-wrap:anywhere}.poster p:empty,.poster[hidden],.poster [hidden]{display:none}
 .frame{overflow:auto;max-height:var(--height,none)}`;
 
 const words = (text: string | null): string[] => text?.split(/[\s,]+/).filter(Boolean) ?? [];

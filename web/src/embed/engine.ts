@@ -101,12 +101,16 @@ async function compiled(name: string): Promise<WebAssembly.Module> {
   return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
 }
 
-/** A worker of this script's origin, or of a line that the page owns and that imports it. */
+/**
+ * A worker of this script's origin, or of a line that the page owns and that imports it: later, for a policy takes what is imported at once for
+ * a worker of that origin. What is sent until then waits.
+ */
 function worker(name: string): Worker {
   const url = `${base}worker.js`;
   const own = new URL(base).origin === self.origin;
-  const source = own ? url : URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" }));
-  return new Worker(source, { type: "module", name: `${base}${name}.js` });
+  const source = own ? url : URL.createObjectURL(new Blob([`const early=[];onmessage=(e)=>early.push(e);import(${JSON.stringify(url)}).then(()=>early.forEach((e)=>onmessage(e)))`], { type: "text/javascript" }));
+  // A sandbox lets no module begin a worker, but lets a script import one.
+  return new Worker(source, { type: own ? "module" : "classic", name: `${base}${name}.js` });
 }
 
 /** Whoever is to know that the wasm has panicked: it is one for all. */
