@@ -21,7 +21,7 @@ use crate::state::Lab;
 
 /// Parts by their group: the word that an article writes, and what it is called. Fields are called as their forms call them.
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
-    ("Output", &[("output", "Picture"), ("draw", "Draw points"), ("score", "Score"), ("verdict", "Verdict")]),
+    ("Output", &[("output", "Picture"), ("views", "Other pictures"), ("draw", "Draw points"), ("score", "Score"), ("verdict", "Verdict")]),
     ("Charts", &[("loss", "Loss"), ("accuracy", "Accuracy"), ("gradients", "Gradient norm"), ("rates", "Learning rate")]),
     ("Network", &[("network", "Diagram"), ("edit", "Edit layers")]),
     ("Run", &[("transport", "Play, step, reset"), ("step", "Step"), ("pace", "Pace")]),

@@ -37,7 +37,7 @@ pub struct Parts {
 
 /// Words of the parts that have a place of their own; the rest are controls.
 pub const PLACED: &[&str] = &[
-    "output", "draw", "network", "edit", "data", "transport", "pace", "step", "score", "loss", "accuracy", "gradients", "rates", "verdict",
+    "output", "views", "draw", "network", "edit", "data", "transport", "pace", "step", "score", "loss", "accuracy", "gradients", "rates", "verdict",
     "lab", "fullscreen",
 ];
 
@@ -51,11 +51,11 @@ pub fn Widget(parts: Parts) -> impl IntoView {
     let shows = move |word: &'static str| memo(move || parts.shown.with(|all| all.iter().any(|w| w == word)));
     let locks = move |word: &'static str| memo(move || parts.locked.with(|all| all.iter().any(|w| w == word)));
     let (output, network, data) = (shows("output"), shows("network"), shows("data"));
-    let (draw, edit) = (shows("draw"), shows("edit"));
+    let (views, draw, edit) = (shows("views"), shows("draw"), shows("edit"));
     let (lab_link, fullscreen) = (shows("lab"), shows("fullscreen"));
     let fixed = locks("output");
     view! {
-        <div class="widget" class:wide=move || network.get() class:no-draw=move || !draw.get() class:no-edit=move || !edit.get()>
+        <div class="widget" class:wide=move || network.get() class:no-views=move || !views.get() class:no-draw=move || !draw.get() class:no-edit=move || !edit.get()>
             {move || data.get().then(|| view! { <div class="w-data" part="data"><DataPanel/></div> }.into_any())}
             {move || network.get().then(|| view! { <div class="w-network" part="network" inert=move || !edit.get() && locks("network").get()><Network/></div> }.into_any())}
             {move || output.get().then(|| view! { <div class="w-output" part="output" inert=move || fixed.get()><Pictures/></div> }.into_any())}
