@@ -1,6 +1,8 @@
 //! `window.downhill`: what automation and the page's own tests see, and the way a panic leaves the page.
 
-use downhill_protocol::{Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Status};
+use downhill_protocol::{
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Status,
+};
 use downhill_tensor::UserError;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use leptos::prelude::*;

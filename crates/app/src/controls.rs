@@ -60,7 +60,8 @@ pub fn control_of(doc: &Value, name: &str) -> Option<Control> {
 /// Whether `name` is a control of any experiment.
 pub fn is_known(name: &str) -> bool {
     let field = name.rsplit('.').next().unwrap_or(name);
-    let has = |group: &str, member: &str| catalog::fields_of(group, member).is_some_and(|s| s["properties"].get(field).is_some());
+    let has =
+        |group: &str, member: &str| catalog::fields_of(group, member).is_some_and(|s| s["properties"].get(field).is_some());
     matches!(name, "optimizer" | "schedule" | "loss_function")
         || has("training", "")
         || GROUPS.iter().any(|(group, _)| catalog::names_of(group).iter().any(|member| has(group, member)))

@@ -18,7 +18,8 @@ use crate::watches::{Answer, Ask, Source};
 /// The tensors of these names (`output`, `model[2]`, `0.weight`, …) for an input: `undefined` for the state alone, `"train"` or `"validation"`
 /// for the samples of a part, an array of numbers (or one for each input) for one sample. `{ step, tensors: { name: { shape, data } } }`.
 pub fn probe(lab: Lab, names: &JsValue, input: &JsValue) -> Promise {
-    let names: Vec<String> = names.dyn_ref::<Array>().map(|list| list.iter().filter_map(|n| n.as_string()).collect()).unwrap_or_default();
+    let names: Vec<String> =
+        names.dyn_ref::<Array>().map(|list| list.iter().filter_map(|n| n.as_string()).collect()).unwrap_or_default();
     let input = input_of(input);
     Promise::new(&mut |resolve, reject| {
         let refuse = |why: &str| drop(reject.call1(&JsValue::NULL, &js_sys::Error::new(why)));
@@ -26,7 +27,9 @@ pub fn probe(lab: Lab, names: &JsValue, input: &JsValue) -> Promise {
             return refuse("`probe` wants the names of tensors, such as [\"output\"].");
         }
         let Some(input) = input.clone() else {
-            return refuse("The input is \"train\", \"validation\", or the numbers of one sample, one list for each input of the network.");
+            return refuse(
+                "The input is \"train\", \"validation\", or the numbers of one sample, one list for each input of the network.",
+            );
         };
         if lab.info.with_untracked(Option::is_none) {
             return refuse("There is no run yet: wait for `ready`.");

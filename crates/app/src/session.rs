@@ -12,13 +12,13 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use crate::{files, probing};
 use crate::panels::export;
 use crate::plot::network::tensor_title;
 use crate::plot::series::GRADIENT;
 use crate::state::{Lab, Mark};
 use crate::watches::{Answer, Watches};
 use crate::worker::{Link, reflected};
+use crate::{files, probing};
 
 impl Lab {
     /// Connects to the worker and opens `experiment`.
@@ -204,7 +204,10 @@ impl Lab {
         match id {
             Some(id) if self.loaded(id).is_some() => {
                 let first = crate::opening::first();
-                if self.is_widget() || self.info.with_untracked(Option::is_some) || self.draft.with_untracked(|doc| *doc == first) {
+                if self.is_widget()
+                    || self.info.with_untracked(Option::is_some)
+                    || self.draft.with_untracked(|doc| *doc == first)
+                {
                     self.problem.set(Some(error));
                 } else {
                     // Nothing runs yet: the page opened with an experiment that is too large, or whose data is not there.
@@ -301,7 +304,11 @@ impl Lab {
     /// Fetches a bundled file, or hands out one of the person's own.
     fn fetch(self, name: String, own: bool) {
         spawn_local(async move {
-            let bytes = if own { files::own(self, &name).await } else { download(&self.address_of(&format!("data/{name}"))).await.ok() };
+            let bytes = if own {
+                files::own(self, &name).await
+            } else {
+                download(&self.address_of(&format!("data/{name}"))).await.ok()
+            };
             match bytes {
                 Some(bytes) => {
                     let command = |bytes| Command::Asset { name, own, bytes };

@@ -77,7 +77,9 @@ fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
         lab.inbox.update_value(|inbox| inbox.address.foreign = true);
         provide_context(lab);
         provide_context(Views::default());
-        let shown = parts.as_ref().map(|(shown, locked)| Parts { shown: RwSignal::new(shown.clone()), locked: RwSignal::new(locked.clone()) });
+        let shown = parts
+            .as_ref()
+            .map(|(shown, locked)| Parts { shown: RwSignal::new(shown.clone()), locked: RwSignal::new(locked.clone()) });
         inside.set(Some((lab, shown)));
         theme::read(lab);
         lab.follow_chosen();
@@ -92,7 +94,14 @@ fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
 }
 
 /// Opens the experiment, tells what happens, and gives the run to scripts. `mounted` is what keeps the widget in the page.
-fn handle_of(lab: Lab, parts: Option<Parts>, doc: Value, notes: Vec<String>, shell: &JsValue, mounted: Box<dyn Any>) -> Result<Object, String> {
+fn handle_of(
+    lab: Lab,
+    parts: Option<Parts>,
+    doc: Value,
+    notes: Vec<String>,
+    shell: &JsValue,
+    mounted: Box<dyn Any>,
+) -> Result<Object, String> {
     lab.wanted.set(reflected(shell, "play").is_truthy());
     lab.connect();
     if let Some(choice) = reflected(shell, "backend").as_string().and_then(|name| machine::choice_of(&name)) {
@@ -110,49 +119,68 @@ fn handle_of(lab: Lab, parts: Option<Parts>, doc: Value, notes: Vec<String>, she
     let act = |name: &str, run: Box<dyn Fn(JsValue) -> JsValue>| {
         put(&object, name, Closure::<dyn Fn(JsValue) -> JsValue>::new(run).into_js_value());
     };
-    act("hold", Box::new(move |on| {
-        lab.hold(on.is_truthy());
-        JsValue::UNDEFINED
-    }));
-    act("repaint", Box::new(move |_| {
-        theme::read(lab);
-        JsValue::UNDEFINED
-    }));
-    act("show", Box::new(move |lists| {
-        if let Some(parts) = parts {
-            parts.shown.set(words(&lists, "show").unwrap_or_default());
-            parts.locked.set(words(&lists, "lock").unwrap_or_default());
-        }
-        JsValue::UNDEFINED
-    }));
+    act(
+        "hold",
+        Box::new(move |on| {
+            lab.hold(on.is_truthy());
+            JsValue::UNDEFINED
+        }),
+    );
+    act(
+        "repaint",
+        Box::new(move |_| {
+            theme::read(lab);
+            JsValue::UNDEFINED
+        }),
+    );
+    act(
+        "show",
+        Box::new(move |lists| {
+            if let Some(parts) = parts {
+                parts.shown.set(words(&lists, "show").unwrap_or_default());
+                parts.locked.set(words(&lists, "lock").unwrap_or_default());
+            }
+            JsValue::UNDEFINED
+        }),
+    );
     act("readings", Box::new(move |_| api::readings(lab).into()));
     act("wants", Box::new(move |_| lab.wanted.get_untracked().into()));
     act("link", Box::new(move |_| link_of(lab).into()));
-    act("step", Box::new(move |n| {
-        lab.wanted.set(false);
-        api::ask(lab, Command::Step { n: n.as_f64().map_or(1, |n| n as u32) }).into()
-    }));
+    act(
+        "step",
+        Box::new(move |n| {
+            lab.wanted.set(false);
+            api::ask(lab, Command::Step { n: n.as_f64().map_or(1, |n| n as u32) }).into()
+        }),
+    );
     act("snapshot", Box::new(move |_| api::ask(lab, Command::Save).into()));
     act("restore", Box::new(move |bytes| restore(lab, &bytes)));
-    let set = Closure::<dyn Fn(String, JsValue) -> Result<(), JsValue>>::new(move |name: String, value: JsValue| set(lab, &name, &value));
+    let set = Closure::<dyn Fn(String, JsValue) -> Result<(), JsValue>>::new(move |name: String, value: JsValue| {
+        set(lab, &name, &value)
+    });
     put(&object, "set", set.into_js_value());
     let get = Closure::<dyn Fn(String) -> JsValue>::new(move |name: String| get(lab, &name));
     put(&object, "get", get.into_js_value());
-    let probe = Closure::<dyn Fn(JsValue, JsValue) -> js_sys::Promise>::new(move |names: JsValue, input: JsValue| probe(lab, &names, &input));
+    let probe = Closure::<dyn Fn(JsValue, JsValue) -> js_sys::Promise>::new(move |names: JsValue, input: JsValue| {
+        probe(lab, &names, &input)
+    });
     put(&object, "probe", probe.into_js_value());
     let mounted = Rc::new(RefCell::new(Some(mounted)));
-    act("dispose", Box::new(move |_| {
-        if let Some(mounted) = mounted.borrow_mut().take() {
-            api::abandoned(lab, DISPOSED);
-            refused(lab, None, DISPOSED);
-            // First of all nothing more is heard: what hears would look for what is about to go.
-            if let Some(link) = lab.link.get_value() {
-                link.end();
+    act(
+        "dispose",
+        Box::new(move |_| {
+            if let Some(mounted) = mounted.borrow_mut().take() {
+                api::abandoned(lab, DISPOSED);
+                refused(lab, None, DISPOSED);
+                // First of all nothing more is heard: what hears would look for what is about to go.
+                if let Some(link) = lab.link.get_value() {
+                    link.end();
+                }
+                drop(mounted);
             }
-            drop(mounted);
-        }
-        JsValue::UNDEFINED
-    }));
+            JsValue::UNDEFINED
+        }),
+    );
     Ok(object)
 }
 
@@ -187,7 +215,8 @@ fn set(lab: Lab, name: &str, value: &JsValue) -> Result<(), JsValue> {
 /// The value of a field, default or not; `undefined` where there is none.
 fn get(lab: Lab, name: &str) -> JsValue {
     let path = lab.draft.with_untracked(|doc| path_of(doc, name));
-    let full = lab.draft.with_untracked(|doc| downhill_model::Experiment::from_value(doc).ok().map(|p| p.experiment.to_full_value()));
+    let full =
+        lab.draft.with_untracked(|doc| downhill_model::Experiment::from_value(doc).ok().map(|p| p.experiment.to_full_value()));
     let value = full.as_ref().and_then(|doc| document::get(doc, &path));
     value.and_then(|value| js_sys::JSON::parse(&value.to_string()).ok()).unwrap_or(JsValue::UNDEFINED)
 }

@@ -294,6 +294,7 @@ test("the code of the dialog makes the widget that its preview shows", async ({ 
   await dialog.locator("[data-part=accuracy]").check();
   await dialog.locator("[data-lock=batch_size]").check();
   await expect(dialog.locator("downhill-lab [data-chart=Accuracy]")).toBeVisible();
+  await expect(dialog.getByTestId("embed-cost")).toHaveText(/a script of [1-9].*B; .* [1-9].*B from this host/);
   const code = await dialog.getByTestId("embed-code").inputValue();
   expect(code).toContain('lock="batch_size"');
   expect(code).toContain('poster="data:image/');

@@ -5,6 +5,7 @@ use downhill_model::{Experiment, share};
 use leptos::html::Div;
 use leptos::prelude::*;
 use serde_json::Value;
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlCanvasElement, HtmlElement, HtmlTextAreaElement};
@@ -15,18 +16,39 @@ use crate::canvas::context;
 use crate::catalog;
 use crate::controls::{Control, control_of};
 use crate::document;
+use crate::focus;
 use crate::forms::Select;
-use crate::reactive::{RwSignal, clicked, effect, entered, memo};
+use crate::reactive::{Memo, RwSignal, clicked, effect, entered, memo};
 use crate::state::Lab;
+use crate::worker::reflected;
 
 /// Parts by their group: the word that an article writes, and what it is called. Fields are called as their forms call them.
 const GROUPS: &[(&str, &[(&str, &str)])] = &[
-    ("Output", &[("output", "Picture"), ("views", "Other pictures"), ("draw", "Draw points"), ("score", "Score"), ("verdict", "Verdict")]),
+    (
+        "Output",
+        &[
+            ("output", "Picture"),
+            ("views", "Other pictures"),
+            ("draw", "Draw points"),
+            ("score", "Score"),
+            ("verdict", "Verdict"),
+        ],
+    ),
     ("Charts", &[("loss", "Loss"), ("accuracy", "Accuracy"), ("gradients", "Gradient norm"), ("rates", "Learning rate")]),
     ("Network", &[("network", "Diagram"), ("edit", "Edit layers")]),
     ("Run", &[("transport", "Play, step, reset"), ("step", "Step"), ("pace", "Pace")]),
     ("Data", &[("data", "All of the panel"), ("noise", ""), ("samples", ""), ("validation", ""), ("features", "")]),
-    ("Training", &[("optimizer", "Optimizer"), ("lr", ""), ("batch_size", ""), ("schedule", "Schedule"), ("weight_decay", ""), ("clip_norm", "")]),
+    (
+        "Training",
+        &[
+            ("optimizer", "Optimizer"),
+            ("lr", ""),
+            ("batch_size", ""),
+            ("schedule", "Schedule"),
+            ("weight_decay", ""),
+            ("clip_norm", ""),
+        ],
+    ),
     ("Footer", &[("lab", "Open in the Lab"), ("fullscreen", "Full screen")]),
 ];
 /// Groups whose parts can be shown as they are, without a way to change them.
@@ -82,7 +104,8 @@ fn Embed() -> impl IntoView {
     let lab = Lab::here();
     let accepted = lab.inbox.with_value(|inbox| inbox.accepted.clone());
     let Ok(parsed) = Experiment::parse(&accepted) else {
-        return view! { <p role="status">"There is nothing to embed yet: wait until the first experiment runs."</p> }.into_any();
+        return view! { <p role="status">"There is nothing to embed yet: wait until the first experiment runs."</p> }
+            .into_any();
     };
     let experiment = StoredValue::new(parsed.experiment);
     let doc = experiment.with_value(Experiment::to_value);
@@ -97,8 +120,12 @@ fn Embed() -> impl IntoView {
         picture: true,
     });
     let picture = StoredValue::new(picture(lab).unwrap_or_default());
+    let costs = RwSignal::new(String::new());
+    load_script(move || drop(costs.try_set(cost())));
     let kind = RwSignal::new("Element".to_string());
-    let code = memo(move || experiment.with_value(|e| choice.with(|choice| picture.with_value(|p| written(&kind.get(), e, choice, p)))));
+    let code = memo(move || {
+        experiment.with_value(|e| choice.with(|choice| picture.with_value(|p| written(&kind.get(), e, choice, p))))
+    });
     let groups = GROUPS.iter().map(|(title, parts)| {
         let lockable = LOCKABLE.contains(title);
         let rows = parts.iter().filter(|(word, title)| known(word, title)).map(|(word, title)| {
@@ -115,7 +142,7 @@ fn Embed() -> impl IntoView {
                 <div class="embed-parts">{groups}</div>
                 <Starting choice/>
                 <Code kind code picture/>
-                <p class="hint" role="note" data-testid="embed-cost">{cost}</p>
+                <p class="hint" role="note" data-testid="embed-cost">{move || costs.get()}</p>
             </div>
         </div>
     }
@@ -170,7 +197,7 @@ fn Starting(choice: RwSignal<Choice>) -> impl IntoView {
 
 /// The code in one of its forms.
 #[component]
-fn Code(kind: RwSignal<String>, code: crate::reactive::Memo<String>, picture: StoredValue<String>) -> impl IntoView {
+fn Code(kind: RwSignal<String>, code: Memo<String>, picture: StoredValue<String>) -> impl IntoView {
     let said = RwSignal::new(String::new());
     let field = NodeRef::<leptos::html::Textarea>::new();
     let copy = move |_| {
@@ -187,14 +214,14 @@ fn Code(kind: RwSignal<String>, code: crate::reactive::Memo<String>, picture: St
     };
     let tab = move |name: &'static str| {
         let on = move || kind.with(|k| k == name);
-        view! { <button type="button" class="toggle" role="radio" data-code=name aria-checked=move || on().to_string() tabindex=move || crate::focus::stop(on()) on:click=clicked(move |_| { kind.set(name.to_string()); said.set(String::new()) })>{name}</button> }.into_any()
+        view! { <button type="button" class="toggle" role="radio" data-code=name aria-checked=move || on().to_string() tabindex=move || focus::stop(on()) on:click=clicked(move |_| { kind.set(name.to_string()); said.set(String::new()) })>{name}</button> }.into_any()
     };
     let save = move || {
         let there = kind.with(|k| k == "Markdown") && picture.with_value(|p| !p.is_empty());
         there.then(|| view! { <button type="button" class="ghost" data-testid="embed-save" on:click=clicked(move |_| drop(export::save_url(&picture.get_value(), PICTURE_FILE)))>"Save the picture"</button> })
     };
     view! {
-        <div class="row"><div class="row" role="radiogroup" aria-label="Form" on:keydown=crate::focus::walk>{["Element", "Frame", "Markdown"].map(tab).collect_view()}</div><span class="grow"></span>{save}<button type="button" class="primary" data-testid="embed-copy" on:click=copy>"Copy"</button></div>
+        <div class="row"><div class="row" role="radiogroup" aria-label="Form" on:keydown=focus::walk>{["Element", "Frame", "Markdown"].map(tab).collect_view()}</div><span class="grow"></span>{save}<button type="button" class="primary" data-testid="embed-copy" on:click=copy>"Copy"</button></div>
         <textarea node_ref=field class="text num" rows="9" readonly spellcheck="false" aria-label="Code" data-testid="embed-code" prop:value=move || code.get()></textarea>
         <p role="status">{move || said.get()}</p>
     }
@@ -233,7 +260,8 @@ fn written(kind: &str, experiment: &Experiment, choice: &Choice, picture: &str) 
             format!("[![{words}]({PICTURE_FILE})]({base}#{fragment})")
         }
         _ => {
-            let mut attributes: String = choice.attributes().iter().map(|(name, value)| format!(" {name}=\"{}\"", quoted(value))).collect();
+            let mut attributes: String =
+                choice.attributes().iter().map(|(name, value)| format!(" {name}=\"{}\"", quoted(value))).collect();
             if choice.picture && !picture.is_empty() {
                 attributes += &format!("\n  poster=\"{}\"", quoted(picture));
             }
@@ -251,7 +279,6 @@ fn written(kind: &str, experiment: &Experiment, choice: &Choice, picture: &str) 
 fn Preview(choice: RwSignal<Choice>, experiment: StoredValue<Experiment>) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let made = StoredValue::new_local(None::<HtmlElement>);
-    load_script();
     effect(move || {
         let Some(host) = host.get() else { return };
         let choice = choice.get();
@@ -275,17 +302,19 @@ fn Preview(choice: RwSignal<Choice>, experiment: StoredValue<Experiment>) -> imp
     view! { <div node_ref=host class="embed-preview" data-testid="embed-preview"></div> }
 }
 
-/// Defines the element here too.
-fn load_script() {
+/// Defines the element here too; `loaded` is called once it is there.
+fn load_script(loaded: impl FnOnce() + 'static) {
     const ID: &str = "embed-script";
     let place = document();
     if place.get_element_by_id(ID).is_some() {
-        return;
+        return loaded();
     }
     let Ok(script) = place.create_element("script") else { return };
     for (name, value) in [("id", ID), ("type", "module"), ("src", "./embed.js")] {
         let _ = script.set_attribute(name, value);
     }
+    let loaded = Closure::once_into_js(loaded);
+    let _ = script.add_event_listener_with_callback("load", loaded.unchecked_ref());
     if let Some(head) = place.head() {
         let _ = head.append_child(&script);
     }
@@ -302,22 +331,33 @@ fn cost() -> String {
         })
         .unwrap_or(JsValue::UNDEFINED);
     let mut seen = Vec::new();
-    let mut bytes = 0.0;
+    let (mut script, mut bytes) = (0.0, 0.0);
     for entry in js_sys::Array::from(&entries) {
-        let name = crate::worker::reflected(&entry, "name").as_string().unwrap_or_default();
-        if FILES.iter().any(|file| name.ends_with(file)) && !seen.contains(&name) {
-            bytes += crate::worker::reflected(&entry, "encodedBodySize").as_f64().unwrap_or(0.0);
+        let name = reflected(&entry, "name").as_string().unwrap_or_default();
+        let size = reflected(&entry, "encodedBodySize").as_f64().unwrap_or(0.0);
+        if name.ends_with("/embed.js") {
+            script = size;
+        } else if FILES.iter().any(|file| name.ends_with(file)) && !seen.contains(&name) {
+            bytes += size;
             seen.push(name);
         }
     }
-    let size = if bytes > 0.0 { format!("{}B", document::scaled(bytes)) } else { "what this page has loaded".to_string() };
-    format!("Costs a script of 6 KB; once it is near the screen {size} from this host, once for all widgets of a page. No cookies, nothing stored.")
+    let said = |bytes: f64| format!("{}B", document::scaled(bytes));
+    format!(
+        "Costs a script of {}; once it is near the screen {} from this host, once for all widgets of a page. No cookies, nothing stored.",
+        said(script),
+        said(bytes)
+    )
 }
 
 /// The picture of now as an address that holds it.
 fn picture(lab: Lab) -> Option<String> {
     let out = lab.find(".out")?;
-    let found = out.query_selector_all(".boundary canvas").ok().filter(|found| found.length() > 0).or_else(|| out.query_selector_all("canvas").ok())?;
+    let found = out
+        .query_selector_all(".boundary canvas")
+        .ok()
+        .filter(|found| found.length() > 0)
+        .or_else(|| out.query_selector_all("canvas").ok())?;
     let canvas: HtmlCanvasElement = document().create_element("canvas").ok()?.dyn_into().ok()?;
     canvas.set_width(PICTURE);
     canvas.set_height(PICTURE);

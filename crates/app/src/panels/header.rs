@@ -6,9 +6,9 @@ use leptos::prelude::*;
 use serde_json::json;
 
 use super::backend::BackendChip;
+use super::dialog::Dialog;
 use super::later::Later;
 use super::popover::Popover;
-use super::dialog::Dialog;
 use super::{embed, export, share};
 use crate::document::{self, grouped};
 use crate::files;

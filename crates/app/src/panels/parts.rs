@@ -37,8 +37,23 @@ pub struct Parts {
 
 /// Words of the parts that have a place of their own; the rest are controls.
 pub const PLACED: &[&str] = &[
-    "output", "views", "draw", "network", "edit", "data", "transport", "pace", "step", "score", "loss", "accuracy", "gradients", "rates", "verdict",
-    "lab", "fullscreen",
+    "output",
+    "views",
+    "draw",
+    "network",
+    "edit",
+    "data",
+    "transport",
+    "pace",
+    "step",
+    "score",
+    "loss",
+    "accuracy",
+    "gradients",
+    "rates",
+    "verdict",
+    "lab",
+    "fullscreen",
 ];
 
 /// A widget: pictures, the run with its charts and controls, and a line with the way to the Lab.
@@ -126,7 +141,11 @@ fn Charts(parts: Parts) -> impl IntoView {
     #[cfg(feature = "charts")]
     charts::prepare();
     let lab = Lab::here();
-    let named = memo(move || parts.shown.with(|all| all.iter().filter(|w| ["loss", "accuracy", "gradients", "rates"].contains(&w.as_str())).cloned().collect::<Vec<_>>()));
+    let named = memo(move || {
+        parts.shown.with(|all| {
+            all.iter().filter(|w| ["loss", "accuracy", "gradients", "rates"].contains(&w.as_str())).cloned().collect::<Vec<_>>()
+        })
+    });
     let verdict = memo(move || parts.shown.with(|all| all.iter().any(|w| w == "verdict")));
     #[cfg(feature = "charts")]
     let chart = move |word: String| charts::one(lab, &word);
@@ -145,11 +164,19 @@ fn Charts(parts: Parts) -> impl IntoView {
 #[component]
 fn Controls(parts: Parts) -> impl IntoView {
     let lab = Lab::here();
-    let named = memo(move || parts.shown.with(|all| all.iter().filter(|w| !PLACED.contains(&w.as_str())).cloned().collect::<Vec<_>>()));
-    let locked = memo(move || parts.locked.with(|all| all.iter().filter(|w| !PLACED.contains(&w.as_str())).cloned().collect::<Vec<_>>()));
+    let named =
+        memo(move || parts.shown.with(|all| all.iter().filter(|w| !PLACED.contains(&w.as_str())).cloned().collect::<Vec<_>>()));
+    let locked = memo(move || {
+        parts.locked.with(|all| all.iter().filter(|w| !PLACED.contains(&w.as_str())).cloned().collect::<Vec<_>>())
+    });
     let open = move || {
         let locked = locked.get();
-        named.get().into_iter().filter(|name| !locked.contains(name)).map(|name| view! { <Open name/> }.into_any()).collect_view()
+        named
+            .get()
+            .into_iter()
+            .filter(|name| !locked.contains(name))
+            .map(|name| view! { <Open name/> }.into_any())
+            .collect_view()
     };
     let fixed = move || {
         let locked = locked.get();
