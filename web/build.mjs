@@ -1,15 +1,20 @@
-// Bundles the chart glue with uPlot, the styles of both, and what makes zip files into web/dist; Trunk calls this before each build.
+// Bundles what is not wasm into web/dist; Trunk calls this before each build: the chart glue with uPlot, what makes zip files, the script of
+// widgets, and the styles of page and widgets.
 import { build } from "esbuild";
+import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-await build({
-  entryPoints: [join(here, "src/charts.ts"), join(here, "src/page.css"), join(here, "src/zip.ts")],
-  outdir: join(here, "dist"),
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  minify: true,
-  logLevel: "warning",
-});
+const src = (name) => join(here, "src", name);
+const outdir = join(here, "dist");
+const options = { outdir, bundle: true, format: "esm", target: "es2022", minify: true, logLevel: "warning" };
+await build({ ...options, entryPoints: ["charts.ts", "page.css", "zip.ts", "embed.ts", "frame.ts"].map(src), external: ["./embed.js"] });
+
+// In a shadow tree there is no root element to hang the tokens on, and a widget's screen is its own width.
+const { outputFiles } = await build({ ...options, entryPoints: [src("widget.css")], write: false });
+const css = outputFiles[0].text
+  .replaceAll(":root", ".downhill")
+  .replace(/\bbody\{/g, ".downhill{")
+  .replace(/@media ?\(max-width: ?(\d+px)\)/g, "@container downhill (max-width:$1)");
+writeFileSync(join(outdir, "widget.css"), css);

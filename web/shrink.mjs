@@ -80,7 +80,7 @@ async function optimise(file, options) {
 
 /** The bindings of wasm-bindgen, and what fetches the later part, once, and starts it beside the first, whose exports it is given. */
 const bindings = (name) => `
-export { default } from "./${name}.js";
+export { default, widget } from "./${name}.js";
 let part;
 async function start(first) {
   const response = await fetch(new URL("./${name}_later.wasm", import.meta.url));

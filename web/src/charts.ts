@@ -54,14 +54,13 @@ function fitted(ctx: CanvasRenderingContext2D, text: string, room: number): stri
   return `${text.slice(0, length).trimEnd()}…`;
 }
 
-/** The steps that all charts show; none while they show all there are. */
-let view: [number, number] | null = null;
-
-/** A colour of the style sheet; the diverging scale is kept as bare numbers. */
-const colour = (name: string): string => {
-  const value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  return /^[\d\s.]+$/.test(value) ? `rgb(${value})` : value;
-};
+/** What the charts of a page, or of one widget in it, have in common: the steps that they show, none while they show all there are. */
+interface Group {
+  key: string;
+  view: [number, number] | null;
+}
+const groups = new WeakMap<Node, Group>();
+let made = 0;
 
 /** A chart of curves over steps: zoom by dragging, a double click shows all; all charts show the same steps, and their cursors move together. */
 export class TimeChart {
@@ -90,7 +89,8 @@ export class TimeChart {
   show(curves: Curve[], marks: Mark[], log: boolean, end: number, low?: number, high?: number): void {
     [this.curves, this.marks, this.log, this.end] = [curves, marks, log, end];
     this.bounds = [low ?? null, high ?? null];
-    if (view && view[0] >= end) view = null;
+    const group = this.group();
+    if (group.view && group.view[0] >= end) group.view = null;
     this.again();
   }
 
@@ -121,12 +121,25 @@ export class TimeChart {
   private draw(): void {
     if (!Plot) return;
     const data = this.join(Plot, this.curves);
-    const theme = document.documentElement.dataset.theme;
+    const theme = this.host.closest<HTMLElement>("[data-theme]")?.dataset.theme;
     const shape = JSON.stringify([this.log, theme, this.curves.map((c) => [c.label, c.ink, c.dash])]);
     if (shape === this.shape && this.plot) return this.plot.setData(data, true);
     this.shape = shape;
     this.plot?.destroy();
     this.plot = new Plot(this.options(Plot), data, this.host);
+  }
+
+  private group(): Group {
+    const root = this.host.getRootNode();
+    const group = groups.get(root) ?? { key: `steps ${made++}`, view: null };
+    groups.set(root, group);
+    return group;
+  }
+
+  /** A colour of the style sheet; the diverging scale is kept as bare numbers. */
+  private colour(name: string): string {
+    const value = getComputedStyle(this.host).getPropertyValue(name).trim();
+    return /^[\d\s.]+$/.test(value) ? `rgb(${value})` : value;
   }
 
   private size(): { width: number; height: number } {
@@ -144,9 +157,9 @@ export class TimeChart {
   }
 
   private options(plot: typeof uPlot): uPlot.Options {
-    const ink = colour("--ink-3");
-    const grid = { stroke: colour("--line"), width: 1 };
-    const font = `10px ${colour("--mono")}`;
+    const ink = this.colour("--ink-3");
+    const grid = { stroke: this.colour("--line"), width: 1 };
+    const font = `10px ${this.colour("--mono")}`;
     const wide = (_: uPlot, words: string[] | null): number => Math.max(44, 12 + 6.1 * Math.max(0, ...(words ?? []).map((w) => w.length)));
     const moves = (type: string): boolean => type === "mousemove" || type === "mouseleave";
     const axis = { stroke: ink, font, grid, ticks: { show: false }, gap: 4 };
@@ -162,12 +175,12 @@ export class TimeChart {
       padding: [8, 20, 0, 0],
       legend: { show: false },
       cursor: {
-        sync: { key: plot.sync("steps").key, setSeries: false, filters: { pub: moves, sub: moves } },
+        sync: { key: plot.sync(this.group().key).key, setSeries: false, filters: { pub: moves, sub: moves } },
         drag: { x: true, y: false, setScale: false },
         points: { size: 5 },
         y: false,
       },
-      scales: { x: { time: false, range: () => view ?? [0, this.end] }, y: this.log ? { distr: 3 } : { range: spread } },
+      scales: { x: { time: false, range: () => this.group().view ?? [0, this.end] }, y: this.log ? { distr: 3 } : { range: spread } },
       axes: [
         { ...axis, size: 20, space: 70, values: (_, splits) => labels(splits) },
         { ...axis, size: wide, space: 34, values: (_, splits) => (this.log ? splits.map((v) => (v === null ? "" : alone(v))) : labels(splits)) },
@@ -176,7 +189,7 @@ export class TimeChart {
         {},
         ...this.curves.map((c, i): uPlot.Series => ({
           label: c.label,
-          stroke: colour(c.ink),
+          stroke: this.colour(c.ink),
           width: c.width,
           dash: c.dash ? DASHES[c.dash] : dashed() ? SHAPES[c.label] ?? LAYERS[i % LAYERS.length] : undefined,
           spanGaps: true,
@@ -200,8 +213,9 @@ export class TimeChart {
   }
 
   private look(steps: [number, number] | null): void {
-    view = steps;
-    charts.forEach((chart) => chart.again());
+    const group = this.group();
+    group.view = steps;
+    charts.forEach((chart) => chart.group() === group && chart.again());
   }
 
   /** Leading ends, live edits and values that were no numbers. */
@@ -215,7 +229,7 @@ export class TimeChart {
     ctx.clip();
     for (const mark of this.marks) {
       const x = u.valToPos(mark.step, "x", true);
-      ctx.strokeStyle = colour("--accent");
+      ctx.strokeStyle = this.colour("--accent");
       ctx.globalAlpha = 0.7;
       ctx.lineWidth = ratio;
       ctx.setLineDash([2 * ratio, 3 * ratio]);
@@ -228,14 +242,14 @@ export class TimeChart {
     ctx.setLineDash([]);
     ctx.globalAlpha = 1;
     for (const curve of this.curves) {
-      ctx.fillStyle = colour(curve.ink);
+      ctx.fillStyle = this.colour(curve.ink);
       const last = curve.x.length - 1;
       if (curve.live && last >= 0 && Number.isFinite(curve.y[last])) {
         ctx.beginPath();
         ctx.arc(u.valToPos(curve.x[last]!, "x", true), u.valToPos(curve.y[last]!, "y", true), 2.6 * ratio, 0, 7);
         ctx.fill();
       }
-      ctx.fillStyle = colour("--bad");
+      ctx.fillStyle = this.colour("--bad");
       curve.y.forEach((v, i) => {
         if (!Number.isFinite(v)) ctx.fillRect(u.valToPos(curve.x[i]!, "x", true) - ratio, top + height - 6 * ratio, 2 * ratio, 6 * ratio);
       });
@@ -250,8 +264,8 @@ export class TimeChart {
     const right = bbox.left + bbox.width;
     // Where the words of each row begin; newer marks stand further right.
     const rows = [right, right, right];
-    ctx.font = `${10 * ratio}px ${colour("--mono")}`;
-    ctx.fillStyle = colour("--accent");
+    ctx.font = `${10 * ratio}px ${this.colour("--mono")}`;
+    ctx.fillStyle = this.colour("--accent");
     ctx.textAlign = "left";
     ctx.textBaseline = "top";
     ctx.globalAlpha = 1;

@@ -18,13 +18,15 @@ pub struct Address {
     pub unread: Option<String>,
     /// Under which name the experiment is kept, where an address is too short for it.
     pub kept: Option<String>,
+    /// Whether the page is somebody else's, and its address with it.
+    pub foreign: bool,
 }
 
 impl Address {
     /// Makes the address stand for the experiment, a document without defaults. Returns the name under which the browser has to keep it where no
     /// address is long enough.
     pub fn remember(&mut self, text: &str) -> Option<String> {
-        if self.unread.as_deref() == Some(text) {
+        if self.foreign || self.unread.as_deref() == Some(text) {
             return None;
         }
         let parsed = Experiment::parse(text).ok()?;

@@ -1,8 +1,10 @@
 //! `window.downhill`: what automation and the page's own tests see, and the way a panic leaves the page.
 
-use downhill_protocol::{Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Status};
+use downhill_protocol::{
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Status,
+};
 use downhill_tensor::UserError;
-use js_sys::{Array, Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use leptos::prelude::*;
 use serde::Serialize;
 use wasm_bindgen::closure::Closure;
@@ -20,12 +22,17 @@ pub fn crash(message: &str) {
     }
 }
 
-fn put(object: &Object, name: &str, value: impl Into<JsValue>) {
+pub(crate) fn put(object: &Object, name: &str, value: impl Into<JsValue>) {
     let _ = Reflect::set(object, &name.into(), &value.into());
 }
 
 /// Makes `window.downhill`.
 pub fn install(lab: Lab) {
+    put(&js_sys::global().unchecked_into(), "downhill", object(lab));
+}
+
+/// What a script may ask of a run, of the page's or of a widget's.
+pub fn object(lab: Lab) -> Object {
     let api = Object::new();
     let act = |name: &str, run: fn(&Lab)| put(&api, name, Closure::<dyn Fn()>::new(move || run(&lab)).into_js_value());
     let tell = |name: &str, run: fn(Lab, String) -> Result<(), JsValue>| {
@@ -63,7 +70,7 @@ pub fn install(lab: Lab) {
     act("loseDevice", |lab| {
         lab.send(Command::LoseDevice);
     });
-    put(&js_sys::global().unchecked_into(), "downhill", api);
+    api
 }
 
 /// What the header shows, as a script reads it.
@@ -80,7 +87,7 @@ struct Readings {
 }
 
 /// The run in numbers. Reads what the worker said last, so it is current even where no frame is painted.
-fn state(lab: Lab) -> JsValue {
+pub(crate) fn readings(lab: Lab) -> Object {
     let newest: Option<Status> = lab.inbox.with_value(|inbox| inbox.status.clone());
     let status = newest.unwrap_or_else(|| lab.status.get_untracked());
     let readings = Readings {
@@ -93,6 +100,15 @@ fn state(lab: Lab) -> JsValue {
         lr: status.lr,
     };
     let object: Object = serde_wasm_bindgen::to_value(&readings).map(JsCast::unchecked_into).unwrap_or_default();
+    let metrics = Object::new();
+    status.metrics.iter().for_each(|(name, value)| put(&metrics, name, *value));
+    put(&object, "metrics", metrics);
+    object
+}
+
+/// The run in numbers, and all else that is known of it.
+fn state(lab: Lab) -> JsValue {
+    let object = readings(lab);
     put(&object, "backend", lab.backends.with_untracked(|b| b.active.name()));
     put(&object, "backends", backends(lab));
     put(&object, "simd", lab.simd.get_untracked());
@@ -100,9 +116,6 @@ fn state(lab: Lab) -> JsValue {
     let full = lab.inbox.with_value(|inbox| inbox.experiment.as_ref().map(|e| e.to_full_value().to_string()));
     let experiment = full.and_then(|text| js_sys::JSON::parse(&text).ok());
     put(&object, "experiment", experiment.unwrap_or(JsValue::NULL));
-    let metrics = Object::new();
-    status.metrics.iter().for_each(|(name, value)| put(&metrics, name, *value));
-    put(&object, "metrics", metrics);
     put(&object, "verdict", lab.verdict.with_untracked(|v| v.as_ref().map_or(JsValue::NULL, |v| v.name.as_str().into())));
     let problem = lab.problem.with_untracked(|p| p.as_ref().map_or(JsValue::NULL, |p| p.to_string().into()));
     put(&object, "problem", problem);
@@ -135,9 +148,16 @@ fn backends(lab: Lab) -> Object {
 }
 
 /// Sends a command that is answered later.
-fn ask(lab: Lab, command: Command) -> Promise {
+pub(crate) fn ask(lab: Lab, command: Command) -> Promise {
+    ask_with(lab, Arrays::default(), command)
+}
+
+/// Sends a command with bulk data that is answered later.
+pub(crate) fn ask_with(lab: Lab, arrays: Arrays, command: Command) -> Promise {
+    let mut outgoing = Some((arrays, command));
     Promise::new(&mut |resolve, reject| {
-        if let Some(id) = lab.send(command.clone()) {
+        let Some((arrays, command)) = outgoing.take() else { return };
+        if let Some(id) = lab.link.with_value(|link| link.as_ref().map(|link| link.send_with(arrays, command))) {
             lab.inbox.update_value(|inbox| {
                 inbox.asked.insert(id, (resolve, reject));
             });
@@ -150,6 +170,23 @@ fn answer(lab: Lab, id: u32, make: impl FnOnce(&Object)) {
     let object = Object::new();
     make(&object);
     let _ = resolve.call1(&JsValue::NULL, &object);
+}
+
+/// A request that is answered with nothing more was carried out. Its promise is kept with the status that follows, so that whoever waited for
+/// it reads the run as it is then.
+pub fn done(lab: Lab, id: u32) {
+    lab.inbox.update_value(|inbox| {
+        if let Some((resolve, _)) = inbox.asked.remove(&id) {
+            inbox.carried_out.push(resolve);
+        }
+    });
+}
+
+/// A status has come.
+pub fn follows(lab: Lab) {
+    for resolve in lab.inbox.try_update_value(|inbox| std::mem::take(&mut inbox.carried_out)).unwrap_or_default() {
+        let _ = resolve.call0(&JsValue::NULL);
+    }
 }
 
 /// Breaks the promise of a request, if one was given.
@@ -180,6 +217,13 @@ pub fn benched(lab: Lab, result: &BenchResult) {
         put(object, "lossLast", result.last_loss);
         put(object, "notes", result.notes.as_str());
     });
+}
+
+/// Answers a script's wish for a copy of the run.
+pub fn saved(lab: Lab, id: u32, bytes: &[u8]) {
+    if let Some((resolve, _)) = lab.inbox.try_update_value(|inbox| inbox.asked.remove(&id)).flatten() {
+        let _ = resolve.call1(&JsValue::NULL, &Uint8Array::from(bytes));
+    }
 }
 
 /// Answers a script's comparison.

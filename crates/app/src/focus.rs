@@ -5,6 +5,8 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, KeyboardEvent};
 
+use crate::state::Lab;
+
 /// What can be focused inside of a card, but for what is switched off.
 const STOPS: &str = ":is(input, select, button, textarea, a[href], summary, [tabindex='0']):not(:disabled)";
 
@@ -24,13 +26,13 @@ pub fn enter(host: &Element) {
 }
 
 /// Moves the keys to what matches the first of `selectors` that matches anything, if nothing has them once the page has been rebuilt.
-pub fn unless_held(selectors: Vec<String>) {
+pub fn unless_held(lab: Lab, selectors: Vec<String>) {
     request_animation_frame(move || {
-        let held = document().active_element().is_some_and(|active| active.tag_name() != "BODY");
-        if held {
+        // Keys that are elsewhere in somebody else's page are not ours to move.
+        if lab.focused().is_some() || document().active_element().is_some_and(|active| active.tag_name() != "BODY") {
             return;
         }
-        let found = selectors.iter().find_map(|selector| document().query_selector(selector).ok().flatten());
+        let found = selectors.iter().find_map(|selector| lab.find(selector));
         if let Some(element) = found.and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
             let _ = element.focus();
         }
@@ -40,7 +42,8 @@ pub fn unless_held(selectors: Vec<String>) {
 /// Takes the keys into a card when it appears, and back to what opened it (`home`, see [`unless_held`]) when it goes.
 pub fn card(card: NodeRef<Div>, home: impl Fn() -> Vec<String> + Send + Sync + 'static) {
     card.on_load(|card| enter(&card));
-    on_cleanup(move || unless_held(home()));
+    let lab = Lab::here();
+    on_cleanup(move || unless_held(lab, home()));
 }
 
 /// Arrow keys, Home and End inside a set of tabs, radio buttons or items of a menu. Tabs and radio buttons are chosen as they are reached.

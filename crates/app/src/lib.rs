@@ -10,6 +10,7 @@ mod api;
 #[cfg(target_arch = "wasm32")]
 mod canvas;
 pub mod catalog;
+pub mod controls;
 pub mod document;
 pub mod fields;
 #[cfg(target_arch = "wasm32")]
@@ -30,7 +31,11 @@ mod opening;
 pub mod page;
 #[cfg(target_arch = "wasm32")]
 mod panels;
+#[cfg(target_arch = "wasm32")]
+mod place;
 pub mod plot;
+#[cfg(target_arch = "wasm32")]
+mod probing;
 #[cfg(target_arch = "wasm32")]
 mod reactive;
 #[cfg(target_arch = "wasm32")]
@@ -50,5 +55,7 @@ pub mod views;
 pub mod watches;
 #[cfg(target_arch = "wasm32")]
 mod watching;
+#[cfg(target_arch = "wasm32")]
+pub mod widget;
 #[cfg(target_arch = "wasm32")]
 mod worker;

@@ -79,6 +79,22 @@ fn open(lab: Lab, parsed: Parsed) {
     lab.open(parsed.experiment.to_value());
 }
 
+/// Reads what an article names: a document, a link or the part of one after `#`, or a preset by its id.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(text: &str) -> Result<Parsed, UserError> {
+    let text = text.trim();
+    let is_id = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if text.starts_with('{') {
+        Experiment::parse(text)
+    } else if is_id {
+        share::decode(&format!("p={text}"))
+    } else {
+        share::decode(text)
+    }
+}
+
 /// Opens a preset by its id.
 pub fn open_preset(lab: Lab, id: &str) {
     if let Some(value) = presets::find(id).and_then(|p| serde_json::from_str(p.json).ok()) {

@@ -12,10 +12,14 @@ use crate::panels::{
 use crate::reactive::{RwSignal, clicked};
 use crate::state::Lab;
 use crate::views::Views;
+use crate::worker::reflected;
 use crate::{api, files, opening, shortcuts, sliders, theme};
 
-/// Starts the page in the shell's `#app`.
+/// Starts the page in the shell's `#app`; does nothing where no shell of ours is, as in a page that holds widgets.
 pub fn start() {
+    if !reflected(&js_sys::global(), "downhillWorker").is_object() {
+        return;
+    }
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         api::crash(&info.to_string());
@@ -47,7 +51,7 @@ pub fn LabPage(
     on_cleanup(move || links.remove());
     let help = RwSignal::new(false);
     shortcuts::listen(lab, help);
-    sliders::guard();
+    sliders::guard(&document());
     let main = NodeRef::<html::Main>::new();
     // The address holds an experiment, so the link must not write there.
     let skip = move |ev: web_sys::MouseEvent| {

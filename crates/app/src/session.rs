@@ -12,18 +12,20 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use crate::files;
 use crate::panels::export;
 use crate::plot::network::tensor_title;
 use crate::plot::series::GRADIENT;
 use crate::state::{Lab, Mark};
 use crate::watches::{Answer, Watches};
-use crate::worker::Link;
+use crate::worker::{Link, reflected};
+use crate::{files, probing};
 
 impl Lab {
     /// Connects to the worker and opens `experiment`.
     pub fn connect(self) {
-        let link = Link::connect(move |message| self.hear(message));
+        let place = self.place.get_value();
+        let shell = place.map_or_else(|| reflected(&js_sys::global(), "downhillWorker"), |place| place.shell);
+        let link = Link::connect(shell, move |message| self.hear(message));
         self.link.set_value(Some(link));
     }
 
@@ -43,6 +45,7 @@ impl Lab {
             }
             Event::Status(status) => {
                 self.inbox.update_value(|inbox| inbox.status = Some(status));
+                crate::api::follows(self);
                 self.schedule();
             }
             Event::Series(chunk) => {
@@ -69,6 +72,7 @@ impl Lab {
             Event::Unanswered { run, watch, error } => {
                 let current = self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == run));
                 if current && self.watches.with_value(|watches| watches.is_current(&watch)) {
+                    probing::refused(self, Some(&watch.input), &error.to_string());
                     self.tell(true, error.to_string());
                 }
             }
@@ -86,8 +90,9 @@ impl Lab {
                 self.wanted.set(false);
                 self.finished.set(true);
             }
-            Event::Saved { step, bytes, .. } => {
+            Event::Saved { id, step, bytes } => {
                 let bytes = blobs.into_iter().nth(bytes.0 as usize).unwrap_or_default();
+                crate::api::saved(self, id, &bytes);
                 self.inbox.update_value(|inbox| inbox.saved = Some((step, bytes)));
             }
             Event::Weights { id, taken, refused } => files::taken(self, id, taken, &refused),
@@ -141,6 +146,7 @@ impl Lab {
 
     /// A request was carried out. Of an experiment that means: it is what runs now.
     fn done(self, id: u32) {
+        crate::api::done(self, id);
         let Some(sent) = self.loaded(id) else { return };
         self.problem.set(None);
         self.accept(sent, None);
@@ -198,7 +204,10 @@ impl Lab {
         match id {
             Some(id) if self.loaded(id).is_some() => {
                 let first = crate::opening::first();
-                if self.info.with_untracked(Option::is_some) || self.draft.with_untracked(|doc| *doc == first) {
+                if self.is_widget()
+                    || self.info.with_untracked(Option::is_some)
+                    || self.draft.with_untracked(|doc| *doc == first)
+                {
                     self.problem.set(Some(error));
                 } else {
                     // Nothing runs yet: the page opened with an experiment that is too large, or whose data is not there.
@@ -258,7 +267,7 @@ impl Lab {
             self.watches.update_value(Watches::renew);
             self.tell_watches();
         }
-        if self.wanted.get_untracked() && self.diverged.with_untracked(Option::is_none) {
+        if self.wanted.get_untracked() && !self.is_held() && self.diverged.with_untracked(Option::is_none) {
             link.send(Command::Start);
         }
     }
@@ -295,7 +304,11 @@ impl Lab {
     /// Fetches a bundled file, or hands out one of the person's own.
     fn fetch(self, name: String, own: bool) {
         spawn_local(async move {
-            let bytes = if own { files::own(self, &name).await } else { download(&format!("./data/{name}")).await.ok() };
+            let bytes = if own {
+                files::own(self, &name).await
+            } else {
+                download(&self.address_of(&format!("data/{name}"))).await.ok()
+            };
             match bytes {
                 Some(bytes) => {
                     let command = |bytes| Command::Asset { name, own, bytes };

@@ -6,7 +6,7 @@
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{Event, EventInit, HtmlInputElement, PointerEvent};
+use web_sys::{Event, EventInit, EventTarget, HtmlInputElement, PointerEvent};
 
 /// Pixels that a finger may move and still be taken to rest.
 const STILL: i32 = 8;
@@ -24,8 +24,8 @@ struct Touch {
     scrolls: bool,
 }
 
-/// Guards all sliders of the page, those that are yet to come too.
-pub fn guard() {
+/// Guards all sliders inside of `root`, those that are yet to come too.
+pub fn guard(root: &EventTarget) {
     let touch = StoredValue::new_local(None::<Touch>);
     let listener = Closure::<dyn FnMut(Event)>::new(move |ev: Event| match ev.type_().as_str() {
         "pointerdown" => touch.set_value(begun(&ev)),
@@ -40,10 +40,11 @@ pub fn guard() {
     });
     // While it is captured: before any handler of the slider itself.
     for name in ["pointerdown", "pointermove", "pointerup", "pointercancel", "input", "change"] {
-        let _ = document().add_event_listener_with_callback_and_bool(name, listener.as_ref().unchecked_ref(), true);
+        let _ = root.add_event_listener_with_callback_and_bool(name, listener.as_ref().unchecked_ref(), true);
     }
-    // The page lives as long as its listener.
-    listener.forget();
+    // What is guarded goes together with whoever asked for it.
+    let kept = StoredValue::new_local(Some(listener));
+    on_cleanup(move || drop(kept.try_update_value(Option::take)));
 }
 
 fn slider_of(ev: &Event) -> Option<HtmlInputElement> {

@@ -17,6 +17,7 @@ use wasm_bindgen_futures::spawn_local;
 use crate::address::Address;
 use crate::document;
 use crate::keeping;
+use crate::place::Place;
 use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::Curves;
 use crate::reactive::RwSignal;
@@ -127,6 +128,10 @@ pub(crate) struct Inbox {
     pub crashes: u32,
     /// Promises given to scripts, by the request that answers them: what fulfils and what breaks them.
     pub asked: HashMap<u32, (js_sys::Function, js_sys::Function)>,
+    /// What fulfils promises of requests that were carried out, until the next status.
+    pub carried_out: Vec<js_sys::Function>,
+    /// What scripts wait to be shown, see [`crate::probing`]: the reader, the input, and what breaks the promise.
+    pub probes: Vec<(u32, Input, js_sys::Function)>,
 }
 
 impl Inbox {
@@ -201,6 +206,8 @@ pub struct Lab {
     pub opened: RwSignal<u32>,
     /// The table of a person's own that is read, or was.
     pub table: RwSignal<Option<Table>>,
+    /// What the page stands in, where it is a widget.
+    pub(crate) place: StoredValue<Option<Place>, LocalStorage>,
     /// What is watched, and who reads it.
     pub(crate) watches: StoredValue<Watches<Answers>, LocalStorage>,
     pub(crate) inbox: StoredValue<Inbox, LocalStorage>,
@@ -240,6 +247,7 @@ impl Lab {
             row: RwSignal::new(None),
             opened: RwSignal::new(0),
             table: RwSignal::new(None),
+            place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
             link: StoredValue::new_local(None),
@@ -256,7 +264,16 @@ impl Lab {
         self.wanted.set(on);
         self.finished.set(false);
         self.diverged.set(None);
-        self.send(if on { Command::Start } else { Command::Pause });
+        self.send(if on && !self.is_held() { Command::Start } else { Command::Pause });
+    }
+
+    /// Makes the run wait, or go on if that is wanted: only so many run at once in a page, and none out of sight.
+    pub fn hold(&self, on: bool) {
+        let changed = self.place.try_update_value(|place| place.as_mut().map(|place| std::mem::replace(&mut place.held, on)));
+        let runs = self.wanted.get_untracked() && self.info.with_untracked(Option::is_some);
+        if changed.flatten() == Some(!on) && runs {
+            self.send(if on { Command::Pause } else { Command::Start });
+        }
     }
 
     /// Takes one step.

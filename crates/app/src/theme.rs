@@ -89,8 +89,8 @@ fn take_up(lab: Lab) {
 }
 
 /// Reads the style sheet's colours for the canvases.
-fn read(lab: Lab) {
-    let Some(style) = document().document_element().and_then(|root| window().get_computed_style(&root).ok().flatten()) else {
+pub fn read(lab: Lab) {
+    let Some(style) = lab.styled().and_then(|root| window().get_computed_style(&root).ok().flatten()) else {
         return;
     };
     let base = Palette::default();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use downhill_protocol::wire::{from_js, to_js};
 use downhill_protocol::{Arrays, BlobRef, Command, Event, Message, Request};
 use downhill_tensor::UserError;
-use js_sys::{Array, ArrayBuffer, Reflect};
+use js_sys::{Array, ArrayBuffer, Function, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -23,6 +23,8 @@ type Outgoing = (Message<Request>, Option<ArrayBuffer>);
 pub struct Link(Rc<RefCell<Inner>>);
 
 struct Inner {
+    /// What the page's own shell left, or what a widget was given.
+    shell: JsValue,
     url: String,
     bindings: String,
     worker: Option<Worker>,
@@ -36,12 +38,12 @@ struct Inner {
 }
 
 impl Link {
-    /// Takes over the shell's worker, or starts one from its address, and replays what it said so far.
-    pub fn connect(hear: impl Fn(Message<Event>) + 'static) -> Self {
-        let early = Reflect::get(&js_sys::global(), &"downhillWorker".into()).unwrap_or(JsValue::UNDEFINED);
-        let part = |name: &str| Reflect::get(&early, &name.into()).unwrap_or(JsValue::UNDEFINED);
+    /// Takes over the shell's worker, or starts one as the shell says, and replays what it said so far.
+    pub fn connect(shell: JsValue, hear: impl Fn(Message<Event>) + 'static) -> Self {
+        let part = |name: &str| reflected(&shell, name);
         let text = |name: &str, default: &str| part(name).as_string().unwrap_or_else(|| default.to_string());
         let link = Self(Rc::new(RefCell::new(Inner {
+            shell: shell.clone(),
             url: text("url", "./worker.js"),
             bindings: text("bindings", "./site.js"),
             worker: None,
@@ -68,18 +70,26 @@ impl Link {
     }
 
     fn start(&self) {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        options.set_name(&self.0.borrow().bindings);
-        let url = self.0.borrow().url.clone();
-        let Ok(worker) = Worker::new_with_options(&url, &options) else { return self.mourn() };
+        let shell = self.0.borrow().shell.clone();
+        // In a page of another origin a worker takes more than its address; the widget's script knows how.
+        let made = match reflected(&shell, "start").dyn_into::<Function>() {
+            Ok(start) => start.call0(&shell).ok().and_then(|worker| worker.dyn_into::<Worker>().ok()),
+            Err(_) => self.plain(),
+        };
+        let Some(worker) = made else { return self.mourn() };
         // The worker is another instance of what runs here.
         let _ = worker.post_message(&wasm_bindgen::module());
         // The shell's handle stays true, for automation and benchmarks.
-        if let Ok(early) = Reflect::get(&js_sys::global(), &"downhillWorker".into()) {
-            let _ = Reflect::set(&early, &"worker".into(), &worker);
-        }
+        let _ = Reflect::set(&shell, &"worker".into(), &worker);
         self.adopt(worker);
+    }
+
+    fn plain(&self) -> Option<Worker> {
+        let inner = self.0.borrow();
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        options.set_name(&inner.bindings);
+        Worker::new_with_options(&inner.url, &options).ok()
     }
 
     /// The worker could not be started: one that speaks tells by itself why it stops.
@@ -172,16 +182,31 @@ impl Link {
 
     /// Ends the worker and starts a new one; what was queued is forgotten.
     pub fn restart(&self) {
-        {
-            let mut inner = self.0.borrow_mut();
-            if let Some(worker) = inner.worker.take() {
-                worker.set_onmessage(None);
-                worker.set_onerror(None);
-                worker.terminate();
-            }
-            inner.ready = false;
-            inner.queue.clear();
-        }
+        self.stop();
         self.start();
     }
+
+    /// Ends the worker for good, and with it what listens to it.
+    pub fn end(&self) {
+        self.stop();
+        let mut inner = self.0.borrow_mut();
+        inner.hear = None;
+        inner.closures.clear();
+    }
+
+    fn stop(&self) {
+        let mut inner = self.0.borrow_mut();
+        if let Some(worker) = inner.worker.take() {
+            worker.set_onmessage(None);
+            worker.set_onerror(None);
+            worker.terminate();
+        }
+        inner.ready = false;
+        inner.queue.clear();
+    }
+}
+
+/// A property of an object; `undefined` where there is none.
+pub fn reflected(object: &JsValue, name: &str) -> JsValue {
+    Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }

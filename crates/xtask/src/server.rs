@@ -100,6 +100,8 @@ impl Site {
             ("Cache-Control", cache.to_owned()),
             ("ETag", asset.etag.clone()),
             ("Vary", "Accept-Encoding".to_owned()),
+            // Pages of other origins hold widgets, whose modules and wasm come from here.
+            ("Access-Control-Allow-Origin", "*".to_owned()),
         ];
         if if_none_match == Some(asset.etag.as_str()) {
             return Reply { status: "304 Not Modified", headers, body: b"" };

@@ -122,15 +122,21 @@ fn save(lab: Lab, ending: &str, bytes: &Uint8Array) {
     }
 }
 
+/// Has the browser save what an address holds.
+pub fn save_url(url: &str, name: &str) -> Result<(), JsValue> {
+    let link = document().create_element("a")?.dyn_into::<HtmlAnchorElement>()?;
+    link.set_href(url);
+    link.set_download(name);
+    link.click();
+    Ok(())
+}
+
 /// Has the browser save a file under the experiment's name.
 fn save_blob(lab: Lab, ending: &str, blob: &Blob) {
     let name = format!("{}.{ending}", file_stem(&lab.draft.with_untracked(|doc| name_at(doc, "name", ""))));
     let saved = || {
         let url = Url::create_object_url_with_blob(blob)?;
-        let link = document().create_element("a")?.dyn_into::<HtmlAnchorElement>()?;
-        link.set_href(&url);
-        link.set_download(&name);
-        link.click();
+        save_url(&url, &name)?;
         // The browser reads it after the click.
         set_timeout(move || drop(Url::revoke_object_url(&url)), std::time::Duration::from_secs(60));
         Ok::<(), JsValue>(())

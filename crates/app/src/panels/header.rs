@@ -6,9 +6,10 @@ use leptos::prelude::*;
 use serde_json::json;
 
 use super::backend::BackendChip;
+use super::dialog::Dialog;
 use super::later::Later;
 use super::popover::Popover;
-use super::{export, share};
+use super::{embed, export, share};
 use crate::document::{self, grouped};
 use crate::files;
 use crate::icons::{Icon, Mark};
@@ -91,13 +92,30 @@ fn Gallery() -> impl IntoView {
     cards.collect_view()
 }
 
+/// Reset, play and step.
 #[component]
-fn Transport() -> impl IntoView {
+pub fn Transport() -> impl IntoView {
     let lab = Lab::here();
     let play_icon = move || {
         if lab.wanted.get() { view! { <Icon name="pause"/> }.into_any() } else { view! { <Icon name="play"/> }.into_any() }
     };
     let play_word = move || if lab.wanted.get() { "Pause" } else { "Play" };
+    view! {
+        <div class="transport" role="group" aria-label="Training">
+            <button type="button" data-testid="reset" aria-label="Reset" title="Reset: same initial weights (R)" on:click=clicked(move |_| lab.reset())><Icon name="reset"/></button>
+            <button type="button" class="play" data-testid="play" title="Play or pause (Space)" on:click=clicked(move |_| lab.play(!lab.wanted.get_untracked()))>
+                {play_icon}<span translate="no">{play_word}</span>
+            </button>
+            <button type="button" data-testid="step" aria-label="One step" title="One step (→)" on:click=clicked(move |_| lab.step())><Icon name="step"/></button>
+            {(!lab.is_widget()).then(|| view! { <Pace/> })}
+        </div>
+    }
+}
+
+/// How fast it goes.
+#[component]
+pub fn Pace() -> impl IntoView {
+    let lab = Lab::here();
     let pace = memo(move || lab.draft.with(Lab::pace_of));
     let position = move || match pace.get() {
         None => PACES.len(),
@@ -106,18 +124,11 @@ fn Transport() -> impl IntoView {
     let text = move || pace.get().map_or_else(|| "max".to_string(), |steps| format!("{}/s", grouped(steps.max(1.0) as u64)));
     let slide = move |at: usize| lab.pace(PACES.get(at).copied());
     view! {
-        <div class="transport" role="group" aria-label="Training">
-            <button type="button" data-testid="reset" aria-label="Reset" title="Reset: same initial weights (R)" on:click=clicked(move |_| lab.reset())><Icon name="reset"/></button>
-            <button type="button" class="play" data-testid="play" title="Play or pause (Space)" on:click=clicked(move |_| lab.play(!lab.wanted.get_untracked()))>
-                {play_icon}<span translate="no">{play_word}</span>
-            </button>
-            <button type="button" data-testid="step" aria-label="One step" title="One step (→)" on:click=clicked(move |_| lab.step())><Icon name="step"/></button>
-            <label class="pace" title="Pace: steps per second">
-                <input type="range" data-testid="pace" aria-label="Pace" min="0" max=PACES.len().to_string() step="1" prop:value=move || position().to_string()
-                    aria-valuetext=text on:input=entered(move |ev| slide(event_target_value(&ev).parse().unwrap_or(0)))/>
-                <span class="num" translate="no">{text}</span>
-            </label>
-        </div>
+        <label class="pace" title="Pace: steps per second">
+            <input type="range" data-testid="pace" aria-label="Pace" min="0" max=PACES.len().to_string() step="1" prop:value=move || position().to_string()
+                aria-valuetext=text on:input=entered(move |ev| slide(event_target_value(&ev).parse().unwrap_or(0)))/>
+            <span class="num" translate="no">{text}</span>
+        </label>
     }
 }
 
@@ -150,6 +161,7 @@ fn Readings() -> impl IntoView {
 /// The ways out of the page. What they show is made when it is opened, in the part of the code that comes later.
 #[component]
 fn Leave() -> impl IntoView {
+    let embedding = RwSignal::new(false);
     view! {
         <div class="leave">
             <button type="button" class="ghost" data-testid="share" popovertarget="share" aria-haspopup="dialog" aria-label="Share"><Icon name="share"/><span>"Share"</span></button>
@@ -157,6 +169,8 @@ fn Leave() -> impl IntoView {
                 <b>"Share this experiment"</b>
                 <Later show=Box::new(share::form)/>
             </Popover>
+            <button type="button" class="ghost" data-testid="embed" aria-haspopup="dialog" aria-label="Embed" on:click=clicked(move |_| embedding.set(true))><Icon name="embed"/><span>"Embed"</span></button>
+            <Dialog open=embedding id="embed" title="Embed"><Later show=Box::new(embed::form)/></Dialog>
             <button type="button" class="ghost" data-testid="export" popovertarget="export" aria-haspopup="dialog" aria-label="Export"><Icon name="export"/><span>"Export"</span></button>
             <Popover id="export" class="pop share" label="Export" fresh=true><Later show=Box::new(export::form)/></Popover>
         </div>

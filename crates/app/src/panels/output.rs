@@ -15,6 +15,12 @@ use crate::watches::{Ask, Source};
 /// The panel.
 #[component]
 pub fn Output() -> impl IntoView {
+    view! { <Pictures/><Facts/><VerdictCard/><DataCard/> }
+}
+
+/// The views of the output, one at a time.
+#[component]
+pub fn Pictures() -> impl IntoView {
     let lab = Lab::here();
     let views: Views = expect_context();
     let data = memo(move || lab.data());
@@ -48,9 +54,6 @@ pub fn Output() -> impl IntoView {
     view! {
         <div class="heading"><h2>"Output"</h2><div class="choices" role="radiogroup" aria-label="Views of the output" on:keydown=focus::walk>{buttons}</div></div>
         {body}
-        <Facts/>
-        <VerdictCard/>
-        <DataCard/>
     }
 }
 

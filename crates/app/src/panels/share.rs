@@ -103,7 +103,7 @@ fn Share() -> impl IntoView {
 }
 
 /// Whether the text could be put on the clipboard. Pages that came without encryption are given none.
-async fn copied(text: &str) -> bool {
+pub async fn copied(text: &str) -> bool {
     let navigator = window().navigator();
     let clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).unwrap_or(JsValue::UNDEFINED);
     let Ok(clipboard) = clipboard.dyn_into::<web_sys::Clipboard>() else { return false };

@@ -55,6 +55,11 @@ fn chosen(lab: Lab, group: Group) -> Memo<String> {
     memo(move || lab.draft.with(|doc| document::name_at(doc, group.name, group.fallback)))
 }
 
+/// The choice of a member of `group`: `optimizer`, `schedule` or `loss`.
+pub fn choice(group: &str) -> Option<AnyView> {
+    [OPTIMIZER, SCHEDULE, LOSS].into_iter().find(|g| g.name == group).map(|group| view! { <Choice group/> }.into_any())
+}
+
 /// The choice of a group's member.
 #[component]
 fn Choice(group: Group) -> impl IntoView {

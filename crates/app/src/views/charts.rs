@@ -82,6 +82,25 @@ enum Kind {
 /// See the module.
 pub struct Charts;
 
+/// The options under which charts are drawn.
+pub fn prepare() {
+    provide_context(ChartOptions { smoothing: RwSignal::new(0.0), log: RwSignal::new(false) });
+}
+
+/// A chart by itself: `loss`, `accuracy`, `gradients` or `rates`.
+pub fn one(lab: Lab, name: &str) -> Option<AnyView> {
+    Some(match name {
+        "loss" => view! { <Chart kind=Kind::Loss title="Loss" at=0.0/> }.into_any(),
+        "accuracy" => view! { <Chart kind=Kind::Accuracy title="Accuracy" at=30.0/> }.into_any(),
+        "gradients" => {
+            watch_gradients(lab);
+            view! { <Chart kind=Kind::Gradient title="Gradient norm" at=60.0/> }.into_any()
+        }
+        "rates" => view! { <Chart kind=Kind::Rate title="Learning rate" at=90.0/> }.into_any(),
+        _ => return None,
+    })
+}
+
 impl Panel for Charts {
     fn name(&self) -> &'static str {
         "Charts"
@@ -92,7 +111,7 @@ impl Panel for Charts {
     }
 
     fn prepare(&self) {
-        provide_context(ChartOptions { smoothing: RwSignal::new(0.0), log: RwSignal::new(false) });
+        prepare();
     }
 
     fn controls(&self) -> Option<AnyView> {
@@ -111,15 +130,19 @@ fn gradient_of(layer: &LayerStats) -> Option<String> {
     Some(format!("{GRADIENT}{}", largest.name))
 }
 
-#[component]
-fn AllCharts(lab: Lab) -> impl IntoView {
-    let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
-    // Their norms are kept as curves whenever they come, see `session.rs`.
+/// Their norms are kept as curves whenever they come, see `session.rs`.
+fn watch_gradients(lab: Lab) {
     lab.watch(move || {
         let names = lab.info.with(|i| i.as_ref().map(|i| i.layers.iter().filter_map(gradient_of).collect::<Vec<_>>()))?;
         let tensors = names.into_iter().map(Query::stats).collect();
         Some(Ask { source: Source::Of(Input::Batch), tensors, every_ms: 250.0 })
     });
+}
+
+#[component]
+fn AllCharts(lab: Lab) -> impl IntoView {
+    let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
+    watch_gradients(lab);
     view! {
         <div class="charts">
             <Chart kind=Kind::Loss title="Loss" at=0.0/>

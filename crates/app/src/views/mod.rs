@@ -4,7 +4,7 @@ mod boundary;
 #[cfg(feature = "charts")]
 mod chart_options;
 #[cfg(feature = "charts")]
-mod charts;
+pub mod charts;
 mod code;
 mod confusion;
 mod curve;

@@ -58,13 +58,15 @@ fn walk(ev: web_sys::KeyboardEvent) {
     else {
         return;
     };
+    let column_of = |target: Option<web_sys::EventTarget>| target.and_then(|t| t.dyn_into::<Element>().ok());
+    let Some(columns) = column_of(ev.current_target()).and_then(|column| column.parent_element()) else { return };
     ev.prevent_default();
     ev.stop_propagation();
     let (column, unit) = (column as i64 + dx, unit as i64 + dy);
     // A shorter column is entered at its top.
     for unit in [unit, 0] {
         let selector = format!(".cell[data-column='{column}'][data-unit='{unit}']");
-        let cell = document().query_selector(&selector).ok().flatten().and_then(|c| c.dyn_into::<HtmlElement>().ok());
+        let cell = columns.query_selector(&selector).ok().flatten().and_then(|c| c.dyn_into::<HtmlElement>().ok());
         if let Some(cell) = cell {
             let _ = cell.focus();
             return;

@@ -62,7 +62,7 @@ pub fn Network() -> impl IntoView {
             <div class="pan" tabindex="0" role="group" aria-label="Units and weights">
                 <div class="net" node_ref=net class:named=named style=width>
                     <Wires map/>
-                    <div class="cols">{move || keep_focus(columns.get()).into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
+                    <div class="cols">{move || keep_focus(lab, columns.get()).into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
                     <Tip/>
                     <WeightEditor/>
                 </div>
@@ -74,15 +74,15 @@ pub fn Network() -> impl IntoView {
 }
 
 /// Columns that are about to be built anew: whatever has the keys in them keeps them.
-fn keep_focus(columns: Vec<Column>) -> Vec<Column> {
-    let active = document().active_element().filter(|active| active.closest(".cols").is_ok_and(|cols| cols.is_some()));
+fn keep_focus(lab: Lab, columns: Vec<Column>) -> Vec<Column> {
+    let active = lab.focused().filter(|active| active.closest(".cols").is_ok_and(|cols| cols.is_some()));
     let name = |active: web_sys::Element| {
         let part = |name: &str| Some(format!("[{name}='{}']", active.get_attribute(name)?));
         let unit = || Some(format!(".cell{}{}", part("data-column")?, part("data-unit")?));
         unit().or_else(|| part("data-layer")).or_else(|| part("data-add"))
     };
     if let Some(name) = active.and_then(name) {
-        focus::unless_held(vec![name]);
+        focus::unless_held(lab, vec![name]);
     }
     columns
 }

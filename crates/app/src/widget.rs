@@ -1,0 +1,313 @@
+//! A run in somebody else's page: begun by the script `web/src/embed.ts`, with some panels and controls of the page around it, or with none.
+//!
+//! It comes with the later part of the code. What the page itself takes for granted (address, title, shortcuts, storage) is not touched.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use downhill_protocol::{Arrays, Command};
+use js_sys::{Array, Function, Object, Uint8Array};
+use leptos::mount::mount_to;
+use leptos::prelude::*;
+use serde_json::Value;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::HtmlElement;
+
+use crate::api::{self, put};
+use crate::controls::{is_known, path_of};
+use crate::document;
+use crate::panels::parts::{PLACED, Parts, Widget, link_of};
+use crate::place::Place;
+use crate::probing::{probe, refused};
+use crate::reactive::{RwSignal, effect};
+use crate::state::Lab;
+use crate::views::Views;
+use crate::worker::reflected;
+use crate::{machine, opening, theme};
+
+/// What a promise is broken with whose run is gone.
+const DISPOSED: &str = "The run was disposed of.";
+
+thread_local! {
+    /// Who is told when the wasm of all widgets of a page has panicked.
+    static CRASHED: RefCell<Vec<Function>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Begins a run in `host`, an element of a shadow tree, as `shell` says, and gives what a script does with it.
+///
+/// Of `shell`: `start()` makes a worker; `base` is the folder of our files; `experiment` a document, a link or the name of a preset; `steps` and
+/// `pace` take the place of the experiment's; `play` says whether it trains at once; `show` and `lock` are lists of parts and controls, and
+/// without `show` there is nothing to see; `backend` is "auto", "cpu" or "gpu"; `tell(name, detail)` hears what happens.
+///
+/// # Errors
+/// When the experiment cannot be read, with the sentence that says why.
+#[wasm_bindgen]
+pub fn widget(host: &HtmlElement, shell: &JsValue) -> Result<Object, JsValue> {
+    begin(host, shell).map_err(|error| js_sys::Error::new(&error).into())
+}
+
+#[inline(never)]
+fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
+    let text = |name: &str| reflected(shell, name).as_string();
+    let parsed = opening::read(&text("experiment").unwrap_or_default()).map_err(|error| error.to_string())?;
+    let mut doc = parsed.experiment.to_value();
+    if let Some(steps) = reflected(shell, "steps").as_f64() {
+        document::set(&mut doc, "training.steps", Value::from(steps as u64));
+    }
+    let pace = reflected(shell, "pace");
+    if let Some(pace) = pace.as_f64().map(Value::from).or_else(|| pace.as_string().map(Value::from)) {
+        document::set(&mut doc, "view.pace", pace);
+    }
+    listen_for_panics(shell);
+    let place = Place {
+        host: host.clone().into(),
+        shell: shell.clone(),
+        base: text("base").unwrap_or_default(),
+        held: reflected(shell, "held").is_truthy(),
+    };
+    let parts = words(shell, "show").map(|shown| (shown, words(shell, "lock").unwrap_or_default()));
+    let made = Rc::new(Cell::new(None));
+    let (inside, heard) = (made.clone(), shell.clone());
+    let handle = mount_to(host.clone(), move || {
+        let lab = Lab::new();
+        lab.place.set_value(Some(place));
+        lab.inbox.update_value(|inbox| inbox.address.foreign = true);
+        provide_context(lab);
+        provide_context(Views::default());
+        let shown = parts
+            .as_ref()
+            .map(|(shown, locked)| Parts { shown: RwSignal::new(shown.clone()), locked: RwSignal::new(locked.clone()) });
+        inside.set(Some((lab, shown)));
+        theme::read(lab);
+        lab.follow_chosen();
+        tell_script(lab, heard);
+        match shown {
+            Some(parts) => view! { <Widget parts/> }.into_any(),
+            None => ().into_any(),
+        }
+    });
+    let Some((lab, parts)) = made.take() else { return Err("The widget could not be made.".to_string()) };
+    handle_of(lab, parts, doc, parsed.notes, shell, Box::new(handle))
+}
+
+/// Opens the experiment, tells what happens, and gives the run to scripts. `mounted` is what keeps the widget in the page.
+fn handle_of(
+    lab: Lab,
+    parts: Option<Parts>,
+    doc: Value,
+    notes: Vec<String>,
+    shell: &JsValue,
+    mounted: Box<dyn Any>,
+) -> Result<Object, String> {
+    lab.wanted.set(reflected(shell, "play").is_truthy());
+    lab.connect();
+    if let Some(choice) = reflected(shell, "backend").as_string().and_then(|name| machine::choice_of(&name)) {
+        lab.choose(choice);
+    }
+    notes.into_iter().for_each(|note| lab.tell(false, note));
+    for word in parts.iter().flat_map(|parts| [parts.shown, parts.locked]).flat_map(|list| list.get_untracked()) {
+        if !PLACED.contains(&word.as_str()) && !is_known(&word) {
+            let known = PLACED.join(", ");
+            lab.tell(true, format!("There is no part or control \"{word}\" to show or lock. Parts are {known}; controls are named as in the experiment: lr, batch_size, noise."));
+        }
+    }
+    lab.open(doc);
+    let object = api::object(lab);
+    let act = |name: &str, run: Box<dyn Fn(JsValue) -> JsValue>| {
+        put(&object, name, Closure::<dyn Fn(JsValue) -> JsValue>::new(run).into_js_value());
+    };
+    act(
+        "hold",
+        Box::new(move |on| {
+            lab.hold(on.is_truthy());
+            JsValue::UNDEFINED
+        }),
+    );
+    act(
+        "repaint",
+        Box::new(move |_| {
+            theme::read(lab);
+            JsValue::UNDEFINED
+        }),
+    );
+    act(
+        "show",
+        Box::new(move |lists| {
+            if let Some(parts) = parts {
+                parts.shown.set(words(&lists, "show").unwrap_or_default());
+                parts.locked.set(words(&lists, "lock").unwrap_or_default());
+            }
+            JsValue::UNDEFINED
+        }),
+    );
+    act("readings", Box::new(move |_| api::readings(lab).into()));
+    act("wants", Box::new(move |_| lab.wanted.get_untracked().into()));
+    act("link", Box::new(move |_| link_of(lab).into()));
+    act(
+        "step",
+        Box::new(move |n| {
+            lab.wanted.set(false);
+            api::ask(lab, Command::Step { n: n.as_f64().map_or(1, |n| n as u32) }).into()
+        }),
+    );
+    act("snapshot", Box::new(move |_| api::ask(lab, Command::Save).into()));
+    act("restore", Box::new(move |bytes| restore(lab, &bytes)));
+    let set = Closure::<dyn Fn(String, JsValue) -> Result<(), JsValue>>::new(move |name: String, value: JsValue| {
+        set(lab, &name, &value)
+    });
+    put(&object, "set", set.into_js_value());
+    let get = Closure::<dyn Fn(String) -> JsValue>::new(move |name: String| get(lab, &name));
+    put(&object, "get", get.into_js_value());
+    let probe = Closure::<dyn Fn(JsValue, JsValue) -> js_sys::Promise>::new(move |names: JsValue, input: JsValue| {
+        probe(lab, &names, &input)
+    });
+    put(&object, "probe", probe.into_js_value());
+    let mounted = Rc::new(RefCell::new(Some(mounted)));
+    act(
+        "dispose",
+        Box::new(move |_| {
+            if let Some(mounted) = mounted.borrow_mut().take() {
+                api::abandoned(lab, DISPOSED);
+                refused(lab, None, DISPOSED);
+                // First of all nothing more is heard: what hears would look for what is about to go.
+                if let Some(link) = lab.link.get_value() {
+                    link.end();
+                }
+                drop(mounted);
+            }
+            JsValue::UNDEFINED
+        }),
+    );
+    Ok(object)
+}
+
+/// A list of words.
+fn words(object: &JsValue, name: &str) -> Option<Vec<String>> {
+    let list = reflected(object, name).dyn_into::<Array>().ok()?;
+    Some(list.iter().filter_map(|word| word.as_string()).collect())
+}
+
+/// A field of the experiment, by its short name or its whole path; of any other value the sentence says why it cannot be.
+fn set(lab: Lab, name: &str, value: &JsValue) -> Result<(), JsValue> {
+    let text = js_sys::JSON::stringify(value).ok().and_then(|text| text.as_string());
+    let value = text.and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or(Value::Null);
+    if name == "pace" {
+        lab.pace(value.as_f64());
+        return Ok(());
+    }
+    let path = lab.draft.with_untracked(|doc| path_of(doc, name));
+    let before = lab.draft.get_untracked();
+    lab.set(&path, value);
+    match lab.problem.get_untracked() {
+        Some(problem) => {
+            // What cannot be is refused as a whole: nobody is there to see it and to take it back.
+            lab.draft.set(before);
+            lab.problem.set(None);
+            Err(js_sys::Error::new(&problem.to_string()).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The value of a field, default or not; `undefined` where there is none.
+fn get(lab: Lab, name: &str) -> JsValue {
+    let path = lab.draft.with_untracked(|doc| path_of(doc, name));
+    let full =
+        lab.draft.with_untracked(|doc| downhill_model::Experiment::from_value(doc).ok().map(|p| p.experiment.to_full_value()));
+    let value = full.as_ref().and_then(|doc| document::get(doc, &path));
+    value.and_then(|value| js_sys::JSON::parse(&value.to_string()).ok()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Goes on from the bytes of an earlier snapshot.
+fn restore(lab: Lab, bytes: &JsValue) -> JsValue {
+    let bytes = bytes.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default();
+    let mut arrays = Arrays::default();
+    let bytes = arrays.blob(bytes);
+    api::ask_with(lab, arrays, Command::Restore { bytes }).into()
+}
+
+/// Tells the script what happens: `ready`, `metrics` at most once a frame, `frame` when there is a new picture, `done`, and `error` with the
+/// sentence that a person reads.
+fn tell_script(lab: Lab, shell: JsValue) {
+    let Ok(tell) = reflected(&shell, "tell").dyn_into::<Function>() else { return };
+    let say = move |name: &str, detail: JsValue| {
+        // Whatever a listener throws is its own affair.
+        let _ = tell.call2(&JsValue::NULL, &name.into(), &detail);
+    };
+    let sentence = |text: &str| {
+        let detail = Object::new();
+        put(&detail, "message", text);
+        JsValue::from(detail)
+    };
+    let ready = Rc::new(Cell::new(false));
+    let at = say.clone();
+    effect(move || {
+        if lab.info.with(Option::is_some) && !ready.replace(true) {
+            at("ready", JsValue::UNDEFINED);
+        }
+    });
+    let at = say.clone();
+    effect(move || {
+        lab.status.track();
+        if lab.info.with(Option::is_some) {
+            at("metrics", api::readings(lab).into());
+        }
+    });
+    let at = say.clone();
+    effect(move || {
+        if lab.curves_changed.get() > 0 {
+            at("frame", JsValue::UNDEFINED);
+        }
+    });
+    let at = say.clone();
+    let rested = Cell::new(false);
+    effect(move || {
+        // The last status comes after the word that the steps are done.
+        let rests = lab.finished.get() & lab.status.with(|status| !status.running);
+        if rests && !rested.replace(rests) {
+            at("done", api::readings(lab).into());
+        }
+        rested.set(rests);
+    });
+    let at = say.clone();
+    effect(move || at("wanted", lab.wanted.get().into()));
+    let at = say.clone();
+    effect(move || {
+        if let Some(problem) = lab.problem.get() {
+            at("error", sentence(&problem.to_string()));
+        }
+    });
+    let told = Cell::new(0);
+    effect(move || {
+        lab.notices.with(|notices| {
+            for notice in notices.iter().filter(|notice| notice.bad && notice.id > told.get()) {
+                say("error", sentence(&notice.text));
+            }
+            told.set(notices.last().map_or(0, |notice| notice.id).max(told.get()));
+        });
+    });
+}
+
+/// All widgets of a page are one instance of the wasm, so a panic ends all of them, and each says so.
+fn listen_for_panics(shell: &JsValue) {
+    let Ok(tell) = reflected(shell, "crashed").dyn_into::<Function>() else { return };
+    let first = CRASHED.with_borrow_mut(|all| {
+        // One script of a page gives the same function each time.
+        if !all.contains(&tell) {
+            all.push(tell);
+        }
+        all.len() == 1
+    });
+    if first {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            before(info);
+            console_error_panic_hook::hook(info);
+            let message = JsValue::from(info.to_string());
+            CRASHED.with_borrow(|all| all.iter().for_each(|tell| drop(tell.call1(&JsValue::NULL, &message))));
+        }));
+    }
+}

@@ -1,0 +1,319 @@
+// Widgets in pages of another origin: the examples, bad inputs, and what a page pays for them. The host page comes from a server of its own.
+import AxeBuilder from "@axe-core/playwright";
+import { expect, test, type Locator, type Page } from "@playwright/test";
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const script = process.env.DOWNHILL_URL ?? "http://127.0.0.1:8080/";
+const examples = new URL("../../../static/examples/", import.meta.url);
+
+let server: Server;
+let host: string;
+/** Pages of a test, by their names; examples are read from their folder. */
+const pages = new Map<string, { body: string; csp?: string }>();
+
+test.beforeAll(async () => {
+  server = createServer(async ({ url }, reply) => {
+    const name = (url ?? "").slice(1).split("?")[0]!;
+    const page = pages.get(name) ?? (name.endsWith(".html") ? { body: await readFile(new URL(name, examples), "utf8") } : undefined);
+    reply.writeHead(page ? 200 : 404, { "Content-Type": "text/html", ...(page?.csp && { "Content-Security-Policy": page.csp }) });
+    // An example lies beside the script; a page of somebody else's names its host.
+    reply.end(page?.body.replaceAll('"../', `"${script}`).replaceAll("`../", `\`${script}`));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  host = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+});
+
+test.afterAll(() => server.close());
+
+/** Opens a page, and gives what it threw. */
+async function open(page: Page, name: string, body?: string, csp?: string): Promise<string[]> {
+  const thrown: string[] = [];
+  page.on("pageerror", (error) => thrown.push(error.message));
+  if (body !== undefined) pages.set(name, { body: `<!doctype html><html lang="en"><meta charset="utf-8"><title>Host</title>${body}</html>`, ...(csp && { csp }) });
+  await page.goto(host + name);
+  return thrown;
+}
+
+const tag = `<script type="module" src="../embed.js"></script>`;
+const step = (lab: Locator): Promise<number> => lab.evaluate(async (lab: any) => (await lab.run()).state().step);
+
+test("plain HTML of another origin trains, rests at its steps, and says so", async ({ page }) => {
+  const thrown = await open(page, "plain.html");
+  const lab = page.locator("downhill-lab");
+  const done = lab.evaluate((lab) => new Promise((resolve) => lab.addEventListener("done", (event) => resolve((event as CustomEvent).detail))));
+  expect(await done).toMatchObject({ step: 400, running: false });
+  await expect(lab.getByTestId("w-step")).toHaveText("400 of 400");
+  await expect(lab.getByTestId("open-lab")).toHaveAttribute("href", new RegExp(`^${script}index\\.html#c=1\\.`));
+  expect(await page.evaluate(() => [localStorage.length, document.cookie, location.hash])).toEqual([0, "", ""]);
+  expect(thrown).toEqual([]);
+});
+
+test("the link of a widget opens the Lab with the experiment as it was changed there", async ({ page }) => {
+  await open(page, "plain.html");
+  const lab = page.locator("downhill-lab");
+  await lab.evaluate(async (lab: any) => lab.set("lr", 0.125));
+  const link = await lab.getByTestId("open-lab").getAttribute("href");
+  await page.goto(link!);
+  await expect(page.locator("#f-optimizer-adam-lr")).toHaveValue("0.125");
+});
+
+test("in an article a slider drives two figures, a sentence follows one, and the third waits for a click", async ({ page }) => {
+  const thrown = await open(page, "article.html");
+  await expect(page.locator("#score")).toHaveText(/\d %/);
+  await page.locator("#rate").fill("-1");
+  await expect.poll(() => page.locator("#one").evaluate(async (lab: any) => (await lab.run()).get("lr"))).toBe(0.1);
+  await expect.poll(() => page.locator("#three").evaluate(async (lab: any) => (await lab.run()).get("lr"))).toBe(0.1);
+  const two = page.locator("#two");
+  await expect(two.getByRole("button", { name: "Start training" })).toBeVisible();
+  await two.getByRole("button", { name: "Start training" }).click();
+  await expect(two.locator(".cell").first()).toBeVisible();
+  await expect.poll(() => step(two)).toBeGreaterThan(0);
+  expect(thrown).toEqual([]);
+});
+
+test("a run in code steps, predicts and is followed by a cell", async ({ page }) => {
+  const thrown = await open(page, "notebook.html");
+  await expect(page.locator("#cell")).toHaveText(/"step":200/);
+  const { loss, first } = JSON.parse((await page.locator("#cell").textContent())!);
+  expect(loss).toBeGreaterThan(0);
+  expect(first).toBeGreaterThanOrEqual(0);
+  expect(first).toBeLessThanOrEqual(1);
+  expect(thrown).toEqual([]);
+});
+
+test("a run restored from a snapshot goes on as the first one did", async ({ page }) => {
+  await open(page, "empty.html", "<p>…");
+  const losses = await page.evaluate(async (url) => {
+    const { createRun } = await import(url);
+    const first = await createRun("circles", { backend: "cpu" });
+    await first.step(50);
+    const bytes = await first.snapshot();
+    await first.step(20);
+    const second = await createRun("circles", { backend: "cpu" });
+    await second.restore(bytes);
+    await second.step(20);
+    const weights = async (run: any) => [...(await run.probe(["0.weight"])).tensors["0.weight"].data];
+    const both = [first.state().step, second.state().step, await weights(first), await weights(second)];
+    first.dispose();
+    second.dispose();
+    return both;
+  }, `${script}embed.js`);
+  expect(losses[0]).toBe(70);
+  expect(losses[1]).toBe(70);
+  expect(losses[2]).toEqual(losses[3]);
+});
+
+test("what cannot be is refused with the sentence of the page", async ({ page }) => {
+  await open(page, "empty.html", "<p>…");
+  const said = await page.evaluate(async (url) => {
+    const { createRun } = await import(url);
+    const refused = (promise: Promise<unknown>) => promise.then(() => "", (error: Error) => error.message);
+    const run = await createRun("circles");
+    const all = [
+      await refused(createRun('{ "data": "nonsense" }')),
+      await refused((async () => run.set("lr", -1))()),
+      await refused(run.predict([0.5])),
+      await refused(run.probe(["nonsense"])),
+    ];
+    run.dispose();
+    return [...all, await refused(run.step(1)), run.on("metrics", () => {}) instanceof Function];
+  }, `${script}embed.js`);
+  expect(said[0]).toContain("nonsense");
+  expect(said[1]).toContain("optimizer.adam.lr");
+  for (const sentence of said.slice(2, 4)) expect(sentence).not.toBe("");
+  expect(said[4]).toBe("The run was disposed of.");
+});
+
+test("a frame in a sandbox tells its height and obeys the page that it names", async ({ page }) => {
+  const thrown = await open(page, "sandbox.html");
+  const frame = page.frameLocator("#frame");
+  await expect(frame.getByTestId("w-step")).toBeVisible();
+  await expect.poll(() => page.locator("#frame").evaluate((frame) => frame.clientHeight)).not.toBe(300);
+  await page.getByRole("button", { name: "A rate of 0.1" }).click();
+  await expect(page.locator("#said")).toHaveText(/rate 0\.1$/);
+  expect(thrown).toEqual([]);
+});
+
+test("a frame takes no command from a page that it does not name", async ({ page }) => {
+  const src = `${script}embed.html#p=circles&origin=https://elsewhere.example`;
+  await open(page, "frame.html", `<iframe id="frame" src="${src}" style="width: 600px; height: 400px"></iframe>`);
+  const frame = page.frameLocator("#frame");
+  await expect(frame.getByTestId("w-step")).toBeVisible();
+  await page.locator("#frame").evaluate((frame: HTMLIFrameElement) => {
+    frame.contentWindow!.postMessage({ downhill: 1, type: "command", id: 1, command: "set", args: ["lr", 0.5] }, "*");
+  });
+  await page.waitForTimeout(300);
+  expect(await frame.locator("downhill-lab").evaluate(async (lab: any) => (await lab.run()).get("lr"))).not.toBe(0.5);
+});
+
+test("no style gets in or out, in quirks mode and from right to left", async ({ page }) => {
+  const thrown = await open(page, "hostile.html");
+  const lab = page.locator("downhill-lab");
+  await expect(lab.getByTestId("w-step")).toBeVisible();
+  const play = await lab.getByTestId("play").boundingBox();
+  expect(play!.width).toBeLessThan(60);
+  const look = await lab.getByTestId("w-step").evaluate((at) => {
+    const style = getComputedStyle(at.closest(".downhill")!);
+    return [style.direction, style.textTransform, style.letterSpacing, style.textAlign, style.lineHeight !== "90px"];
+  });
+  expect(look).toEqual(["ltr", "none", "normal", "start", true]);
+  expect(await page.locator("h1").evaluate((h1) => getComputedStyle(h1).color)).toBe("rgb(204, 0, 0)");
+  expect(thrown).toEqual([]);
+});
+
+test("only the figure of the slide on screen trains", async ({ page }) => {
+  await open(page, "slides.html");
+  await page.keyboard.press("ArrowRight");
+  const circles = page.locator("#circles");
+  await expect.poll(() => step(circles)).toBeGreaterThan(10);
+  await page.keyboard.press("ArrowRight");
+  await page.waitForTimeout(400);
+  const rested = await step(circles);
+  await page.waitForTimeout(600);
+  expect(await step(circles)).toBe(rested);
+  await expect.poll(() => step(page.locator("#spirals"))).toBeGreaterThan(10);
+});
+
+test("a strict policy that allows the host, a worker and inline styles is enough", async ({ page }) => {
+  const origin = new URL(script).origin;
+  const csp = `default-src 'none'; script-src ${origin} 'wasm-unsafe-eval'; connect-src ${origin}; worker-src blob:; style-src-attr 'unsafe-inline'`;
+  const thrown = await open(page, "policy.html", `${tag}<downhill-lab src="circles"></downhill-lab>`, csp);
+  await expect.poll(() => step(page.locator("downhill-lab"))).toBeGreaterThan(10);
+  expect(thrown).toEqual([]);
+});
+
+const broken: [string, string, RegExp][] = [
+  ["nothing", "", /has no experiment/],
+  ["an unknown preset", `src="spirls"`, /Did you mean `spirals`/],
+  ["a host that is not there", `src="http://127.0.0.1:9/x.json"`, /cannot be loaded/],
+  ["HTML in place of JSON", `src="empty.html"`, /begins with "<!doctype/],
+  ["JSON that ends too early", `experiment='{ "data": '`, /\S/],
+  ["steps that are no number", `src="circles" steps="many"`, /`steps` is "many"/],
+  ["a cut link", `src="#c=1.AAAA"`, /link/],
+];
+for (const [what, attributes, sentence] of broken) {
+  test(`with ${what} the poster stays, with one sentence and one event`, async ({ page }) => {
+    pages.set("empty.html", { body: "<!doctype html><p>…" });
+    const thrown = await open(page, "broken.html", `<script>window.heard = []; addEventListener("error", (e) => e.detail && heard.push(e.detail.message), true);</script>${tag}<downhill-lab ${attributes}></downhill-lab>`);
+    const lab = page.locator("downhill-lab");
+    await expect(lab.getByRole("status")).toHaveText(sentence);
+    await page.waitForTimeout(200);
+    expect(await page.evaluate(() => (window as any).heard.length)).toBe(1);
+    expect(thrown).toEqual([]);
+  });
+}
+
+test("where workers or wasm are forbidden the poster says so", async ({ page }) => {
+  const origin = new URL(script).origin;
+  for (const csp of [`script-src ${origin} 'wasm-unsafe-eval'; worker-src 'none'`, `script-src ${origin}; worker-src blob:`]) {
+    const thrown = await open(page, "forbidden.html", `${tag}<downhill-lab src="circles"></downhill-lab>`, csp);
+    await expect(page.locator("downhill-lab").getByRole("status")).toHaveText(/\S/);
+    expect(thrown).toEqual([]);
+  }
+});
+
+test("a widget that is moved while it runs goes on, and one that is taken away ends its worker", async ({ page }) => {
+  await open(page, "moved.html", `${tag}<div id="a"><downhill-lab src="spirals"></downhill-lab></div><div id="b"></div>`);
+  const lab = page.locator("downhill-lab");
+  await expect.poll(() => step(lab)).toBeGreaterThan(20);
+  await page.evaluate(() => document.querySelector("#b")!.append(document.querySelector("downhill-lab")!));
+  const before = await step(lab);
+  await expect.poll(() => step(lab)).toBeGreaterThan(before);
+  expect(page.workers()).toHaveLength(1);
+  await page.evaluate(() => document.querySelector("downhill-lab")!.remove());
+  await expect.poll(() => page.workers().length).toBe(0);
+});
+
+test("ten widgets share one download and train two at a time; a hundred are posters", async ({ page }) => {
+  const wasm: string[] = [];
+  page.on("request", (request) => request.url().endsWith("_bg.wasm") && wasm.push(request.url()));
+  const ten = `<downhill-lab src="circles" show="step" height="40" style="display: block; height: 40px"></downhill-lab>`.repeat(10);
+  await open(page, "ten.html", `${tag}${ten}`);
+  await expect.poll(() => page.workers().length, { timeout: 30_000 }).toBe(10);
+  expect(wasm).toHaveLength(1);
+  const running = () => page.evaluate(async () => {
+    const all = await Promise.all([...document.querySelectorAll("downhill-lab")].map((lab: any) => lab.run()));
+    return all.map((run) => run.state().step);
+  });
+  const first = await running();
+  await page.waitForTimeout(1000);
+  const second = await running();
+  expect(second.filter((step, i) => step > first[i]!).length).toBeLessThanOrEqual(4);
+  const hundred = `<div style="height: 3000px"></div>${`<downhill-lab src="circles"></downhill-lab>`.repeat(100)}`;
+  await open(page, "hundred.html", `${tag}${hundred}`);
+  await page.waitForTimeout(500);
+  expect(page.workers()).toHaveLength(0);
+  expect(wasm).toHaveLength(1);
+});
+
+test("two versions of the script on one page do not disturb each other", async ({ page }) => {
+  const thrown = await open(page, "two.html", `${tag}<script type="module" src="../embed.js?other"></script><downhill-lab src="circles"></downhill-lab>`);
+  await expect.poll(() => step(page.locator("downhill-lab"))).toBeGreaterThan(10);
+  expect(thrown).toEqual([]);
+});
+
+test("who asks for less motion starts it by hand", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await open(page, "calm.html", `${tag}<downhill-lab src="circles"></downhill-lab>`);
+  const lab = page.locator("downhill-lab");
+  await expect(lab.getByTestId("play")).toBeVisible();
+  await page.waitForTimeout(300);
+  expect(await step(lab)).toBe(0);
+  await lab.getByTestId("play").click();
+  await expect.poll(() => step(lab)).toBeGreaterThan(0);
+});
+
+test("the keys go into a widget and out again, and axe finds nothing", async ({ page }) => {
+  await open(page, "keys.html", `${tag}<main><h1>Host</h1><button id="before">before</button><downhill-lab src="circles" show="transport step loss lr lab"></downhill-lab><button id="after">after</button></main>`);
+  await expect(page.locator("downhill-lab").getByTestId("w-step")).toBeVisible();
+  await page.locator("#before").focus();
+  let presses = 0;
+  for (; presses < 20 && (await page.evaluate(() => document.activeElement?.id)) !== "after"; presses++) await page.keyboard.press("Tab");
+  expect(presses).toBeGreaterThan(4);
+  expect(presses).toBeLessThan(20);
+  const found = await new AxeBuilder({ page }).analyze();
+  expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
+});
+
+for (const width of [280, 360, 680, 1200]) {
+  test(`at ${width} pixels nothing is wider than the widget`, async ({ page }) => {
+    await page.setViewportSize({ width, height: 800 });
+    await open(page, "narrow.html", `<style>body { margin: 0 }</style>${tag}<downhill-lab src="spirals" show="network output transport pace step score loss accuracy lr noise optimizer lab fullscreen" lock="batch_size"></downhill-lab>`);
+    await expect(page.locator("downhill-lab").getByTestId("w-step")).toBeVisible();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+  });
+}
+
+test("the code of the dialog makes the widget that its preview shows", async ({ page }) => {
+  await page.goto(script);
+  await page.getByTestId("embed").click();
+  const dialog = page.locator("#embed");
+  await expect(dialog.locator("downhill-lab").getByTestId("w-step")).toBeVisible({ timeout: 20_000 });
+  await dialog.locator("[data-part=accuracy]").check();
+  await dialog.locator("[data-lock=batch_size]").check();
+  await expect(dialog.locator("downhill-lab [data-chart=Accuracy]")).toBeVisible();
+  await expect(dialog.getByTestId("embed-cost")).toHaveText(/a script of [1-9].*B; .* [1-9].*B from this host/);
+  const code = await dialog.getByTestId("embed-code").inputValue();
+  expect(code).toContain('lock="batch_size"');
+  expect(code).toContain('poster="data:image/');
+  const thrown = await open(page, "copied.html", code);
+  const lab = page.locator("downhill-lab");
+  await expect(lab.locator("[data-chart=Accuracy]")).toBeVisible();
+  await expect(lab.locator("[data-locked]")).toHaveText(/Batch size/);
+  expect(thrown).toEqual([]);
+});
+
+test("the frame and the picture of the dialog open the same experiment", async ({ page }) => {
+  await page.goto(script);
+  await page.getByTestId("embed").click();
+  const dialog = page.locator("#embed");
+  await dialog.locator("[data-code=Frame]").click();
+  const frame = await dialog.getByTestId("embed-code").inputValue();
+  await dialog.locator("[data-code=Markdown]").click();
+  await expect(dialog.getByTestId("embed-code")).toHaveValue(/^\[!\[.*\]\(downhill\.webp\)\]\(.*#c=1\./);
+  await open(page, "framed.html", frame);
+  await page.locator("iframe").scrollIntoViewIfNeeded();
+  await expect(page.frameLocator("iframe").getByTestId("w-step")).toBeVisible({ timeout: 20_000 });
+});

@@ -1,0 +1,5 @@
+// The one script of a page with widgets: defines <downhill-lab>, and gives scripts the same by themselves.
+export { DownhillLab } from "./embed/element";
+export { createRun, Run } from "./embed/run";
+export type { Events, Experiment, Options } from "./embed/run";
+export type { Probed, Readings, State } from "./embed/engine";

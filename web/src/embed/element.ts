@@ -1,0 +1,307 @@
+// <downhill-lab>: a network that trains in an article. Until it is near the screen it is a poster and costs nothing; whatever goes wrong, the
+// poster stays, one sentence says why, and nothing is thrown at the page.
+import { base, type Handle, load } from "./engine";
+import { begin, type Events, type Run } from "./run";
+import { join, leave, share, type Turn } from "./turns";
+
+const SHOWN = ["output", "transport", "step", "score", "loss", "lab", "fullscreen"];
+/** Presses of the poster's button, scrolling near, or at once. */
+type Autostart = "visible" | "click" | "load";
+const FAR = "600px";
+
+/** Until the styles of the widget are there, and where they never come. */
+const POSTER = `:host{display:block;position:relative;contain:layout style;min-height:var(--height,220px)}:host([hidden]){display:none}
+:host(:fullscreen){overflow:auto;padding:24px;background:Canvas;color:CanvasText}
+.poster{all:initial;direction:ltr;display:grid;place-items:center;align-content:center;gap:12px;position:absolute;inset:0;overflow:hidden;border-radius:6px;font:13px/1.5 system-ui,sans-serif;color:#14181f;background:radial-gradient(circle at 38% 44%,#6f9fd4 0 16%,#f2f3f5 22%,#e9ab72 34% 46%,#f2f3f5 54%,#6f9fd4 70%)}
+.poster.pic{background:none}.poster img{position:absolute;inset:0;width:100%;height:100%;object-fit:contain}
+.poster button{all:initial;position:relative;width:52px;height:52px;border-radius:50%;background:var(--downhill-accent,#0b65c2);color:#fff;font:22px/52px sans-serif;text-align:center;cursor:pointer}
+.poster button:focus-visible{outline:3px solid #14181f;outline-offset:2px}
+.poster p{position:relative;max-width:52ch;margin:0 12px;padding:6px 12px;border-radius:6px;background:#fff;overflow-wrap:anywhere}.poster p:empty,.poster[hidden],.poster [hidden]{display:none}
+.frame{overflow:auto;max-height:var(--height,none)}`;
+
+const words = (text: string | null): string[] => text?.split(/[\s,]+/).filter(Boolean) ?? [];
+
+/** Light or dark, as the ground is on which the element lies. */
+function ground(element: Element): "light" | "dark" {
+  for (let at: Element | null = element; at; at = at.parentElement ?? (at.getRootNode() as ShadowRoot).host ?? null) {
+    const [r, g, b, a = 1] = (getComputedStyle(at).backgroundColor.match(/[\d.]+/g) ?? []).map(Number);
+    if (b !== undefined && a > 0.5) return 0.299 * r! + 0.587 * g! + 0.114 * b < 128 ? "dark" : "light";
+  }
+  const scheme = getComputedStyle(element).colorScheme;
+  return /dark/.test(scheme) && (!/light/.test(scheme) || matchMedia("(prefers-color-scheme: dark)").matches) ? "dark" : "light";
+}
+
+export class DownhillLab extends HTMLElement implements Turn {
+  static observedAttributes = ["show", "hide", "lock", "theme", "height", "poster", "src", "experiment", "steps"];
+
+  readonly #root = this.attachShadow({ mode: "open" });
+  readonly #poster = document.createElement("div");
+  readonly #frame = document.createElement("div");
+  readonly #said = document.createElement("p");
+  readonly #go = document.createElement("button");
+  readonly #near = new IntersectionObserver((entries) => entries.at(-1)!.isIntersecting && this.#approach(), { rootMargin: FAR });
+  readonly #seen = new IntersectionObserver((entries) => {
+    this.#visible = entries.at(-1)!.isIntersecting;
+    if (this.#visible) this.#approach();
+    share();
+  });
+  #run: Promise<Run> | undefined;
+  #handle: Handle | undefined;
+  #made: Run | undefined;
+  #stage: HTMLElement | undefined;
+  #visible = false;
+  #going: ReturnType<typeof setTimeout> | undefined;
+  /** Counts up when what is under way is not wanted any more. */
+  #turn = 0;
+
+  constructor() {
+    super();
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(POSTER);
+    this.#root.adoptedStyleSheets = [sheet];
+    this.#poster.className = "poster";
+    this.#poster.part = "poster";
+    this.#poster.lang = "en";
+    this.#frame.className = "frame";
+    this.#said.setAttribute("role", "status");
+    this.#go.type = "button";
+    this.#go.textContent = "▶";
+    this.#go.ariaLabel = "Start training";
+    this.#go.addEventListener("click", () => this.start().catch(() => {}));
+    this.#poster.append(this.#go, this.#said);
+    this.#root.append(this.#poster, this.#frame);
+  }
+
+  get eager(): boolean {
+    return this.#visible && this.#handle?.wants() === true;
+  }
+
+  hold(on: boolean): void {
+    this.#handle?.hold(on);
+  }
+
+  connectedCallback(): void {
+    clearTimeout(this.#going);
+    this.#look();
+    this.#near.observe(this);
+    this.#seen.observe(this);
+    if (this.#autostart === "load") this.#approach();
+  }
+
+  disconnectedCallback(): void {
+    this.#near.disconnect();
+    this.#seen.disconnect();
+    this.#visible = false;
+    share();
+    // What is only moved to another place of the page goes on there.
+    this.#going = setTimeout(() => this.#end(), 100);
+  }
+
+  attributeChangedCallback(name: string, before: string | null, now: string | null): void {
+    if (before === now) return;
+    if (["src", "experiment", "steps"].includes(name) && (this.#run || this.#said.textContent)) {
+      this.#end();
+      if (this.isConnected) {
+        this.#look();
+        this.#near.disconnect();
+        this.#near.observe(this);
+      }
+    } else {
+      this.#look();
+    }
+  }
+
+  /** The run, as soon as there is one; asking for it begins it. */
+  run(): Promise<Run> {
+    return (this.#run ??= this.#begin(++this.#turn));
+  }
+
+  /** Trains. */
+  async start(): Promise<void> {
+    (await this.run()).start();
+  }
+  async pause(): Promise<void> {
+    (await this.run()).pause();
+  }
+  async step(n?: number): Promise<void> {
+    await (await this.run()).step(n);
+  }
+  async reset(): Promise<void> {
+    (await this.run()).reset();
+  }
+  async set(path: string, value: unknown): Promise<void> {
+    (await this.run()).set(path, value);
+  }
+  async predict(sample: number[] | number[][]): Promise<Float32Array> {
+    return (await this.run()).predict(sample);
+  }
+  async probe(...args: Parameters<Run["probe"]>): ReturnType<Run["probe"]> {
+    return (await this.run()).probe(...args);
+  }
+  async snapshot(): Promise<Uint8Array> {
+    return (await this.run()).snapshot();
+  }
+  async restore(bytes: Uint8Array): Promise<void> {
+    await (await this.run()).restore(bytes);
+  }
+  /** Listens as `addEventListener` does, with the detail itself; what it gives stops that. */
+  on<K extends keyof Events>(name: K, listener: (detail: Events[K]) => void): () => void {
+    const hear = (event: Event): void => listener((event as CustomEvent<Events[K]>).detail);
+    this.addEventListener(name, hear);
+    return () => this.removeEventListener(name, hear);
+  }
+
+  get #autostart(): Autostart {
+    const asked = this.getAttribute("autostart");
+    return asked === "click" || asked === "load" ? asked : "visible";
+  }
+
+  /** What moves by itself disturbs whoever asked for less of it. */
+  get #plays(): boolean {
+    return this.#autostart !== "click" && !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  }
+
+  get #lists(): { show: string[]; lock: string[] } {
+    const hidden = words(this.getAttribute("hide"));
+    const lock = words(this.getAttribute("lock"));
+    const shown = this.hasAttribute("show") ? words(this.getAttribute("show")) : SHOWN;
+    return { show: shown.filter((word) => !hidden.includes(word)), lock };
+  }
+
+  /** Takes up the attributes that can change while it runs. */
+  #look(): void {
+    const height = parseFloat(this.getAttribute("height") ?? "");
+    if (height > 0) this.style.setProperty("--height", `${height}px`);
+    else this.style.removeProperty("--height");
+    const poster = this.getAttribute("poster");
+    this.#poster.querySelector("img")?.remove();
+    this.#poster.classList.toggle("pic", Boolean(poster));
+    if (poster) {
+      const image = new Image();
+      image.alt = "";
+      image.src = poster;
+      this.#poster.prepend(image);
+    }
+    this.#go.hidden = this.#plays;
+    if (!this.#stage || !this.isConnected) return;
+    const asked = this.getAttribute("theme");
+    const theme = asked === "light" || asked === "dark" ? asked : ground(this);
+    if (this.#stage.dataset.theme !== theme) {
+      this.#stage.dataset.theme = theme;
+      this.#handle?.repaint();
+    }
+    this.#handle?.show(this.#lists);
+  }
+
+  #approach(): void {
+    if (this.#autostart !== "click" && this.isConnected) this.run().catch(() => {});
+  }
+
+  /** The experiment: of a child script, an attribute, or an address. */
+  async #experiment(): Promise<string> {
+    const child = this.querySelector('script[type="application/json"]')?.textContent;
+    const inline = child?.trim() || this.getAttribute("experiment")?.trim();
+    if (inline) return inline;
+    const src = this.getAttribute("src")?.trim();
+    if (!src) throw new Error("This widget has no experiment: it wants `src`, `experiment`, or a script with JSON inside of it.");
+    if (/^[\w-]+$/.test(src) || /[#?&]?[cp]=/.test(src)) return src;
+    let response;
+    try {
+      response = await fetch(src);
+    } catch {
+      throw new Error(`The experiment ${src} cannot be loaded: there is no such host, or it does not let this page read it.`);
+    }
+    if (!response.ok) throw new Error(`The experiment ${src} cannot be loaded (${response.status}).`);
+    const text = (await response.text()).trim();
+    if (!text.startsWith("{")) throw new Error(`${src} is no experiment: an experiment is a JSON document, and this begins with "${text.slice(0, 20)}".`);
+    return text;
+  }
+
+  async #begin(turn: number): Promise<Run> {
+    try {
+      const [experiment, engine] = await Promise.all([this.#experiment(), load()]);
+      if (turn !== this.#turn) throw new DOMException("The widget was taken away.", "AbortError");
+      const stage = document.createElement("div");
+      stage.className = "downhill";
+      stage.lang = "en";
+      stage.dir = "ltr";
+      this.#stage = stage;
+      this.#root.adoptedStyleSheets = [...this.#root.adoptedStyleSheets.slice(0, 1), engine.sheet];
+      stage.dataset.theme = ground(this);
+      this.#frame.replaceChildren(stage);
+      const number = (name: string): number | undefined => {
+        const text = this.getAttribute(name);
+        if (text === null) return undefined;
+        const value = Number(text);
+        if (!(value > 0)) throw new Error(`\`${name}\` is "${text}", which is not a number above zero.`);
+        return value;
+      };
+      const [steps, pace] = [number("steps"), this.getAttribute("pace") === "max" ? "max" : number("pace")];
+      const { run, handle } = await begin(
+        stage,
+        {
+          experiment,
+          play: this.#plays,
+          held: true,
+          ...this.#lists,
+          ...(steps !== undefined && { steps: Math.round(steps) }),
+          ...(pace !== undefined && { pace }),
+          fill: () => void this.requestFullscreen?.().catch(() => {}),
+        },
+        (name, detail) => turn === this.#turn && this.#hear(name, detail),
+      );
+      if (turn !== this.#turn) {
+        run.dispose();
+        throw new DOMException("The widget was taken away.", "AbortError");
+      }
+      this.#handle = handle;
+      this.#made = run;
+      this.#look();
+      join(this);
+      return run;
+    } catch (error) {
+      if (turn === this.#turn) this.#fail(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  #hear(name: string, detail: unknown): void {
+    if (name === "ready") {
+      this.#poster.hidden = true;
+      this.style.setProperty("min-height", "0");
+    } else if (name === "wanted") {
+      return share();
+    } else if (name === "error" && !this.#poster.hidden) {
+      return this.#fail((detail as { message: string }).message);
+    }
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #fail(message: string): void {
+    this.#said.textContent = message;
+    this.#frame.replaceChildren();
+    this.dispatchEvent(new CustomEvent("error", { detail: { message } }));
+  }
+
+  #end(): void {
+    this.#turn++;
+    leave(this);
+    this.#made?.dispose();
+    this.#run = this.#handle = this.#made = this.#stage = undefined;
+    this.#frame.replaceChildren();
+    this.#said.textContent = "";
+    this.#poster.hidden = false;
+    this.style.removeProperty("min-height");
+  }
+}
+
+// A second script of another version on the same page leaves the name to the first.
+if (!customElements.get("downhill-lab")) customElements.define("downhill-lab", DownhillLab);
+
+const schemes = matchMedia("(prefers-color-scheme: dark)");
+const looked = (): void => document.querySelectorAll<DownhillLab>("downhill-lab").forEach((lab) => lab.attributeChangedCallback?.("theme", "", null));
+schemes.addEventListener("change", looked);
+// Pages that have a switch of their own mark their root.
+new MutationObserver(looked).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "style", "data-theme"] });
+
+export { base };

@@ -1,0 +1,146 @@
+// The wasm, its bindings and its styles, fetched once for all widgets of a page, from the folder in which this script lies. Works from any
+// origin: modules and wasm come by CORS, and a worker, which may not be loaded from elsewhere, begins as a line of its own that imports it.
+
+/** What the wasm gives for a run, see `crates/app/src/widget.rs`. */
+export interface Handle {
+  play(): void;
+  pause(): void;
+  reset(): void;
+  state(): State;
+  readings(): Readings;
+  step(n: number): Promise<void>;
+  set(path: string, value: unknown): void;
+  get(path: string): unknown;
+  probe(names: string[], input?: unknown): Promise<Probed>;
+  snapshot(): Promise<Uint8Array>;
+  restore(bytes: Uint8Array): Promise<void>;
+  choose(backend: string): void;
+  show(lists: { show: string[]; lock: string[] }): void;
+  hold(on: boolean): void;
+  wants(): boolean;
+  repaint(): void;
+  link(): string;
+  dispose(): void;
+}
+
+/** How a run is doing. */
+export interface Readings {
+  step: number;
+  epoch: number;
+  loss: number;
+  stepsPerSecond: number;
+  running: boolean;
+  run: number;
+  lr: number;
+  metrics: Record<string, number>;
+}
+
+/** All that is known of a run. */
+export interface State extends Readings {
+  backend: string;
+  simd: string;
+  experiment: Record<string, unknown> | null;
+  verdict: string | null;
+  problem: string | null;
+}
+
+/** Tensors of one moment of a run. */
+export interface Probed {
+  step: number;
+  tensors: Record<string, { shape: number[]; data: Float32Array }>;
+}
+
+/** What the wasm wants to know of a run that begins. */
+export interface Shell {
+  experiment: string;
+  steps?: number;
+  pace?: number | string;
+  play: boolean;
+  held?: boolean;
+  backend?: string;
+  show?: string[];
+  lock?: string[];
+  tell: (name: string, detail: unknown) => void;
+  fill?: () => void;
+}
+
+interface Bindings {
+  default(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+  later?(first: unknown): Promise<void>;
+  widget(host: HTMLElement, shell: object): Handle;
+}
+
+export interface Engine {
+  begin(host: HTMLElement, shell: Shell): Handle;
+  sheet: CSSStyleSheet;
+}
+
+/** The folder of our files. */
+export const base = new URL(".", import.meta.url).href;
+
+const validates = (...body: number[]): boolean =>
+  WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, body.length + 4, 1, body.length + 2, 0, ...body, 11]));
+const splat = [65, 0, 253, 15];
+
+async function fetched(name: string): Promise<Response> {
+  const url = base + name;
+  let response;
+  try {
+    response = await fetch(url);
+  } catch {
+    throw new Error(`${url} cannot be loaded: there is no network, or its host does not let other pages read it (Access-Control-Allow-Origin).`);
+  }
+  if (!response.ok) throw new Error(`${url} cannot be loaded (${response.status}).`);
+  return response;
+}
+
+async function compiled(name: string): Promise<WebAssembly.Module> {
+  const response = await fetched(name);
+  // Not every host knows what wasm is, and only what is named rightly may be compiled while it arrives.
+  const streams = response.headers.get("Content-Type")?.startsWith("application/wasm");
+  return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+}
+
+/**
+ * A worker of this script's origin, or of a line that the page owns and that imports it: later, for a policy takes what is imported at once for
+ * a worker of that origin. What is sent until then waits.
+ */
+function worker(name: string): Worker {
+  const url = `${base}worker.js`;
+  const own = new URL(base).origin === self.origin;
+  const source = own ? url : URL.createObjectURL(new Blob([`const early=[];onmessage=(e)=>early.push(e);import(${JSON.stringify(url)}).then(()=>early.forEach((e)=>onmessage(e)))`], { type: "text/javascript" }));
+  // A sandbox lets no module begin a worker, but lets a script import one.
+  return new Worker(source, { type: own ? "module" : "classic", name: `${base}${name}.js` });
+}
+
+/** Whoever is to know that the wasm has panicked: it is one for all. */
+export const crashes = new Set<(message: string) => void>();
+const crashed = (message: string): void => crashes.forEach((tell) => tell(message));
+
+async function start(): Promise<Engine> {
+  if (typeof WebAssembly !== "object" || !validates(...splat, 253, 98)) {
+    throw new Error("This browser cannot run WebAssembly with SIMD, which Downhill trains with. Chrome 91, Firefox 89 and Safari 16.4 can.");
+  }
+  const name = validates(...splat, ...splat, ...splat, 253, 133, 2) ? "site-relaxed" : "site";
+  const [bindings, module, css] = await Promise.all([
+    import(`${base}${name}.js`) as Promise<Bindings>,
+    compiled(`${name}_bg.wasm`),
+    fetched("widget.css").then((response) => response.text()),
+  ]);
+  const first = await bindings.default({ module_or_path: module });
+  await bindings.later?.(first);
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(css);
+  const begin = (host: HTMLElement, shell: Shell): Handle => bindings.widget(host, { ...shell, base, crashed, start: () => worker(name) });
+  return { begin, sheet };
+}
+
+let engine: Promise<Engine> | undefined;
+
+/** The engine; what could not be loaded is tried again by whoever asks next. */
+export function load(): Promise<Engine> {
+  return (engine ??= start().catch((error: unknown) => {
+    engine = undefined;
+    throw error;
+  }));
+}

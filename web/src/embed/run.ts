@@ -1,0 +1,194 @@
+// A run for scripts: what an article's sliders and words drive and follow. Promises reject with the sentences that the page shows.
+import { crashes, type Handle, load, type Probed, type Readings, type Shell, type State } from "./engine";
+
+/** An experiment document, see `experiment.v1.json`; or a link to one, or the name of a preset. */
+export type Experiment = Record<string, unknown> | string;
+
+export interface Options {
+  /** What trains. */
+  backend?: "auto" | "cpu" | "gpu";
+  /** Ends the run. */
+  signal?: AbortSignal;
+  /** Steps after which it rests, in place of the experiment's. */
+  steps?: number;
+  /** Steps per second, or "max". */
+  pace?: number | "max";
+}
+
+export interface Events {
+  /** It has taken up the experiment. */
+  ready: undefined;
+  /** At most once per animation frame. */
+  metrics: Readings;
+  /** There is more to be drawn. */
+  frame: undefined;
+  /** The steps are done. */
+  done: Readings;
+  /** In a sentence. */
+  error: { message: string };
+}
+
+type Listener<K extends keyof Events> = (detail: Events[K]) => void;
+
+/** A run, which begins paused. */
+export class Run {
+  #handle: Handle | undefined;
+  readonly #listeners = new Map<string, Set<(detail: never) => void>>();
+  readonly #failed = (message: string): void => this.tell("error", { message });
+
+  /** Hears the wasm; not for others. */
+  tell(name: string, detail: unknown): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        listener(detail as never);
+      } catch (error) {
+        // What a listener throws is the page's own affair, and no reason to leave out the others.
+        reportError(error);
+      }
+    }
+  }
+
+  /** Takes up what the wasm gave; not for others. */
+  adopt(handle: Handle): this {
+    this.#handle = handle;
+    crashes.add(this.#failed);
+    return this;
+  }
+
+  get #run(): Handle {
+    if (!this.#handle) throw new Error("The run was disposed of.");
+    return this.#handle;
+  }
+
+  /** Trains, until paused or until its steps are done. */
+  start(): void {
+    this.#run.play();
+  }
+
+  pause(): void {
+    this.#run.pause();
+  }
+
+  /** Takes `n` steps, then rests; fulfilled when they are taken. */
+  async step(n = 1): Promise<void> {
+    const goal = this.#run.readings().step + n;
+    await this.#run.step(n);
+    // Readings come a few times a second, in a hidden page too.
+    while (this.#handle && this.#handle.readings().step < goal) {
+      const { problem, running, step } = this.#handle.state();
+      if (problem) throw new Error(problem);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (!running && this.#handle?.readings().step === step && !Number.isFinite(this.#handle.readings().loss)) {
+        throw new Error("The run stopped: its loss is not a finite number any more.");
+      }
+    }
+    void this.#run;
+  }
+
+  /** Same initial weights, step 0. */
+  reset(): void {
+    this.#run.reset();
+  }
+
+  /** Changes a field: "lr", "optimizer.lr" or "optimizer.adam.lr" are the same one. Throws the sentence that says why it cannot be. */
+  set(path: string, value: unknown): void {
+    this.#run.set(path, value);
+  }
+
+  /** The value of a field, default or not. */
+  get(path: string): unknown {
+    return this.#run.get(path);
+  }
+
+  state(): State {
+    return this.#run.state();
+  }
+
+  /** What the network says of one sample: a probability for each class, or values in the units of the data. */
+  async predict(sample: number[] | number[][]): Promise<Float32Array> {
+    const { tensors } = await this.#run.probe(["output"], sample);
+    return tensors.output!.data;
+  }
+
+  /** Tensors by name ("output", "model[2]", "0.weight") for "train", "validation", one sample, or without an input the state alone. */
+  async probe(names: string[], input?: "train" | "validation" | number[] | number[][]): Promise<Probed> {
+    return this.#run.probe(names, input);
+  }
+
+  /** A copy of weights, optimizer and step, as a safetensors file. */
+  async snapshot(): Promise<Uint8Array> {
+    return this.#run.snapshot();
+  }
+
+  /** Goes on from a copy. */
+  async restore(bytes: Uint8Array): Promise<void> {
+    await this.#run.restore(bytes);
+  }
+
+  /** A link that opens the Lab with the experiment as it stands. */
+  link(): string {
+    return this.#run.link();
+  }
+
+  /** Listens; what it gives stops that. */
+  on<K extends keyof Events>(name: K, listener: Listener<K>): () => void {
+    const all = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, all.add(listener));
+    return () => all.delete(listener);
+  }
+
+  /** Ends the run: worker, device and memory are free again. */
+  dispose(): void {
+    crashes.delete(this.#failed);
+    this.#handle?.dispose();
+    this.#handle = undefined;
+  }
+}
+
+/** The text of an experiment, as the wasm reads it. */
+export const written = (experiment: Experiment): string => (typeof experiment === "string" ? experiment : JSON.stringify(experiment));
+
+/** Begins a run in `host`, which stays empty without `show`. */
+export async function begin(host: HTMLElement, shell: Omit<Shell, "tell">, hear?: (name: string, detail: unknown) => void): Promise<{ run: Run; handle: Handle }> {
+  const engine = await load();
+  const run = new Run();
+  const tell = (name: string, detail: unknown): void => {
+    run.tell(name, detail);
+    hear?.(name, detail);
+  };
+  const handle = engine.begin(host, { ...shell, tell });
+  return { run: run.adopt(handle), handle };
+}
+
+/** A run without anything to see, paused at step 0. Rejects when the experiment cannot be read or run. */
+export async function createRun(experiment: Experiment, { backend, signal, steps, pace }: Options = {}): Promise<Run> {
+  signal?.throwIfAborted();
+  const shell = { experiment: written(experiment), play: false, ...(backend && { backend }), ...(steps !== undefined && { steps }), ...(pace !== undefined && { pace }) };
+  return new Promise((resolve, reject) => {
+    let made: Run | undefined;
+    let heard = "";
+    const settle = (name: string, detail?: unknown): void => {
+      if (!made) {
+        heard ||= name === "ready" ? name : (detail as { message: string }).message;
+      } else if (name === "ready") {
+        resolve(made);
+      } else {
+        made.dispose();
+        reject(new Error((detail as { message: string }).message));
+      }
+    };
+    const hear = (name: string, detail: unknown): void => {
+      if (name === "ready" || name === "error") settle(name, detail);
+    };
+    begin(document.createElement("div"), shell, hear).then(({ run }) => {
+      made = run;
+      signal?.addEventListener("abort", () => {
+        run.dispose();
+        reject(signal.reason);
+      });
+      if (signal?.aborted) run.dispose();
+      else if (heard === "ready") settle("ready");
+      else if (heard) settle("error", { message: heard });
+    }, reject);
+  });
+}
