@@ -61,7 +61,12 @@ fn saliency_is_the_slope_of_the_likeliest_class_by_each_pixel() {
         };
         let ((low, from), (high, to)) = (score(&mut session, -0.05), score(&mut session, 0.05));
         let slope = (high - low) / (to - from);
-        assert!((slope - slopes[pixel]).abs() < 0.02 * slope.abs() + 0.01, "{pixel}: {slope} {} {}", slopes[pixel], input[pixel]);
+        assert!(
+            (slope - slopes[pixel]).abs() < 0.02 * slope.abs() + 0.01,
+            "{pixel}: {slope} {} {}",
+            slopes[pixel],
+            input[pixel]
+        );
     }
     let error = answer(&mut trained("majority"), sample(0), &["saliency"]).unwrap_err();
     assert!(error.contains("no gradient"), "{error}");

@@ -17,8 +17,10 @@ pub(crate) fn occluded(image: &[f32], shape: &[usize], side: u32, stride: u32) -
     let (side, stride) = (side.max(1) as usize, stride.max(1) as usize);
     let (down, across) = (height.div_ceil(stride), width.div_ceil(stride));
     if (down * across + 1).saturating_mul(image.len()) > MOST {
-        return Err(UserError::new(format!("Images of {height} × {width} pixels have too many places to hide them one by one."))
-            .hint("Hide larger squares, further apart."));
+        return Err(UserError::new(format!(
+            "Images of {height} × {width} pixels have too many places to hide them one by one."
+        ))
+        .hint("Hide larger squares, further apart."));
     }
     let plane = (height * width).max(1);
     let background: Vec<f32> = image.chunks(plane).map(median).collect();
