@@ -23,6 +23,13 @@ pub struct Ask {
 pub enum Source {
     /// The sample that is chosen, whichever it is; no answer while there is none.
     Chosen,
+    /// The sample that is chosen, with each of its parts hidden; see [`Input::Occluded`].
+    Occluded {
+        /// Pixels along a side of what hides them.
+        side: u32,
+        /// Pixels from one place to the next.
+        stride: u32,
+    },
     /// An input of the protocol.
     Of(Input),
 }
@@ -109,11 +116,15 @@ impl<R: Clone> Watches<R> {
     /// The chosen sample is another one. Where none is chosen any more, says whose answers are void.
     pub fn choose(&mut self, input: Option<Input>) -> Vec<R> {
         self.chosen = input;
-        let Some(entry) = self.entries.iter_mut().find(|e| e.source == Source::Chosen && self.chosen.is_none()) else {
+        if self.chosen.is_some() {
             return Vec::new();
-        };
-        entry.last = None;
-        entry.readers.iter().map(|r| r.2.clone()).collect()
+        }
+        let void = self.entries.iter_mut().filter(|e| !matches!(e.source, Source::Of(_)));
+        void.flat_map(|entry| {
+            entry.last = None;
+            entry.readers.iter().map(|r| r.2.clone()).collect::<Vec<_>>()
+        })
+        .collect()
     }
 
     /// There is a run, of a worker or session that knows of no watch.
@@ -173,9 +184,10 @@ impl<R: Clone> Watches<R> {
 impl<R> Entry<R> {
     /// The one watch of all readers: every tensor once, as often as the most eager one asks.
     fn wanted(&self, chosen: Option<&Input>) -> Option<Watch> {
-        let input = match &self.source {
+        let input = match self.source {
             Source::Chosen => chosen?.clone(),
-            Source::Of(input) => input.clone(),
+            Source::Occluded { side, stride } => Input::Occluded { image: Box::new(chosen?.clone()), side, stride },
+            Source::Of(ref input) => input.clone(),
         };
         let mut tensors: Vec<Query> = Vec::new();
         for query in self.readers.iter().flat_map(|r| &r.1.tensors) {
@@ -265,6 +277,17 @@ mod tests {
         let Some(Command::Watch(two)) = told(given(2.0)) else { panic!("a watch") };
         assert_eq!((one.key, two.input), (two.key, given(2.0).unwrap()));
         assert_eq!(told(None), Some(Command::Unwatch { key: one.key }));
+        watches.leave(1);
+        watches.join(
+            Ask { source: Source::Occluded { side: 2, stride: 1 }, tensors: vec![Query::all("output")], every_ms: 50.0 },
+            "parts",
+        );
+        assert!(watches.changes().is_empty());
+        watches.choose(given(3.0));
+        let Some(Command::Watch(hidden)) = watches.changes().pop() else { panic!("a watch") };
+        assert!(matches!(hidden.input, Input::Occluded { image, .. } if Some(*image.clone()) == given(3.0)));
+        watches.answer(hidden.key, &answer(&["output"]));
+        assert_eq!(watches.choose(None), ["parts"], "whose answers are void");
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use downhill_graph::kernel::LossKind;
+use downhill_graph::kernel::{LossKind, ReduceKind};
 use downhill_graph::ops::Updated;
 use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, Value, autodiff};
-use downhill_tensor::{NameMap, TensorTy, UserError};
+use downhill_tensor::{Dtype, NameMap, TensorTy, UserError};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::def::{Builder, Mode, Resolved, flat};
 use crate::scalars::CLIP_NORM;
-use crate::{Experiment, Signature};
+use crate::{Experiment, Signature, Task};
 
 /// Which part of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,6 +65,7 @@ pub enum ProgramKind {
     /// | `model[2]`, `model[0].residual[1]` | what the layer at this path gives, `[rows, …]` |
     /// | `model[2].attention` | the weights that the attention at this path looks with, `[rows, heads, queries, keys]` |
     /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
+    /// | `saliency` | the gradient of the likeliest class's score, or of the sum of the values, by `input`, `[rows, …]`; only without gradients |
     /// | `loss` | the mean loss; only with gradients |
     /// | `grad:input`, `grad:model[2]`, `grad:0.weight` | the loss's gradient by that tensor or parameter; only with gradients |
     Inspect {
@@ -99,6 +100,8 @@ impl ProgramKind {
 
 /// What the name of a gradient begins with.
 const GRADIENT: &str = "grad:";
+/// How each number of the input would move the score (K. Simonyan, A. Vedaldi and A. Zisserman, 2013).
+const SALIENCY: &str = "saliency";
 
 /// Makes the graph of one program. All programs of an experiment declare the same parameters and states.
 ///
@@ -117,6 +120,9 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
     }
     if let ProgramKind::Inspect { tensors, with_gradients, .. } = kind {
         tensors.iter().try_for_each(|name| known(name, &checked.layers, *with_gradients))?;
+        if tensors.iter().any(|name| name == SALIENCY) && signature.first().port.dtype != Dtype::F32 {
+            return Err(UserError::at(SALIENCY, "Tokens are whole numbers, so the score has no gradient by them."));
+        }
     }
     let mut builder = Builder::new(&checked.layers, kind.mode(experiment));
     let program = Program { checked, experiment, signature, samples };
@@ -148,9 +154,9 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
     let parameter = |name: &str| layers.iter().any(|layer| layer.parameters.iter().any(|p| p.name == name));
     match name.strip_prefix(GRADIENT) {
         Some(of) if with_gradients && (layer(of) || parameter(of)) => Ok(()),
-        None if layer(name) || name == "output" || (with_gradients && name == "loss") => Ok(()),
+        None if layer(name) || name == "output" || name == if with_gradients { "loss" } else { SALIENCY } => Ok(()),
         _ => Err(UserError::at(name, "This network has no tensor of this name to look at.")
-            .hint("There are `input`, `output` and paths like `model[0]`, and with gradients `loss`, `grad:model[0]` and `grad:0.weight`.")),
+            .hint("There are `input`, `output` and paths like `model[0]`, without gradients `saliency`, and with them `loss`, `grad:model[0]` and `grad:0.weight`.")),
     }
 }
 
@@ -255,9 +261,21 @@ impl Program<'_> {
     fn inspect(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
         self.fed_inputs(cx, "rows", rows, FeedKind::Resident)?;
         let prediction = self.forward(cx)?;
-        let named = self.named(cx, prediction, tensors)?;
+        let mut named = self.named(cx, prediction, tensors)?;
+        if tensors.iter().any(|name| name == SALIENCY) {
+            named.insert(SALIENCY.to_string(), self.saliency(cx, prediction)?);
+        }
         put_out(cx, tensors, named);
         Ok(())
+    }
+
+    /// Rows do not look at each other, so the gradient of the sum of all their scores is that of each.
+    fn saliency(&self, cx: &mut Builder, prediction: Value) -> Result<Value, OpError> {
+        let classes = self.signature.task == Task::Classification;
+        let score = if classes { cx.graph.reduce(ReduceKind::Max, prediction, &[-1], false)? } else { prediction };
+        let score = cx.graph.sum_all(score)?;
+        let input = cx.field(&self.signature.first().name)?;
+        autodiff::grad(&mut cx.graph, score, &[input])?.pop().ok_or_else(|| OpError::new(SALIENCY, "there is no gradient"))
     }
 
     fn inspect_step(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {

@@ -69,6 +69,16 @@ pub enum Input {
     /// One sample that was drawn or typed: the raw values of each input of [`crate::DataInfo::inputs`], in that order. A point of a plane
     /// is `[x, y]`, whatever features are made of it.
     Given(Vec<Vec<f32>>),
+    /// One image, as it is in the first row, and once more for every place of a square that hides a part of it, row by row. There is a place for
+    /// every `stride` pixels across and down, with the square around its middle. What is hidden has the median value of its channel.
+    Occluded {
+        /// The image: `Samples` of one row, or `Given`.
+        image: Box<Input>,
+        /// Pixels along a side of the square.
+        side: u32,
+        /// Pixels from one place to the next.
+        stride: u32,
+    },
 }
 
 /// A part of the data.
@@ -86,7 +96,8 @@ pub enum Part {
 /// `loss`, for [`Input::Batch`]; `output` for the predictions `[rows, labels]` as a person reads them: a probability per class, or values
 /// in the units of the data; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
 /// the plane, tokens), followed by `:1`, `:2`, … for the second and further inputs; `target` for the right answers `[rows, 1]`, the
-/// index of a class or, `[rows, targets]`, values; `row` for the places of the samples in their part `[rows]`; `table_row` for the numbers of
+/// index of a class or, `[rows, targets]`, values; `saliency` for the gradient of the likeliest class's score, or of the sum of the values, by
+/// `input`; `row` for the places of the samples in their part `[rows]`; `table_row` for the numbers of
 /// their rows in the table, from 1 below the header, `[rows]`. `output:offset` and `target:offset` are values counted from
 /// [`crate::DataInfo::target_mean`]: where values are large and their differences small, only these tell them apart.
 ///

@@ -7,7 +7,7 @@ use downhill_data::{Assets, Source};
 use downhill_gpu::{DeviceOptions, GpuDevice};
 use downhill_model::Experiment;
 use downhill_protocol::{
-    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Message, ProfileReport, Request, later,
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Input, Message, ProfileReport, Request, later,
 };
 use downhill_tensor::{NameMap, UserError};
 use web_time::Instant;
@@ -373,7 +373,12 @@ impl Conversation {
                 self.events.push(loaded);
             }
             Command::Pace { steps_per_second } => session.set_pace(*steps_per_second),
-            Command::Watch(watch) => session.watch(watch.clone()),
+            Command::Watch(watch) => {
+                if matches!(watch.input, Input::Occluded { .. }) {
+                    later::arrived().await?;
+                }
+                session.watch(watch.clone());
+            }
             Command::Unwatch { key } => session.unwatch(*key),
             Command::SetWeight { parameter, index, value } => session.set_weight(parameter, index, *value)?,
             Command::TableRow { row } => {

@@ -18,6 +18,12 @@ pub fn confusion(target: Elements<'_>, output: Elements<'_>) -> Vec<u32> {
     counts
 }
 
+/// The places of the samples of class `truth` whose likeliest class is `guess`, in order.
+pub fn taken(target: Elements<'_>, output: Elements<'_>, truth: usize, guess: usize) -> Vec<u32> {
+    let is = |&(i, class): &(usize, &f32)| *class as usize == truth && likeliest(output.row(i)).0 == guess;
+    target.data.iter().enumerate().filter(is).map(|(i, _)| i as u32).collect()
+}
+
 /// The share of the samples of a class that are taken for it, from its row of the counts; `None` where there are none.
 pub fn recall(row: &[u32], class: usize) -> Option<f64> {
     let all: u32 = row.iter().sum();
@@ -38,6 +44,10 @@ mod tests {
         let target = Elements { shape: &[3, 1], data: &[0.0, 0.0, 1.0] };
         let output = Elements { shape: &[3, 2], data: &[0.9, 0.1, 0.2, 0.8, 0.4, 0.6] };
         assert_eq!(confusion(target, output), [1, 1, 0, 1]);
+        assert_eq!(
+            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(i, j)| taken(target, output, i, j)),
+            [vec![0], vec![1], vec![], vec![2]]
+        );
         assert!(confusion(target, Elements { shape: &[0, 2], data: &[] }).iter().sum::<u32>() <= 3);
     }
 }

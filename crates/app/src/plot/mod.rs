@@ -7,6 +7,7 @@ pub mod heatmap;
 pub mod network;
 pub mod offset;
 pub mod pad;
+pub mod picture;
 pub mod place;
 pub mod profile;
 pub mod rows;

@@ -11,7 +11,7 @@ pub struct Column {
     pub path: String,
     /// Output shape without the batch.
     pub shape: Vec<u32>,
-    /// Units in all.
+    /// Units in all: numbers, or the channels of pictures.
     pub units: usize,
     /// Names of the units, if they have any.
     pub names: Vec<String>,
@@ -41,6 +41,7 @@ impl Column {
     pub fn unit_name(&self, unit: usize) -> String {
         match self.names.get(unit) {
             Some(name) => name.clone(),
+            None if self.shape.len() == 3 => format!("map {}", unit + 1),
             None => format!("unit {}", unit + 1),
         }
     }
@@ -56,7 +57,10 @@ pub fn model_index(path: &str) -> Option<usize> {
 pub fn columns(layers: &[LayerStats]) -> Vec<Column> {
     let mut out: Vec<Column> = Vec::new();
     for layer in layers {
-        let units = layer.shape.iter().map(|&d| d as usize).product();
+        let units = match layer.shape[..] {
+            [channels, _, _] => channels as usize,
+            ref shape => shape.iter().map(|&d| d as usize).product(),
+        };
         let named = |role: Role| layer.parameters.iter().rev().find(|p| p.role == role).map(|p| p.name.clone());
         let index = model_index(&layer.path);
         let follows = out.last().is_some_and(|c| layer.reads == [c.path.as_str()]);
@@ -128,6 +132,21 @@ pub const PITCH: (f64, f64) = (24.0, 46.0);
 pub fn cell_size(height: f64, count: usize) -> (f64, f64) {
     let pitch = (height / count.max(1) as f64).clamp(PITCH.0, PITCH.1).floor();
     let gap = (pitch / 8.0).round().max(3.0);
+    (pitch - gap, gap)
+}
+
+/// Most that a picture takes of its column's height, with the gap to the next one, in pixels.
+const PICTURE: f64 = 72.0;
+
+/// How many pictures stand below each other where `room` cells do.
+pub fn map_rows(room: usize) -> usize {
+    (room * 3 / 5).max(2)
+}
+
+/// Side of a picture, and the gap to the next one, where `rows` of them stand in `height` pixels.
+pub fn map_size(height: f64, rows: usize) -> (f64, f64) {
+    let pitch = (height / rows.max(1) as f64).clamp(PITCH.0, PICTURE).floor();
+    let gap = (pitch / 10.0).round().max(3.0);
     (pitch - gap, gap)
 }
 
@@ -204,6 +223,16 @@ mod tests {
             linear("model[0].concat[1][0]", 4, "input"),
         ];
         assert_eq!(columns(&layers).iter().map(|c| c.follows).collect::<Vec<_>>(), [false, true, false]);
+    }
+
+    #[test]
+    fn the_units_of_pictures_are_their_channels() {
+        let maps = |path: &str, reads: &str| LayerStats { shape: vec![8, 4, 4], ..layer(path, "conv2d 8", 0, reads) };
+        let columns = columns(&[layer("input", "input", 64, ""), maps("model[0]", "input"), maps("model[1]", "model[0]")]);
+        let found: Vec<(usize, String)> = columns.iter().map(|c| (c.units, c.unit_name(2))).collect();
+        assert_eq!(found, [(64, "unit 3".to_string()), (8, "map 3".to_string())]);
+        assert_eq!((map_size(410.0, 4), map_size(410.0, 8)), ((65.0, 7.0), (46.0, 5.0)));
+        assert_eq!((map_rows(16), map_rows(3)), (9, 2));
     }
 
     #[test]

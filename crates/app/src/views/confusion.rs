@@ -1,14 +1,17 @@
-//! The confusion matrix of the samples held out.
+//! The confusion matrix of the samples held out; a cell opens its samples.
 
 use downhill_protocol::{DataInfo, Input, Part, Query};
 use leptos::prelude::*;
 
+use super::gallery::Gallery;
 use super::kinds::OutputView;
+use super::samples::predicted;
 use crate::document::percent;
+use crate::icons::Icon;
 use crate::plot::colour;
-use crate::plot::confusion::{confusion, recall};
-use crate::reactive::memo;
-use crate::state::Lab;
+use crate::plot::confusion::{confusion, recall, taken};
+use crate::reactive::{RwSignal, clicked, memo};
+use crate::state::{Chosen, Lab};
 use crate::watches::{Ask, Source};
 
 /// See the module.
@@ -28,6 +31,9 @@ impl OutputView for Confusion {
     }
 }
 
+/// Samples of a cell that are listed.
+const LISTED: usize = 24;
+
 /// True class by row, prediction by column.
 #[component]
 fn Matrix(lab: Lab) -> impl IntoView {
@@ -39,6 +45,16 @@ fn Matrix(lab: Lab) -> impl IntoView {
         answers.with(|a| a.as_ref().and_then(|a| Some(confusion(a.get("target")?, a.get("output")?)))).unwrap_or_default()
     });
     let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
+    // The cell that is open, by its row and column.
+    let open = RwSignal::new(None::<(usize, usize)>);
+    let picks = memo(move || {
+        let (truth, guess) = open.get()?;
+        answers.with(|a| a.as_ref().and_then(|a| Some(taken(a.get("target")?, a.get("output")?, truth, guess))))
+    });
+    let rows = predicted(lab, move || {
+        let rows = picks.get()?.into_iter().take(LISTED).collect();
+        Some(Input::Samples { part: Part::Validation, rows: Some(rows) })
+    });
     let cell = move |i: usize, j: usize| {
         let n = move || labels.with(Vec::len);
         let count = memo(move || counts.with(|c| c.get(i * n() + j).copied().unwrap_or(0)));
@@ -48,7 +64,19 @@ fn Matrix(lab: Lab) -> impl IntoView {
             let ink = lab.palette.with(|p| if i == j { p.positive } else { p.negative });
             format!("background:{}", colour::css(ink, 0.55 * share.sqrt().min(1.0)))
         };
-        view! { <td style=style translate="no">{move || count.get()}</td> }
+        let on = move || open.get() == Some((i, j));
+        let toggle = move |_| open.update(|open| *open = if *open == Some((i, j)) { None } else { Some((i, j)) });
+        let label = move || {
+            labels.with(|l| {
+                format!(
+                    "{} of {} taken for {}",
+                    count.get(),
+                    l.get(i).cloned().unwrap_or_default(),
+                    l.get(j).cloned().unwrap_or_default()
+                )
+            })
+        };
+        view! { <td style=style translate="no"><button type="button" class="count" aria-label=label aria-pressed=move || on().to_string() disabled=move || { count.get() == 0 && !on() } on:click=clicked(toggle)>{move || count.get()}</button></td> }
     };
     let found = move |i: usize| {
         let n = move || labels.with(Vec::len);
@@ -71,10 +99,38 @@ fn Matrix(lab: Lab) -> impl IntoView {
         let which = if held_out { "Held-out samples" } else { "Training samples, for none are held out" };
         format!("{which}: true class by row, prediction by column; recall is the share of a class that is found.")
     };
+    let images = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.image.is_some())));
+    let place = move |row: u32| {
+        let here = move || (lab.chosen.get() == Some(Chosen::HeldOut(row))).to_string();
+        view! { <button type="button" class="toggle num" aria-label=format!("Sample {}", row + 1) aria-pressed=here on:click=clicked(move |_| lab.chosen.set(Some(Chosen::HeldOut(row))))>{row + 1}</button> }.into_any()
+    };
+    let opened = move || {
+        let (truth, guess) = open.get()?;
+        let name = move |class: usize| labels.with(|l| l.get(class).cloned().unwrap_or_default());
+        let title = move || {
+            let count = picks.with(|p| p.as_ref().map_or(0, Vec::len));
+            if truth == guess {
+                format!("{} found · {count}", name(truth))
+            } else {
+                format!("{} taken for {} · {count}", name(truth), name(guess))
+            }
+        };
+        let samples = if images.get() {
+            view! { <Gallery lab rows label="Samples of this cell"/> }.into_any()
+        } else {
+            let numbers =
+                move || rows.with(|r| r.iter().map(|r| r.row).collect::<Vec<_>>()).into_iter().map(place).collect_view();
+            view! { <div class="chips" role="group" aria-label="Samples of this cell">{numbers}</div> }.into_any()
+        };
+        Some(
+            view! { <div class="filtered" data-testid="cell-samples"><button type="button" class="toggle" aria-pressed="true" data-testid="clear-filter" title="Close" on:click=clicked(move |_| open.set(None))><span translate="no">{title}</span><Icon name="close"/></button>{samples}</div> },
+        )
+    };
     view! {
         <div class="matrix" tabindex="0" role="region" aria-label="Confusion matrix">
             <p class="hint" translate="no">{hint}</p>
             {table}
         </div>
+        {opened}
     }
 }

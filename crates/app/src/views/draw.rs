@@ -1,22 +1,20 @@
-//! Draw a digit: the network's ten probabilities move while the pen does, and while training goes on.
+//! Draw what the network was taught to tell apart: its probabilities move while the pen does, and while training goes on.
 
 use downhill_protocol::{DataInfo, Query};
 use leptos::html::Canvas;
 use leptos::prelude::*;
-use web_sys::{Element, HtmlCanvasElement, PointerEvent};
+use web_sys::{Element, PointerEvent};
 
+use super::gallery::{Gallery, image_size, paint_image};
 use super::kinds::OutputView;
 use super::samples::{Row, worst};
-use crate::canvas::{painted, position, put_pixels};
-use crate::plot::colour::{Palette, mix};
-use crate::plot::heatmap::likeliest;
-use crate::plot::pad::{Bitmap, CELLS};
+use crate::canvas::{painted, position};
+use crate::focus;
+use crate::plot::pad::Bitmap;
+use crate::plot::picture::full;
 use crate::reactive::{Memo, RwSignal, clicked, memo};
 use crate::state::{Answers, Chosen, Lab};
 use crate::watches::{Ask, Source};
-
-/// What a pixel of the set holds at most.
-const INK: f32 = 16.0;
 
 /// See the module.
 pub struct Draw;
@@ -27,7 +25,11 @@ impl OutputView for Draw {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.image == Some((CELLS as u32, CELLS as u32)) && data.task == "classification"
+        // One grey square: a pen has no colours.
+        let grey = |(height, width): (u32, u32)| {
+            height == width && data.inputs.len() == 1 && data.inputs[0].shape.iter().product::<u32>() == height * width
+        };
+        data.image.is_some_and(grey) && data.task == "classification"
     }
 
     fn view(&self, lab: Lab) -> AnyView {
@@ -35,44 +37,74 @@ impl OutputView for Draw {
     }
 }
 
+/// What a pointer does on the pad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    Pen,
+    Eraser,
+    Move,
+}
+
+/// The tools, with what they are called.
+const TOOLS: [(Tool, &str); 3] = [(Tool::Pen, "Pen"), (Tool::Eraser, "Eraser"), (Tool::Move, "Move")];
+
 /// Pad, probabilities, gallery.
 #[component]
 fn DrawPanel(lab: Lab) -> impl IntoView {
-    let bitmap = RwSignal::new(Bitmap::default());
     let answers = lab.watch(|| {
         let tensors = ["raw", "output"].map(Query::all).to_vec();
         Some(Ask { source: Source::Chosen, tensors, every_ms: 50.0 })
     });
+    let rows: Memo<Vec<Row>> = worst(lab);
+    let cells = image_size(lab).get_untracked().0 as usize;
+    let bitmap = RwSignal::new(Bitmap::new(cells));
+    let tool = RwSignal::new(Tool::Pen);
     let clear = move |_| {
-        bitmap.set(Bitmap::default());
-        lab.chosen.set(Some(Chosen::Given(vec![vec![0.0; CELLS * CELLS]])));
+        bitmap.set(Bitmap::new(cells));
+        lab.chosen.set(Some(Chosen::Given(vec![vec![0.0; cells * cells]])));
     };
+    let tools = TOOLS.map(|(which, name)| {
+        let on = move || tool.get() == which;
+        view! { <button type="button" class="toggle" role="radio" aria-checked=move || on().to_string() tabindex=move || focus::stop(on()) on:click=clicked(move |_| tool.set(which))>{name}</button> }.into_any()
+    });
     view! {
         <div class="digit">
-            <Pad lab bitmap answers/>
+            <Pad lab bitmap tool rows answers/>
             <Probabilities lab answers/>
         </div>
         <div class="pens">
-            <span>"Draw a digit, or choose one below"</span>
+            <div class="choices" role="radiogroup" aria-label="What the pointer does on the pad" on:keydown=focus::walk>{tools.into_iter().collect_view()}</div>
             <button type="button" class="link" data-testid="clear" on:click=clicked(clear)>"Clear"</button>
         </div>
-        <Gallery lab/>
+        <Gallery lab rows label="Held-out images, the worst mistakes first"/>
     }
 }
 
 #[component]
-fn Pad(lab: Lab, bitmap: RwSignal<Bitmap>, answers: Answers) -> impl IntoView {
+fn Pad(lab: Lab, bitmap: RwSignal<Bitmap>, tool: RwSignal<Tool>, rows: Memo<Vec<Row>>, answers: Answers) -> impl IntoView {
     let canvas = NodeRef::<Canvas>::new();
-    let last = StoredValue::new(None::<(f64, f64)>);
+    // Where the pointer went down and was last, and what was on the pad before.
+    let last = StoredValue::new(None::<((f64, f64), (f64, f64), Bitmap)>);
+    let size = image_size(lab);
+    let cells = size.get_untracked().0 as usize;
+    // Full ink, as the set has it.
+    let most = memo(move || rows.with(|r| r.iter().flat_map(|row| &row.raw).map(|image| full(image)).reduce(f32::max)));
+    let given = move |bitmap: &Bitmap| {
+        let most = most.get_untracked().unwrap_or(1.0);
+        Chosen::Given(vec![bitmap.cells().into_iter().map(|share| share * most).collect()])
+    };
+    let seen = move || {
+        answers.with(|answer| Some(answer.as_ref()?.get("raw")?.data.to_vec())).filter(|image| image.len() == cells * cells)
+    };
+    let drawn = memo(move || lab.chosen.with(|chosen| matches!(chosen, Some(Chosen::Given(_)))));
     painted(canvas, move |canvas| {
-        let palette = lab.palette.get();
         // What is drawn is on the pad before the network has seen it.
-        let cells = match lab.chosen.get() {
-            Some(Chosen::Given(values)) => values.into_iter().next(),
-            _ => answers.with(|answer| Some(answer.as_ref()?.get("raw")?.data.to_vec())),
-        };
-        let cells = cells.filter(|c| c.len() == CELLS * CELLS).unwrap_or_else(|| vec![0.0; CELLS * CELLS]);
-        paint_cells(canvas, &cells, &palette);
+        if drawn.get() {
+            let side = bitmap.with(Bitmap::side) as u32;
+            return bitmap.with(|b| paint_image(lab, canvas, b.ink(), (side, side), 1.0));
+        }
+        let image = seen().unwrap_or_default();
+        paint_image(lab, canvas, &image, size.get(), most.get().unwrap_or(1.0).max(full(&image)));
     });
     let draw = move |ev: PointerEvent| {
         let Some(target) = ev.target().and_then(|t| wasm_bindgen::JsCast::dyn_into::<Element>(t).ok()) else { return };
@@ -82,74 +114,50 @@ fn Pad(lab: Lab, bitmap: RwSignal<Bitmap>, answers: Answers) -> impl IntoView {
         }
         ev.prevent_default();
         let at = position(&target, f64::from(ev.client_x()), f64::from(ev.client_y()));
-        let from = last.get_value().unwrap_or(at);
-        last.set_value(Some(at));
-        bitmap.update(|b| b.stroke(from, at));
-        lab.chosen.set(Some(Chosen::Given(vec![bitmap.with_untracked(Bitmap::cells)])));
+        let (down, from, before) = last.get_value().unwrap_or_else(|| (at, at, bitmap.get_untracked()));
+        match tool.get_untracked() {
+            Tool::Pen => bitmap.update(|b| b.stroke(from, at)),
+            Tool::Eraser => bitmap.update(|b| b.erase(from, at)),
+            Tool::Move => bitmap.set(before.moved((at.0 - down.0, at.1 - down.1))),
+        }
+        last.set_value(Some((down, at, before)));
+        lab.chosen.set(Some(bitmap.with_untracked(given)));
     };
     let down = move |ev: PointerEvent| {
         last.set_value(None);
-        // Another sample is on the pad: what was drawn before it is gone.
-        if !lab.chosen.with_untracked(|chosen| matches!(chosen, Some(Chosen::Given(_)))) {
-            bitmap.set(Bitmap::default());
+        if let Some(target) = ev.target().and_then(|t| wasm_bindgen::JsCast::dyn_into::<Element>(t).ok()) {
+            let _ = target.set_pointer_capture(ev.pointer_id());
+        }
+        // Another sample is on the pad: a pen begins anew, the other tools change what is there.
+        if !drawn.get_untracked() {
+            let most = most.get_untracked().unwrap_or(1.0);
+            let there = untrack(seen).filter(|_| tool.get_untracked() != Tool::Pen);
+            let shares = |image: Vec<f32>| image.into_iter().map(|v| (v / most).clamp(0.0, 1.0)).collect::<Vec<_>>();
+            bitmap.set(there.map_or_else(|| Bitmap::new(cells), |image| Bitmap::of(cells, &shares(image))));
         }
         draw(ev);
     };
     view! {
-        <canvas node_ref=canvas class="pad" width="8" height="8" data-testid="pad" role="img" aria-label="Drawing pad: draw a digit with the pointer"
+        <canvas node_ref=canvas class="pad" class:drawn=move || drawn.get() class:moving=move || tool.get() == Tool::Move width="8" height="8" data-testid="pad" role="img" aria-label="Drawing pad: draw with the pointer"
             on:pointerdown=down on:pointermove=draw on:pointerup=move |_| last.set_value(None)></canvas>
     }
-}
-
-fn paint_cells(canvas: &HtmlCanvasElement, cells: &[f32], palette: &Palette) {
-    let mut pixels = Vec::with_capacity(4 * cells.len());
-    for &ink in cells {
-        let [r, g, b] = mix(palette.panel, palette.ink, (ink / INK).clamp(0.0, 1.0));
-        pixels.extend_from_slice(&[r, g, b, 255]);
-    }
-    put_pixels(canvas, &mut pixels, CELLS as u32);
 }
 
 #[component]
 fn Probabilities(lab: Lab, answers: Answers) -> impl IntoView {
     let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
     let values = memo(move || answers.with(|a| Some(a.as_ref()?.get("output")?.data.to_vec())).unwrap_or_default());
-    let best = memo(move || values.with(|v| (!v.is_empty()).then(|| likeliest(v).0)));
     let bar = move |i: usize, label: String| {
         let p = memo(move || values.with(|v| v.get(i).copied().unwrap_or(0.0)));
+        // The likeliest on top. What differs by less than is shown stays in its order, or small ones would dance.
+        let rank = memo(move || {
+            let shown = |p: f32| (1000.0 * p) as u32;
+            let mine = (shown(p.get()), usize::MAX - i);
+            values.with(|v| v.iter().enumerate().filter(|&(j, &p)| (shown(p), usize::MAX - j) > mine).count())
+        });
         let style = move || format!("transform:scaleX({:.4})", p.get());
         let text = move || if values.with(Vec::is_empty) { "–".to_string() } else { format!("{:.1}", 100.0 * p.get()) };
-        view! { <div class="bar" class:best=move || best.get() == Some(i) data-digit=i.to_string()><b>{label}</b><i><s style=style></s></i><span class="num" translate="no">{text}</span></div> }
+        view! { <div class="bar" class:best=move || { rank.get() == 0 && p.get() > 0.0 } style:order=move || rank.get().to_string() data-digit=i.to_string()><b>{label}</b><i><s style=style></s></i><span class="num" translate="no">{text}</span></div> }
     };
     view! { <div class="bars" role="group" aria-label="Probabilities in percent" data-testid="probabilities">{move || labels.get().into_iter().enumerate().map(|(i, l)| bar(i, l)).collect_view()}</div> }
-}
-
-/// Held-out samples, the worst first; a click shows one to the network.
-#[component]
-fn Gallery(lab: Lab) -> impl IntoView {
-    const SHOWN: usize = 12;
-    let rows: Memo<Vec<Row>> = worst(lab);
-    let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
-    let name = move |v: f32| labels.with(|l| l.get(v as usize).cloned().unwrap_or_default());
-    let tile = move |i: usize| {
-        let canvas = NodeRef::<Canvas>::new();
-        let row = memo(move || rows.with(|r| r.get(i).cloned().unwrap_or_default()));
-        painted(canvas, move |canvas| {
-            let palette = lab.palette.get();
-            row.with(|row| row.raw.iter().for_each(|cells| paint_cells(canvas, cells, &palette)));
-        });
-        let wrong = move || row.with(|r| r.target != r.guess);
-        let text = move || {
-            row.with(|r| if r.target == r.guess { name(r.target) } else { format!("{} → {}", name(r.target), name(r.guess)) })
-        };
-        let label = move || row.with(|r| format!("A {} taken for a {}", name(r.target), name(r.guess)));
-        let choose = move |_| lab.chosen.set(Some(Chosen::HeldOut(row.with_untracked(|r| r.row))));
-        view! {
-            <button type="button" class="tile" class:wrong=wrong aria-label=label on:click=clicked(choose)>
-                <canvas node_ref=canvas width="8" height="8" aria-hidden="true"></canvas><span class="num" translate="no">{text}</span>
-            </button>
-        }
-    };
-    let count = memo(move || rows.with(|r| r.len().min(SHOWN)));
-    view! { <div class="tiles" role="group" aria-label="Held-out digits, the worst mistakes first">{move || (0..count.get()).map(tile).collect_view()}</div> }
 }

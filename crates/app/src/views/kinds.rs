@@ -6,8 +6,8 @@ use std::sync::Arc;
 use downhill_protocol::DataInfo;
 use leptos::prelude::*;
 
-use crate::plot::network::{Column, shown};
-use crate::reactive::{Memo, memo};
+use crate::plot::network::{Column, map_rows, shown};
+use crate::reactive::{Memo, RwSignal, memo};
 use crate::state::{Answers, Lab};
 use crate::watches::{Answer, Ask};
 
@@ -80,6 +80,8 @@ pub struct ColumnInfo {
     pub data: Arc<DataInfo>,
     /// How many of its units have room.
     pub shown: Memo<usize>,
+    /// Whether there is to be room for all.
+    pub opened: RwSignal<bool>,
     /// The page.
     pub lab: Lab,
 }
@@ -87,7 +89,13 @@ pub struct ColumnInfo {
 impl ColumnInfo {
     /// A column at a place, where there is room for so many cells.
     pub fn new(lab: Lab, at: usize, column: Column, data: Arc<DataInfo>, room: Memo<usize>) -> Arc<Self> {
-        let units = column.units;
-        Arc::new(Self { at, column, data, shown: memo(move || shown(units, room.get())), lab })
+        let (units, pictures, opened) = (column.units, column.shape.len() == 3, RwSignal::new(false));
+        let fit = move || match (opened.get(), pictures) {
+            (true, _) => units,
+            // Pictures stand two in a row.
+            (_, true) => shown(units, 2 * map_rows(room.get())),
+            _ => shown(units, room.get()),
+        };
+        Arc::new(Self { at, column, data, shown: memo(fit), opened, lab })
     }
 }

@@ -1,5 +1,6 @@
 //! The lists of views: a new one is a file here and a line in its list.
 
+mod attribution;
 mod boundary;
 #[cfg(feature = "charts")]
 mod chart_options;
@@ -9,6 +10,8 @@ mod code;
 mod confusion;
 mod curve;
 mod draw;
+mod feature_maps;
+mod gallery;
 mod inspector;
 pub mod kinds;
 mod neuron_map;
@@ -44,6 +47,7 @@ impl Default for Views {
                 &sample_image::SampleImage,
                 &receptive::Receptive,
                 &neuron_map::NeuronMap,
+                &feature_maps::FeatureMaps,
                 &tokens::Tokens,
                 &values::Values,
                 &strip::Strip,
@@ -55,6 +59,7 @@ impl Default for Views {
                 &rows::Rows,
                 &samples::Samples,
                 &confusion::Confusion,
+                &attribution::Attribution,
             ],
             panels: panels(),
         }

@@ -61,11 +61,16 @@ pub fn raw_queries(data: &DataInfo) -> impl Iterator<Item = Query> + use<> {
 
 /// Watches the worst predictions for as long as the calling component is on screen.
 pub fn worst(lab: Lab) -> Memo<Vec<Row>> {
+    predicted(lab, || Some(Input::Worst { limit: LIMIT }))
+}
+
+/// Watches samples and what the network says of them for as long as the calling component is on screen; none while `input` says none.
+pub fn predicted(lab: Lab, input: impl Fn() -> Option<Input> + Send + Sync + 'static) -> Memo<Vec<Row>> {
     let data = memo(move || lab.data());
     let answers = lab.watch(move || {
         let fixed = ["row", "target", "output"].map(Query::all);
         let tensors: Vec<Query> = data.with(|d| d.as_ref().map(|d| fixed.into_iter().chain(raw_queries(d)).collect()))?;
-        Some(Ask { source: Source::Of(Input::Worst { limit: LIMIT }), tensors, every_ms: 500.0 })
+        Some(Ask { source: Source::Of(input()?), tensors, every_ms: 500.0 })
     });
     memo(move || {
         let classes = data.with(|d| d.as_ref().is_some_and(|d| d.task == "classification"));

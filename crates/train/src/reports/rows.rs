@@ -9,6 +9,7 @@ use downhill_protocol::Part;
 use downhill_tensor::{Dtype, UserError};
 
 use super::explained::Explained;
+use super::occluded::occluded;
 
 /// What a watched program reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,6 +144,27 @@ impl Rows {
     /// When the data is no table, or has no such row.
     pub fn row(data: &Dataset, row: u32) -> Result<Self, UserError> {
         Explained::new(data, row).map(Rows::Row)
+    }
+
+    /// The first of these rows, an image, and that image with a square of it hidden, at every place.
+    ///
+    /// # Errors
+    /// When samples are no images, or they have too many pixels to hide them one by one.
+    pub fn occluded(&self, data: &Dataset, side: u32, stride: u32) -> Result<Self, UserError> {
+        let (Some((height, width)), [name]) = (data.image, data.inputs.as_slice()) else {
+            return Err(UserError::new("These samples are no images, so no part of them can be hidden."));
+        };
+        if self.count(data) == 0 {
+            return Err(UserError::new("There is no image to hide parts of."));
+        }
+        let (_, seen) = self.tensor(data, "input", &[0]);
+        let (_, raw) = self.tensor(data, "raw", &[0]);
+        let channels = seen.len() / (height * width).max(1);
+        let shape = [channels, height, width];
+        let [seen, raw] = [seen, raw].map(|image| occluded(&image, &shape, side, stride));
+        let (seen, raw) = (seen?, raw?);
+        let width = shape.iter().product::<usize>().max(1);
+        Ok(Rows::Made { count: seen.len() / width, feeds: vec![(name.clone(), bits(seen))], raw: vec![(shape.to_vec(), raw)] })
     }
 
     /// How many rows the program runs on.

@@ -71,6 +71,7 @@ impl Session {
             Input::Row { row } => Rows::row(self.run.data(), row)?,
             Input::Typed(ref texts) => Rows::typed(self.run.data(), texts)?,
             Input::Given(ref values) => Rows::given(self.run.data(), values)?,
+            Input::Occluded { ref image, side, stride } => self.rows_of(image)?.occluded(self.run.data(), side, stride)?,
         })
     }
 

@@ -7,14 +7,17 @@ use leptos::prelude::*;
 use super::map::Map;
 use crate::canvas::put_pixels;
 use crate::plot::heatmap;
-use crate::plot::network::cell_size;
-use crate::reactive::effect;
+use crate::plot::network::{cell_size, map_rows, map_size};
+use crate::reactive::{clicked, effect};
 use crate::state::Answers;
 use crate::views::kinds::ColumnInfo;
 use crate::watches::Answer;
 
 /// Pixels of the line that says how many units there is no room for.
 const MORE: f64 = 18.0;
+
+/// Pixels of the button that shows more pictures, or fewer.
+const LESS: f64 = 28.0;
 
 /// The picture of a cell: values in rows of `width`, and the scale that brings them into −1…1.
 pub struct Picture {
@@ -55,6 +58,37 @@ pub fn unit_cells(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) -
     let more =
         move || (units > shown.get()).then(|| view! { <span class="more num">{format!("+{}", units - shown.get())}</span> });
     view! { <div class="stack" style=size>{cells}{more}</div> }.into_any()
+}
+
+/// A cell for every map that has room, two in a row, and a button that makes room for the others.
+pub fn map_cells(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) -> AnyView {
+    paint(info.clone(), answers, pictures);
+    let map: Map = expect_context();
+    let (at, units, shown, opened) = (info.at, info.column.units, info.shown, info.opened);
+    effect(move || {
+        opened.track();
+        map.changed.update(|n| *n += 1);
+    });
+    let fit = move || map_rows(map.room.get());
+    let rows = move || if opened.get() { fit() } else { shown.get().div_ceil(2).min(fit()) };
+    let style = move || {
+        let more = if units > 2 * fit() + 1 { LESS } else { 0.0 };
+        let (side, gap) = map_size(map.height.get() - more, rows());
+        format!("--cell:{side}px;--gap:{gap}px;--rows:{}", rows())
+    };
+    let title = info.column.title();
+    let cells = move || {
+        (0..shown.get())
+            .map(|unit| cell(at, unit, format!("{title}, {}", info.column.unit_name(unit)), None, false, false))
+            .collect_view()
+    };
+    let text = move || if opened.get() { "fewer".to_string() } else { format!("… {} more", units - shown.get()) };
+    let button = move || {
+        (opened.get() || units > shown.get()).then(|| {
+            view! { <button type="button" class="link more num" translate="no" data-more=at.to_string() aria-expanded=move || opened.get().to_string() on:click=clicked(move |_| opened.update(|o| *o = !*o))>{text}</button> }
+        })
+    };
+    view! { <div class="stack maps" style=style><div class="grid">{cells}</div>{button}</div> }.into_any()
 }
 
 /// One large cell for the whole column.

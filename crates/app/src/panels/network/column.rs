@@ -81,6 +81,7 @@ pub fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, size: RwSignal<Option<
         map.columns.with(|_| ());
         map.room.get();
         map.height.get();
+        map.changed.get();
         lab.info.with(|i| i.as_ref().map(|i| (i.run, i.data.hash.clone())));
         request_animation_frame(move || {
             if let Some(net) = net.try_get_untracked().flatten() {

@@ -109,6 +109,8 @@ pub struct Map {
     pub cells: StoredValue<Vec<Cell>, LocalStorage>,
     /// Lines on the screen.
     pub wires: StoredValue<Vec<Wire>>,
+    /// Counts up when a column shows more cells, or fewer.
+    pub changed: RwSignal<u32>,
     /// Counts up when cells were placed anew.
     pub placed: RwSignal<u32>,
     seen: StoredValue<Vec<Option<Seen>>, LocalStorage>,
@@ -140,6 +142,7 @@ impl Map {
             chosen: RwSignal::new(None),
             cells: StoredValue::new_local(Vec::new()),
             wires: StoredValue::new(Vec::new()),
+            changed: RwSignal::new(0),
             placed: RwSignal::new(0),
             seen: StoredValue::new_local(Vec::new()),
         }

@@ -53,6 +53,7 @@ pub fn Network() -> impl IntoView {
     // Everything in the network scrolls with it, so it is as wide as its columns need.
     let width = move || format!("--columns:{}", columns.with(Vec::len));
     let named = move || columns.with(|c| c.iter().any(|c| c.names.iter().any(|name| name.len() > 8)));
+    let pictures = move || columns.with(|c| c.iter().any(|c| c.shape.len() == 3));
     close_cards(lab, map, editing);
     place_cells(lab, map, net, size);
     view! {
@@ -60,7 +61,7 @@ pub fn Network() -> impl IntoView {
             <div class="heading"><h2>"Network"</h2><Legend/><Cost/></div>
             <Refused/>
             <div class="pan" tabindex="0" role="group" aria-label="Units and weights">
-                <div class="net" node_ref=net class:named=named style=width>
+                <div class="net" node_ref=net class:named=named class:pictures=pictures style=width>
                     <Wires map/>
                     <div class="cols">{move || keep_focus(lab, columns.get()).into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
                     <Tip/>

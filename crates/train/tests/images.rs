@@ -1,0 +1,92 @@
+//! What is asked about images: where the network looks.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
+use downhill_data::Bundled;
+use downhill_model::{Experiment, presets};
+use downhill_protocol::{Event, Input, Part, Query, Watch};
+use downhill_train::{Session, ready};
+
+/// Shape and elements of a tensor.
+type Found = (Vec<u32>, Vec<f32>);
+
+fn trained(id: &str) -> Session {
+    let experiment = Experiment::parse(presets::find(id).unwrap().json).unwrap().experiment;
+    let mut session = Session::new(experiment, &Bundled).unwrap();
+    session.step(100);
+    ready(session.run_until_rest()).unwrap();
+    session
+}
+
+fn answer(session: &mut Session, input: Input, names: &[&str]) -> Result<Vec<Found>, String> {
+    let tensors = names.iter().map(|name| Query::all(*name)).collect();
+    session.watch(Watch { key: 1, input, tensors, every_ms: 0.0 });
+    let heard = loop {
+        ready(session.run_until_rest()).unwrap();
+        let events = session.take_events();
+        let found = events.into_iter().find(|m| matches!(m.header, Event::Answer { .. } | Event::Unanswered { .. }));
+        if let Some(found) = found {
+            break found;
+        }
+    };
+    match &heard.header {
+        Event::Answer { tensors, .. } => Ok(tensors.iter().map(|t| (t.shape.clone(), heard.array(t.data).to_vec())).collect()),
+        Event::Unanswered { error, .. } => Err(error.to_string()),
+        _ => unreachable!("one of the two"),
+    }
+}
+
+fn sample(row: u32) -> Input {
+    Input::Samples { part: Part::Validation, rows: Some(vec![row]) }
+}
+
+fn given(image: &[f32]) -> Input {
+    Input::Given(vec![image.to_vec()])
+}
+
+#[test]
+fn saliency_is_the_slope_of_the_likeliest_class_by_each_pixel() {
+    let mut session = trained("digits");
+    let last = "model[2]";
+    let found = answer(&mut session, sample(3), &["saliency", "input", "raw", last]).unwrap();
+    let [(shape, slopes), (seen, input), (_, raw), (_, scores)] = &found[..] else { panic!("four tensors") };
+    assert_eq!((shape, shape.iter().product::<u32>()), (seen, 64));
+    let best = (0..scores.len()).reduce(|a, b| if scores[b] > scores[a] { b } else { a }).unwrap();
+    for pixel in [10, 27, 36, 52] {
+        let score = |session: &mut Session, by: f32| {
+            let mut image = raw.clone();
+            image[pixel] += by;
+            let found = answer(session, given(&image), &[last, "input"]).unwrap();
+            (found[0].1[best], found[1].1[pixel])
+        };
+        let ((low, from), (high, to)) = (score(&mut session, -0.05), score(&mut session, 0.05));
+        let slope = (high - low) / (to - from);
+        assert!(
+            (slope - slopes[pixel]).abs() < 0.02 * slope.abs() + 0.01,
+            "{pixel}: {slope} {} {}",
+            slopes[pixel],
+            input[pixel]
+        );
+    }
+    let error = answer(&mut trained("majority"), sample(0), &["saliency"]).unwrap_err();
+    assert!(error.contains("no gradient"), "{error}");
+}
+
+#[test]
+fn each_row_of_an_occlusion_answers_for_the_image_without_its_square() {
+    let mut session = trained("digits");
+    let occluded = |image: Input| Input::Occluded { image: Box::new(image), side: 2, stride: 2 };
+    let found = answer(&mut session, occluded(sample(5)), &["raw", "output"]).unwrap();
+    let [(_, images), (shape, outputs)] = &found[..] else { panic!("two tensors") };
+    assert_eq!(shape, &[17, 10]);
+    for row in [0, 6] {
+        let alone = answer(&mut session, given(&images[64 * row..][..64]), &["output"]).unwrap().remove(0).1;
+        assert!(alone.iter().zip(&outputs[10 * row..]).all(|(a, b)| (a - b).abs() < 1e-5), "{row}");
+    }
+    let hidden: Vec<usize> = (0..64).filter(|&i| images[i] != images[64 * 6 + i]).collect();
+    assert!(!hidden.is_empty() && hidden.iter().all(|i| [18, 19, 26, 27].contains(i)), "place 1 across and 1 down: {hidden:?}");
+    let again = answer(&mut session, occluded(given(&images[..64])), &["output"]).unwrap();
+    assert!(again[0].1.iter().zip(outputs).all(|(a, b)| (a - b).abs() < 1e-5), "a sample and the same drawn");
+    let error = answer(&mut trained("spirals"), occluded(sample(0)), &["output"]).unwrap_err();
+    assert!(error.contains("no images"), "{error}");
+}
