@@ -34,6 +34,9 @@ presets! {
     "sine": "Sine wave", "A curve is fitted to noisy points: watch it bend from a straight line.";
     "steps": "Staircase", "A smooth network learns jumps, with a loss that forgives outliers.";
     "digits": "Handwritten digits", "Reads real digits of 8 × 8 pixels; draw one yourself and see what it takes it for.";
+    "drawn_digits": "Drawn digits", "Larger digits of 28 × 28, drawn with strokes: raise the variation, or make them endless so that none is seen twice.";
+    "shapes": "Shapes anywhere", "A network that knows every pixel by its place alone has to learn each shape at each place; put them in the middle and compare.";
+    "wrong_labels": "Wrong labels by heart", "Four of ten digits to learn from have a wrong label: the network learns them by heart, and validation shows when.";
     "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
     "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
     "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";

@@ -81,7 +81,7 @@ impl Signature {
             outputs: outline.classes,
             train: outline.samples.saturating_sub(held_out).max(1),
             validation: held_out,
-            streamed: false,
+            streamed: outline.streamed,
         })
     }
 
