@@ -196,6 +196,21 @@ pub fn fit_end(doc: &mut Value, regression: bool) {
     }
 }
 
+/// Lets a model that begins with a linear layer begin with one row of numbers, where samples are pictures, and takes that back where they are not.
+pub fn fit_begin(doc: &mut Value, images: bool) {
+    let wanted = if images { "linear" } else { "flatten" };
+    if name_at(doc, "model[0]", "") != wanted {
+        return;
+    }
+    if let Some(model) = doc["model"].as_array_mut() {
+        if images {
+            model.insert(0, json!("flatten"));
+        } else {
+            model.remove(0);
+        }
+    }
+}
+
 /// Writes down one choice about a column, or with `Null` leaves it to the guess again; what says nothing any more goes.
 pub fn set_column(doc: &mut Value, column: &str, field: &str, value: Value) {
     let Some(csv) = doc.pointer_mut("/data/csv").and_then(Value::as_object_mut) else { return };
@@ -247,6 +262,20 @@ mod tests {
         assert_eq!(doc, json!({ "model": ["tanh", { "linear": { "out": "targets" } }], "loss": "mse" }));
         fit_end(&mut doc, false);
         assert_eq!(doc["model"], classes["model"]);
+    }
+
+    #[test]
+    fn a_begin_made_for_rows_is_made_to_fit_pictures_and_back() {
+        let rows = json!({ "model": [{ "linear": { "out": 8 } }, "relu"] });
+        let mut doc = rows.clone();
+        fit_begin(&mut doc, false);
+        assert_eq!(doc, rows);
+        for _ in 0..2 {
+            fit_begin(&mut doc, true);
+            assert_eq!(doc, json!({ "model": ["flatten", { "linear": { "out": 8 } }, "relu"] }));
+        }
+        fit_begin(&mut doc, false);
+        assert_eq!(doc, rows);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use downhill_tensor::UserError;
+use downhill_tensor::rng::{self, Rng};
 use serde::{Deserialize, Serialize};
 
 use crate::csv::table::Table;
@@ -244,6 +245,8 @@ pub(crate) struct Samples {
     pub description: String,
     pub licence: String,
     pub scaling: Scaling,
+    /// Share of the samples to learn from that get a wrong class.
+    pub label_noise: f64,
     /// The split, where it has been made already.
     pub parts: Option<Split>,
     pub table: Option<Arc<Table>>,
@@ -266,6 +269,7 @@ impl Samples {
             description: description.to_string(),
             licence: licence.to_string(),
             scaling: Scaling::None,
+            label_noise: 0.0,
             parts: None,
             table: None,
         }
@@ -315,6 +319,9 @@ impl Samples {
         fields.push(target);
         let all = Part::new(samples, fields, self.raw);
         let (mut train, mut validation) = (all.select(&parts.train), all.select(&parts.validation));
+        if let Task::Classification { classes } = &self.task {
+            mislabel(&mut train, self.label_noise, classes.len() as u32, seed);
+        }
         let width = self.features.len();
         let normalisation = match self.scaling {
             Scaling::None => Normalisation::identity(width, targets),
@@ -354,6 +361,22 @@ fn numbers<'a>(part: &'a Part, name: &str) -> &'a [f32] {
         Some(Column::F32(values)) => values,
         _ => &[],
     }
+}
+
+/// Gives a share of the samples a class that is not theirs.
+fn mislabel(part: &mut Part, share: f64, classes: u32, seed: u32) {
+    let target = part.fields.iter_mut().find(|field| field.name == TARGET);
+    if let (true, Some(Column::U32(labels))) = (share > 0.0, target.map(|field| &mut field.column)) {
+        for (label, i) in labels.iter_mut().zip(0u32..) {
+            *label = mislabelled(*label, share, classes, &mut Rng::new(seed, rng::Stream::Labels, i));
+        }
+    }
+}
+
+/// A class, or, so often, another one.
+pub(crate) fn mislabelled(class: u32, share: f64, classes: u32, rng: &mut Rng) -> u32 {
+    let wrong = rng.uniform() < share && classes > 1;
+    if wrong { (class + 1 + rng.below(classes as usize - 1) as u32) % classes } else { class }
 }
 
 /// FNV-1a over every word of every part, 64 bits.

@@ -86,7 +86,7 @@ impl Signature {
             positions: Vec::new(),
             train: outline.samples.saturating_sub(held_out).max(1),
             validation: held_out,
-            streamed: false,
+            streamed: outline.streamed,
         })
     }
 

@@ -21,6 +21,8 @@ pub enum Stream {
     Augmentation = 6,
     /// Batches of endless data.
     Batches = 7,
+    /// Which labels are wrong.
+    Labels = 8,
 }
 
 /// Four hashed words from four counters.

@@ -126,6 +126,7 @@ fn choose(lab: Lab, source: &'static str) {
         if document::get(doc, "name").and_then(|n| n.as_str()).is_some_and(|name| is_ours(name, &old)) {
             doc["name"] = json!(catalog::title_of("data", source));
         }
+        document::fit_begin(doc, Source::is_images(source));
         document::fit_end(doc, Source::is_regression(source));
     });
 }

@@ -2,8 +2,10 @@
 
 mod answer;
 mod curve;
+mod pictures;
 mod planar;
 mod sequences;
+mod strokes;
 mod table;
 
 use downhill_tensor::UserError;
@@ -22,6 +24,9 @@ trait Generate {
     /// Whether numbers are to be predicted, whatever its fields say.
     const REGRESSION: bool = false;
 
+    /// Whether its samples are pictures, `[channels, height, width]`.
+    const IMAGES: bool = false;
+
     /// Whether it reads a table, its own or one of `static/data`.
     const TABLE: bool = false;
 
@@ -34,7 +39,7 @@ trait Generate {
         None
     }
 
-    /// What its data will be, for a source whose file of `static/data` need not be there yet.
+    /// What its data will be, for a source whose file of `static/data` need not be there yet, or whose samples take a while to make.
     fn outline(&self) -> Option<Outline> {
         None
     }
@@ -43,7 +48,7 @@ trait Generate {
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError>;
 }
 
-/// What a bundled set of classes will be, before its file is there.
+/// What a set of classes will be, before its samples are there.
 pub struct Outline {
     /// Samples in all.
     pub samples: usize,
@@ -53,6 +58,8 @@ pub struct Outline {
     pub classes: usize,
     /// Share of the samples that is never learned from.
     pub validation: f64,
+    /// Whether every training step is given new samples.
+    pub streamed: bool,
 }
 
 macro_rules! sources {
@@ -123,6 +130,14 @@ macro_rules! sources {
                 }
             }
 
+            /// Whether the samples of the source called `name` are pictures, `[channels, height, width]`.
+            pub fn is_images(name: &str) -> bool {
+                match name {
+                    $(stringify!($module) => $variant::IMAGES,)*
+                    _ => false,
+                }
+            }
+
             /// Whether it reads a table, a person's own or a bundled one.
             pub fn is_table(&self) -> bool {
                 match self {
@@ -183,6 +198,10 @@ sources! {
     sine::Sine,
     steps::Steps,
     digits::Digits,
+    drawn_digits::DrawnDigits,
+    shapes::Shapes,
+    gratings::Gratings,
+    textures::Textures,
     iris::Iris,
     wine::Wine,
     breast_cancer::BreastCancer,
@@ -235,8 +254,20 @@ impl Source {
     /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
     /// learned from one is worth something for the other.
     pub fn is_same_task(&self, other: &Source) -> bool {
-        const OF_SAMPLES: [&str; 8] =
-            ["samples", "noise", "imbalance", "validation", "features", "endless", "points", "ignore"];
+        const OF_SAMPLES: [&str; 12] = [
+            "samples",
+            "noise",
+            "imbalance",
+            "validation",
+            "features",
+            "endless",
+            "points",
+            "ignore",
+            "label_noise",
+            "variation",
+            "place",
+            "stray",
+        ];
         let told = |source: &Source| {
             let mut fields = source.to_full_json();
             fields.retain(|name, _| !OF_SAMPLES.contains(&name.as_str()));

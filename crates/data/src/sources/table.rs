@@ -56,6 +56,7 @@ macro_rules! table {
                     input: $crate::Field::new($crate::INPUT, [$columns], $crate::Column::F32(Vec::new())),
                     classes: $classes,
                     validation: self.validation,
+                    streamed: false,
                 })
             }
 
