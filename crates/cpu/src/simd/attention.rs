@@ -51,5 +51,5 @@ pub(crate) fn transpose(all: &[Cell<f32>], from: usize, lanes: usize, depth: usi
     let src = all[from..].as_ptr().cast();
     let dst = all[to..].as_ptr().cast_mut().cast();
     // SAFETY: as was just checked.
-    unsafe { pack(&Pack { src, lanes, depth, lane_stride: depth, depth_stride: 1, width, dst }) };
+    unsafe { pack(&Pack { src, lanes, depth, lane_stride: depth, depth_stride: 1, width, panel: depth, dst }) };
 }

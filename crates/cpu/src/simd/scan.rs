@@ -54,6 +54,7 @@ impl Product {
                 lane_stride,
                 depth_stride,
                 width: gemm::tile().1,
+                panel: self.block().min(self.depth - start),
                 dst: weights[start * self.padded()..].as_ptr().cast_mut().cast(),
             };
             // SAFETY: the operands have the room that the assertion says; cells may be written.
@@ -82,6 +83,7 @@ impl Product {
                 lane_stride: stride,
                 depth_stride: 1,
                 width: gemm::tile().0,
+                panel: depth,
                 dst: panel.as_ptr().cast_mut().cast(),
             };
             let block = Block {
