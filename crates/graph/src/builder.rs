@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 
 use crate::kernel::{LossKind, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Assign, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, MaxPool, Pooling, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LogSoftmax, Loss,
-    MatMul, Pad, ParameterOp, Permute, Record, Reduce, Reshape, Scalar, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary,
-    Updated,
+    Accuracy, Assign, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp, FlatUpdate,
+    GradNorm, IndexSelect, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling, Record, Reduce, Reshape,
+    Scalar, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, ParamId, ScalarId, StateId, UnaryOp, Value};
 

@@ -34,7 +34,7 @@ presets! {
     "sine": "Sine wave", "A curve is fitted to noisy points: watch it bend from a straight line.";
     "steps": "Staircase", "A smooth network learns jumps, with a loss that forgives outliers.";
     "digits": "Handwritten digits", "Reads real digits of 8 × 8 pixels; draw one yourself and see what it takes it for.";
-    "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, pooling forgets where they were: the digits again, with a tenth of the errors. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.";
+    "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, and pooling forgets where they were. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.";
     "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
     "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
     "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";
