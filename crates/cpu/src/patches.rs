@@ -31,9 +31,7 @@ impl PatchTable {
         let [height, width] = &patches.windows;
         let plain = is_plain(height) && is_plain(width);
         let [down, across] = if plain { [height.size, width.size] } else { [height.span(), width.span()] };
-        let at = |w: &Window, place: u32, tap: u32| {
-            (place * w.step) as i32 + tap as i32 * w.dilation + w.offset - w.lowest()
-        };
+        let at = |w: &Window, place: u32, tap: u32| (place * w.step) as i32 + tap as i32 * w.dilation + w.offset - w.lowest();
         let place = |y: u32, x: u32| at(height, y, 0) as u32 * across + at(width, x, 0) as u32;
         // A tap lies before the first one where it is a step back: the tables' sums never do.
         let tap = |c: u32, y: u32, x: u32| {

@@ -8,6 +8,8 @@ use downhill_compile::{
 };
 use downhill_graph::kernel::{Attend, Kernel, LossKind, Recurrence, RecurrentCell, ReduceKind, UpdateRule};
 use downhill_graph::ops::Updated;
+use downhill_graph::kernel::{Kernel, LossKind, ReduceKind, UpdateRule};
+use downhill_graph::ops::{Pooling, Updated};
 use downhill_graph::{
     BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff,
 };
@@ -192,9 +194,12 @@ fn network() -> Result<Graph, OpError> {
     let loss = graph.loss(LossKind::CrossEntropy { label_smoothing: 0.1 }, logits, labels, Some(weights))?;
     let probabilities = graph.softmax(logits, 1)?;
     let logs = graph.log_softmax(h, 1)?;
-    let both = [penalty(&mut graph, probabilities, ReduceKind::Mean)?, penalty(&mut graph, logs, ReduceKind::Max)?];
-    let loss = graph.plus(loss, both[0])?;
-    let loss = graph.plus(loss, both[1])?;
+    let pooled = pooled(&mut graph, x)?;
+    let mut loss = loss;
+    for (x, kind) in [(probabilities, ReduceKind::Mean), (logs, ReduceKind::Max), (pooled, ReduceKind::Mean)] {
+        let penalty = penalty(&mut graph, x, kind)?;
+        loss = graph.plus(loss, penalty)?;
+    }
     let accuracy = graph.accuracy(logits, labels, Some(weights))?;
 
     let gradients = autodiff::grad(&mut graph, loss, &params)?;
@@ -219,6 +224,12 @@ fn attended(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
     let how = Attend { causal: true, ..Attend::new(8) };
     let out = graph.attention(2, 2, how, &[qkv])?;
     graph.reshape(out, [ROWS, 16])
+/// Rows of eight as images of 2 × 4, and the means of their halves. Means, for which of two numbers is the larger hangs on their last bit.
+fn pooled(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
+    let images = graph.reshape(x, [ROWS, 1, 2, 4])?;
+    let pooling = Pooling { kernel: [2, 2], stride: [2, 2], padding: [0, 0], count_include_pad: true };
+    let halves = graph.avg_pool2d(pooling, images)?;
+    graph.reshape(halves, [ROWS, 2])
 }
 
 /// A hundredth of the largest or mean square.

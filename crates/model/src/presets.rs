@@ -38,6 +38,7 @@ presets! {
     "drawn_digits": "Drawn digits", "Larger digits of 28 × 28, drawn with strokes: raise the variation, or make them endless so that none is seen twice.";
     "shapes": "Shapes anywhere", "A network that knows every pixel by its place alone has to learn each shape at each place; put them in the middle and compare.";
     "wrong_labels": "Wrong labels by heart", "Four of ten digits to learn from have a wrong label: the network learns them by heart, and validation shows when.";
+    "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, and pooling forgets where they were. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.";
     "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
     "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
     "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";

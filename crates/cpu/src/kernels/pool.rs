@@ -37,8 +37,7 @@ impl CpuKernel for PoolOp {
     }
 
     fn run(&self, cursor: &mut Cursor, cx: &mut Cx<'_>) -> bool {
-        let [image, windows] =
-            self.spec.windows.iter().fold([1, 1], |[i, p], w| [i * w.size as usize, p * w.places as usize]);
+        let [image, windows] = self.spec.windows.iter().fold([1, 1], |[i, p], w| [i * w.size as usize, p * w.places as usize]);
         let (first, out) = (cx.memory.cells(&self.first), cx.memory.cells(&self.out));
         let places = self.places.as_ref().map_or(&out[..0], |places| cx.memory.cells(places));
         let some = |_: &mut Cx<'_>, _: &mut Cursor, start: usize, end: usize| {

@@ -180,7 +180,9 @@ unsafe fn pack_patch_lanes<L: Lanes>(p: &PackPatches<'_>, width: usize) {
                     i += L::N;
                 } else if side_by_side(lane, 4) {
                     for (d, &depth) in p.depths.iter().enumerate() {
-                        to.add(d * width).cast::<[f32; 4]>().write_unaligned(from(lane[0], depth).cast::<[f32; 4]>().read_unaligned());
+                        to.add(d * width)
+                            .cast::<[f32; 4]>()
+                            .write_unaligned(from(lane[0], depth).cast::<[f32; 4]>().read_unaligned());
                     }
                     i += 4;
                 } else if lane.len() >= 4 {

@@ -14,7 +14,8 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &PoolSpec) -> Result<(), ExecError
     let back = matches!(spec.kind, PoolKind::MaxGrad | PoolKind::AverageGrad);
     let mut params = Params::default();
     for (axis, w) in ["y", "x"].into_iter().zip(&spec.windows) {
-        let words = [("size", w.size), ("taps", w.kernel), ("places", w.places), ("step", w.step), ("border", w.offset.unsigned_abs())];
+        let words =
+            [("size", w.size), ("taps", w.kernel), ("places", w.places), ("step", w.step), ("border", w.offset.unsigned_abs())];
         words.into_iter().for_each(|(what, word)| {
             params.add(format!("{axis}_{what}"), word);
         });

@@ -8,7 +8,13 @@ use crate::expr;
 use crate::shader::{Operand, Params, Width};
 
 /// The offset of an element of a matrix, its column counted through all segments.
-pub(super) fn offset(name: &str, [batch, row, col]: [&str; 3], s: &MatMulSpec, layout: &MatLayout, params: &mut Params) -> String {
+pub(super) fn offset(
+    name: &str,
+    [batch, row, col]: [&str; 3],
+    s: &MatMulSpec,
+    layout: &MatLayout,
+    params: &mut Params,
+) -> String {
     let (mut batch, mut segment, mut col) = (batch.to_string(), String::new(), col.to_string());
     if name == "a" && s.cycle < s.batch && layout.batch_stride != 0 {
         batch = format!("({batch} % {})", params.add("cycle", s.cycle));
@@ -17,7 +23,8 @@ pub(super) fn offset(name: &str, [batch, row, col]: [&str; 3], s: &MatMulSpec, l
         let depth = params.once("depth", s.k);
         (segment, col) = (format!("({col} / {depth})"), format!("({col} % {depth})"));
     }
-    let strides = if segment.is_empty() { [layout.batch_stride, 0, layout.row_stride, layout.col_stride] } else { layout.strides() };
+    let strides =
+        if segment.is_empty() { [layout.batch_stride, 0, layout.row_stride, layout.col_stride] } else { layout.strides() };
     let indices = [batch, segment, row.to_string(), col];
     let terms = indices.into_iter().zip(strides).zip(["batch", "segment", "row", "col"]);
     params.offset(terms.map(|((index, stride), what)| (index, stride, format!("{name}_{what}"))))

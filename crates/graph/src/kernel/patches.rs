@@ -27,9 +27,7 @@ pub struct Window {
 impl Window {
     /// The element that a tap meets at a place; nothing between elements and outside of the image.
     pub fn source(&self, place: u32, tap: u32) -> Option<u32> {
-        let at = i64::from(place) * i64::from(self.step)
-            + i64::from(tap) * i64::from(self.dilation)
-            + i64::from(self.offset);
+        let at = i64::from(place) * i64::from(self.step) + i64::from(tap) * i64::from(self.dilation) + i64::from(self.offset);
         let divide = i64::from(self.divide);
         let inside = at >= 0 && at % divide == 0 && at / divide < i64::from(self.size);
         inside.then(|| (at / divide) as u32)

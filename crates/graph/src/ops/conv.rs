@@ -61,7 +61,8 @@ impl Convolution {
     /// The sizes of an image and of weights that go together.
     pub(super) fn sizes(&self, op: &'static str, image: &Shape, weight: &Shape) -> Result<Sizes, OpError> {
         let error = |why: String| OpError::new(op, format!("an image {image} and a weight {weight} {why}"));
-        let (&[samples, channels, height, width], &[outputs, per_group, kernel_height, kernel_width]) = (&image[..], &weight[..])
+        let (&[samples, channels, height, width], &[outputs, per_group, kernel_height, kernel_width]) =
+            (&image[..], &weight[..])
         else {
             return Err(error("must both have four dimensions".to_string()));
         };
@@ -186,7 +187,8 @@ impl OpDef for Conv {
     }
 
     fn eval(&self, inputs: &[&Tensor], outputs: &[TensorTy], _: &mut Env) -> Vec<Tensor> {
-        let s = self.convolution.sizes(Self::NAME, &inputs[0].ty.shape, &inputs[1].ty.shape).expect("checked by the shape rule");
+        let s =
+            self.convolution.sizes(Self::NAME, &inputs[0].ty.shape, &inputs[1].ty.shape).expect("checked by the shape rule");
         let mut data = vec![0.0; outputs[0].shape.numel()];
         self.convolution.each_product(&s, |x, w, y| data[y] += inputs[0].data[x] * inputs[1].data[w]);
         vec![Tensor::new(&outputs[0], data)]
@@ -253,7 +255,13 @@ pub(super) fn geometries() -> Vec<(&'static str, Sizes, Convolution)> {
         case("of one channel", [1, 1, 9], [8, 8], [5, 5], plain),
         case("of 255 channels", [1, 255, 3], [4, 4], [3, 3], same(1, 1)),
         case("of many blocks", [5, 32, 40], [14, 14], [3, 3], same(1, 1)),
-        case("of many blocks in groups", [2, 40, 64], [17, 13], [5, 5], Convolution { groups: 2, stride: [2, 1], ..same(2, 2) }),
+        case(
+            "of many blocks in groups",
+            [2, 40, 64],
+            [17, 13],
+            [5, 5],
+            Convolution { groups: 2, stride: [2, 1], ..same(2, 2) },
+        ),
     ]
 }
 
@@ -271,6 +279,8 @@ mod tests {
         assert!(refused(plain, [1, 2, 3, 3], [4, 2, 4, 4]).ends_with("the kernel is larger than the image"));
         assert!(refused(plain, [1, 3, 3, 3], [4, 2, 2, 2]).ends_with("do not make 1 groups"));
         assert!(refused(Convolution { groups: 3, ..plain }, [1, 3, 3, 3], [4, 1, 2, 2]).ends_with("do not make 3 groups"));
-        assert!(refused(Convolution { stride: [0, 1], ..plain }, [1, 3, 3, 3], [4, 3, 2, 2]).contains("none of these can be 0"));
+        assert!(
+            refused(Convolution { stride: [0, 1], ..plain }, [1, 3, 3, 3], [4, 3, 2, 2]).contains("none of these can be 0")
+        );
     }
 }

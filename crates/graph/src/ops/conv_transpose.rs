@@ -56,7 +56,8 @@ impl OpDef for ConvTranspose {
         let (y, weight, convolution) = (cx.input(0), cx.input(1), self.convolution);
         let kernel = cx.input_shape(1);
         let kernel = [kernel[2], kernel[3]];
-        let turn = |cx: &mut Vjp<'_>, weight: Value| if self.turned { turned(cx.graph, convolution.groups, weight) } else { weight };
+        let turn =
+            |cx: &mut Vjp<'_>, weight: Value| if self.turned { turned(cx.graph, convolution.groups, weight) } else { weight };
         let dy = cx.needs[0].then(|| {
             let weight = turn(cx, weight);
             cx.apply(Conv { convolution }, &[g, weight])
