@@ -190,7 +190,7 @@ def recurrent(wires, lengths, cell, *sizes, output, **options):
     class Recurrent(cell):
         def forward(self, x):
             steps = x.shape[1]
-            ends = torch.full((len(x),), steps) if lengths is None else wires[lengths].flatten().long()
+            ends = torch.full((len(x),), steps) if lengths is None else self.wires[lengths].flatten().long()
             packed = nn.utils.rnn.pack_padded_sequence(x, ends.cpu(), batch_first=True, enforce_sorted=False)
             states, last = super().forward(packed)
             last = last[0] if isinstance(last, tuple) else last
@@ -204,7 +204,9 @@ def recurrent(wires, lengths, cell, *sizes, output, **options):
                 return states.masked_fill(~counts, -torch.inf).amax(dim=1)
             return torch.cat([last[-2], last[-1]], dim=1) if self.bidirectional else last[-1]
 
-    return Recurrent(*sizes, batch_first=True, **options)
+    module = Recurrent(*sizes, batch_first=True, **options)
+    module.wires = wires
+    return module
 ";
 
 /// Implements a layer whose `cells()` says what it is made of.
