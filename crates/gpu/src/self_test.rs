@@ -224,6 +224,8 @@ fn attended(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
     let how = Attend { causal: true, ..Attend::new(8) };
     let out = graph.attention(2, 2, how, &[qkv])?;
     graph.reshape(out, [ROWS, 16])
+}
+
 /// Rows of eight as images of 2 × 4, and the means of their halves. Means, for which of two numbers is the larger hangs on their last bit.
 fn pooled(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
     let images = graph.reshape(x, [ROWS, 1, 2, 4])?;
