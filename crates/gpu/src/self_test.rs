@@ -7,8 +7,6 @@ use downhill_compile::{
     Completed, ExecError, Executor, LayoutSpec, Options, Plan, ProgramId, Progress, Region, Space, StateLayout, compile,
 };
 use downhill_graph::kernel::{Attend, Kernel, LossKind, Recurrence, RecurrentCell, ReduceKind, UpdateRule};
-use downhill_graph::ops::Updated;
-use downhill_graph::kernel::{Kernel, LossKind, ReduceKind, UpdateRule};
 use downhill_graph::ops::{Pooling, Updated};
 use downhill_graph::{
     BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff,
