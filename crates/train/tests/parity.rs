@@ -45,11 +45,17 @@ fixtures![
     "ema_adam",
     "fields_of_tokens",
     "fields_of_two_points",
+    "gru_all_rnn",
+    "gru_both_last",
     "huber_sgd_linear",
     "l1_adam_penalties",
     "lion_one_cycle",
+    "lstm_both_mean",
+    "lstm_last",
     "mse_classes_rmsprop_cosine",
     "regression_sgd",
+    "rnn_last",
+    "rnn_relu_max",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.
@@ -172,6 +178,9 @@ mod coverage {
         ("layer.dropout", "PyTorch draws other random numbers"),
         ("layer.dropout.p", "PyTorch draws other random numbers"),
         ("layer.transformer_block.dropout", "PyTorch draws other random numbers"),
+        ("layer.gru.dropout", "PyTorch draws other random numbers"),
+        ("layer.lstm.dropout", "PyTorch draws other random numbers"),
+        ("layer.rnn.dropout", "PyTorch draws other random numbers"),
         ("loss.cross_entropy.weight", "tables.rs holds it to the formula of PyTorch's documentation, worked out on all rows"),
         ("training.eval_every", "no step depends on when a run is evaluated"),
     ];
