@@ -165,6 +165,8 @@ pub struct DataCard {
 pub const INPUT: &str = "x";
 /// Name of the target.
 pub const TARGET: &str = "y";
+/// The class of a position where no answer is asked for.
+pub const IGNORED: u32 = u32::MAX;
 
 /// A data set, ready to train on.
 #[derive(Clone, Debug)]
@@ -229,8 +231,10 @@ pub(crate) struct Samples {
     pub task: Task,
     /// Inputs, each followed by its lengths where it has some.
     pub fields: Vec<Field>,
-    /// Classes `[samples]`, or numbers `[samples, targets]`.
+    /// Classes `[samples]`, or one for each of so many positions, or numbers `[samples, targets]`.
     pub target: Column,
+    /// Positions of a sample that have a class each; empty where a sample has one.
+    pub positions: Vec<usize>,
     pub features: Vec<String>,
     pub raw: Vec<f32>,
     pub plane: Option<Plane>,
@@ -252,6 +256,7 @@ impl Samples {
             task,
             fields,
             target,
+            positions: Vec::new(),
             features: Vec::new(),
             raw: Vec::new(),
             plane: None,
@@ -287,20 +292,23 @@ impl Samples {
             Task::Classification { .. } => 0,
             Task::Regression { targets } => targets.len(),
         };
-        let samples = self.target.len() / targets.max(1);
+        let answers: usize = self.positions.iter().product();
+        let samples = self.target.len() / (targets.max(1) * answers.max(1));
         if samples == 0 {
             return Err(UserError::new("There is no sample to learn from.").hint("Add some, or choose another source."));
         }
         let strata = match &self.target {
-            Column::U32(classes) => classes.clone(),
-            Column::F32(_) | Column::U8 { .. } => vec![0; samples],
+            Column::U32(classes) if self.positions.is_empty() => classes.clone(),
+            _ => vec![0; samples],
         };
         let parts = self.parts.unwrap_or_else(|| split(&strata, fraction, seed));
         let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
         let lengths: Vec<String> = self.fields.iter().filter_map(|field| field.lengths.clone()).collect();
         let inputs = names(&self.fields).into_iter().filter(|name| !lengths.contains(name)).collect();
         let target = match &self.task {
-            Task::Classification { classes } => Field::new(TARGET, [], self.target).vocabulary(classes.len()),
+            Task::Classification { classes } => {
+                Field::new(TARGET, self.positions.as_slice(), self.target).vocabulary(classes.len())
+            }
             Task::Regression { .. } => Field::new(TARGET, [targets], self.target),
         };
         let mut fields = self.fields;

@@ -17,7 +17,7 @@ mod split;
 mod stream;
 
 pub use assets::{Assets, NoAssets};
-pub use dataset::{DataCard, Dataset, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
+pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
 pub use sampler::{Sampler, SamplerPosition};

@@ -63,6 +63,7 @@ pub enum ProgramKind {
     /// |---|---|
     /// | `input` | the samples as the first layer sees them, `[rows, …]` |
     /// | `model[2]`, `model[0].residual[1]` | what the layer at this path gives, `[rows, …]` |
+    /// | `model[2].attention` | the weights that the attention at this path looks with, `[rows, heads, queries, keys]` |
     /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
     /// | `loss` | the mean loss; only with gradients |
     /// | `grad:input`, `grad:model[2]`, `grad:0.weight` | the loss's gradient by that tensor or parameter; only with gradients |
@@ -137,7 +138,13 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
 /// Whether an inspection can output a tensor of this name.
 fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), UserError> {
     let layers = flat(model);
-    let layer = |name: &str| name == "input" || layers.iter().any(|layer| layer.path == name);
+    let inner = |layer: &Resolved, name: &str| {
+        layer
+            .inner
+            .iter()
+            .any(|inner| name.strip_prefix(layer.path.as_str()).and_then(|rest| rest.strip_prefix('.')) == Some(inner))
+    };
+    let layer = |name: &str| name == "input" || layers.iter().any(|layer| layer.path == name || inner(layer, name));
     let parameter = |name: &str| layers.iter().any(|layer| layer.parameters.iter().any(|p| p.name == name));
     match name.strip_prefix(GRADIENT) {
         Some(of) if with_gradients && (layer(of) || parameter(of)) => Ok(()),
@@ -193,6 +200,7 @@ impl Program<'_> {
         let weights = cx.graph.new_feed("eval.weights", TensorTy::f32([rows]), FeedKind::PerStep)?;
         let y = self.rows_of(cx, split, indices)?;
         let prediction = self.forward(cx)?;
+        let weights = self.at_every_position(cx, weights, rows)?;
         let of_class = self.class_weights(cx, y)?;
         let of_loss = of_class.map(|of_class| cx.graph.mul(of_class, weights)).transpose()?;
         for metric in self.signature.task.metrics() {
@@ -210,6 +218,18 @@ impl Program<'_> {
             cx.graph.output("prediction", prediction);
         }
         Ok(())
+    }
+
+    /// What each row weighs, for every answer that it gives.
+    fn at_every_position(&self, cx: &mut Builder, weights: Value, rows: usize) -> Result<Value, OpError> {
+        let positions = &self.signature.positions;
+        if positions.is_empty() {
+            return Ok(weights);
+        }
+        let column: Vec<usize> = [rows].into_iter().chain(positions.iter().map(|_| 1)).collect();
+        let weights = cx.graph.reshape(weights, column.as_slice())?;
+        let all: Vec<usize> = [rows].into_iter().chain(positions.iter().copied()).collect();
+        cx.graph.expand(weights, all.as_slice())
     }
 
     /// What each row weighs because of its class; none where all weigh the same.

@@ -129,7 +129,8 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
     if flat(model).iter().all(|layer| layer.parameters.is_empty()) {
         return Err(UserError::at("model", "No layer has weights, so there is nothing to train.").hint("Add a linear layer."));
     }
-    if last.output.shape == [columns] {
+    let wanted_shape: Vec<usize> = signature.positions.iter().copied().chain([columns]).collect();
+    if last.output.shape == wanted_shape {
         return Ok(());
     }
     let loss = experiment.loss.name();
@@ -139,6 +140,12 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
         Task::Regression => "one per number to predict",
     };
     let shape = &last.output.shape;
+    if !signature.positions.is_empty() {
+        let (gives, needs) = (times(shape), times(&wanted_shape));
+        let message = format!("The model gives {gives}, but `{loss}` on this data needs {needs} ({per} at every position).");
+        let hint = "End the model with a linear layer whose `out` is \"classes\", and keep the positions until then.";
+        return Err(UserError::at(&last.path, message).hint(hint));
+    }
     let message = format!(
         "The model gives {}, but `{loss}` on this data needs {columns} ({per}).",
         if shape.len() == 1 { format!("{} outputs", times(shape)) } else { times(shape) }
@@ -173,7 +180,7 @@ fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved])
     let batch = experiment.training.batch_size as u64;
     let slots = experiment.optimizer.rule(&experiment.training).slots.len() as u64;
     let samples = (signature.train + signature.validation) as u64;
-    let data = samples.saturating_mul(signature.features() as u64 + signature.outputs as u64);
+    let data = samples.saturating_mul((signature.features() + signature.outputs * signature.answers()) as u64);
     // Every activation has a gradient.
     let kept = activations.saturating_mul(2).saturating_mul(batch);
     let words = parameters.saturating_mul(2 + slots).saturating_add(kept).saturating_add(data);

@@ -105,7 +105,7 @@ impl Checked {
             }
         }
         let (encoding, sample) = match self.targets {
-            Targets::Classes => (Encoding::Same, TensorTy::u32([])),
+            Targets::Classes => (Encoding::Same, TensorTy::u32(Shape::from(self.signature.positions.as_slice()))),
             Targets::Binary { first } => (Encoding::Binary { first }, TensorTy::f32([1])),
             Targets::Values => (Encoding::Same, TensorTy::f32([self.signature.outputs])),
         };

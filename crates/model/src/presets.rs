@@ -42,6 +42,10 @@ presets! {
     "regularised": "Kept from learning by heart", "The same with dropout and an L2 penalty: the two losses stay closer together.";
     "majority": "Majority of two tokens", "Which of two tokens comes more often in a sequence of varying length: a mean of learned vectors is enough.";
     "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.";
+    "sort": "Sorting letters", "A transformer puts letters in order, one after the other: see where its heads look.";
+    "addition": "Addition by digits", "Sums worked out as on paper, the last digit first; switch that off and it takes far longer.";
+    "induction": "Induction heads", "Two layers of attention and nothing else find out what followed the last time.";
+    "tinytales": "TinyTales", "A small transformer learns to tell stories, down to what they cost whoever knows their grammar.";
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
 }
 

@@ -44,6 +44,8 @@ pub struct Signature {
     pub task: Task,
     /// Classes, or numbers to predict.
     pub outputs: usize,
+    /// How many answers a sample asks for, one for each position of a sequence; empty where it asks for one.
+    pub positions: Vec<usize>,
     /// Samples to learn from.
     pub train: usize,
     /// Samples held out.
@@ -61,7 +63,9 @@ impl Signature {
         };
         let inputs = data.inputs.iter().filter_map(|name| data.train.field(name)).map(input).collect();
         let (train, validation) = (data.train.len(), data.validation.len());
-        Self { inputs, task, outputs, train, validation, streamed: data.stream.is_some() }
+        let target = data.target.as_deref().and_then(|name| data.train.field(name));
+        let positions = target.filter(|_| task == Task::Classification).map_or_else(Vec::new, |target| target.shape.to_vec());
+        Self { inputs, task, outputs, positions, train, validation, streamed: data.stream.is_some() }
     }
 
     /// The signature of a source before its file is there. Numbers of samples of bundled sets are estimates (classes are
@@ -79,16 +83,22 @@ impl Signature {
             inputs: vec![input(&outline.input)],
             task: Task::Classification,
             outputs: outline.classes,
+            positions: Vec::new(),
             train: outline.samples.saturating_sub(held_out).max(1),
             validation: held_out,
             streamed: false,
         })
     }
 
-    /// Whether evaluations tell what is right of each class: where there are classes, and few enough outputs to read them back every time.
+    /// Whether evaluations tell what is right of each class: where every sample has one, and few enough outputs to read them back every time.
     pub fn tells_recall(&self) -> bool {
         const MOST: usize = 1 << 20;
-        self.task == Task::Classification && self.validation.saturating_mul(self.outputs) <= MOST
+        self.task == Task::Classification && self.positions.is_empty() && self.validation.saturating_mul(self.outputs) <= MOST
+    }
+
+    /// Answers per sample.
+    pub fn answers(&self) -> usize {
+        self.positions.iter().product()
     }
 
     /// What the network begins with.

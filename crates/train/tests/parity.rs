@@ -34,6 +34,9 @@ macro_rules! fixtures {
 fixtures![
     "adamw_cosine_clip",
     "adamw_penalties",
+    "attention_causal",
+    "attention_lengths",
+    "attention_variants",
     "batch_norm_sgd",
     "bce_rmsprop_step",
     "classification_adam",
@@ -165,6 +168,7 @@ mod coverage {
     const NOT_COMPARED: &[(&str, &str)] = &[
         ("layer.dropout", "PyTorch draws other random numbers"),
         ("layer.dropout.p", "PyTorch draws other random numbers"),
+        ("layer.transformer_block.dropout", "PyTorch draws other random numbers"),
         ("loss.cross_entropy.weight", "tables.rs holds it to the formula of PyTorch's documentation, worked out on all rows"),
         ("training.eval_every", "no step depends on when a run is evaluated"),
     ];

@@ -1,5 +1,6 @@
 //! The registry of data sources: one file each (spec and generator side by side), one line in the list below.
 
+mod answer;
 mod curve;
 mod planar;
 mod table;
@@ -187,6 +188,13 @@ sources! {
     csv::Csv,
     majority::Majority,
     pairs::Pairs,
+    copy::Copy,
+    reverse::Reverse,
+    sort::Sort,
+    addition::Addition,
+    modular_addition::ModularAddition,
+    induction::Induction,
+    tinytales::Tinytales,
 }
 
 impl Default for Source {

@@ -29,7 +29,7 @@ pub fn train_py(checked: &Checked) -> String {
         ("@INPUTS@", inputs(checked, wired)),
         ("@ORDER@", order.to_string()),
         ("@PART@", part.to_string()),
-        ("@LOSS@", experiment.loss.def().torch()),
+        ("@LOSS@", loss(checked)),
         ("@RIGHT@", right(checked)),
         ("@OPTIMIZER@", optimizer(experiment)),
         ("@AVERAGE@", average(experiment)),
@@ -105,14 +105,27 @@ fn helpers(model: &[Layer], wired: bool) -> String {
 fn collect_helpers(model: &[Layer], classes: &mut BTreeSet<&'static str>) {
     for layer in model {
         classes.extend(layer.def().torch_helper());
+        classes.extend(layer.def().torch_part());
         layer.branches().into_iter().for_each(|branch| collect_helpers(branch, classes));
     }
+}
+
+/// What compares outputs with targets; with an answer at every position, all positions of a batch alike.
+fn loss(checked: &Checked) -> String {
+    let loss = checked.experiment.loss.def().torch();
+    if checked.signature.positions.is_empty() {
+        return loss;
+    }
+    format!("lambda output, y: {loss}(output.flatten(0, -2), y.flatten())")
 }
 
 /// The rows predicted right, as the accuracy counts them; nothing for numbers.
 fn right(checked: &Checked) -> String {
     match (checked.signature.task, checked.targets) {
         (Task::Regression, _) => "None".to_string(),
+        (Task::Classification, Targets::Classes) if !checked.signature.positions.is_empty() => {
+            "(output.argmax(dim=-1) == y)[y >= 0]".to_string()
+        }
         (Task::Classification, Targets::Classes) => "output.argmax(dim=-1) == y".to_string(),
         (Task::Classification, _) => "(output > 0) == (y > 0.5)".to_string(),
     }

@@ -44,6 +44,11 @@ pub(crate) trait LayerDef {
         None
     }
 
+    /// The class that [`LayerDef::torch_helper`] is made of, where it needs one.
+    fn torch_part(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether it takes whole numbers (tokens) as they are.
     fn takes_tokens(&self) -> bool {
         false
@@ -162,12 +167,22 @@ pub(crate) struct Inferred {
     pub flops: u64,
     /// The layers inside.
     pub branches: Vec<Vec<Resolved>>,
+    /// Names of tensors on its way that can be looked at, as [`Builder::activations`] has them behind the layer's path and a dot.
+    pub inner: Vec<&'static str>,
 }
 
 impl Inferred {
     /// A layer that gives this, without parameters.
     pub fn new(output: Port) -> Self {
-        Self { output, parameters: Vec::new(), buffers: Vec::new(), least_batch: 1, flops: 0, branches: Vec::new() }
+        Self {
+            output,
+            parameters: Vec::new(),
+            buffers: Vec::new(),
+            least_batch: 1,
+            flops: 0,
+            branches: Vec::new(),
+            inner: Vec::new(),
+        }
     }
 
     /// A layer that gives numbers of this shape.
@@ -256,6 +271,8 @@ pub struct Resolved {
     pub flops: u64,
     /// The layers inside, one list per branch or repetition.
     pub branches: Vec<Vec<Resolved>>,
+    /// Names of tensors on its way that can be looked at.
+    pub inner: Vec<&'static str>,
 }
 
 impl Resolved {
@@ -441,6 +458,7 @@ impl Resolver<'_> {
             least_batch: inferred.least_batch,
             flops: inferred.flops,
             branches: inferred.branches,
+            inner: inferred.inner,
             path,
             scope,
         })

@@ -3,12 +3,12 @@
 use downhill_graph::{OpError, Value};
 use downhill_tensor::UserError;
 
-use super::def::{Builder, Inferred, Port, Resolved, Resolver, SimpleLayer};
+use super::def::{Builder, Inferred, Port, Resolved, Resolver, SimpleLayer, elements};
 use super::{Init, Size};
 use crate::registry::fields;
 
 fields! {
-    /// Every output is a weighted sum of all inputs: `y = x Wᵀ + b`.
+    /// Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step.
     #[schemars(title = "Linear")]
     Linear {
         /// Number of outputs, or "classes" or "targets" for as many as the data asks for.
@@ -29,12 +29,14 @@ impl SimpleLayer for Linear {
     }
 
     fn infer(&self, cx: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
-        let &[fan_in] = input.shape.as_slice() else {
+        let (&[fan_in] | &[_, fan_in]) = input.shape.as_slice() else {
             let message = format!("linear expects a vector, gets {input}.");
             return Err(UserError::new(message).hint("Insert `flatten` before it."));
         };
         let out = cx.size(self.out).map_err(|e| e.under("out"))?;
-        let mut inferred = Inferred::numbers([out]).flops((fan_in as u64).saturating_mul(2).saturating_mul(out as u64));
+        let shape: Vec<usize> = input.shape[..input.shape.len() - 1].iter().copied().chain([out]).collect();
+        let flops = elements(&input.shape).saturating_mul(2).saturating_mul(out as u64);
+        let mut inferred = Inferred::new(Port { lengths: input.lengths.clone(), ..Port::numbers(shape) }).flops(flops);
         inferred.parameter("weight", &[out, fan_in], self.init.weight(fan_in, out));
         if self.bias {
             inferred.parameter("bias", &[out], self.init.bias(fan_in));
@@ -45,11 +47,24 @@ impl SimpleLayer for Linear {
     fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let weight = cx.parameter(at, "weight")?;
         let bias = if self.bias { Some(cx.parameter(at, "bias")?) } else { None };
-        cx.graph.linear(x, weight, bias)
+        project(cx, x, weight, bias)
     }
 
     fn torch(&self, at: &Resolved) -> String {
         let bias = if self.bias { "" } else { ", bias=False" };
-        format!("nn.Linear({}, {}{bias})", at.input().shape.first().unwrap_or(&0), at.output.shape.first().unwrap_or(&0))
+        format!("nn.Linear({}, {}{bias})", at.input().shape.last().unwrap_or(&0), at.output.shape.last().unwrap_or(&0))
     }
+}
+
+/// `x Wᵀ + b` for every vector of every sequence, as one product.
+pub(super) fn project(cx: &mut Builder, x: Value, weight: Value, bias: Option<Value>) -> Result<Value, OpError> {
+    let shape = cx.graph.shape(x).clone();
+    let Some((&width, leading)) = shape.split_last().filter(|(_, leading)| leading.len() > 1) else {
+        return cx.graph.linear(x, weight, bias);
+    };
+    let out = cx.graph.shape(weight).first().copied().unwrap_or_default();
+    let flat = cx.graph.reshape(x, [leading.iter().product(), width])?;
+    let y = cx.graph.linear(flat, weight, bias)?;
+    let shape: Vec<usize> = leading.iter().copied().chain([out]).collect();
+    cx.graph.reshape(y, shape.as_slice())
 }

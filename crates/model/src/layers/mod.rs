@@ -7,13 +7,18 @@ pub(crate) mod def;
 mod dropout;
 mod embedding;
 mod flatten;
+mod group_norm;
 mod init;
 mod initialisers;
+mod layer_norm;
 mod linear;
 mod mean_over_time;
+mod multi_head_attention;
+mod positions;
 mod repeat;
 mod residual;
 mod size;
+mod transformer_block;
 mod wiring;
 
 use downhill_tensor::UserError;
@@ -26,13 +31,18 @@ pub use def::{Buffer, POSITIONS};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use group_norm::{GroupNorm, InstanceNorm};
 pub use init::{Draw, Init};
 pub use initialisers::{KaimingNormal, KaimingUniform, Normal, TorchDefault, Uniform, XavierNormal, XavierUniform, Zeros};
+pub use layer_norm::{LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use mean_over_time::MeanOverTime;
+pub use multi_head_attention::MultiHeadAttention;
+pub use positions::{PositionKind, Positions};
 pub use repeat::Repeat;
 pub use residual::Residual;
 pub use size::{Size, Word};
+pub use transformer_block::{BlockNorm, FeedForward, TransformerBlock};
 pub use wiring::{Add, Cat, Input, Name};
 
 use crate::registry::{MAX_DEPTH, MAX_LAYERS, Reader, registry};
@@ -56,6 +66,13 @@ activation::activations!(registry! {
         "cat" => wiring::Cat,
         "add" => wiring::Add,
         "batch_norm" => batch_norm::BatchNorm,
+        "layer_norm" => layer_norm::LayerNorm,
+        "rms_norm" => layer_norm::RmsNorm,
+        "group_norm" => group_norm::GroupNorm,
+        "instance_norm" => group_norm::InstanceNorm,
+        "positions" => positions::Positions,
+        "multi_head_attention" => multi_head_attention::MultiHeadAttention,
+        "transformer_block" => transformer_block::TransformerBlock,
     }
 });
 
@@ -120,6 +137,8 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "residual" => (json!([{ "residual": ["tanh"] }, end]), "xor"),
         "concat" => (json!([{ "concat": [["tanh"], []] }, end]), "xor"),
         "repeat" => (json!([{ "repeat": { "body": ["tanh"] } }, end]), "xor"),
+        "instance_norm" => (json!(["embedding", name, end]), "reverse"),
+        "positions" | "multi_head_attention" | "transformer_block" => (json!(["embedding", name, end]), "reverse"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
         "input" | "name" | "cat" | "add" => {
             let join = json!({ if name == "add" { "add" } else { "cat" }: { "from": "a" } });

@@ -1,7 +1,7 @@
 //! What a loss is for an answer that does not look at its input: the share of each class, or the mean of the targets. It is what a network
 //! has to beat.
 
-use downhill_data::Labels;
+use downhill_data::{IGNORED, Labels};
 
 /// Loss and, for classes, accuracy of an answer that does not look at its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,13 +17,14 @@ const LEAST: f64 = 1e-12;
 
 /// The share of every class.
 pub(super) fn shares(labels: &[u32], classes: usize) -> Vec<f64> {
-    let mut counts = vec![0.0; classes.max(1)];
+    let mut shares = vec![0.0; classes.max(1)];
+    let all = labels.iter().filter(|label| counts(**label)).count().max(1) as f64;
     for &label in labels {
-        if let Some(count) = counts.get_mut(label as usize) {
-            *count += 1.0 / labels.len().max(1) as f64;
+        if let Some(share) = shares.get_mut(label as usize) {
+            *share += 1.0 / all;
         }
     }
-    counts
+    shares
 }
 
 /// Share of `shown` that is of the class that is most frequent in `learned`.
@@ -31,7 +32,8 @@ pub(super) fn accuracy(learned: Labels<'_>, shown: Labels<'_>, classes: usize) -
     let (Labels::Class(learned), Labels::Class(shown)) = (learned, shown) else { return None };
     let shares = shares(learned, classes);
     let best = shares.iter().enumerate().fold(0, |best, (i, s)| if *s > shares[best] { i } else { best });
-    Some(shown.iter().filter(|&&c| c as usize == best).count() as f64 / shown.len().max(1) as f64)
+    let all = shown.iter().filter(|label| counts(**label)).count().max(1);
+    Some(shown.iter().filter(|&&c| c as usize == best).count() as f64 / all as f64)
 }
 
 /// Mean of the cross-entropy between the labels (with `smoothing` of their certainty spread over all classes) and the share of each class.
@@ -40,7 +42,14 @@ pub(super) fn cross_entropy(learned: Labels<'_>, shown: Labels<'_>, classes: usi
     let costs: Vec<f64> = shares(learned, classes).iter().map(|share| -libm::log(share.max(LEAST))).collect();
     let spread = costs.iter().sum::<f64>() / costs.len().max(1) as f64;
     let cost = |&class: &u32| (1.0 - smoothing) * costs.get(class as usize).unwrap_or(&spread) + smoothing * spread;
-    shown.iter().map(cost).sum::<f64>() / shown.len().max(1) as f64
+    let (sum, count) =
+        shown.iter().filter(|class| counts(**class)).fold((0.0, 0usize), |(sum, n), class| (sum + cost(class), n + 1));
+    sum / count.max(1) as f64
+}
+
+/// Whether a label is one: at a position where nothing is asked for there is [`IGNORED`].
+fn counts(label: u32) -> bool {
+    label != IGNORED
 }
 
 /// The cross-entropy where every class counts the same: what is best said without a look is that all are as likely.

@@ -45,7 +45,7 @@ impl LossDef for CrossEntropy {
             let balanced = "(lambda n: n.sum() / (len(n) * n))(torch.bincount(data[\"train.y\"]))";
             return format!("nn.CrossEntropyLoss(weight={balanced})");
         }
-        format!("nn.CrossEntropyLoss(label_smoothing={})", self.label_smoothing)
+        format!("nn.CrossEntropyLoss(label_smoothing={}, ignore_index=-1)", self.label_smoothing)
     }
 
     fn weighs_classes(&self) -> bool {
@@ -62,6 +62,10 @@ impl LossDef for CrossEntropy {
 
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
         match signature.task {
+            Task::Classification if self.weighs_classes() && !signature.positions.is_empty() => {
+                let message = "Class weights are for one answer per sample, but this data asks for one at every position.";
+                Err(UserError::at("weight", message).hint("Set it to `none`."))
+            }
             Task::Classification => Ok(Targets::Classes),
             Task::Regression => Err(UserError::new("`cross_entropy` is about classes, but the data has numbers to predict.")
                 .hint("Use `mse`, `l1` or `huber`.")),

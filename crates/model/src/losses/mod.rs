@@ -153,8 +153,18 @@ pub fn class_weights(labels: &[u32], classes: usize) -> Vec<f32> {
     shares.iter().map(|share| if *share > 0.0 { (1.0 / (shares.len() as f64 * share)) as f32 } else { 0.0 }).collect()
 }
 
+/// Refuses data that ask for an answer at every position.
+fn one_answer(name: &str, signature: &Signature) -> Result<(), UserError> {
+    if signature.positions.is_empty() {
+        return Ok(());
+    }
+    let message = format!("`{name}` compares one answer per sample, but this data asks for one at every position.");
+    Err(UserError::new(message).hint("Use `cross_entropy`."))
+}
+
 /// Targets of a loss that measures a difference: the values, or −1 and 1 for two classes.
 fn differences(name: &str, signature: &Signature) -> Result<Targets, UserError> {
+    one_answer(name, signature)?;
     match (signature.task, signature.outputs) {
         (Task::Regression, _) => Ok(Targets::Values),
         (Task::Classification, 2) => Ok(Targets::Binary { first: -1 }),

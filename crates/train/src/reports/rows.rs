@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use downhill_data::csv::Table;
-use downhill_data::{Dataset, Field, Labels, Normalisation, Part as Samples, Plane};
+use downhill_data::{Dataset, Field, IGNORED, Labels, Normalisation, Part as Samples, Plane};
 use downhill_model::Checked;
 use downhill_protocol::Part;
 use downhill_tensor::{Dtype, UserError};
@@ -297,6 +297,12 @@ const OF_SAMPLES: [&str; 4] = ["target", "target:offset", "row", "table_row"];
 /// The right answers of samples; of numbers, counted from the mean of the targets where that is asked for.
 fn targets(data: &Dataset, part: &Samples, at: &[usize], offset: bool) -> (Vec<u32>, Vec<f32>) {
     match data.labels(part) {
+        Labels::Class(labels) if labels.len() > part.len() => {
+            let width = labels.len() / part.len().max(1);
+            // Where no answer is asked for there is none.
+            let label = |&label: &u32| if label == IGNORED { f32::NAN } else { label as f32 };
+            shaped(at, &[width], at.iter().flat_map(|&i| labels[i * width..(i + 1) * width].iter().map(label)).collect())
+        }
         Labels::Class(labels) => shaped(at, &[1], at.iter().map(|&i| labels.get(i).map_or(f32::NAN, |&c| c as f32)).collect()),
         Labels::Real(values) => {
             let width = values.len() / part.len().max(1);

@@ -1,6 +1,6 @@
 //! From the words that a watch's programs left behind to the tensors that were asked for, and to the event that carries them.
 
-use downhill_data::Labels;
+use downhill_data::{IGNORED, Labels};
 use downhill_model::Task;
 use downhill_protocol::{Arrays, Event, Part, Query, Tensor, View};
 use downhill_tensor::NameMap;
@@ -161,6 +161,17 @@ impl Session {
         let badness = |i: usize| {
             let answer = answers.get(i * width..(i + 1) * width).unwrap_or(&[]);
             match labels {
+                Labels::Class(labels) if labels.len() > count => {
+                    // The mean over what is asked for.
+                    let positions = labels.len() / samples(self.run.data(), Part::Validation).len().max(1);
+                    let classes = width / positions.max(1);
+                    let labels = labels.get(i * positions..(i + 1) * positions).unwrap_or(&[]);
+                    let lacks = labels.iter().zip(answer.chunks_exact(classes.max(1))).filter(|(label, _)| **label != IGNORED);
+                    let (sum, asked) = lacks.fold((0.0, 0.0f32), |(sum, asked), (label, answer)| {
+                        (sum + 1.0 - answer.get(*label as usize).copied().unwrap_or(0.0), asked + 1.0)
+                    });
+                    sum / asked.max(1.0)
+                }
                 Labels::Class(labels) => {
                     1.0 - labels.get(i).and_then(|&truth| answer.get(truth as usize)).copied().unwrap_or(0.0)
                 }
