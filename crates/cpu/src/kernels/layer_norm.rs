@@ -43,9 +43,9 @@ impl CpuKernel for LayerNormOp {
                 dweight.iter().chain(dbias).for_each(|c| c.set(0.0));
             }
             let some = |_: &mut Cx<'_>, _: &mut Cursor, start: usize, end: usize| {
-                for r in start..end {
+                for (r, rstd) in rstd.iter().enumerate().take(end).skip(start) {
                     let part = r * cols..(r + 1) * cols;
-                    let norm = rows::Norm { mean: mean.get(r).map_or(0.0, Cell::get), rstd: rstd[r].get(), weight };
+                    let norm = rows::Norm { mean: mean.get(r).map_or(0.0, Cell::get), rstd: rstd.get(), weight };
                     let (dy, x, dx) = (&dy[part.clone()], &x[part.clone()], &dx[part]);
                     let [level, slope] = rows::norm_grad_means(&norm, x, dy);
                     let level = if centered { level } else { 0.0 };
@@ -63,7 +63,7 @@ impl CpuKernel for LayerNormOp {
         let (x, weight, bias) = (read(true), read(weight), read(bias));
         let (out, means, rstds) = (write(true), write(centered), write(true));
         let some = |_: &mut Cx<'_>, _: &mut Cursor, start: usize, end: usize| {
-            for r in start..end {
+            for (r, kept) in rstds.iter().enumerate().take(end).skip(start) {
                 let part = r * cols..(r + 1) * cols;
                 let x = &x[part.clone()];
                 let mean = if centered { rows::sum(x) / cols as f32 } else { 0.0 };
@@ -73,7 +73,7 @@ impl CpuKernel for LayerNormOp {
                 if let Some(cell) = means.get(r) {
                     cell.set(mean);
                 }
-                rstds[r].set(rstd);
+                kept.set(rstd);
             }
         };
         cursor.pieces(cx, rows, CHUNK / cols, 1.2 * cols as f64, some)

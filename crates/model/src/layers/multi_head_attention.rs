@@ -319,7 +319,7 @@ class Attention(nn.MultiheadAttention):
         if self.rotary:
             q, k = self.turned(q), self.turned(k)
         k, v = (t.repeat_interleave(self.num_heads // self.kv_heads, dim=1) for t in (k, v))
-        scores = q @ k.transpose(-1, -2) / math.sqrt(self.head_dim)
+        scores = torch.matmul(q, k.transpose(-1, -2)) / math.sqrt(self.head_dim)
         if self.cap is not None:
             scores = self.cap * torch.tanh(scores / self.cap)
         if self.alibi:
@@ -329,5 +329,5 @@ class Attention(nn.MultiheadAttention):
         scores = scores.masked_fill(hidden, -math.inf)
         if padding is not None:
             scores = scores.masked_fill(padding[:, None, None, :], -math.inf)
-        return self.out_proj((scores.softmax(dim=-1) @ v).transpose(1, 2).flatten(2))
+        return self.out_proj(torch.matmul(scores.softmax(dim=-1), v).transpose(1, 2).flatten(2))
 ";
