@@ -2,13 +2,10 @@
 // one program: the later one shares memory, stack and tables of the first and calls its functions. Where the first calls the later one, a stub
 // calls through a place of the function table instead, and the later part fills these places when it is started.
 import binaryen from "binaryen";
-import { readFileSync, readdirSync } from "node:fs";
+import { linkName, path, references, segment } from "./references.mjs";
 import { CODE, CUSTOM, DATA, DATA_COUNT, ELEMENTS, EXPORTS, FUNCTION_NAMES, Reader, START, join, list, number, sections, sized } from "./wasm.mjs";
 
-/** Where the texts are that only the later part reads. */
-const SHADERS = new URL("../crates/gpu/src/wgsl/", import.meta.url);
-
-/** What goes into the later part: functions by their names in Rust, and whatever nobody else calls. */
+/** What goes into the later part: functions by their names in Rust, and whatever is reached through them alone. */
 const LATER =
   /downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded)|session::(compare|profile|table_row))|downhill_data::csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text)|downhill_app::(taking|widget|probing|controls|keeping::(write|read|open|settled|refusal)|panels::(csv|table|share|export|embed|parts)|views::(attribution|rows|inspector|program|profile|code))/;
 /** Of those, what is called before the part is there. */
@@ -60,54 +57,88 @@ function lengthen(module, { name, initial, max }, more) {
   module.addTable(name, initial + more, max + more);
 }
 
-/**
- * The functions of the later part that the first one calls, and those that stay in the first. A function of another crate that the first part
- * calls stays there, whatever it is called: the compiler keeps one of several functions that are alike, under the name of any of them. So do
- * the smallest of ours.
- */
-function choose(wasm, table) {
-  const whole = read(wasm);
-  const all = functions(whole);
-  whole.dispose();
-  const code = list(new Map(sections(wasm)).get(CODE), (reader) => reader.take(reader.number()).length);
-  const own = all.filter(({ module }) => !module);
-  const sizes = new Map(own.map(({ name }, i) => [name, code[i]]));
-  const named = new Map(own.filter(({ name }) => LATER.test(name) && !AT_ONCE.test(name)).map((info) => [info.name, info]));
-  for (;;) {
-    const module = read(wasm);
-    named.forEach((info) => stub(module, table, info, 0));
-    // What only they called goes with them.
-    module.runPasses(["remove-unused-module-elements"]);
-    const left = new Set(functions(module).map(({ name }) => name));
-    module.dispose();
-    const called = [...named.values()].filter(({ name }) => left.has(name));
-    const doubtful = called.filter(({ name }) => !BORDER.test(name) || sizes.get(name) < SMALL);
-    // What the bindings give is given to the first part, for both.
-    if (!doubtful.length) return { called, stays: all.filter(({ name, module }) => module || (left.has(name) && !named.has(name))) };
-    doubtful.forEach(({ name }) => named.delete(name));
+/** The places of the function table that a module fills: the name of the function in each. */
+function placed(module) {
+  const infos = every(module.getNumElementSegments(), (i) => binaryen.getElementSegmentInfo(module.getElementSegmentByIndex(i)));
+  return infos.flatMap(({ name, data, offset }) => {
+    const first = binaryen.getExpressionInfo(offset).value;
+    module.removeElementSegment(name);
+    return data.map((name, i) => [first + i, name]);
+  });
+}
+
+/** Fills places of the function table, those that stand beside each other at once. */
+function place(module, table, places) {
+  const all = [...places].sort(([a], [b]) => a - b);
+  for (let from = 0, to; from < all.length; from = to) {
+    for (to = from + 1; all[to]?.[0] === all[to - 1][0] + 1; ) to++;
+    const names = all.slice(from, to).map(([, name]) => name);
+    module.addActiveElementSegment(table, `${from}`, names, module.i32.const(all[from][0]));
   }
 }
 
-/** The text of a shader as it is compiled in: without lines of comment (`crates/gpu/src/wgsl.rs`). */
-function shader(file) {
-  const lines = readFileSync(new URL(file, SHADERS), "utf8").match(/[^\n]*\n|[^\n]+$/g) ?? [];
-  return Buffer.from(lines.filter((line) => !/^ *\/\/ /.test(line)).join(""));
+/**
+ * Divides a program: `border` are the functions of the later part that the first one calls, `stays` those of the first part, `live` the
+ * pieces of data and `places` the places of the function table that the first part refers to. The first part is what the exports reach without
+ * crossing the border. A function of another crate is no border, whatever it is called: the compiler keeps one of several functions that
+ * are alike, under the name of any of them. Nor are the smallest of ours.
+ */
+function divide(wasm, table, references) {
+  const whole = read(wasm);
+  const all = functions(whole);
+  const filled = new Map(placed(whole));
+  whole.dispose();
+  const code = list(new Map(sections(wasm)).get(CODE), (reader) => reader.take(reader.number()).length);
+  const own = all.filter(({ module }) => !module);
+  const isBorder = ({ name }, i) => LATER.test(path(name)) && BORDER.test(path(name)) && !AT_ONCE.test(path(name)) && code[i] >= SMALL;
+  const border = new Map(own.filter(isBorder).map((info) => [info.name, info]));
+  if (!border.size) throw new Error("No function of the later part is found by its name.");
+  const known = new Set(own.map(({ name }) => linkName(name)));
+  const [seen, live, places] = [new Set(), new Set(), new Set()];
+  /** Notes what a function or a piece of data refers to; a function that was made part of another is read as a part of it. */
+  const follow = (from) => {
+    if (!from || seen.has(from)) return;
+    seen.add(from);
+    from.places.forEach((at) => places.add(at));
+    from.pieces.forEach((piece) => (live.add(piece), follow(piece)));
+    from.calls?.forEach((called) => known.has(called) || follow(references.functions.get(called)));
+  };
+  for (;;) {
+    const module = read(wasm);
+    placed(module);
+    const entered = [...places].map((at) => [at, filled.get(at)]).filter(([, name]) => name && !border.has(name));
+    place(module, table.name, entered);
+    border.forEach((info) => stub(module, table.name, info, 0));
+    // What nobody in the first part needs goes.
+    module.runPasses(["remove-unused-module-elements"]);
+    const left = new Set(functions(module).map(({ name }) => name));
+    module.dispose();
+    const before = seen.size;
+    left.forEach((name) => border.has(name) || follow(references.functions.get(linkName(name))));
+    if (seen.size > before) continue;
+    const called = [...border.values()].filter(({ name }) => left.has(name));
+    // What the bindings give is given to the first part, for both.
+    const stays = all.filter(({ name, module }) => module || (left.has(name) && !border.has(name)));
+    return { called, stays, live, entered, filled };
+  }
 }
 
-/** Takes the shaders' texts out of the data: where they were there are zeros, which are not downloaded. Returns a section of data with them. */
-function takeShaders(wasm) {
-  const texts = readdirSync(SHADERS).map(shader);
+/** Takes out of the data what only the later part reads: where it was are zeros, which are not downloaded. Returns a section of data with it. */
+function takeData(wasm, pieces, live) {
   const found = list(new Map(sections(wasm)).get(DATA), (reader) => {
-    // An active segment: 0, `i32.const` with the address, `end`, bytes.
-    reader.take(2);
-    const address = reader.number();
-    reader.take(1);
-    const bytes = reader.take(reader.number());
-    return texts.flatMap((text) => {
-      const at = bytes.indexOf(text);
-      if (at < 0) return [];
-      bytes.fill(0, at, at + text.length);
-      return [Buffer.concat([Buffer.from([0, 0x41]), signed(address + at), Buffer.from([0x0b]), sized(text)])];
+    const { address, bytes } = segment(reader);
+    const to = address + bytes.length;
+    const runs = [];
+    for (const piece of pieces.filter(({ from }) => address <= from && from < to)) {
+      if (live.has(piece)) runs.push(undefined);
+      else if (runs.at(-1)) runs.at(-1).to = piece.to;
+      else runs.push({ from: piece.from, to: piece.to });
+    }
+    return runs.filter(Boolean).map(({ from, to }) => {
+      const taken = bytes.subarray(from - address, to - address);
+      const segment = Buffer.concat([Buffer.from([0, 0x41]), signed(from), Buffer.from([0x0b]), sized(taken)]);
+      taken.fill(0);
+      return segment;
     });
   }).flat();
   return Buffer.concat([number(found.length), ...found]);
@@ -121,19 +152,21 @@ function signed(value) {
 }
 
 /**
- * The two parts of a wasm file that still has the names of its functions. The exports of the first that begin with `prefix` are what the
- * later one imports, as exports of a module called "first".
+ * The two parts of a wasm file that still has the names of its functions. `linked` is the file that the linker has made. The exports of the
+ * first part that begin with `prefix` are what the later one imports, as exports of a module called "first".
  */
-export function cut(file, prefix) {
+export function cut(file, linked, prefix) {
   const wasm = join([...sections(file)].map(functionNames));
-  const shaders = takeShaders(wasm);
+  const known = references(linked);
   const whole = read(wasm);
   const shared = { tables: tables(whole), globals: globals(whole) };
   whole.dispose();
   const [table] = shared.tables;
-  const { called, stays } = choose(wasm, table.name);
+  const { called, stays, live, entered, filled } = divide(wasm, table, known);
+  const data = takeData(wasm, known.pieces, live);
+  const [atOnce, staying] = [new Set(entered.map(([at]) => at)), new Set(stays.map(({ name }) => name))];
 
-  const later = read(join([...[...sections(wasm)].filter(([kind]) => !ONCE.includes(kind)), [DATA, shaders]]));
+  const later = read(join([...[...sections(wasm)].filter(([kind]) => !ONCE.includes(kind)), [DATA, data]]));
   for (const [i, { name, params, results }] of stays.entries()) {
     later.removeFunction(name);
     later.addFunctionImport(name, FIRST, `${prefix}${i}`, params, results);
@@ -142,12 +175,14 @@ export function cut(file, prefix) {
   lengthen(later, table, called.length);
   shared.tables.forEach(({ name }, i) => later.addTableImport(name, FIRST, `${prefix}t${i}`));
   later.addMemoryImport("0", FIRST, `${prefix}m`);
-  later.addActiveElementSegment(table.name, "later", called.map(({ name }) => name), later.i32.const(table.initial));
+  place(later, table.name, [...[...filled].filter(([at]) => !atOnce.has(at)), ...called.map(({ name }, i) => [table.initial + i, name])]);
   later.runPasses(["remove-unused-module-elements"]);
   const used = new Set(functions(later).filter(({ module }) => module).map(({ name }) => name));
 
   const first = read(wasm);
+  placed(first);
   lengthen(first, table, called.length);
+  place(first, table.name, entered);
   called.forEach((info, i) => stub(first, table.name, info, table.initial + i));
   stays.forEach(({ name }, i) => used.has(name) && first.addFunctionExport(name, `${prefix}${i}`));
   shared.globals.forEach(({ name }, i) => first.addGlobalExport(name, `${prefix}g${i}`));

@@ -24,7 +24,7 @@ const FEATURES = ["bulk-memory", "bulk-memory-opt", "multivalue", "mutable-globa
  */
 const TIDY = ["--low-memory-unused", "-O1", "--rse", "-O1", "--debuginfo"];
 const SORT = ["--reorder-functions-by-name", "--strip-debug"];
-const MADE_UP = /^(__wb|__externref|wasm_bindgen__|intounderlying)/;
+const MADE_UP = /^(__wb|__externref|_ZN|wasm_bindgen__|intounderlying)/;
 /** Begin of the exports that are for the later part only; no short name of the bindings begins so. */
 const FOR_LATER = "~";
 
@@ -68,10 +68,17 @@ function likeness(wasm) {
   return Buffer.concat([Buffer.from([CUSTOM]), sized(Buffer.concat([name("name"), Buffer.from([FUNCTION_NAMES]), sized(functions)]))]);
 }
 
-/** The file with short names between it and its bindings. */
+/** The file with short names between it and its bindings, and without what only the linker's own file tells rightly. */
 function renamed(wasm, names, code) {
   const made = ([kind, section]) => (kind === IMPORTS ? imports(section, names) : kind === EXPORTS ? exports(section, names, code) : section);
-  return join([...sections(wasm)].map((section) => [section[0], made(section)]));
+  const kept = [...sections(wasm)].filter(([kind, section]) => kind !== CUSTOM || !/^(linking|reloc\.)/.test(new Reader(section).name()));
+  return join(kept.map((section) => [section[0], made(section)]));
+}
+
+/** The folder in which the linker has left its files. */
+async function linked() {
+  const { stdout } = await promisify(execFile)("cargo", ["metadata", "--no-deps", "--format-version", "1"], { maxBuffer: 1 << 26 });
+  return path(JSON.parse(stdout).target_directory, "wasm32-unknown-unknown", "release");
 }
 
 async function optimise(file, options) {
@@ -90,7 +97,7 @@ async function start(first) {
 export const later = (first) => (part ??= start(first).catch((error) => { part = undefined; throw error; }));
 `;
 
-async function shrink(folder, name) {
+async function shrink(folder, linked, name) {
   const { outputFiles, mangleCache } = await build({
     stdin: { contents: bindings(name), resolveDir: folder },
     bundle: true,
@@ -111,7 +118,7 @@ async function shrink(folder, name) {
   const files = [`${name}_bg.wasm`, `${name}_later.wasm`].map((file) => path(folder, file));
   writeFileSync(files[0], renamed(readFileSync(files[0]), mangleCache, code));
   await optimise(files[0], TIDY);
-  const parts = cut(readFileSync(files[0]), FOR_LATER);
+  const parts = cut(readFileSync(files[0]), readFileSync(path(linked, `${name}.wasm`)), FOR_LATER);
   for (const [i, file] of files.entries()) {
     writeFileSync(file, Buffer.concat([parts[i], likeness(parts[i])]));
     await optimise(file, SORT);
@@ -127,5 +134,6 @@ async function withoutComments(html) {
 if (process.env.TRUNK_PROFILE === "release") {
   const page = path(process.env.TRUNK_STAGING_DIR, "index.html");
   writeFileSync(page, await withoutComments(readFileSync(page, "utf8")));
-  await Promise.all(["site", "site-relaxed"].map((name) => shrink(process.env.TRUNK_STAGING_DIR, name)));
+  const folder = await linked();
+  await Promise.all(["site", "site-relaxed"].map((name) => shrink(process.env.TRUNK_STAGING_DIR, folder, name)));
 }

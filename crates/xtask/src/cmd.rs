@@ -21,7 +21,21 @@ pub fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     // RUSTFLAGS replaces the flags of .cargo/config.toml, and with them SIMD.
     command.args(args).current_dir(root()).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // Added to the flags of the file: the wasm names where its sources lie, for panics, and the folders of this machine are nobody's business.
+    if let Some(home) = cargo_home() {
+        let flag = format!("--remap-path-prefix={}=", home.join("registry").join("src").display());
+        // The variable is cut at blanks, so a folder with a blank in its name stays as it is.
+        if !flag.contains(char::is_whitespace) {
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flag);
+        }
+    }
     command
+}
+
+/// Where cargo keeps the sources of libraries.
+fn cargo_home() -> Option<PathBuf> {
+    let of = |name| std::env::var_os(name).map(PathBuf::from);
+    of("CARGO_HOME").or_else(|| Some(of("HOME").or_else(|| of("USERPROFILE"))?.join(".cargo")))
 }
 
 /// Runs a command to its end with its output shown; an error unless it succeeds.
