@@ -7,7 +7,9 @@ use smallvec::SmallVec;
 
 use crate::kernel::{Attend, LossKind, Recurrence, ReduceKind, UpdateRule};
 use crate::ops::{
-    Accuracy, Assign, Attention, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp, FlatUpdate, GradNorm, IndexSelect, LayerNorm, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling, Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
+    Accuracy, Assign, Attention, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp,
+    FlatUpdate, GradNorm, IndexSelect, LayerNorm, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling,
+    Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, Outputs, ParamId, ScalarId, StateId, UnaryOp, Value};
 

@@ -126,6 +126,11 @@ impl KernelDef for PoolSpec {
     }
 
     fn eval(&self, reads: &[&dyn Numbers], _: &StepScalars) -> Option<Vec<Vec<f64>>> {
-        Some(self.run(&|at| reads[0].at(at), &|number| reads[1].word(number) as usize))
+        let mut results = self.run(&|at| reads[0].at(at), &|number| reads[1].word(number) as usize);
+        if let (PoolKind::Max, Some(places)) = (self.kind, results.get_mut(1)) {
+            // Words lie in memory as the float that has their bits.
+            places.iter_mut().for_each(|at| *at = f64::from(f32::from_bits(*at as u32)));
+        }
+        Some(results)
     }
 }

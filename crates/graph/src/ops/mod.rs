@@ -223,8 +223,8 @@ ops! {
 
 mod accuracy;
 mod assign;
-mod avg_pool;
 mod attention;
+mod avg_pool;
 mod case;
 mod check;
 mod concat;
