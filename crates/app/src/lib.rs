@@ -8,6 +8,7 @@ mod address;
 #[cfg(target_arch = "wasm32")]
 mod api;
 #[cfg(target_arch = "wasm32")]
+mod around;
 mod canvas;
 pub mod catalog;
 pub mod controls;

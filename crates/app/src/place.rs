@@ -1,10 +1,7 @@
 //! Where the page stands: on its own, or as a widget in a page of somebody else's, whose address, title, storage and elements are not ours.
 
-use leptos::prelude::*;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use web_sys::Element;
-
-use crate::state::Lab;
 
 /// What a widget was given by the script that put it into a page.
 #[derive(Clone)]
@@ -17,42 +14,4 @@ pub struct Place {
     pub base: String,
     /// Whether the run has to wait for its turn, whatever a person wants.
     pub held: bool,
-}
-
-impl Lab {
-    /// Whether this is a widget.
-    pub fn is_widget(self) -> bool {
-        self.place.with_value(Option::is_some)
-    }
-
-    /// Whether the run has to wait, whatever a person wants.
-    pub fn is_held(self) -> bool {
-        self.place.with_value(|place| place.as_ref().is_some_and(|place| place.held))
-    }
-
-    /// The address of a file of ours.
-    pub fn address_of(self, file: &str) -> String {
-        let base = self.place.with_value(|place| place.as_ref().map_or("./".to_string(), |place| place.base.clone()));
-        base + file
-    }
-
-    /// The first of our elements that matches, of a page or a widget.
-    pub fn find(self, selector: &str) -> Option<Element> {
-        let place = self.place.try_get_value().flatten();
-        let found = place.map_or_else(|| document().query_selector(selector), |place| place.host.query_selector(selector));
-        found.ok().flatten()
-    }
-
-    /// The element that has the keys; outside of a shadow tree only its host would be seen.
-    pub fn focused(self) -> Option<Element> {
-        let place = self.place.try_get_value().flatten();
-        let root = place.map_or_else(|| document().into(), |place| place.host.get_root_node());
-        let active = js_sys::Reflect::get(&root, &"activeElement".into()).ok()?.dyn_into::<Element>().ok()?;
-        (active.tag_name() != "BODY").then_some(active)
-    }
-
-    /// The element on which the style sheet's tokens stand.
-    pub fn styled(self) -> Option<Element> {
-        self.place.with_value(|place| place.as_ref().map(|place| place.host.clone())).or_else(|| document().document_element())
-    }
 }

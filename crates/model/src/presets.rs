@@ -34,7 +34,6 @@ presets! {
     "sine": "Sine wave", "A curve is fitted to noisy points: watch it bend from a straight line.";
     "steps": "Staircase", "A smooth network learns jumps, with a loss that forgives outliers.";
     "digits": "Handwritten digits", "Reads real digits of 8 × 8 pixels; draw one yourself and see what it takes it for.";
-    "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, pooling forgets where they were: the digits again, with a tenth of the errors. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.";
     "drawn_digits": "Drawn digits", "Larger digits of 28 × 28, drawn with strokes: raise the variation, or make them endless so that none is seen twice.";
     "shapes": "Shapes anywhere", "A network that knows every pixel by its place alone has to learn each shape at each place; put them in the middle and compare.";
     "wrong_labels": "Wrong labels by heart", "Four of ten digits to learn from have a wrong label: the network learns them by heart, and validation shows when.";

@@ -8,7 +8,8 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::floats;
 use super::conv::{SUM, Sizes, by_patches, geometries, weights};
-use super::{Conv, ConvWeight, Convolution, OpCase, OpDef, Permute, Reshape, Vjp};
+use super::permute::reordered;
+use super::{Conv, ConvWeight, Convolution, OpCase, OpDef, Reshape, Vjp};
 use crate::kernel::{Lowered, Operand};
 use crate::tensors::{Env, Tensor};
 use crate::{Graph, Node, OpError, Outputs, Value};
@@ -120,6 +121,6 @@ fn turned(graph: &mut Graph, groups: usize, weight: Value) -> Value {
     let shape = graph.shape(weight).clone();
     let (a, b) = (shape[0] / groups, shape[1]);
     let parted = graph.typed(Reshape { shape: [groups, a, b, shape[2] * shape[3]].into() }, &[weight]);
-    let swapped = graph.typed(Permute { axes: smallvec![0, 2, 1, 3] }, &[parted]);
+    let swapped = reordered(graph, parted, &[0, 2, 1, 3]);
     graph.typed(Reshape { shape: [groups * b, a, shape[2], shape[3]].into() }, &[swapped])
 }
