@@ -9,6 +9,7 @@ mod address;
 mod api;
 #[cfg(target_arch = "wasm32")]
 mod around;
+#[cfg(target_arch = "wasm32")]
 mod canvas;
 pub mod catalog;
 pub mod controls;
