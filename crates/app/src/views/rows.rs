@@ -101,7 +101,8 @@ fn Table(lab: Lab) -> impl IntoView {
             found => opened.set(found),
         }
     });
-    let overtaken = memo(move || opened.get().filter(|(_, place)| listed.with(|l| l.iter().all(|l| l.place != *place))));
+    let overtaken =
+        memo(move || opened.get().filter(|(_, place)| listed.with(|l| !l.is_empty() && l.iter().all(|l| l.place != *place))));
     let kept_open = move || {
         let (number, _) = overtaken.get()?;
         let close = move |_| lab.chosen.set(None);

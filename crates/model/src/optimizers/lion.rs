@@ -1,7 +1,7 @@
 //! Lion: a step of the same length for every weight, along the sign of its momentum.
 
 use downhill_graph::kernel::UpdateRule;
-use downhill_graph::{BinaryOp, Expr, ScalarId, StepScalars, UnaryOp};
+use downhill_graph::{Expr, ScalarId, StepScalars, UnaryOp};
 
 use super::{OptimizerDef, SLOT, WEIGHT, average, descend, gradient, scaled};
 use crate::Training;
@@ -51,7 +51,7 @@ impl OptimizerDef for Lion {
     }
 
     /// Chen et al. (2023), algorithm 2: `c = β₁·m + (1 − β₁)·g`; `w ← (1 − lr · decay) · w − lr · sign(c)`; `m ← β₂·m + (1 − β₂)·g`.
-    /// [`ScalarId::DECAY`] holds `1 − lr · decay`.
+    /// [`ScalarId::DECAY`] holds `1 − lr · decay`; β₂ stands where other rules have that of their squares.
     fn rule(&self, training: &Training) -> UpdateRule {
         let mut e = Expr::default();
         let w = e.read(WEIGHT);
@@ -61,9 +61,7 @@ impl OptimizerDef for Lion {
         let direction = e.unary(UnaryOp::Sign, mixed);
         let shrunk = scaled(&mut e, ScalarId::DECAY, w);
         let new = descend(&mut e, shrunk, direction);
-        let kept = scaled(&mut e, SQUARE_KEEP, m);
-        let taken = scaled(&mut e, SQUARE_TAKE, g);
-        let momentum = e.binary(BinaryOp::Add, kept, taken);
+        let momentum = average(&mut e, (SQUARE_KEEP, m), (SQUARE_TAKE, g));
         e.outputs.extend([new, momentum]);
         UpdateRule { name: "lion", expr: e, slots: vec!["exp_avg"] }
     }
