@@ -293,6 +293,11 @@ impl Graph {
         self.apply(Permute { axes: axes.into() }, &[x])
     }
 
+    /// The dimensions in another order, inside a decomposition: see [`Graph::typed`].
+    pub(crate) fn reordered(&mut self, x: Value, axes: &[usize]) -> Value {
+        self.typed(Permute { axes: axes.into() }, &[x])
+    }
+
     /// Swaps the last two dimensions.
     pub fn transpose(&mut self, x: Value) -> Built {
         let rank = self.shape(x).rank();

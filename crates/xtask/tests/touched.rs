@@ -47,7 +47,7 @@ const NEWCOMERS: [Newcomer; 16] = [
         &["crates/graph/src/builder.rs", "crates/graph/src/ops/mod.rs", "crates/graph/src/ops/permute.rs"],
     ),
     ("a new layer", &["Residual", "residual"], &["crates/model/src/layers/mod.rs", "crates/model/src/layers/residual.rs"]),
-    ("a new layer", &["Embedding", "embedding"], &["crates/model/src/layers/embedding.rs", "crates/model/src/layers/mod.rs"]),
+    ("a new layer", &["BatchNorm", "batch_norm"], &["crates/model/src/layers/batch_norm.rs", "crates/model/src/layers/mod.rs"]),
     (
         "a new loss",
         &["Huber", "huber"],
@@ -61,7 +61,11 @@ const NEWCOMERS: [Newcomer; 16] = [
     ),
     ("a new optimizer", &["AdamW", "adamw"], &["crates/model/src/optimizers/adamw.rs", "crates/model/src/optimizers/mod.rs"]),
     ("a new schedule", &["Cosine", "cosine"], &["crates/model/src/schedules/cosine.rs", "crates/model/src/schedules/mod.rs"]),
-    ("a new data source", &["Rings", "rings"], &["crates/data/src/sources/mod.rs", "crates/data/src/sources/rings.rs"]),
+    (
+        "a new data source",
+        &["Gratings", "gratings"],
+        &["crates/data/src/sources/mod.rs", "crates/data/src/sources/gratings.rs"],
+    ),
     (
         "a new data source",
         &["BreastCancer", "breast_cancer.csv"],

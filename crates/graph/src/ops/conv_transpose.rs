@@ -8,7 +8,6 @@ use smallvec::{SmallVec, smallvec};
 use super::case::normal;
 use super::check::floats;
 use super::conv::{SUM, Sizes, by_patches, geometries, weights};
-use super::permute::reordered;
 use super::{Conv, ConvWeight, Convolution, OpCase, OpDef, Reshape, Vjp};
 use crate::kernel::{Lowered, Operand};
 use crate::tensors::{Env, Tensor};
@@ -121,6 +120,6 @@ fn turned(graph: &mut Graph, groups: usize, weight: Value) -> Value {
     let shape = graph.shape(weight).clone();
     let (a, b) = (shape[0] / groups, shape[1]);
     let parted = graph.typed(Reshape { shape: [groups, a, b, shape[2] * shape[3]].into() }, &[weight]);
-    let swapped = reordered(graph, parted, &[0, 2, 1, 3]);
+    let swapped = graph.reordered(parted, &[0, 2, 1, 3]);
     graph.typed(Reshape { shape: [groups * b, a, shape[2], shape[3]].into() }, &[swapped])
 }

@@ -19,11 +19,6 @@ pub struct Permute {
     pub axes: SmallVec<[usize; 4]>,
 }
 
-/// The dimensions of a value in another order, for rules of gradients.
-pub(super) fn reordered(graph: &mut Graph, value: Value, axes: &[usize]) -> Value {
-    graph.typed(Permute { axes: axes.into() }, &[value])
-}
-
 impl Permute {
     fn strides(&self, shape: &Shape) -> SmallVec<[usize; 4]> {
         let strides = shape.strides();

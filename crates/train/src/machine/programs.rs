@@ -197,7 +197,8 @@ mod tests {
     use super::*;
     use crate::session::{Session, build_data};
 
-    /// Elements that a program takes beside the state, and the most that one of its kernels reads and writes there.
+    /// Elements that a program takes beside the state, and the most that one of its kernels needs there: what it reads and writes, and
+    /// an input that a residual keeps meanwhile.
     fn scratch(checked: &Checked, kind: &ProgramKind) -> (u32, u32) {
         let (_, spec, _) = Programs::plan(checked).unwrap();
         let mut engine = Engine::new(&spec, None).unwrap();
@@ -206,7 +207,9 @@ mod tests {
         let state = engine.layout().state_len;
         let at_a_time = |step: &downhill_compile::Step| {
             let regions = step.reads.iter().chain(&step.writes).map(|arg| arg.region);
-            regions.filter(|r| r.space == downhill_compile::Space::Arena && r.offset >= state).map(|r| r.len).sum()
+            let lens = regions.filter(|r| r.space == downhill_compile::Space::Arena && r.offset >= state).map(|r| r.len);
+            let lens: Vec<u32> = lens.collect();
+            lens.iter().sum::<u32>() + lens.iter().max().unwrap_or(&0)
         };
         (plan.arena_len - state, plan.steps.iter().map(at_a_time).max().unwrap_or(0))
     }
@@ -227,11 +230,12 @@ mod tests {
             assert!(same_rows <= (every / 2).max(at_a_time), "{}: {same_rows} of {every}", preset.id);
             let (programs, ..) = Programs::plan(&checked).unwrap();
             let rows = programs.panel_rows(10_000, false, Backend::Cpu);
-            largest = largest.max((every, scratch(&checked, &ProgramKind::Predict { rows }).0, preset.id));
+            let (answer, at_a_time) = scratch(&checked, &ProgramKind::Predict { rows });
+            assert!(answer <= (every / 3).max(at_a_time), "{}: {answer} of {every}", preset.id);
+            largest = largest.max((every, answer, preset.id));
         }
         let (every, answer, id) = largest;
         eprintln!("{id}: {} bytes of activations where every layer is watched, {} for the answer alone", 4 * every, 4 * answer);
-        assert!(3 * answer <= every, "{id}: {answer} of {every}");
     }
 
     #[test]
