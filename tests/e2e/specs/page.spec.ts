@@ -1,4 +1,5 @@
 // What a person does on the page, control by control.
+import { readFileSync } from "node:fs";
 import { expect, test } from "@playwright/test";
 import { Lab, link } from "../lab";
 
@@ -229,8 +230,9 @@ test("every example opens and trains", async ({ page }) => {
   const ids = await page.locator("[data-preset]").evaluateAll((cards) => cards.map((card) => (card as HTMLElement).dataset.preset!));
   expect(ids.length).toBeGreaterThanOrEqual(8);
   for (const id of ids) {
-    await page.goto("about:blank");
-    await lab.open(`#p=${id}`);
+    await page.evaluate((preset) => (location.hash = `#p=${preset}`), id);
+    const { name } = JSON.parse(readFileSync(`../../static/presets/${id}.json`, "utf8"));
+    await page.waitForFunction((opened) => window.downhill!.state().experiment.name === opened && window.downhill!.state().step > 0, name, { timeout: 30_000 });
   }
   expect(lab.errors).toEqual([]);
 });
