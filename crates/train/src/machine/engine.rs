@@ -35,6 +35,7 @@ impl Loaded {
 }
 
 /// What runs the plans.
+#[allow(clippy::large_enum_variant, reason = "there is one in a session, and it stays where it is")]
 enum Runner {
     Cpu(CpuExecutor),
     Gpu(GpuExecutor),
