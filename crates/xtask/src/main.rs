@@ -27,7 +27,7 @@ cargo xtask COMMAND
                           measure the CPU's workloads in Chromium, Firefox and WebKit side by side
   parity                  compare with PyTorch itself (installs it, large)
   fixtures                write tests/parity/fixtures anew with PyTorch
-  schema                  write the committed JSON Schema and the hashes of the data sources anew
+  schema                  write the committed JSON Schema, the types of scripts and the hashes of the data sources anew
 ";
 
 fn main() -> ExitCode {

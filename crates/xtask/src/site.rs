@@ -49,7 +49,7 @@ pub fn build() -> Result<PathBuf> {
     // Trunk replaces dist/ as a whole, so a development build takes the stamp with it.
     let stamp_file = dist.join(".stamp");
     let stamp = stamp(&root())?;
-    if fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) {
+    if fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) && root().join("web/dist/package").exists() {
         say("release build: nothing has changed, dist/ is current");
         return Ok(dist);
     }
