@@ -53,7 +53,7 @@ pub fn build() -> Result<PathBuf> {
         say("release build: nothing has changed, dist/ is current");
         return Ok(dist);
     }
-    say("release build: trunk build --release");
+    say("release build: trunk build --release (some 3 minutes on two cores where nothing was built before)");
     run(&mut command("trunk", &["build", "--release"]))?;
     say("release build: compressing");
     compress(&dist)?;
