@@ -1,4 +1,4 @@
-// Makes what a release build downloads smaller; Trunk calls this after each build. Scripts lose their comments. wasm-bindgen names
+// Makes what a release build downloads smaller. Scripts lose their comments. wasm-bindgen names
 // every function that wasm and its bindings call in each other at length and with a hash: both sides get the same short names. What the
 // page does not use of the bindings goes, then what only that used of the wasm. Binaryen tidies up what is left, what the first visit does
 // without is cut out (`parts.mjs`), and functions that are alike are put next to each other: the nearer the earlier copy, the fewer bits it
@@ -97,7 +97,7 @@ async function start(first) {
 export const later = (first) => (part ??= start(first).catch((error) => { part = undefined; throw error; }));
 `;
 
-async function shrink(folder, linked, name) {
+async function program(folder, linked, name) {
   const { outputFiles, mangleCache } = await build({
     stdin: { contents: bindings(name), resolveDir: folder },
     bundle: true,
@@ -131,9 +131,10 @@ async function withoutComments(html) {
   return scripts.reduce((page, [whole, tag], i) => page.replace(whole, () => `<${tag}>${codes[i].code.trim()}</${tag}>`), html);
 }
 
-if (process.env.TRUNK_PROFILE === "release") {
-  const page = path(process.env.TRUNK_STAGING_DIR, "index.html");
+/** Makes the page and both programs of a build smaller. */
+export async function shrink(folder) {
+  const page = path(folder, "index.html");
   writeFileSync(page, await withoutComments(readFileSync(page, "utf8")));
-  const folder = await linked();
-  await Promise.all(["site", "site-relaxed"].map((name) => shrink(process.env.TRUNK_STAGING_DIR, folder, name)));
+  const from = await linked();
+  await Promise.all(["site", "site-relaxed"].map((name) => program(folder, from, name)));
 }

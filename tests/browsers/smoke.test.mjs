@@ -1,7 +1,8 @@
 // What a person does first, in browsers other than Chromium: `DOWNHILL_URL=… DOWNHILL_ENGINES=firefox,webkit DOWNHILL_WEBGPU=firefox node --test`.
 // Screenshots go to results/, to be looked at.
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -155,6 +156,53 @@ const SMOKE = [
   ],
 ];
 
+/** Examples of widgets, and what each has come to when it works, read in the page. */
+const EXAMPLES = {
+  "plain.html": () => stepsOf("downhill-lab"),
+  "hostile.html": () => stepsOf("downhill-lab"),
+  "article.html": () => /\d %/.test(document.getElementById("score").textContent),
+  "notebook.html": () => /"step":200/.test(document.getElementById("cell").textContent),
+  "sandbox.html": () => /step [1-9]/.test(document.getElementById("said").textContent),
+  "slides.html": () => {
+    const first = document.querySelector("section").className === "now";
+    if (first) document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+    return stepsOf("#circles");
+  },
+};
+
+/** Whether a widget has taken steps, in the page of an example. */
+const STEPS = `<script>window.stepsOf = async (name) => Boolean(customElements.get("downhill-lab")) && (await document.querySelector(name).run()).state().step > 10;</script>`;
+
+/** Serves the examples from an origin of their own, their scripts from the one of the Lab. */
+async function host() {
+  const folder = new URL("../../static/examples/", import.meta.url);
+  const server = createServer(async (request, reply) => {
+    const name = request.url.slice(1);
+    const page = name in EXAMPLES && (await readFile(new URL(name, folder), "utf8"));
+    reply.writeHead(page ? 200 : 204, { "Content-Type": "text/html; charset=utf-8" });
+    reply.end(page ? page.replaceAll('"../', `"${url}`).replaceAll("`../", `\`${url}`).replace("<title>", `${STEPS}<title>`) : "");
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
+SMOKE.push([
+  "trains in each example of a widget, on a page of another origin",
+  async (lab) => {
+    const server = await host();
+    try {
+      for (const [name, works] of Object.entries(EXAMPLES)) {
+        await lab.engine.goto(`http://127.0.0.1:${server.address().port}/${name}`);
+        await lab.see(works, Boolean, `what ${name} does`);
+      }
+      await lab.engine.goto("about:blank");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  },
+]);
+
 /** Where WebGPU is there: a run moves to the GPU and back, and both compute the same. */
 const WEBGPU = [
   "trains on WebGPU, moves there and back in the middle of a run, and Compare finds no difference",
@@ -189,7 +237,7 @@ for (const name of list("DOWNHILL_ENGINES", "firefox,webkit")) {
     for (const [what, check] of list("DOWNHILL_WEBGPU", "firefox").includes(name) ? [...SMOKE, WEBGPU] : SMOKE) {
       test(what, { timeout }, async () => {
         await check(lab);
-        assert.equal(await lab.engine.evaluate(() => document.querySelector("#crash").hidden), true, "the crash overlay is shown");
+        assert.equal(await lab.engine.evaluate(() => document.querySelector("#crash")?.hidden ?? true), true, "the crash overlay is shown");
         assert.deepEqual(lab.engine.errors.splice(0), []);
       });
     }

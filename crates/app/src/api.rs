@@ -1,12 +1,11 @@
 //! `window.downhill`: what automation and the page's own tests see, and the way a panic leaves the page.
 
 use downhill_protocol::{
-    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Status,
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Readings, Status,
 };
 use downhill_tensor::UserError;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use leptos::prelude::*;
-use serde::Serialize;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -71,19 +70,6 @@ pub fn object(lab: Lab) -> Object {
         lab.send(Command::LoseDevice);
     });
     api
-}
-
-/// What the header shows, as a script reads it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Readings {
-    step: f64,
-    epoch: f64,
-    loss: f64,
-    steps_per_second: f64,
-    running: bool,
-    run: u32,
-    lr: f64,
 }
 
 /// The run in numbers. Reads what the worker said last, so it is current even where no frame is painted.

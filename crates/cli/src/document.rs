@@ -20,14 +20,7 @@ impl Document {
     /// # Errors
     /// When the file cannot be read or does not hold an experiment.
     pub fn read(path: &Path) -> Result<Self, UserError> {
-        let text = if path == Path::new("-") {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|e| trouble(path, "read", &e))?;
-            text
-        } else {
-            std::fs::read_to_string(path).map_err(|e| trouble(path, "read", &e))?
-        };
-        let parsed = Experiment::parse(&text)?;
+        let parsed = Experiment::parse(&text(path)?)?;
         for note in parsed.notes {
             eprintln!("note: {note}");
         }
@@ -51,6 +44,21 @@ impl Assets for Document {
         }
         read(&self.folder.join(name))
     }
+}
+
+/// The text of a file, or of standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn text(path: &Path) -> Result<String, UserError> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.map_err(|e| trouble(path, "read", &e))?;
+    Ok(text)
 }
 
 /// Reads a file.

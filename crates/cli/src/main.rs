@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod document;
 mod export;
+mod link;
 mod presets;
 mod train;
 
@@ -56,6 +57,14 @@ enum Command {
         /// Which one.
         name: Option<String>,
     },
+    /// Write an experiment as a link, or a link as an experiment.
+    Link {
+        /// An experiment, a JSON file, or a link in quotes; `-` reads either from standard input.
+        what: String,
+        /// The address of the page that the link is to open; without it, only what stands from its `#` on.
+        #[arg(long, value_name = "URL", default_value = "")]
+        lab: String,
+    },
     /// Measure workloads; one JSON line each.
     Bench {
         /// Which ones; all but `compile` if none is named. `compile` times the compiler on networks of several sizes.
@@ -95,6 +104,7 @@ fn main() -> ExitCode {
             train::run(&train::Order { experiment, steps, backend, init, save, metrics })
         }
         Command::Check { experiment } => check::run(&experiment),
+        Command::Link { what, lab } => link::run(&what, &lab),
         Command::Presets { name } => presets::run(name.as_deref()),
         Command::Bench { workloads, seconds, backend, profile } => {
             bench::run(&bench::Order { workloads, seconds, backend, profile })

@@ -179,3 +179,22 @@ fn a_benchmark_is_one_json_line() {
     assert!(line["lossLast"].as_f64().unwrap() < line["lossFirst"].as_f64().unwrap());
     assert!(refused(&["bench", "marathon"]).contains("mlp-l"));
 }
+
+#[test]
+fn a_link_holds_the_experiment_and_gives_it_back() {
+    let folder = folder("link");
+    let experiment = path(&folder, "experiment.json");
+    let link = said(&downhill(&["link", &experiment, "--lab", "https://example.org/lab/"]));
+    assert!(link.starts_with("https://example.org/lab/#c=1."), "{link}");
+    let read: Value = serde_json::from_str(&said(&downhill(&["link", link.trim()]))).unwrap();
+    let mut meant: Value = serde_json::from_str(EXPERIMENT).unwrap();
+    // Eight outputs are what `linear` has anyway.
+    meant["model"][0] = Value::from("linear");
+    assert_eq!(read, meant);
+    let file = path(&folder, "link.txt");
+    std::fs::write(&file, format!("Look: <{}>.", link.trim())).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&said(&downhill(&["link", &file]))).unwrap(), read);
+    assert!(said(&downhill(&["link", &experiment])).starts_with("#c=1."));
+    assert!(refused(&["link", "#p=spirls"]).contains("spirals"));
+    assert!(refused(&["link", "nothing.json"]).contains("nothing.json"));
+}

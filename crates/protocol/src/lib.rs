@@ -8,6 +8,8 @@ mod backend;
 mod command;
 mod event;
 pub mod later;
+mod readings;
+pub mod typescript;
 mod verdict;
 mod watch;
 #[cfg(target_arch = "wasm32")]
@@ -19,6 +21,7 @@ pub use event::{
     BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, InputInfo, KeptWeights, LayerStats, ParameterInfo, Role,
     RunInfo, SeriesChunk, Status, TableRow,
 };
+pub use readings::Readings;
 pub use verdict::{Fix, Level, Verdict};
 pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};
 

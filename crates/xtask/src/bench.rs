@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: training in the browser beside its peers, or in three browsers side by side.
+//! `cargo xtask bench`: training in the browser beside its peers, or in three browsers side by side; and what widgets cost their page.
 
 use crate::cmd::{command, root, run as run_command, say};
 use crate::server::Server;
@@ -15,6 +15,12 @@ pub fn run(args: &[String]) -> Result<()> {
     site::build()?;
     setup::npm_packages("tests/bench")?;
     let browser = browser::find_or_install()?;
+    if args.iter().any(|arg| arg == "--widgets") {
+        say("widgets: measuring; keep the machine quiet");
+        let mut measure = command("node", &["tests/bench/widgets.mjs"]);
+        measure.args(args.iter().filter(|arg| *arg != "--widgets"));
+        return run_command(measure.env("DOWNHILL_CHROMIUM", &browser.chromium));
+    }
     let folder = root().join("tests/bench");
     let pages = folder.join("dist");
     fs::create_dir_all(&pages)?;

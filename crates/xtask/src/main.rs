@@ -25,9 +25,11 @@ cargo xtask COMMAND
                           measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
   bench --engines [WORKLOAD…] [--seconds N]
                           measure the CPU's workloads in Chromium, Firefox and WebKit side by side
+  bench --widgets [--no-lighthouse]
+                          measure what widgets cost the page that they stand in, writes tests/bench/WIDGETS.md
   parity                  compare with PyTorch itself (installs it, large)
   fixtures                write tests/parity/fixtures anew with PyTorch
-  schema                  write the committed JSON Schema and the hashes of the data sources anew
+  schema                  write the committed JSON Schema, the types of scripts and the hashes of the data sources anew
 ";
 
 fn main() -> ExitCode {

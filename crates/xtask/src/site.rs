@@ -49,11 +49,11 @@ pub fn build() -> Result<PathBuf> {
     // Trunk replaces dist/ as a whole, so a development build takes the stamp with it.
     let stamp_file = dist.join(".stamp");
     let stamp = stamp(&root())?;
-    if fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) {
+    if fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) && root().join("web/dist/package").exists() {
         say("release build: nothing has changed, dist/ is current");
         return Ok(dist);
     }
-    say("release build: trunk build --release");
+    say("release build: trunk build --release (some 3 minutes on two cores where nothing was built before)");
     run(&mut command("trunk", &["build", "--release"]))?;
     say("release build: compressing");
     compress(&dist)?;

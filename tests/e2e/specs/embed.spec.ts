@@ -248,6 +248,25 @@ test("ten widgets share one download and train two at a time; a hundred are post
   expect(wasm).toHaveLength(1);
 });
 
+test("in a closed shadow root it trains, takes its theme from there, and on paper it has no buttons", async ({ page }) => {
+  const inside = `<div id="host"></div><script>
+    const root = document.querySelector("#host").attachShadow({ mode: "closed" });
+    root.innerHTML = '<section style="background: #111"><downhill-lab src="circles"></downhill-lab></section>';
+    window.lab = root.querySelector("downhill-lab");
+  </script>`;
+  const thrown = await open(page, "closed.html", `${inside}${tag}`);
+  await page.waitForFunction(() => customElements.get("downhill-lab"));
+  await expect.poll(() => page.evaluate(async () => (await (window as any).lab.run()).state().step)).toBeGreaterThan(10);
+  const look = () => page.evaluate(() => {
+    const stage = (window as any).lab.shadowRoot.querySelector(".downhill");
+    return [stage.dataset.theme, getComputedStyle(stage.querySelector(".transport")).display === "none"];
+  });
+  expect(await look()).toEqual(["dark", false]);
+  await page.emulateMedia({ media: "print" });
+  expect(await look()).toEqual(["dark", true]);
+  expect(thrown).toEqual([]);
+});
+
 test("two versions of the script on one page do not disturb each other", async ({ page }) => {
   const thrown = await open(page, "two.html", `${tag}<script type="module" src="../embed.js?other"></script><downhill-lab src="circles"></downhill-lab>`);
   await expect.poll(() => step(page.locator("downhill-lab"))).toBeGreaterThan(10);

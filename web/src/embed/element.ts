@@ -1,6 +1,6 @@
 // <downhill-lab>: a network that trains in an article. Until it is near the screen it is a poster and costs nothing; whatever goes wrong, the
 // poster stays, one sentence says why, and nothing is thrown at the page.
-import { base, type Handle, load } from "./engine";
+import { type Handle, load } from "./engine";
 import { begin, type Events, type Run } from "./run";
 import { join, leave, share, type Turn } from "./turns";
 
@@ -31,7 +31,10 @@ function ground(element: Element): "light" | "dark" {
   return /dark/.test(scheme) && (!/light/.test(scheme) || matchMedia("(prefers-color-scheme: dark)").matches) ? "dark" : "light";
 }
 
-export class DownhillLab extends HTMLElement implements Turn {
+/** A server that makes pages imports this too, and has no elements. */
+const PageElement = (globalThis.HTMLElement ?? class {}) as typeof HTMLElement;
+
+export class DownhillLab extends PageElement implements Turn {
   static observedAttributes = ["show", "hide", "lock", "theme", "height", "poster", "src", "experiment", "steps"];
 
   readonly #root = this.attachShadow({ mode: "open" });
@@ -295,13 +298,19 @@ export class DownhillLab extends HTMLElement implements Turn {
   }
 }
 
-// A second script of another version on the same page leaves the name to the first.
-if (!customElements.get("downhill-lab")) customElements.define("downhill-lab", DownhillLab);
+declare global {
+  interface HTMLElementTagNameMap {
+    "downhill-lab": DownhillLab;
+  }
+}
 
-const schemes = matchMedia("(prefers-color-scheme: dark)");
-const looked = (): void => document.querySelectorAll<DownhillLab>("downhill-lab").forEach((lab) => lab.attributeChangedCallback?.("theme", "", null));
-schemes.addEventListener("change", looked);
-// Pages that have a switch of their own mark their root.
-new MutationObserver(looked).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "style", "data-theme"] });
-
-export { base };
+/** Makes the element known to the page. */
+function define(): void {
+  // A second script of another version on the same page leaves the name to the first.
+  if (!customElements.get("downhill-lab")) customElements.define("downhill-lab", DownhillLab);
+  const look = (): void => document.querySelectorAll<DownhillLab>("downhill-lab").forEach((lab) => lab.attributeChangedCallback?.("theme", "", null));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", look);
+  // Pages that have a switch of their own mark their root.
+  new MutationObserver(look).observe(document.documentElement, { attributes: true, attributeFilter: ["class", "style", "data-theme"] });
+}
+if (globalThis.customElements) define();

@@ -1,5 +1,6 @@
 // The wasm, its bindings and its styles, fetched once for all widgets of a page, from the folder in which this script lies. Works from any
 // origin: modules and wasm come by CORS, and a worker, which may not be loaded from elsewhere, begins as a line of its own that imports it.
+import type { ExperimentDocument, Readings as Numbers } from "./types";
 
 /** What the wasm gives for a run, see `crates/app/src/widget.rs`. */
 export interface Handle {
@@ -24,23 +25,19 @@ export interface Handle {
 }
 
 /** How a run is doing. */
-export interface Readings {
-  step: number;
-  epoch: number;
-  loss: number;
-  stepsPerSecond: number;
-  running: boolean;
-  run: number;
-  lr: number;
+export interface Readings extends Numbers {
+  /** The last evaluation: `train_loss`, `validation_loss`, `validation_accuracy`, … */
   metrics: Record<string, number>;
 }
 
 /** All that is known of a run. */
 export interface State extends Readings {
-  backend: string;
+  backend: "cpu" | "gpu";
   simd: string;
-  experiment: Record<string, unknown> | null;
+  /** With every default. */
+  experiment: ExperimentDocument | null;
   verdict: string | null;
+  /** Why the experiment cannot be trained, in a sentence. */
   problem: string | null;
 }
 
@@ -75,8 +72,17 @@ export interface Engine {
   sheet: CSSStyleSheet;
 }
 
-/** The folder of our files. */
-export const base = new URL(".", import.meta.url).href;
+/** The folder of our files: that of this script, unless a page says where they are. */
+export let base = import.meta.url.replace(/[^/]*$/, "");
+
+/**
+ * Says in which folder the files of this package lie, its wasm among them. A page whose bundler has moved this script elsewhere copies them to a
+ * folder that it serves, and calls this before the first run.
+ */
+export function locate(folder: string | URL): void {
+  const url = new URL(folder, document.baseURI).href;
+  base = url.endsWith("/") ? url : `${url}/`;
+}
 
 const validates = (...body: number[]): boolean =>
   WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, body.length + 4, 1, body.length + 2, 0, ...body, 11]));

@@ -1,8 +1,9 @@
 // A run for scripts: what an article's sliders and words drive and follow. Promises reject with the sentences that the page shows.
+import type { ExperimentDocument, Preset } from "./types";
 import { crashes, type Handle, load, type Probed, type Readings, type Shell, type State } from "./engine";
 
-/** An experiment document, see `experiment.v1.json`; or a link to one, or the name of a preset. */
-export type Experiment = Record<string, unknown> | string;
+/** An experiment document, as an object or as JSON; or a link to one, or the name of a preset. */
+export type Experiment = ExperimentDocument | Preset | (string & {});
 
 export interface Options {
   /** What trains. */
@@ -36,7 +37,7 @@ export class Run {
   readonly #listeners = new Map<string, Set<(detail: never) => void>>();
   readonly #failed = (message: string): void => this.tell("error", { message });
 
-  /** Hears the wasm; not for others. */
+  /** Hears the wasm. @internal */
   tell(name: string, detail: unknown): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
@@ -48,7 +49,7 @@ export class Run {
     }
   }
 
-  /** Takes up what the wasm gave; not for others. */
+  /** Takes up what the wasm gave. @internal */
   adopt(handle: Handle): this {
     this.#handle = handle;
     crashes.add(this.#failed);
@@ -163,6 +164,7 @@ export async function begin(host: HTMLElement, shell: Omit<Shell, "tell">, hear?
 /** A run without anything to see, paused at step 0. Rejects when the experiment cannot be read or run. */
 export async function createRun(experiment: Experiment, { backend, signal, steps, pace }: Options = {}): Promise<Run> {
   signal?.throwIfAborted();
+  if (!globalThis.document) throw new Error("Downhill trains in a browser's page, and there is none here: call `createRun` where the page runs, not on the server.");
   const shell = { experiment: written(experiment), play: false, ...(backend && { backend }), ...(steps !== undefined && { steps }), ...(pace !== undefined && { pace }) };
   return new Promise((resolve, reject) => {
     let made: Run | undefined;

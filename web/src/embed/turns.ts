@@ -42,4 +42,5 @@ export function leave(turn: Turn): void {
   share();
 }
 
-document.addEventListener("visibilitychange", share);
+// A server that only imports this has no page.
+globalThis.document?.addEventListener("visibilitychange", share);

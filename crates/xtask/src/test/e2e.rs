@@ -7,10 +7,13 @@ use crate::{browser, setup, site};
 use anyhow::{Context, Result};
 use std::fs;
 
-/// Checks the types of all TypeScript, builds the page, serves it on a free port and runs the specs of `tests/e2e`.
+/// Checks the types of all TypeScript, builds the page, installs the npm package into its example, serves the page on a free port and runs the
+/// specs of `tests/e2e`.
 pub fn run() -> Result<Tally> {
     let dist = site::build()?;
     setup::npm_packages("tests/e2e")?;
+    setup::npm_packages("tests/package")?;
+    let package = cmd::run(command("node", &["build.mjs"]).current_dir(root().join("tests/package")));
     let folder = root().join("tests/e2e");
     let types = cmd::run(command("npx", &["--no-install", "tsc"]).current_dir(&folder));
     let browser = browser::find_or_install()?;
@@ -35,5 +38,6 @@ pub fn run() -> Result<Tally> {
         tally += part;
     }
     tally += Tally::check(types.is_ok());
+    tally += Tally::check(package.is_ok());
     Ok(tally)
 }

@@ -1,0 +1,1082 @@
+// What scripts give and get, generated from the Rust types by `cargo xtask schema`; not to be edited.
+
+/** What to learn from. */
+export type Data =
+  | "spirals"
+  | "circles"
+  | "moons"
+  | "xor"
+  | "gaussians"
+  | "checkerboard"
+  | "rings"
+  | "points"
+  | "sine"
+  | "steps"
+  | "digits"
+  | "drawn_digits"
+  | "shapes"
+  | "gratings"
+  | "textures"
+  | "iris"
+  | "wine"
+  | "breast_cancer"
+  | "csv"
+  | "majority"
+  | "pairs"
+  | "parity"
+  | "adding"
+  | "copy"
+  | "reverse"
+  | "sort"
+  | "addition"
+  | "modular_addition"
+  | "induction"
+  | "tinytales"
+  | /** Arms that wind around each other, one per class: easy to see, hard to separate. */
+  { spirals: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `500`. */
+    samples?: number;
+    /** Standard deviation of what is added to both coordinates; the plane is about 2 wide. 0 to 0.5. Default: `0.03`. */
+    noise?: number;
+    /** How many arms; each is a class. 2 to 6. Default: `2`. */
+    classes?: number;
+    /** How often an arm goes round. 0.25 to 4. Default: `1.5`. */
+    turns?: number;
+    /** How much rarer every class but the first is: 0 is equally many, 0.9 a tenth. 0 to 0.95. Default: `0.0`. */
+    imbalance?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+    /** Whether every step learns from new points, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** A disc inside a ring. */
+  { circles: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `400`. */
+    samples?: number;
+    /** Standard deviation of what is added to both coordinates; the plane is about 2 wide. 0 to 0.5. Default: `0.05`. */
+    noise?: number;
+    /** Radius of the disc as a share of the ring's inner radius. 0.1 to 1. Default: `0.7`. */
+    factor?: number;
+    /** How much rarer every class but the first is: 0 is equally many, 0.9 a tenth. 0 to 0.95. Default: `0.0`. */
+    imbalance?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+    /** Whether every step learns from new points, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Two half circles that reach into each other. */
+  { moons: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `400`. */
+    samples?: number;
+    /** Standard deviation of what is added to both coordinates; the plane is about 2 wide. 0 to 0.5. Default: `0.06`. */
+    noise?: number;
+    /** How much rarer every class but the first is: 0 is equally many, 0.9 a tenth. 0 to 0.95. Default: `0.0`. */
+    imbalance?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+    /** Whether every step learns from new points, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Opposite quadrants share a class, so that no single straight line helps. */
+  { xor: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `400`. */
+    samples?: number;
+    /** Standard deviation of what is added to both coordinates; the plane is about 2 wide. 0 to 0.5. Default: `0.03`. */
+    noise?: number;
+    /** Width of the empty cross between the quadrants. 0 to 0.5. Default: `0.1`. */
+    gap?: number;
+    /** How much rarer every class but the first is: 0 is equally many, 0.9 a tenth. 0 to 0.95. Default: `0.0`. */
+    imbalance?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+    /** Whether every step learns from new points, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Clouds around one centre per class; a straight line separates two of them. */
+  { gaussians: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `400`. */
+    samples?: number;
+    /** Standard deviation of what is added to both coordinates; the plane is about 2 wide. 0 to 0.5. Default: `0.2`. */
+    noise?: number;
+    /** How many clouds. 2 to 6. Default: `2`. */
+    classes?: number;
+    /** How much rarer every class but the first is: 0 is equally many, 0.9 a tenth. 0 to 0.95. Default: `0.0`. */
+    imbalance?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+    /** Whether every step learns from new points, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** The squares of a board, their classes taking turns. */
+  { checkerboard: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `800`. */
+    samples?: number;
+    /** Standard deviation of what is added to both coordinates; the plane is about 2 wide. 0 to 0.5. Default: `0.01`. */
+    noise?: number;
+    /** Squares along one side. 2 to 8. Default: `4`. */
+    cells?: number;
+    /** How many classes take turns along a row. 2 to 6. Default: `2`. */
+    classes?: number;
+    /** How much rarer every class but the first is: 0 is equally many, 0.9 a tenth. 0 to 0.95. Default: `0.0`. */
+    imbalance?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+    /** Whether every step learns from new points, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Rings around a common centre, their classes taking turns from the inside out. */
+  { rings: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `600`. */
+    samples?: number;
+    /** Standard deviation of what is added to both coordinates; the plane is about 2 wide. 0 to 0.5. Default: `0.03`. */
+    noise?: number;
+    /** How many rings. 2 to 8. Default: `4`. */
+    rings?: number;
+    /** How many classes take turns. 2 to 6. Default: `2`. */
+    classes?: number;
+    /** How much rarer every class but the first is: 0 is equally many, 0.9 a tenth. 0 to 0.95. Default: `0.0`. */
+    imbalance?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+    /** Whether every step learns from new points, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Points drawn by hand. */
+  { points: {
+    /** The points, each as [x, y, class]. Default: `[]`. */
+    points?: Array<[number, number, number]>;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about a point. Default: `["x","y"]`. */
+    features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
+  } }
+  | /** A sine wave to be fitted by a curve. */
+  { sine: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `200`. */
+    samples?: number;
+    /** Standard deviation of what is added to the height. 0 to 0.5. Default: `0.1`. */
+    noise?: number;
+    /** Whole waves over the width of the picture. 0.25 to 8. Default: `1.5`. */
+    frequency?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about x. Default: `["x"]`. */
+    features?: Array<"x" | "x2" | "x3" | "sin_x" | "cos_x">;
+  } }
+  | /** A staircase to be fitted by a curve: smooth activations round its edges. */
+  { steps: {
+    /** Points in all, training and validation together. 10 to 20000. Default: `200`. */
+    samples?: number;
+    /** Standard deviation of what is added to the height. 0 to 0.5. Default: `0.05`. */
+    noise?: number;
+    /** How many treads. 2 to 12. Default: `4`. */
+    treads?: number;
+    /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** What the network is told about x. Default: `["x"]`. */
+    features?: Array<"x" | "x2" | "x3" | "sin_x" | "cos_x">;
+  } }
+  | /** 1797 handwritten digits of 8 × 8 pixels, or enlarged. */
+  { digits: {
+    /** Height and width of a picture in pixels; the digits were scanned at 8, larger ones are interpolated. 8 to 32. Default: `8`. */
+    size?: number;
+    /** Share of the samples to learn from that get a wrong class; validation keeps the right ones. 0 to 1. Default: `0.0`. */
+    label_noise?: number;
+    /** Share of the samples that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** Handwritten digits of 28 × 28 pixels, drawn with strokes. */
+  { drawn_digits: {
+    /** Pictures in all, training and validation together. 10 to 20000. Default: `3000`. */
+    samples?: number;
+    /** How much hands differ: 0 writes all digits alike, 1 as many people would. 0 to 2. Default: `1.0`. */
+    variation?: number;
+    /** Standard deviation of what is added to every pixel; white is 1. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the samples to learn from that get a wrong class; validation keeps the right ones. 0 to 1. Default: `0.0`. */
+    label_noise?: number;
+    /** Share of the pictures that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** Whether every step learns from new pictures, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Circle, square, triangle or star, somewhere in the picture. */
+  { shapes: {
+    /** Pictures in all, training and validation together. 10 to 20000. Default: `2000`. */
+    samples?: number;
+    /** Height and width of a picture in pixels. 12 to 64. Default: `28`. */
+    size?: number;
+    /** How far from the middle shapes may lie: 0 keeps them there, 1 lets them go to the border. 0 to 1. Default: `1.0`. */
+    place?: number;
+    /** Whether shapes are filled, or lines. Default: `true`. */
+    filled?: boolean;
+    /** Standard deviation of what is added to every pixel; white is 1. 0 to 1. Default: `0.05`. */
+    noise?: number;
+    /** Share of the samples to learn from that get a wrong class; validation keeps the right ones. 0 to 1. Default: `0.0`. */
+    label_noise?: number;
+    /** Share of the pictures that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** Whether every step learns from new pictures, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Stripes of random width and place; the class is their direction. */
+  { gratings: {
+    /** Pictures in all, training and validation together. 10 to 20000. Default: `1500`. */
+    samples?: number;
+    /** Height and width of a picture in pixels. 8 to 64. Default: `16`. */
+    size?: number;
+    /** How many directions there are, evenly spread. 2 to 12. Default: `4`. */
+    classes?: number;
+    /** How far a direction strays from its class, as a share of what lies between two. 0 to 1. Default: `0.3`. */
+    stray?: number;
+    /** Standard deviation of what is added to every pixel; white is 1. 0 to 1. Default: `0.1`. */
+    noise?: number;
+    /** Share of the samples to learn from that get a wrong class; validation keeps the right ones. 0 to 1. Default: `0.0`. */
+    label_noise?: number;
+    /** Share of the pictures that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** Whether every step learns from new pictures, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** Stripes, checks, dots, rings or grain, in random width, rotation and contrast. */
+  { textures: {
+    /** Pictures in all, training and validation together. 10 to 20000. Default: `2000`. */
+    samples?: number;
+    /** Height and width of a picture in pixels. 12 to 64. Default: `24`. */
+    size?: number;
+    /** Standard deviation of what is added to every pixel; white is 1. 0 to 1. Default: `0.1`. */
+    noise?: number;
+    /** Share of the samples to learn from that get a wrong class; validation keeps the right ones. 0 to 1. Default: `0.0`. */
+    label_noise?: number;
+    /** Share of the pictures that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+    /** Whether every step learns from new pictures, so that none can be learned by heart. Default: `false`. */
+    endless?: boolean;
+  } }
+  | /** 150 iris flowers of three species, measured in four ways. */
+  { iris: {
+    /** Share of the samples that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** 178 wines of three growers, analysed in thirteen ways. */
+  { wine: {
+    /** Share of the samples that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** 569 tumours, malignant or benign, described by thirty measures of their cell nuclei. */
+  { breast_cancer: {
+    /** Share of the samples that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** A table of your own, one sample per row. */
+  { csv: {
+    /** The table itself, kept in the experiment. Default: `""`. */
+    text?: string;
+    /** Name of a file to read when there is no text. Default: `""`. */
+    file?: string;
+    /** Column to predict; left empty, the likeliest is chosen. Default: `""`. */
+    target?: string;
+    /** Whether the target is a class or a number. Default: `"auto"`. */
+    task?: "auto" | "classification" | "regression";
+    /** Columns that are not given to the network. Default: `[]`. */
+    ignore?: Array<string>;
+    /** What stands between two values of a row. Default: `"auto"`. */
+    delimiter?: "auto" | "comma" | "semicolon" | "tab" | "pipe" | "spaces";
+    /** Whether the first row names the columns. Default: `"auto"`. */
+    header?: "auto" | "names" | "data";
+    /** What differs from the guess, by the names of the columns. Default: `{}`. */
+    columns?: Record<string, {
+      /** Whether the network is given it; empty is guessed. */
+      use?: boolean | null;
+      /** What its values are. */
+      type?: "auto" | "number" | "category" | "date" | "text";
+      /** What stands in for a value that is missing. */
+      missing?: "auto" | "drop" | "mean" | "median" | "most_frequent" | "category";
+      /** Whether an input more says that the value was missing. */
+      flag?: boolean;
+      /** Which sign stands before the fraction of its numbers. */
+      decimal?: "auto" | "point" | "comma";
+      /** In which order its dates are written. */
+      date?: "auto" | "year_first" | "day_first" | "month_first";
+    }>;
+    /** Share of the rows that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** Sequences of tokens: which of the tokens 1 and 2 comes more often? */
+  { majority: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `2000`. */
+    samples?: number;
+    /** How many different tokens there are; the first two are counted, the others are in the way. 2 to 1000. Default: `6`. */
+    vocabulary?: number;
+    /** Tokens of the shortest sequence. 1 to 256. Default: `3`. */
+    min_length?: number;
+    /** Tokens of the longest sequence; shorter ones are filled up with the token 0. 1 to 256. Default: `16`. */
+    max_length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** A point of two circles and a point of four quadrants: are they of the same class? */
+  { pairs: {
+    /** Pairs in all, training and validation together. 10 to 20000. Default: `1500`. */
+    samples?: number;
+    /** Standard deviation of what is added to all coordinates; each plane is about 2 wide. 0 to 0.5. Default: `0.02`. */
+    noise?: number;
+    /** Share of the pairs that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** Sequences of bits: is the number of ones even or odd? */
+  { parity: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `2000`. */
+    samples?: number;
+    /** Bits of the shortest sequence. 1 to 512. Default: `4`. */
+    min_length?: number;
+    /** Bits of the longest sequence. 1 to 512. Default: `12`. */
+    max_length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** Two of many numbers are marked: what is their sum? */
+  { adding: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `8500`. */
+    samples?: number;
+    /** Numbers of the shortest sequence. 2 to 512. Default: `50`. */
+    min_length?: number;
+    /** Numbers of the longest sequence. 2 to 512. Default: `50`. */
+    max_length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.06`. */
+    validation?: number;
+  } }
+  | /** Sequences to be said again: abc → abc. */
+  { copy: {
+    /** Sequences in all, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** How many different tokens there are. 2 to 1000. Default: `10`. */
+    vocabulary?: number;
+    /** Tokens of a sequence. 1 to 256. Default: `8`. */
+    length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
+  | /** Sequences to be said backwards: abc → cba. */
+  { reverse: {
+    /** Sequences in all, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** How many different tokens there are. 2 to 1000. Default: `10`. */
+    vocabulary?: number;
+    /** Tokens of a sequence. 1 to 256. Default: `8`. */
+    length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
+  | /** Sequences to be sorted: cab → abc. */
+  { sort: {
+    /** Sequences in all, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** How many different tokens there are. 2 to 1000. Default: `10`. */
+    vocabulary?: number;
+    /** Tokens of a sequence. 1 to 256. Default: `8`. */
+    length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
+  | /** Sums to be worked out digit by digit: 27+05=32. */
+  { addition: {
+    /** Sums in all, training and validation together. 10 to 50000. Default: `10000`. */
+    samples?: number;
+    /** Digits of each number. 1 to 8. Default: `2`. */
+    digits?: number;
+    /** Whether the last digit of the sum comes first, as on paper: then each digit needs only the carry before it. Default: `true`. */
+    reversed?: boolean;
+    /** Share of the sums that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
+  | /** Sums modulo a number, such as 5 + 4 = 2 modulo 7: every pair once, some to learn from, the others to be found out. */
+  { modular_addition: {
+    /** The number modulo which is counted; there are its square of samples. 4 to 200. Default: `31`. */
+    modulus?: number;
+    /** Share of the pairs that is never learned from. 0 to 0.9. Default: `0.4`. */
+    validation?: number;
+  } }
+  | /** Random sequences that come twice: look for where the token stood before, and say what followed. */
+  { induction: {
+    /** Sequences in all, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** How many different tokens there are. 2 to 1000. Default: `26`. */
+    vocabulary?: number;
+    /** Tokens until the sequence repeats; no token comes twice in them where there are enough. 2 to 128. Default: `12`. */
+    length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
+  | /** Small stories from a grammar, word by word. */
+  { tinytales: {
+    /** Stories in all, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** Sentences between the first and the last, at most. 1 to 12. Default: `4`. */
+    sentences?: number;
+    /** Share of the stories that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } };
+
+/** What training makes small. */
+export type Loss =
+  | "cross_entropy"
+  | "bce_with_logits"
+  | "mse"
+  | "l1"
+  | "huber"
+  | /** How unlikely the network holds the right class: for data with classes, one output per class. */
+  { cross_entropy: {
+    /** Share of the certainty that is spread over all classes, against overconfidence. 0 to 0.9. Default: `0.0`. */
+    label_smoothing?: number;
+    /** How much each class counts: a rare one is learned only if it counts more (`weight` in PyTorch). Default: `"none"`. */
+    weight?: "none" | "balanced";
+  } }
+  | /** Cross-entropy for two classes with a single output, the log-odds of the second class. */
+  { bce_with_logits: Record<string, never> }
+  | /** Mean of the squared differences; two classes are −1 and 1. */
+  { mse: Record<string, never> }
+  | /** Mean of the absolute differences: outliers pull no harder than others. Two classes are −1 and 1. */
+  { l1: Record<string, never> }
+  | /** Squared for small differences, absolute for large ones. Two classes are −1 and 1. */
+  { huber: {
+    /** Where small ends. 0.001 to 1000. Default: `1.0`. */
+    delta?: number;
+  } };
+
+/** How gradients become changes of weights. */
+export type Optimizer =
+  | "sgd"
+  | "adagrad"
+  | "rmsprop"
+  | "adam"
+  | "adamw"
+  | "lion"
+  | /** A step straight downhill, with momentum if wanted. */
+  { sgd: {
+    /** Length of a step relative to the slope. 0 to 1000. Default: `0.001`. */
+    lr?: number;
+    /** How much of the previous step is kept. 0 to 1. Default: `0.0`. */
+    momentum?: number;
+    /** How much of the gradient does not enter the momentum. 0 to 1. Default: `0.0`. */
+    dampening?: number;
+    /** Look ahead along the momentum. Default: `false`. */
+    nesterov?: boolean;
+    /** Pull of every weight towards zero. 0 to 10. Default: `0.0`. */
+    weight_decay?: number;
+  } }
+  | /** Every weight has its own step length, which only gets shorter, soonest where gradients are large. */
+  { adagrad: {
+    /** Length of a step. 0 to 1000. Default: `0.01`. */
+    lr?: number;
+    /** How fast the learning rate falls besides: `lr / (1 + lr_decay · t)` at step t. 0 to 10. Default: `0.0`. */
+    lr_decay?: number;
+    /** Added to the denominator. 0 to 1. Default: `1e-10`. */
+    eps?: number;
+    /** Pull of every weight towards zero. 0 to 10. Default: `0.0`. */
+    weight_decay?: number;
+  } }
+  | /** Every weight has its own step length, shorter where gradients are large. */
+  { rmsprop: {
+    /** Length of a step. 0 to 1000. Default: `0.01`. */
+    lr?: number;
+    /** How slowly the average of squared gradients moves. 0 to 1. Default: `0.99`. */
+    alpha?: number;
+    /** Added to the denominator. 0 to 1. Default: `1e-8`. */
+    eps?: number;
+    /** How much of the previous step is kept. 0 to 1. Default: `0.0`. */
+    momentum?: number;
+    /** Pull of every weight towards zero. 0 to 10. Default: `0.0`. */
+    weight_decay?: number;
+  } }
+  | /** Momentum and a step length of its own for every weight: works nearly everywhere without much tuning. */
+  { adam: {
+    /** Length of a step. 0 to 1000. Default: `0.001`. */
+    lr?: number;
+    /** How slowly the averages of gradients and of squared gradients move. Default: `[0.9,0.999]`. */
+    betas?: Array<number>;
+    /** Added to the denominator. 0 to 1. Default: `1e-8`. */
+    eps?: number;
+    /** Pull of every weight towards zero, through the gradient. 0 to 10. Default: `0.0`. */
+    weight_decay?: number;
+  } }
+  | /** Adam with a weight decay that does not pass through the gradient. */
+  { adamw: {
+    /** Length of a step. 0 to 1000. Default: `0.001`. */
+    lr?: number;
+    /** How slowly the averages of gradients and of squared gradients move. Default: `[0.9,0.999]`. */
+    betas?: Array<number>;
+    /** Added to the denominator. 0 to 1. Default: `1e-8`. */
+    eps?: number;
+    /** Share of every weight that a step takes away, times the learning rate. 0 to 10. Default: `0.01`. */
+    weight_decay?: number;
+  } }
+  | /** Every weight moves by the same amount, only the direction is learned: wants a third to a tenth of Adam's learning rate. */
+  { lion: {
+    /** Length of a step. 0 to 1000. Default: `0.0001`. */
+    lr?: number;
+    /** How much of the momentum is in a step's direction, and how slowly the momentum itself moves. Default: `[0.9,0.99]`. */
+    betas?: Array<number>;
+    /** Share of every weight that a step takes away, times the learning rate. 0 to 10. Default: `0.0`. */
+    weight_decay?: number;
+  } };
+
+/** How the learning rate changes over time. */
+export type Schedule =
+  | "constant"
+  | "step"
+  | "exponential"
+  | "linear"
+  | "cosine"
+  | "one_cycle"
+  | /** The same rate all the time: `lr`. */
+  { constant: {
+    /** Steps in which the rate climbs from nearly zero. 0 to 1000000. Default: `0`. */
+    warmup?: number;
+  } }
+  | /** Falls to a fraction of itself at regular intervals: `lr · gamma^⌊s / every⌋`. */
+  { step: {
+    /** Steps between two falls. 1 to 1000000000. Default: `1000`. */
+    every?: number;
+    /** Factor by which every fall multiplies the rate. 0 to 1. Default: `0.1`. */
+    gamma?: number;
+    /** Steps in which the rate climbs from nearly zero. 0 to 1000000. Default: `0`. */
+    warmup?: number;
+  } }
+  | /** Falls to a fraction of itself at every step: `lr · gammaˢ`. */
+  { exponential: {
+    /** Factor by which every step multiplies the rate. 0 to 1. Default: `0.999`. */
+    gamma?: number;
+    /** Steps in which the rate climbs from nearly zero. 0 to 1000000. Default: `0`. */
+    warmup?: number;
+  } }
+  | /** Falls in a straight line: `lr · (1 + (end_factor − 1) · min(s / T, 1))`. */
+  { linear: {
+    /** What is left of the rate at the end. 0 to 1. Default: `0.0`. */
+    end_factor?: number;
+    /** Steps in which the rate climbs from nearly zero. 0 to 1000000. Default: `0`. */
+    warmup?: number;
+  } }
+  | /** Falls slowly, then fast, then slowly: `eta_min + (lr − eta_min) · (1 + cos(π · min(s / T, 1))) / 2`. */
+  { cosine: {
+    /** The rate at the end. 0 to 1. Default: `0.0`. */
+    eta_min?: number;
+    /** Steps in which the rate climbs from nearly zero. 0 to 1000000. Default: `0`. */
+    warmup?: number;
+  } }
+  | /** Climbs from a fraction of the learning rate to all of it, then falls to nearly nothing, both along half a cosine. The learning rate is the highest one. */
+  { one_cycle: {
+    /** Share of the steps in which the rate climbs. 0 to 1. Default: `0.3`. */
+    pct_start?: number;
+    /** The first rate is the learning rate divided by this. 1 to 1000000. Default: `25.0`. */
+    div_factor?: number;
+    /** The last rate is the first divided by this. 1 to 1000000000. Default: `10000.0`. */
+    final_div_factor?: number;
+  } };
+
+/** How training runs. */
+export type Training = {
+  /** Samples per step. 1 to 65536. Default: `32`. */
+  batch_size?: number;
+  /** Steps after which the run rests; empty is until stopped. 1 to 1000000000000. */
+  steps?: number | null;
+  /** Gradients are scaled down when all together they are longer than this. 0.000001 to 1000000000. */
+  clip_norm?: number | null;
+  /** No element of a gradient is larger than this. 0.000001 to 1000000000. */
+  clip_value?: number | null;
+  /** Penalty on the magnitude of weights: drives unneeded ones to zero. 0 to 10. Default: `0.0`. */
+  l1?: number;
+  /** Penalty on the square of weights (half the factor times the square): keeps them small. 0 to 10. Default: `0.0`. */
+  l2?: number;
+  /** An average that follows the weights is what is evaluated and predicts; this is what it keeps of itself per step. 0 to 0.999999. */
+  ema?: number | null;
+  /** Steps between two evaluations on the validation data. 1 to 1000000. Default: `50`. */
+  eval_every?: number;
+};
+
+/** What the page shows; the engine ignores it. */
+export type View = {
+  /** Steps per second, or "max" for as many as possible. Default: `300.0`. */
+  pace?: number | "max";
+  /** Panels that are open, in order; empty is the page's choice. Default: `[]`. */
+  panels?: Array<string>;
+  /** Controls that a teacher takes away. Default: `[]`. */
+  hide?: Array<string>;
+};
+
+/** A part of the model. */
+export type Layer =
+  | "linear"
+  | "relu"
+  | "leaky_relu"
+  | "elu"
+  | "gelu"
+  | "silu"
+  | "mish"
+  | "tanh"
+  | "sigmoid"
+  | "softplus"
+  | "hardtanh"
+  | "sin"
+  | "softsign"
+  | "hardswish"
+  | "dropout"
+  | "flatten"
+  | "residual"
+  | "concat"
+  | "repeat"
+  | "embedding"
+  | "mean_over_time"
+  | "input"
+  | "name"
+  | "cat"
+  | "add"
+  | "batch_norm"
+  | "reshape"
+  | "conv2d"
+  | "max_pool2d"
+  | "avg_pool2d"
+  | "rnn"
+  | "lstm"
+  | "gru"
+  | "layer_norm"
+  | "rms_norm"
+  | "group_norm"
+  | "instance_norm"
+  | "positions"
+  | "multi_head_attention"
+  | "transformer_block"
+  | /** Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step. */
+  { linear: {
+    /** Number of outputs, or "classes" or "targets" for as many as the data asks for. Default: `8`. */
+    out?: number | "classes" | "targets";
+    /** Whether a learned constant is added to every output. Default: `true`. */
+    bias?: boolean;
+    /** How the weights are drawn at the start. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
+  } }
+  | /** Passes what is positive, blocks the rest. */
+  { relu: Record<string, never> }
+  | /** Passes what is positive, and a little of the rest, so that no unit dies. */
+  { leaky_relu: {
+    /** Slope below zero. 0 to 1. Default: `0.01`. */
+    negative_slope?: number;
+  } }
+  | /** Like ReLU, but falls smoothly to −alpha. */
+  { elu: {
+    /** How far it falls. 0 to 10. Default: `1.0`. */
+    alpha?: number;
+  } }
+  | /** A smooth ReLU: the input times the share of a normal distribution below it. */
+  { gelu: {
+    /** Exact, or approximated through a hyperbolic tangent. Default: `"none"`. */
+    approximate?: "none" | "tanh";
+  } }
+  | /** A smooth ReLU: the input times its sigmoid. Also called swish. */
+  { silu: Record<string, never> }
+  | /** A smooth ReLU: the input times tanh of its softplus. */
+  { mish: Record<string, never> }
+  | /** An S between −1 and 1. */
+  { tanh: Record<string, never> }
+  | /** An S between 0 and 1. */
+  { sigmoid: Record<string, never> }
+  | /** A smooth ReLU: log(1 + eˣ). */
+  { softplus: Record<string, never> }
+  | /** A straight line, cut off at both ends. */
+  { hardtanh: {
+    /** Lower end. -100 to 0. Default: `-1.0`. */
+    min_val?: number;
+    /** Upper end. 0 to 100. Default: `1.0`. */
+    max_val?: number;
+  } }
+  | /** A wave: good at what repeats. */
+  { sin: Record<string, never> }
+  | /** An S between −1 and 1 that levels off slowly: x / (1 + |x|). */
+  { softsign: Record<string, never> }
+  | /** SiLU in straight lines: the input times itself, cut off between −3 and 3. */
+  { hardswish: Record<string, never> }
+  | /** While training, sets a random part to zero and scales the rest up, so that no unit relies on another. */
+  { dropout: {
+    /** Share that is set to zero. 0 to 0.95. Default: `0.5`. */
+    p?: number;
+  } }
+  | /** Puts all numbers of a sample into one row. */
+  { flatten: Record<string, never> }
+  | /** Adds its input to what the layers inside make of it. */
+  { residual: Array<Layer> }
+  | /** Sends its input through several branches and puts their outputs side by side. */
+  { concat: Array<Array<Layer>> }
+  | /** The same layers several times in a row, each time with weights of their own. */
+  { repeat: {
+    /** How often. 1 to 100. Default: `2`. */
+    times?: number;
+    /** What is repeated. */
+    body: Array<Layer>;
+  } }
+  | /** A learned vector for every token; how many tokens there are, the data says. */
+  { embedding: {
+    /** Numbers per token. 1 to 4096. Default: `16`. */
+    dim?: number;
+    /** A token whose vector is zero and is not learned, such as what sequences are filled up with. 0 to 1000000. */
+    padding_idx?: number | null;
+  } }
+  | /** The mean of all steps of a sequence; padding does not count. */
+  { mean_over_time: Record<string, never> }
+  | /** Goes on from a field of the data instead of what comes before. */
+  { input: string }
+  | /** Names what stands here, so that a later layer can take it as its second input. */
+  { name: string }
+  | /** Puts what was named elsewhere behind what comes before, side by side. */
+  { cat: {
+    /** Name of the second part: one that a `name` layer before this gave. Default: `""`. */
+    from?: string;
+  } }
+  | /** Adds what was named elsewhere to what comes before, number by number. */
+  { add: {
+    /** Name of what is added: one that a `name` layer before this gave. Default: `""`. */
+    from?: string;
+  } }
+  | /** Gives every number mean 0 and variance 1 over the batch while training, and over what it has seen so far everywhere else. */
+  { batch_norm: {
+    /** Added to the variance, so that a number which never changes is not divided by zero. 0.000000000001 to 1. Default: `0.00001`. */
+    eps?: number;
+    /** How much a batch moves the running mean and variance. 0 to 1. Default: `0.1`. */
+    momentum?: number;
+    /** Whether a learned factor and a learned constant follow. Default: `true`. */
+    affine?: boolean;
+  } }
+  | /** Arranges the numbers of a sample as an image, channel by channel and row by row. */
+  { reshape: {
+    /** Number of channels. 1 to 4096. Default: `1`. */
+    channels?: number;
+    /** Rows of pixels. 1 to 4096. Default: `8`. */
+    height?: number;
+    /** Pixels in a row. 1 to 4096. Default: `8`. */
+    width?: number;
+  } }
+  | /** Every output channel is a small kernel that slides over the image and looks for the same thing everywhere. */
+  { conv2d: {
+    /** Number of kernels, each of which gives a channel. 1 to 4096. Default: `8`. */
+    out_channels?: number;
+    /** Height and width of a kernel. 1 to 64. Default: `3`. */
+    kernel_size?: number;
+    /** How far a kernel moves from a place to the next. 1 to 64. Default: `1`. */
+    stride?: number;
+    /** Border of the image on each side, or "same" for an output as large as the image. Default: `0`. */
+    padding?: number | "same";
+    /** How far the pixels that a kernel sees lie apart. 1 to 64. Default: `1`. */
+    dilation?: number;
+    /** Parts of the channels that do not meet; as many as channels make each a picture of its own. 1 to 4096. Default: `1`. */
+    groups?: number;
+    /** Whether a learned constant is added to every channel. Default: `true`. */
+    bias?: boolean;
+    /** What stands in the border. Default: `"zeros"`. */
+    padding_mode?: "zeros" | "reflect";
+    /** How the weights are drawn at the start. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
+  } }
+  | /** Keeps the largest number of each small window: what was found stays, where exactly is forgotten. */
+  { max_pool2d: {
+    /** Height and width of a window. 1 to 64. Default: `2`. */
+    kernel_size?: number;
+    /** How far a window moves from a place to the next; 0 for as far as it is wide. 0 to 64. Default: `0`. */
+    stride?: number;
+    /** Border on each side, which is never the largest. 0 to 32. Default: `0`. */
+    padding?: number;
+  } }
+  | /** Replaces each small window by its mean. */
+  { avg_pool2d: {
+    /** Height and width of a window. 1 to 64. Default: `2`. */
+    kernel_size?: number;
+    /** How far a window moves from a place to the next; 0 for as far as it is wide. 0 to 64. Default: `0`. */
+    stride?: number;
+    /** Border of zeros on each side. 0 to 32. Default: `0`. */
+    padding?: number;
+    /** Whether the zeros of the border count for the mean. Default: `true`. */
+    count_include_pad?: boolean;
+  } }
+  | /** Reads a sequence step by step: its state is a function of the step's input and of the state before. */
+  { rnn: {
+    /** Numbers in the state. 1 to 1024. Default: `32`. */
+    hidden_size?: number;
+    /** The function that makes the next state. Default: `"tanh"`. */
+    nonlinearity?: "tanh" | "relu";
+    /** Layers on top of each other; each reads the states of the one below. 1 to 8. Default: `1`. */
+    num_layers?: number;
+    /** Whether a second one reads from the end to the beginning, and both give their states. Default: `false`. */
+    bidirectional?: boolean;
+    /** Share of what goes from one layer to the next that is set to zero while training. 0 to 0.95. Default: `0.0`. */
+    dropout?: number;
+    /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
+    output?: "last" | "all" | "mean" | "max";
+  } }
+  | /** Reads a sequence step by step and keeps a cell beside its state: gates decide what goes in, what stays and what is shown. */
+  { lstm: {
+    /** Numbers in the state. 1 to 1024. Default: `32`. */
+    hidden_size?: number;
+    /** What the bias of the forget gate begins with, in place of a random number: with 1 a new layer keeps what it has read. -10 to 10. */
+    forget_bias?: number | null;
+    /** Layers on top of each other; each reads the states of the one below. 1 to 8. Default: `1`. */
+    num_layers?: number;
+    /** Whether a second one reads from the end to the beginning, and both give their states. Default: `false`. */
+    bidirectional?: boolean;
+    /** Share of what goes from one layer to the next that is set to zero while training. 0 to 0.95. Default: `0.0`. */
+    dropout?: number;
+    /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
+    output?: "last" | "all" | "mean" | "max";
+  } }
+  | /** Reads a sequence step by step; two gates decide how much of its state it keeps and how much of it the next one sees. */
+  { gru: {
+    /** Numbers in the state. 1 to 1024. Default: `32`. */
+    hidden_size?: number;
+    /** Layers on top of each other; each reads the states of the one below. 1 to 8. Default: `1`. */
+    num_layers?: number;
+    /** Whether a second one reads from the end to the beginning, and both give their states. Default: `false`. */
+    bidirectional?: boolean;
+    /** Share of what goes from one layer to the next that is set to zero while training. 0 to 0.95. Default: `0.0`. */
+    dropout?: number;
+    /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
+    output?: "last" | "all" | "mean" | "max";
+  } }
+  | /** Gives every vector mean 0 and variance 1, then a learned factor and a learned constant for each of its numbers. */
+  { layer_norm: {
+    /** Added to the variance, so that a vector of equal numbers is not divided by zero. 0.000000000001 to 1. Default: `0.00001`. */
+    eps?: number;
+    /** Whether a learned factor and a learned constant follow. Default: `true`. */
+    elementwise_affine?: boolean;
+    /** Whether there is a learned constant beside the factor. Default: `true`. */
+    bias?: boolean;
+  } }
+  | /** Gives every vector mean square 1, then a learned factor for each of its numbers. */
+  { rms_norm: {
+    /** Added to the mean square, so that a vector of zeros is not divided by zero. 0.000000000001 to 1. Default: `1e-6`. */
+    eps?: number;
+    /** Whether a learned factor follows. Default: `true`. */
+    elementwise_affine?: boolean;
+  } }
+  | /** Gives groups of channels mean 0 and variance 1 within each sample, then every channel a learned factor and a learned constant. */
+  { group_norm: {
+    /** Into how many groups the channels are divided. 1 to 4096. Default: `1`. */
+    num_groups?: number;
+    /** Added to the variance, so that a group of equal numbers is not divided by zero. 0.000000000001 to 1. Default: `0.00001`. */
+    eps?: number;
+    /** Whether a learned factor and a learned constant follow. Default: `true`. */
+    affine?: boolean;
+  } }
+  | /** Gives every channel mean 0 and variance 1 within each sample. */
+  { instance_norm: {
+    /** Added to the variance, so that a channel of equal numbers is not divided by zero. 0.000000000001 to 1. Default: `0.00001`. */
+    eps?: number;
+    /** Whether a learned factor and a learned constant follow. Default: `false`. */
+    affine?: boolean;
+  } }
+  | /** Adds to every vector of a sequence one that stands for its position. */
+  { positions: {
+    /** What stands for a position. Default: `"learned"`. */
+    kind?: "learned" | "sinusoidal";
+  } }
+  | /** Every vector of a sequence takes something from those it looks at: several heads, each with queries, keys and values of its own. */
+  { multi_head_attention: {
+    /** Number of heads; the numbers of a vector are divided among them. 1 to 64. Default: `4`. */
+    num_heads?: number;
+    /** Heads of keys and values, where several heads share them; as many as heads where nothing is said. 1 to 64. */
+    kv_heads?: number | null;
+    /** Whether a vector looks only at itself and at what comes before it. Default: `false`. */
+    causal?: boolean;
+    /** How far it looks, itself counted: 1 is itself alone; everything where nothing is said. 1 to 65536. */
+    window?: number | null;
+    /** Whether queries and keys are turned by their position, so that what counts is the distance. Default: `false`. */
+    rotary?: boolean;
+    /** Whether far vectors count less, each head by its own slope. Default: `false`. */
+    alibi?: boolean;
+    /** Bends scores so that none is larger than this; nothing where nothing is said. 0.01 to 1000. */
+    soft_cap?: number | null;
+    /** Whether learned constants are added. Default: `true`. */
+    bias?: boolean;
+    /** Name of the sequence that is looked at, one that a `name` layer before this gave; its own where it is empty. Default: `""`. */
+    from?: string;
+  } }
+  | /** A block of a transformer: vectors of a sequence look at each other, then each is changed by itself. */
+  { transformer_block: {
+    /** Number of heads; the numbers of a vector are divided among them. 1 to 64. Default: `4`. */
+    num_heads?: number;
+    /** Heads of keys and values, where several heads share them; as many as heads where nothing is said. 1 to 64. */
+    kv_heads?: number | null;
+    /** Whether a vector looks only at itself and at what comes before it. Default: `false`. */
+    causal?: boolean;
+    /** How far it looks, itself counted; everything where nothing is said. 1 to 65536. */
+    window?: number | null;
+    /** Whether queries and keys are turned by their position, so that what counts is the distance. Default: `false`. */
+    rotary?: boolean;
+    /** Whether far vectors count less, each head by its own slope. Default: `false`. */
+    alibi?: boolean;
+    /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
+    dim_feedforward?: number | null;
+    /** The function inside the feed-forward network. Default: `"gelu"`. */
+    activation?: "gelu" | "relu" | "swiglu";
+    /** Which norm. Default: `"layer_norm"`. */
+    norm?: "layer_norm" | "rms_norm";
+    /** Whether norms come before attention and feed-forward network, or behind what these add. Default: `true`. */
+    norm_first?: boolean;
+    /** Share of what attention and feed-forward network add that is dropped while training. 0 to 0.95. Default: `0.0`. */
+    dropout?: number;
+  } };
+
+/** What to learn, from what, and how. */
+export type ExperimentDocument = {
+  /** Version of this form. Default: `1`. */
+  version?: number | string;
+  /** What you call it. Default: `""`. */
+  name?: string;
+  /** Where all random numbers come from: the same seed gives the same run. 0 to 4294967295. Default: `0`. */
+  seed?: number;
+  /** What to learn from. */
+  data: Data;
+  /** What learns: layers from input to output. */
+  model: Array<Layer>;
+  /** What training makes small. Default: `"cross_entropy"`. */
+  loss?: Loss;
+  /** How gradients become changes of weights. Default: `"adam"`. */
+  optimizer?: Optimizer;
+  /** How the learning rate changes over time. Default: `"constant"`. */
+  schedule?: Schedule;
+  /** How training runs. */
+  training?: Training;
+  /** What the page shows; the engine ignores it. */
+  view?: View;
+};
+
+/** How a run is doing. */
+export type Readings = {
+  /** Steps taken. */
+  step: number;
+  /** Samples seen, in epochs. */
+  epoch: number;
+  /** Loss of the last recorded step; NaN before the first. */
+  loss: number;
+  /** Steps per second over the last second. */
+  stepsPerSecond: number;
+  /** Whether it trains. */
+  running: boolean;
+  /** Number of the run: counts up whenever one begins at step 0. */
+  run: number;
+  /** Learning rate of the last step. */
+  lr: number;
+};
+
+/** Name of a preset. */
+export type Preset =
+  | "spirals"
+  | "circles"
+  | "xor"
+  | "gaussians"
+  | "moons"
+  | "checkerboard"
+  | "sine"
+  | "steps"
+  | "digits"
+  | "drawn_digits"
+  | "shapes"
+  | "wrong_labels"
+  | "lenet"
+  | "iris"
+  | "wine"
+  | "breast_cancer"
+  | "too_fast"
+  | "overfitting"
+  | "regularised"
+  | "majority"
+  | "parity"
+  | "adding"
+  | "pairs"
+  | "sort"
+  | "addition"
+  | "induction"
+  | "tinytales"
+  | "symmetry";
