@@ -132,7 +132,7 @@ fn what_cannot_be_written_is_refused_and_the_run_goes_on() {
     page.work();
     assert!(page.heard.iter().any(|m| matches!(&m.header, Event::Unanswered { error, .. } if error.message.contains("\"z\""))));
     assert!(page.heard.iter().any(|m| matches!(m.header, Event::Finished { step: 120, .. })));
-    let spirals = json!({ "model": [{ "linear": { "out": "classes" } }] });
+    let spirals = json!({ "data": "spirals", "model": [{ "linear": { "out": "classes" } }] });
     let mut page = Page::of(&spirals);
     let id = page.ask(Command::Generate(ask("a", 4)));
     assert!(page.refusal(id).contains("no text"));
