@@ -23,6 +23,8 @@ STEPS = 100
 RELATIVE = 1e-4
 # A preset need not stay close for long: some are there to run away.
 PRESET_STEPS = 3
+# How experiments with a text go on with it: a prompt that is one token, whatever the tokenizer, and tokens to add.
+PROMPT, TOKENS = "T", 80
 
 
 def output_of(command, folder=HERE):
@@ -34,7 +36,7 @@ def output_of(command, folder=HERE):
 
 
 def losses_of(lines):
-    return [json.loads(line)["loss"] for line in lines.splitlines() if line.startswith("{")]
+    return [json.loads(line)["loss"] for line in lines.splitlines() if line.startswith('{"step"')]
 
 
 def evaluation_of(lines):
@@ -83,6 +85,10 @@ def write_fixture(downhill, experiment):
         losses, evaluation = pytorch(downhill, experiment, folder)
         shutil.copy(folder / "first.safetensors", fixture)
         save_file(at_end(folder, evaluation), fixture / "last.safetensors")
+        if experiment.stem.startswith("text_"):
+            ask = ["--steps", STEPS, "--generate", PROMPT, "--tokens", TOKENS]
+            lines, _ = output_of([sys.executable, "train.py", *ask], folder)
+            (fixture / "greedy.json").write_text(lines.splitlines()[-1] + "\n")
     (fixture / "losses.json").write_text("[\n" + ",\n".join(f"  {loss!r}" for loss in losses) + "\n]\n")
     print(f"{experiment.stem}: {len(losses)} losses, {losses[0]:.6f} to {losses[-1]:.6f}")
 

@@ -5,7 +5,7 @@ import type { DownhillLab } from "./embed";
 
 const ATTRIBUTES = ["show", "hide", "lock", "autostart", "steps", "pace", "theme", "lang", "height", "poster"];
 const EVENTS = ["ready", "metrics", "done", "error"] as const;
-const COMMANDS = ["start", "pause", "step", "reset", "set", "predict", "probe", "snapshot", "restore"] as const;
+const COMMANDS = ["start", "pause", "step", "reset", "set", "predict", "probe", "generate", "snapshot", "restore"] as const;
 
 /** A message of either side. */
 interface Message {

@@ -1,7 +1,8 @@
 //! `window.downhill`: what automation and the page's own tests see, and the way a panic leaves the page.
 
 use downhill_protocol::{
-    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Readings, Status,
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Generate, Generated, GpuInfo, GpuState, ProfileReport,
+    Readings, Status,
 };
 use downhill_tensor::UserError;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
@@ -12,6 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use crate::machine::{self, COMPARED_STEPS};
 use crate::opening::open_text;
 use crate::state::Lab;
+use crate::worker::reflected;
 
 /// Shows the shell's overlay; called from the panic hook, after which this wasm draws nothing more.
 pub fn crash(message: &str) {
@@ -58,6 +60,7 @@ pub fn object(lab: Lab) -> Object {
         ask(lab, Command::Compare { steps })
     });
     measure("profile", |lab, _| ask(lab, Command::Profile));
+    measure("generate", |lab, with| ask(lab, Command::Generate(wish(&with))));
     let bench = Closure::<dyn Fn(String, f64, JsValue) -> Promise>::new(move |workload, seconds, on: JsValue| {
         let backend = if on.as_string().as_deref() == Some("gpu") { Backend::Gpu } else { Backend::Cpu };
         ask(lab, Command::Bench(BenchRequest { workload, seconds, backend }))
@@ -232,6 +235,30 @@ pub fn compared(lab: Lab, comparison: &Comparison) {
                 put(to, "relative", row.relative);
             }),
         );
+    });
+}
+
+/// What a script wants to be written: `{ prompt, tokens, temperature, topK, topP, seed }`, each of which may be left out.
+fn wish(with: &JsValue) -> Generate {
+    let usual = Generate::default();
+    let number = |name: &str| reflected(with, name).as_f64();
+    Generate {
+        prompt: with.as_string().or_else(|| reflected(with, "prompt").as_string()).unwrap_or_default(),
+        tokens: number("tokens").map_or(usual.tokens, |n| n as u32),
+        temperature: number("temperature").map_or(usual.temperature, |n| n as f32),
+        top_k: number("topK").map_or(usual.top_k, |n| n as u32),
+        top_p: number("topP").map_or(usual.top_p, |n| n as f32),
+        seed: number("seed").map_or(usual.seed, |n| n as u32),
+    }
+}
+
+/// Answers a script's wish for a text.
+pub fn generated(lab: Lab, text: &Generated) {
+    answer(lab, text.id, |object| {
+        put(object, "text", text.text.as_str());
+        put(object, "tokens", text.tokens.iter().map(|token| JsValue::from(token.as_str())).collect::<Array>());
+        put(object, "given", text.given);
+        put(object, "probabilities", text.probabilities.iter().map(|p| JsValue::from(*p)).collect::<Array>());
     });
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The page keeps what a person typed even where it is wrong, so it works on JSON and not on the typed experiment.
 
+use downhill_model::presets;
 use serde_json::{Map, Value, json};
 
 enum Step<'a> {
@@ -196,6 +197,30 @@ pub fn fit_end(doc: &mut Value, regression: bool) {
     }
 }
 
+/// Takes the network and the training of the preset for texts, where a network does not begin with tokens; returns nothing else.
+pub fn fit_text(doc: &mut Value) {
+    let begins_with_tokens = doc["model"].get(0).is_some_and(|layer| choice_name(layer) == "embedding");
+    let preset = presets::find("own_text").and_then(|preset| serde_json::from_str::<Value>(preset.json).ok());
+    let Some(preset) = preset.filter(|_| !begins_with_tokens) else { return };
+    for part in ["model", "optimizer", "training"] {
+        doc[part] = preset[part].clone();
+    }
+    for part in ["loss", "schedule"] {
+        unset(doc, part);
+    }
+}
+
+/// Whether a file looks like prose and not like a table: of its first lines, no sign that separates columns comes equally often in each.
+pub fn is_prose(head: &str) -> bool {
+    let lines: Vec<&str> = head.lines().filter(|line| !line.trim().is_empty()).take(8).collect();
+    let separates = |sign: char| {
+        let counts: Vec<usize> = lines.iter().map(|line| line.matches(sign).count()).collect();
+        counts.first().is_some_and(|first| *first > 0 && counts.iter().all(|count| count == first))
+    };
+    let letters = head.chars().filter(|c| c.is_alphabetic()).count();
+    letters * 2 > head.chars().count() && !['\t', ';', ',', '|'].into_iter().any(separates)
+}
+
 /// Lets a model that begins with a linear layer begin with one row of numbers, where samples are pictures, and takes that back where they are not.
 pub fn fit_begin(doc: &mut Value, images: bool) {
     let wanted = if images { "linear" } else { "flatten" };
@@ -232,6 +257,28 @@ pub fn set_column(doc: &mut Value, column: &str, field: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prose_is_told_from_a_table() {
+        assert!(is_prose(
+            "Once there was a harbour, grey and still.\nThe gulls sat on the wall.\n\nAnd then, one day, a boat came in."
+        ));
+        assert!(is_prose("One line without an end"));
+        for table in ["a,b\n1,2\n3,4\n", "name;kind\nfox;animal\n", "word\tcount\nsea\t3\n", "12 13 14\n15 16 17\n"] {
+            assert!(!is_prose(table), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_network_of_points_gives_way_to_one_of_tokens_and_one_of_tokens_stays() {
+        let mut doc = json!({ "model": [{ "linear": { "out": 4 } }], "loss": "mse", "name": "mine" });
+        fit_text(&mut doc);
+        assert_eq!((choice_name(&doc["model"][0]), &doc["name"], doc.get("loss")), ("embedding", &json!("mine"), None));
+        let before = json!({ "model": [{ "embedding": { "dim": 7 } }, { "linear": { "out": "classes" } }] });
+        let mut kept = before.clone();
+        fit_text(&mut kept);
+        assert_eq!(kept, before);
+    }
 
     #[test]
     fn a_choice_is_written_under_the_name_whatever_is_in_it_and_goes_when_it_says_nothing() {

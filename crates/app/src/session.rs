@@ -76,6 +76,7 @@ impl Lab {
                     self.tell(true, error.to_string());
                 }
             }
+            Event::Generated(text) => crate::api::generated(self, &text),
             Event::TableRow(row) => self.row.set(Some(row)),
             Event::Verdict(verdict) => {
                 if self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == verdict.run)) {
@@ -322,11 +323,11 @@ impl Lab {
     /// A file is not to be had: the load that waits for it has failed, or every later one would wait behind it.
     fn missing(self, name: &str, own: bool) {
         let error = if own {
-            UserError::at(
-                "data.csv.file",
-                format!("The table \"{name}\" is not in this browser: no link holds a table of this size."),
-            )
-            .hint("Choose the file again, or ask for the experiment as a file, which holds the table.")
+            let source = self.draft.with_untracked(|doc| crate::document::name_at(doc, "data", "csv"));
+            let what = if source == "text" { "text" } else { "table" };
+            let message = format!("The {what} \"{name}\" is not in this browser: no link holds a {what} of this size.");
+            UserError::at(format!("data.{source}.file"), message)
+                .hint(format!("Choose the file again, or ask for the experiment as a file, which holds the {what}."))
         } else {
             UserError::at("data", format!("The file \"{name}\" could not be fetched."))
                 .hint("Check the connection, or choose other data.")

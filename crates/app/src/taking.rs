@@ -16,7 +16,7 @@ use crate::state::{Lab, Table};
 use crate::{document, keeping};
 
 /// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
-const INLINE: usize = 100_000;
+pub const INLINE: usize = 100_000;
 /// Larger files are not read at all.
 const LARGEST: f64 = 512e6;
 
@@ -43,6 +43,7 @@ enum Kind {
     Experiment,
     Weights,
     Table,
+    Text,
 }
 
 /// Takes files as they are dropped or chosen together: tables beside an experiment are its own, and weights go into it.
@@ -55,12 +56,13 @@ pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
     for file in files {
         taken.push(read(&file).await?);
     }
-    let kinds: Vec<Kind> = taken.iter().map(kind).collect();
+    let kinds: Vec<Kind> = taken.iter().map(|file| kind(lab, file)).collect();
     let with_experiment = kinds.contains(&Kind::Experiment);
     let mut later = Vec::new();
     for (file, kind) in taken.into_iter().zip(kinds) {
         match kind {
-            Kind::Table if with_experiment => hand_over(lab, &file),
+            Kind::Table | Kind::Text if with_experiment => hand_over(lab, &file),
+            Kind::Text => prose(lab, &file),
             Kind::Table => table(lab, file),
             Kind::Experiment | Kind::Weights => later.push((file, kind)),
         }
@@ -96,17 +98,21 @@ fn no_memory() -> UserError {
 }
 
 /// What a file holds, by its name and its first bytes.
-fn kind(file: &Taken) -> Kind {
-    const GLANCE: u32 = 64;
+fn kind(lab: Lab, file: &Taken) -> Kind {
+    const GLANCE: u32 = 4000;
     let named = |ending: &str| file.name.to_ascii_lowercase().ends_with(ending);
     let all = Uint8Array::new(&file.bytes);
     let head = all.slice(0, GLANCE).to_vec();
+    let reads_text = lab.draft.with_untracked(|doc| document::name_at(doc, "data", "") == "text");
     // Eight bytes of length, then a header in JSON.
     let is_header = head.get(8) == Some(&b'{') && head.get(6..8) == Some(&[0, 0]);
     let first = head.iter().find(|b| !matches!(b, 0 | 0xbb | 0xbf | 0xef | 0xfe | 0xff) && !b.is_ascii_whitespace());
     match () {
         () if named(".safetensors") || is_header => Kind::Weights,
         () if named(".json") || first == Some(&b'{') => Kind::Experiment,
+        () if named(".md") || named(".txt") && (reads_text || document::is_prose(&String::from_utf8_lossy(&head))) => {
+            Kind::Text
+        }
         () => Kind::Table,
     }
 }
@@ -163,6 +169,41 @@ fn keep(lab: Lab, file: &Taken) {
         if let Err(error) = keeping::put(keeping::own(&name), value).await {
             lab.tell(true, format!("{error} \"{name}\" is used all the same, but a reload loses it."));
         }
+    });
+}
+
+/// Learns a text.
+fn prose(lab: Lab, file: &Taken) {
+    if file.bytes.byte_length() as usize <= INLINE {
+        // The worker knows how to read what is no UTF-8; a document holds nothing else.
+        if let Ok(text) = String::from_utf8(Uint8Array::new(&file.bytes).to_vec()) {
+            return learn(lab, "text", text);
+        }
+    }
+    hand_over(lab, file);
+    learn(lab, "file", file.name.clone());
+}
+
+/// Learns a text that was pasted or typed.
+pub fn text_of_own(lab: Lab, text: String) {
+    if text.len() <= INLINE {
+        return learn(lab, "text", text);
+    }
+    match Taken::of_text("pasted.txt".to_string(), &text) {
+        Some(file) => prose(lab, &file),
+        None => lab.tell(true, no_memory().to_string()),
+    }
+}
+
+/// Takes up a text or its file, in the place of the one before.
+fn learn(lab: Lab, field: &str, value: String) {
+    lab.edit(|doc| {
+        if document::name_at(doc, "data", "") != "text" {
+            document::fit_text(doc);
+            doc["data"] = json!({ "text": {} });
+        }
+        ["text", "file"].iter().for_each(|field| document::unset(doc, &format!("data.text.{field}")));
+        document::set(doc, &format!("data.text.{field}"), json!(value));
     });
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod document;
 mod export;
+mod generate;
 mod link;
 mod presets;
 mod train;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use downhill_protocol::Generate;
 
 use crate::backend::Backend;
 use crate::export::Format;
@@ -79,6 +81,35 @@ enum Command {
         #[arg(long)]
         profile: bool,
     },
+    /// Continue a text, token by token, and print it.
+    Generate {
+        /// The experiment, a JSON file; `-` reads standard input.
+        experiment: PathBuf,
+        /// Weights to write with, or a run; without them it is trained first.
+        #[arg(long, value_name = "WEIGHTS.safetensors")]
+        weights: Option<PathBuf>,
+        /// What the text begins with; without it, the beginning of a sample that is held out.
+        #[arg(long, default_value = "")]
+        prompt: String,
+        /// Tokens to add, at most.
+        #[arg(long, default_value_t = 100)]
+        tokens: u32,
+        /// Above 1 the unlikely becomes likelier, below 1 rarer; 0 always takes the likeliest.
+        #[arg(long, default_value_t = 0.8)]
+        temperature: f32,
+        /// Pick from so many of the likeliest only; 0 for all.
+        #[arg(long, default_value_t = 0)]
+        top_k: u32,
+        /// Pick from the likeliest only that together have this probability.
+        #[arg(long, default_value_t = 0.95)]
+        top_p: f32,
+        /// The same seed picks the same tokens.
+        #[arg(long, default_value_t = 1)]
+        seed: u32,
+        /// What trains, where it is trained first.
+        #[arg(long, value_enum, default_value_t = Backend::Auto)]
+        backend: Backend,
+    },
     /// Write an experiment as a PyTorch program with its data and initial weights, or its weights alone.
     Export {
         /// The experiment, a JSON file; `-` reads standard input.
@@ -108,6 +139,10 @@ fn main() -> ExitCode {
         Command::Presets { name } => presets::run(name.as_deref()),
         Command::Bench { workloads, seconds, backend, profile } => {
             bench::run(&bench::Order { workloads, seconds, backend, profile })
+        }
+        Command::Generate { experiment, weights, prompt, tokens, temperature, top_k, top_p, seed, backend } => {
+            let ask = Generate { prompt, tokens, temperature, top_k, top_p, seed };
+            generate::run(&generate::Order { experiment, weights, backend, ask })
         }
         Command::Export { experiment, format, weights, steps, output } => {
             export::run(&export::Order { experiment, format, weights, steps, output })

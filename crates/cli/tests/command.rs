@@ -75,6 +75,25 @@ fn training_ends_with_a_verdict_and_the_sentence_behind_it() {
 }
 
 #[test]
+fn a_text_is_continued_with_weights_or_after_training() {
+    let folder = folder("generate");
+    let (experiment, saved) = (path(&folder, "text.json"), path(&folder, "run.safetensors"));
+    let text = "abcd".repeat(50);
+    let document = serde_json::json!({
+        "data": { "text": { "text": text, "context": 4 } },
+        "model": [{ "embedding": { "dim": 8 } }, { "linear": { "out": "classes" } }],
+        "optimizer": { "adam": { "lr": 0.1 } }, "training": { "steps": 60 },
+    });
+    std::fs::write(&experiment, document.to_string()).unwrap();
+    let ask = ["--prompt", "ab", "--tokens", "6", "--temperature", "0"];
+    assert_eq!(said(&downhill(&[&["generate", &experiment][..], &ask].concat())), "abcdabcd\n");
+    said(&downhill(&["train", &experiment, "--save", &saved]));
+    assert_eq!(said(&downhill(&[&["generate", &experiment, "--weights", &saved][..], &ask].concat())), "abcdabcd\n");
+    assert!(refused(&["generate", &experiment, "--prompt", "xyz"]).contains("no character \"x\""));
+    assert!(refused(&["generate", &path(&folder, "experiment.json")]).contains("no text"));
+}
+
+#[test]
 fn a_saved_run_gives_weights_to_begin_with() {
     let folder = folder("save");
     let (experiment, saved) = (path(&folder, "experiment.json"), path(&folder, "run.safetensors"));

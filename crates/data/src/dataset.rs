@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::csv::table::Table;
 use crate::features::{Feature, LineFeature};
 use crate::field::{Column, Field};
+use crate::language::Language;
 use crate::split::{Split, split};
 use crate::stream::Stream;
 
@@ -198,6 +199,8 @@ pub struct Dataset {
     pub normalisation: Normalisation,
     /// The table that the samples are rows of.
     pub table: Option<Arc<Table>>,
+    /// How samples are written, where the answer at every position is the token that comes next.
+    pub language: Option<Language>,
 }
 
 impl Dataset {
@@ -351,6 +354,7 @@ impl Samples {
             card,
             normalisation,
             table: self.table,
+            language: None,
         })
     }
 }

@@ -10,19 +10,23 @@ pub mod csv;
 mod dataset;
 mod features;
 mod field;
+mod language;
 mod sampler;
 pub mod sources;
 pub mod spec;
 mod split;
 mod stream;
+mod tokenizer;
 
 pub use assets::{Assets, NoAssets};
 pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
+pub use language::Language;
 pub use sampler::{Sampler, SamplerPosition};
 #[cfg(feature = "bundled")]
 pub use sources::Bundled;
 pub use sources::Source;
 pub use split::{Split, split};
 pub use stream::Stream;
+pub use tokenizer::{Tokenizer, Tokens};

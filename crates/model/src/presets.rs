@@ -52,6 +52,7 @@ presets! {
     "addition": "Addition by digits", "Sums worked out as on paper, the last digit first; switch that off and it takes far longer.";
     "induction": "Induction heads", "Two layers of attention and nothing else find out what followed the last time.";
     "tinytales": "TinyTales", "A small transformer learns to tell stories, down to what they cost whoever knows their grammar.";
+    "own_text": "A text of your own", "A small transformer learns a short tale letter by letter: read what it writes get better, then paste a text of your own in its place.";
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
 }
 

@@ -5,6 +5,9 @@ use downhill_tensor::{Dtype, UserError};
 
 use crate::port::Port;
 
+/// Outputs that an evaluation reads back, at most.
+const MOST_READ: usize = 1 << 20;
+
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -92,8 +95,16 @@ impl Signature {
 
     /// Whether evaluations tell what is right of each class: where every sample has one, and few enough outputs to read them back every time.
     pub fn tells_recall(&self) -> bool {
-        const MOST: usize = 1 << 20;
-        self.task == Task::Classification && self.positions.is_empty() && self.validation.saturating_mul(self.outputs) <= MOST
+        self.task == Task::Classification
+            && self.positions.is_empty()
+            && self.validation.saturating_mul(self.outputs) <= MOST_READ
+    }
+
+    /// Whether evaluations tell how many sequences are right as a whole: where each has several answers, and few enough outputs to read them back
+    /// every time. A window of a text is no whole.
+    pub fn tells_sequences(&self) -> bool {
+        let outputs = self.validation.saturating_mul(self.answers()).saturating_mul(self.outputs);
+        self.task == Task::Classification && !self.positions.is_empty() && !self.streamed && outputs <= MOST_READ
     }
 
     /// Answers per sample.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Backend, BlobRef, Choice, Watch};
+use crate::{Backend, BlobRef, Choice, Generate, Watch};
 
 /// A command with the number that its answer ([`crate::Event::Done`] or [`crate::Event::Error`]) carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,8 @@ pub enum Command {
         /// Key of the watch.
         key: u32,
     },
+    /// Continues a text, and answers with [`crate::Event::Generated`]; a run goes on meanwhile.
+    Generate(Generate),
     /// Overwrites one element of a parameter.
     SetWeight {
         /// Name in the state dict.

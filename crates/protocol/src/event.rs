@@ -4,7 +4,7 @@ use downhill_model::data::csv::Profile;
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
 
-use crate::{ArrayRef, Backends, BlobRef, Comparison, ProfileReport, Tensor, Verdict, Watch};
+use crate::{ArrayRef, Backends, BlobRef, Comparison, Generated, ProfileReport, Tensor, Verdict, Watch};
 
 /// What the worker tells the page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,8 @@ pub enum Event {
         /// Why not.
         error: UserError,
     },
+    /// Answer to [`crate::Command::Generate`].
+    Generated(Generated),
     /// How far a table has been read.
     TableProgress {
         /// Number of the request.
@@ -243,6 +245,8 @@ pub struct DataInfo {
     pub columns: Vec<ColumnInfo>,
     /// Rows of that table, those left out included; 0 where there is none.
     pub table_rows: u32,
+    /// How samples are written, where the answer at every position is the token that comes next.
+    pub language: Option<LanguageInfo>,
     /// Mean of each target over the training part, from which `output:offset` and `target:offset` count; empty for classes.
     pub target_mean: Vec<f64>,
     /// What a sample is, where it comes from, under which licence.
@@ -251,6 +255,17 @@ pub struct DataInfo {
     pub licence: String,
     /// Hash of the samples.
     pub hash: String,
+}
+
+/// What is known of data whose answers are the tokens that come next; [`DataInfo::labels`] are their names.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct LanguageInfo {
+    /// Nats per token that whoever knows the source loses, where that is known exactly.
+    pub floor: Option<f64>,
+    /// Characters per token, where tokens are pieces of a text.
+    pub characters: Option<f64>,
+    /// Whether names are written one after the other without a gap.
+    pub joined: bool,
 }
 
 /// An input of a sample.
@@ -282,7 +297,7 @@ pub struct Status {
     /// Whether it trains: until the last step that was begun has run.
     pub running: bool,
     /// Last evaluation: name and value (`train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`,
-    /// `validation_balanced_accuracy`).
+    /// `validation_balanced_accuracy`, `validation_sequence_accuracy`).
     pub metrics: Vec<(String, f64)>,
     /// Of the last evaluation, the share of the validation samples of each class that is predicted right; NaN for a class without samples. Empty
     /// for regression.

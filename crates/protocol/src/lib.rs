@@ -7,6 +7,7 @@
 mod backend;
 mod command;
 mod event;
+mod generate;
 pub mod later;
 mod readings;
 pub mod typescript;
@@ -18,9 +19,10 @@ pub mod wire;
 pub use backend::{Backend, Backends, Choice, Comparison, Difference, GpuInfo, GpuState, KernelTime, ProfileReport};
 pub use command::{BenchRequest, Command, Export, Request};
 pub use event::{
-    BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, InputInfo, KeptWeights, LayerStats, ParameterInfo, Role,
-    RunInfo, SeriesChunk, Status, TableRow,
+    BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, InputInfo, KeptWeights, LanguageInfo, LayerStats,
+    ParameterInfo, Role, RunInfo, SeriesChunk, Status, TableRow,
 };
+pub use generate::{Generate, Generated, LIKELIEST};
 pub use readings::Readings;
 pub use verdict::{Fix, Level, Verdict};
 pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};
@@ -28,7 +30,7 @@ pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_i
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 
 /// Index into the side list of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

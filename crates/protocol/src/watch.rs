@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ArrayRef;
+use crate::{ArrayRef, Generate};
 
 /// What is asked for, and how often. Answered with [`crate::Event::Answer`] whenever the run has moved on, or once with
 /// [`crate::Event::Unanswered`].
@@ -69,6 +69,8 @@ pub enum Input {
     /// One sample that was drawn or typed: the raw values of each input of [`crate::DataInfo::inputs`], in that order. A point of a plane
     /// is `[x, y]`, whatever features are made of it.
     Given(Vec<Vec<f32>>),
+    /// A text that the network continues. Its tensors are named below.
+    Generated(Generate),
     /// One image, as it is in the first row, and once more for every place of a square that hides a part of it, row by row. There is a place for
     /// every `stride` pixels across and down, with the square around its middle. What is hidden has the median value of its channel.
     Occluded {
@@ -106,6 +108,10 @@ pub enum Part {
 /// `alone` by how much the answer moves when a column of the row is replaced by those, `[columns, labels]`; `parts` by how much it moves
 /// when the columns are told one after the other, the mean of both directions, `[columns, labels]`: `start` and all parts
 /// make up the answer exactly. Of regression, `start` counts from [`crate::DataInfo::target_mean`].
+///
+/// For [`Input::Generated`]: `tokens` of the whole text `[tokens]`, of which the first `given` `[1]` are the prompt; `probability` of each, NaN
+/// where it is not known, as of the first; `likeliest` `[tokens, 10]`, the tokens that were likeliest at its place, and their
+/// `likeliest_probability`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     /// Name.

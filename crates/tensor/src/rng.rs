@@ -23,6 +23,8 @@ pub enum Stream {
     Batches = 7,
     /// Which labels are wrong.
     Labels = 8,
+    /// Tokens of a text that a network continues.
+    Text = 9,
 }
 
 /// Four hashed words from four counters.

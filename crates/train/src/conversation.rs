@@ -374,12 +374,17 @@ impl Conversation {
             }
             Command::Pace { steps_per_second } => session.set_pace(*steps_per_second),
             Command::Watch(watch) => {
-                if matches!(watch.input, Input::Occluded { .. }) {
+                if matches!(watch.input, Input::Occluded { .. } | Input::Generated(_)) {
                     later::arrived().await?;
                 }
                 session.watch(watch.clone());
             }
             Command::Unwatch { key } => session.unwatch(*key),
+            Command::Generate(ask) => {
+                later::arrived().await?;
+                session.generate(id, ask.clone())?;
+                return Ok(false);
+            }
             Command::SetWeight { parameter, index, value } => session.set_weight(parameter, index, *value)?,
             Command::TableRow { row } => {
                 let row = session.table_row(id, *row)?;
@@ -474,7 +479,7 @@ impl Conversation {
     }
 }
 
-/// Waits for what reads tables, where the data is one.
+/// Waits for what reads tables and texts, where the data is one.
 async fn readable(experiment: &Experiment) -> Result<(), UserError> {
-    if experiment.data.is_table() { later::arrived().await } else { Ok(()) }
+    if experiment.data.is_table() || experiment.data.reads_own_file() { later::arrived().await } else { Ok(()) }
 }

@@ -33,7 +33,7 @@ pub async fn files(session: &mut Session, what: Export) -> Result<Vec<(&'static 
 pub fn pytorch(session: &Session, steps: Option<u64>, weights: Vec<u8>) -> Result<Vec<(&'static str, Vec<u8>)>, UserError> {
     let steps = steps.or(session.experiment().training.steps).unwrap_or(STEPS);
     Ok(vec![
-        ("train.py", export::train_py(session.checked()).into_bytes()),
+        ("train.py", export::train_py(session.checked(), session.data().language.as_ref()).into_bytes()),
         ("init.safetensors", weights),
         ("data.safetensors", data(session, steps)?),
     ])
@@ -43,7 +43,8 @@ pub fn pytorch(session: &Session, steps: Option<u64>, weights: Vec<u8>) -> Resul
 fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let (experiment, checked, data) = (session.experiment(), session.checked(), session.data());
     let batch = experiment.training.batch_size;
-    let per_step = if data.stream.is_some() { batch * (session.signature().features() + 1) } else { batch };
+    let per_step =
+        if data.stream.is_some() { batch * (session.signature().features() + session.signature().answers()) } else { batch };
     let room = usize::try_from(steps).ok().filter(|steps| steps.checked_mul(per_step).is_some_and(|n| n <= MOST_WORDS));
     let steps = room.ok_or_else(|| {
         UserError::at("steps", format!("The order of {steps} steps would fill the memory.")).hint("Use fewer steps.")
@@ -51,9 +52,9 @@ fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let mut tensors = Vec::new();
     match &data.stream {
         Some(stream) => {
-            let width = session.signature().features();
-            let (mut x, mut y) = (vec![0; steps * batch * width], vec![0; steps * batch]);
-            let rows = x.chunks_exact_mut((batch * width).max(1)).zip(y.chunks_exact_mut(batch.max(1)));
+            let (width, answers) = (session.signature().features(), session.signature().answers());
+            let (mut x, mut y) = (vec![0; steps * batch * width], vec![0; steps * batch * answers]);
+            let rows = x.chunks_exact_mut((batch * width).max(1)).zip(y.chunks_exact_mut((batch * answers).max(1)));
             for (step, (x, y)) in (0..).zip(rows) {
                 stream.fill(step, x, y);
             }

@@ -5,6 +5,7 @@
 
 use downhill_data::Bundled;
 use downhill_model::Experiment;
+use downhill_protocol::{Event, Generate};
 use downhill_train::{Session, ready};
 use safetensors::SafeTensors;
 
@@ -56,6 +57,8 @@ fixtures![
     "regression_sgd",
     "rnn_last",
     "rnn_relu_max",
+    "text_gru",
+    "text_transformer",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.
@@ -158,6 +161,34 @@ fn logits_loss_and_gradients_of_a_batch_are_those_of_pytorch() {
 #[cfg_attr(not(target_arch = "wasm32"), test)]
 fn a_hundred_losses_are_those_of_pytorch() {
     FIXTURES.iter().for_each(loss_curve_agrees);
+}
+
+/// What PyTorch goes on with after the hundred steps, always with the likeliest token.
+const GREEDY: [(&str, &str); 2] = [
+    ("text_gru", include_str!("../../../tests/parity/fixtures/text_gru/greedy.json")),
+    ("text_transformer", include_str!("../../../tests/parity/fixtures/text_transformer/greedy.json")),
+];
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+fn a_text_goes_on_as_with_pytorch() {
+    for (name, greedy) in GREEDY {
+        let fixture = FIXTURES.iter().find(|fixture| fixture.name == name).unwrap();
+        let theirs: serde_json::Value = serde_json::from_str(greedy).unwrap();
+        let tokens: Vec<u64> = theirs["tokens"].as_array().unwrap().iter().map(|token| token.as_u64().unwrap()).collect();
+        let different: std::collections::BTreeSet<u64> = tokens.iter().copied().collect();
+        assert!(tokens.len() == 81 && different.len() > 5, "{name}: {tokens:?}");
+        let mut session = session(fixture);
+        session.step(100);
+        ready(session.run_until_rest()).unwrap();
+        session.take_events();
+        let ask = Generate { prompt: "T".to_string(), tokens: 80, temperature: 0.0, ..Generate::default() };
+        session.generate(7, ask).unwrap();
+        ready(session.run_until_rest()).unwrap();
+        let events = session.take_events();
+        let ours = events.iter().find_map(|m| if let Event::Generated(text) = &m.header { Some(text) } else { None });
+        assert_eq!(ours.unwrap().text, theirs["text"].as_str().unwrap(), "{name}");
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]

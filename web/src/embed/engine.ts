@@ -13,6 +13,7 @@ export interface Handle {
   set(path: string, value: unknown): void;
   get(path: string): unknown;
   probe(names: string[], input?: unknown): Promise<Probed>;
+  generate(wish: unknown): Promise<Generated>;
   snapshot(): Promise<Uint8Array>;
   restore(bytes: Uint8Array): Promise<void>;
   choose(backend: string): void;
@@ -45,6 +46,14 @@ export interface State extends Readings {
 export interface Probed {
   step: number;
   tensors: Record<string, { shape: number[]; data: Float32Array }>;
+}
+
+/** A text that a network continued: all of it, its tokens, how many of them were given, and how likely each was held; the first has no probability. */
+export interface Generated {
+  text: string;
+  tokens: string[];
+  given: number;
+  probabilities: number[];
 }
 
 /** What the wasm wants to know of a run that begins. */

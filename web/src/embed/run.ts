@@ -1,6 +1,6 @@
 // A run for scripts: what an article's sliders and words drive and follow. Promises reject with the sentences that the page shows.
 import type { ExperimentDocument, Preset } from "./types";
-import { crashes, type Handle, load, type Probed, type Readings, type Shell, type State } from "./engine";
+import { crashes, type Generated, type Handle, load, type Probed, type Readings, type Shell, type State } from "./engine";
 
 /** An experiment document, as an object or as JSON; or a link to one, or the name of a preset. */
 export type Experiment = ExperimentDocument | Preset | (string & {});
@@ -114,6 +114,11 @@ export class Run {
   /** Tensors by name ("output", "model[2]", "0.weight") for "train", "validation", one sample, or without an input the state alone. */
   async probe(names: string[], input?: "train" | "validation" | number[] | number[][]): Promise<Probed> {
     return this.#run.probe(names, input);
+  }
+
+  /** Continues a text of data that is one, token by token; a temperature of 0 always takes the likeliest. */
+  async generate(wish: { prompt?: string; tokens?: number; temperature?: number; topK?: number; topP?: number; seed?: number } = {}): Promise<Generated> {
+    return this.#run.generate(wish);
   }
 
   /** A copy of weights, optimizer and step, as a safetensors file. */

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::csv;
 use super::later::Later;
+use super::own_text;
 use crate::canvas::{context, painted};
 use crate::catalog;
 use crate::document;
@@ -42,11 +43,15 @@ pub fn DataPanel() -> impl IntoView {
         <section class="data" aria-label="Data">
             <div class="heading"><h2>"Data"</h2><button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></div>
             <Show when=move || own.get() || name.get() == "csv" || lab.table.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
+            <Show when=move || name.get() == "text"><Later show=Box::new(own_text::form)/></Show>
             <div class="sources" role="radiogroup" aria-label="Sources" on:keydown=focus::walk>{sources}</div>
             {form}
             <Trouble path="data".to_string() here_only=true/>
             <Trouble path="data.points".to_string()/>
             <Trouble path="data.csv".to_string()/>
+            <Trouble path="data.text".to_string() here_only=true/>
+            <Trouble path="data.text.text".to_string()/>
+            <Trouble path="data.text.file".to_string()/>
         </section>
     }
 }
@@ -125,6 +130,9 @@ fn choose(lab: Lab, source: &'static str) {
         doc["data"] = json!({ source: fields });
         if document::get(doc, "name").and_then(|n| n.as_str()).is_some_and(|name| is_ours(name, &old)) {
             doc["name"] = json!(catalog::title_of("data", source));
+        }
+        if source == "text" {
+            document::fit_text(doc);
         }
         document::fit_begin(doc, Source::is_images(source));
         document::fit_end(doc, Source::is_regression(source));

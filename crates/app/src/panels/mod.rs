@@ -14,6 +14,7 @@ pub mod later;
 pub mod network;
 pub mod notices;
 pub mod output;
+pub mod own_text;
 pub mod parts;
 pub mod popover;
 pub mod share;

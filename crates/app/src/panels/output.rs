@@ -103,14 +103,42 @@ fn Facts() -> impl IntoView {
             view! { <div class="wide" data-testid="balanced-accuracy" title="On what is held out; every class counts the same, however rare it is"><small>"balanced accuracy"</small><span class="num" translate="no">{document::percent(value)}</span></div> }
         })
     };
+    let whole = move || {
+        lab.status.with(|s| Lab::metric(s, "validation_sequence_accuracy")).map(|value| {
+            view! { <div class="wide" data-testid="sequence-accuracy" title="On what is held out; every answer of a sample has to be right"><small>"all answers of a sample right"</small><span class="num" translate="no">{document::percent(value)}</span></div> }
+        })
+    };
+    let of_text = move || {
+        let language = lab.info.with(|i| i.as_ref()?.data.language.clone())?;
+        // With label smoothing the loss is more than what the tokens cost.
+        let smoothed = lab
+            .draft
+            .with(|doc| document::get(doc, "loss.cross_entropy.label_smoothing").is_some_and(|v| v.as_f64() > Some(0.0)));
+        let loss =
+            lab.status.with(|s| Lab::metric(s, "validation_loss").or(Lab::metric(s, "train_loss"))).filter(|_| !smoothed)?;
+        let bits = language.characters.map(|characters| {
+            format!(" · {} bits per character", document::number(loss / std::f64::consts::LN_2 / characters))
+        });
+        let text = [document::number(loss.exp()), bits.unwrap_or_default()].concat();
+        Some(
+            view! { <div class="wide" data-testid="perplexity" title="Among how many tokens that are as likely as each other the network hesitates, on what is held out"><small>"perplexity"</small><span class="num" translate="no">{text}</span></div> },
+        )
+    };
     view! {
         <div class="facts">
             <div data-testid="train-metric"><small translate="no">{word}</small><span class="num" translate="no">{move || show(values.get().0)}</span></div>
             <div data-testid="validation-metric"><small>"validation"</small><span class="num" translate="no">{move || show(values.get().1)}</span></div>
             <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num" translate="no">{gap}</span></div>
-            {balanced}
+            {balanced}{whole}{of_text}
         </div>
     }
+}
+
+/// The first of many names.
+fn listed(names: &[String]) -> String {
+    const LISTED: usize = 300;
+    let first = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED { [&first, ", …"].concat() } else { first }
 }
 
 #[component]
@@ -122,7 +150,7 @@ fn DataCard() -> impl IntoView {
             let notes = (!notes.is_empty())
                 .then(|| view! { <ul class="notes">{notes.into_iter().map(|n| view! { <li>{n}</li> }).collect_view()}</ul> });
             let labels = if d.task == "classification" {
-                format!("{} classes: {}", d.labels.len(), d.labels.join(", "))
+                format!("{} classes: {}", d.labels.len(), listed(&d.labels))
             } else {
                 format!("predicts {}", d.labels.join(", "))
             };

@@ -276,7 +276,9 @@ fn curves(lab: Lab, kind: Kind, smoothing: f64) -> Vec<Drawn> {
     let mut drawn = Vec::new();
     match kind {
         Kind::Loss => {
+            let floor = info.as_ref().and_then(|i| i.data.language.as_ref()?.floor);
             drawn.extend(info.map(|i| Drawn::dotted("guessing", "--ink-3", level(i.baseline_loss))));
+            drawn.extend(floor.map(|floor| Drawn::dotted("entropy floor", "--teal", level(floor))));
             drawn.extend(before("loss"));
             drawn.extend(get("validation_loss").map(|c| Drawn::new("validation", "--neg", c.smoothed(smoothing))));
             drawn.extend(get("loss").map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));

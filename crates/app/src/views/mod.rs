@@ -23,6 +23,7 @@ mod sample_image;
 mod samples;
 mod strip;
 mod table_columns;
+mod text;
 mod tokens;
 mod values;
 
@@ -57,6 +58,7 @@ impl Default for Views {
                 &curve::LearnedCurve,
                 &draw::Draw,
                 &rows::Rows,
+                &text::Text,
                 &samples::Samples,
                 &confusion::Confusion,
                 &attribution::Attribution,

@@ -5,6 +5,7 @@ use downhill_tensor::UserError;
 
 use crate::dataset::{Dataset, IGNORED, Samples, Task};
 use crate::field::{Column, Field};
+use crate::language::Language;
 
 /// Prompts with their answers, all as long as each other.
 pub(super) struct Answers {
@@ -25,6 +26,7 @@ pub(super) struct Answers {
 impl Answers {
     /// The data set: at every place the network is given the token, and is to predict the next where that is part of the answer.
     pub fn finish(self, validation: f64, seed: u32) -> Result<Dataset, UserError> {
+        let language = Language::of_names(&self.tokens, self.prompt);
         let steps = self.sequences.first().map_or(1, |first| first.len() - 1);
         let (mut tokens, mut targets) = (Vec::new(), Vec::new());
         for sequence in &self.sequences {
@@ -38,7 +40,8 @@ impl Answers {
         samples.positions = vec![steps];
         samples.notes = self.notes;
         samples.features = (1..=steps).map(|step| format!("token at {step}")).collect();
-        samples.finish(validation, seed)
+        let set = samples.finish(validation, seed)?;
+        Ok(Dataset { language: Some(language), ..set })
     }
 }
 

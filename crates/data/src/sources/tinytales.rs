@@ -127,7 +127,12 @@ impl Generate for Tinytales {
         let thousandths = (floor * 1000.0).round() as u32;
         let notes = vec![format!("Whoever knows the grammar loses {}.{:03} nats per word.", thousandths / 1000, thousandths % 1000)];
         let description = "A sample is a story of some sentences from a grammar, word by word; to be predicted is the next word.";
-        Answers { tokens, sequences, prompt: 1, padding: Some(0), description, notes }.finish(self.validation, seed)
+        let mut set = Answers { tokens, sequences, prompt: 1, padding: Some(0), description, notes }.finish(self.validation, seed)?;
+        if let Some(language) = &mut set.language {
+            language.end = Some(token(&"end"));
+            language.floor = Some(floor);
+        }
+        Ok(set)
     }
 }
 

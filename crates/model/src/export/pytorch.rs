@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use downhill_data::Language;
+
 use crate::check::Checked;
 use crate::layers::Layer;
 use crate::layers::def::Resolved;
@@ -11,10 +13,26 @@ use crate::{Experiment, Task};
 /// What is the same in every program.
 const TEMPLATE: &str = include_str!("train.py.txt");
 
+/// What continues a text.
+const GENERATE: &str = include_str!("generate.py.txt");
+
+/// How a text is asked for.
+const GENERATE_ARGUMENTS: &str = r#"    parser.add_argument("--generate", metavar="PROMPT", help="continue this text with the final weights")
+    parser.add_argument("--tokens", type=int, default=100, help="how many tokens to add")
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 always takes the likeliest")
+"#;
+
+/// What is done with it.
+const GENERATED: &str = r#"    if rank == 0 and args.generate is not None:
+        tokens = generate(average or plain, encode(args.generate), args.tokens, args.temperature)
+        print(json.dumps({"text": decode(tokens), "tokens": tokens}), flush=True)
+"#;
+
 /// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and
 /// `data.safetensors` (`train.<field>`, `validation.<field>` where there is one, and `indices` `[steps, batch]`; for endless data
-/// `batch.<field>` with the samples of all steps instead of `indices`), and takes the same steps as this engine.
-pub fn train_py(checked: &Checked) -> String {
+/// `batch.<field>` with the samples of all steps instead of `indices`), and takes the same steps as this engine. Where the data is a text, it
+/// can continue one.
+pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     let experiment = &checked.experiment;
     let wired = is_wired(checked);
     let (order, part) = if checked.signature.streamed {
@@ -22,9 +40,13 @@ pub fn train_py(checked: &Checked) -> String {
     } else {
         ("data[\"indices\"]", "train")
     };
+    let if_text = |text: &str| if language.is_some() { text.to_string() } else { String::new() };
     let values = [
         ("@NAME@", comment(&experiment.name)),
         ("@HELPERS@", helpers(experiment, wired)),
+        ("@GENERATE@", language.map_or_else(String::new, |language| generate(checked, wired, language))),
+        ("@GENERATE_ARGUMENTS@", if_text(GENERATE_ARGUMENTS)),
+        ("@GENERATED@", if_text(GENERATED)),
         ("@MODEL@", model(checked, wired)),
         ("@INPUTS@", inputs(checked, wired)),
         ("@ORDER@", order.to_string()),
@@ -44,6 +66,32 @@ pub fn train_py(checked: &Checked) -> String {
     let (head, tail) = TEMPLATE.split_once(values[0].0).unwrap_or(("", TEMPLATE));
     let tail = values[1..].iter().fold(tail.to_string(), |text, (mark, value)| text.replace(mark, value));
     format!("{head}{}{tail}", values[0].1)
+}
+
+/// The functions that continue a text.
+fn generate(checked: &Checked, wired: bool, language: &Language) -> String {
+    let first = checked.signature.first();
+    let context = first.port.shape.iter().product::<usize>();
+    let tokens: String = language.tokenizer.tokens().iter().map(|token| format!("    {},\n", bytes(token))).collect();
+    let length = if language.goes_on { "True".to_string() } else { "len(tokens) <= CONTEXT".to_string() };
+    let goes_on = language.end.map_or(length.clone(), |end| format!("{length} and tokens[-1] != {end}"));
+    let values = [
+        ("@CONTEXT@", context.to_string()),
+        ("@GOES_ON@", goes_on),
+        ("@GIVEN@", if wired { format!("{{\"{}\": x}}", first.name) } else { "x".to_string() }),
+        ("@BETWEEN@", if language.tokenizer.is_joined() { String::new() } else { " ".to_string() }),
+        ("@TOKENS@", tokens),
+    ];
+    values.into_iter().fold(GENERATE.to_string(), |text, (mark, value)| text.replace(mark, &value))
+}
+
+/// Bytes as Python writes them; an at sign stands in no program, for it marks what is put in.
+fn bytes(token: &[u8]) -> String {
+    let byte = |&byte: &u8| match byte {
+        b' '..=b'~' if !matches!(byte, b'"' | b'\\' | b'@') => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    };
+    format!("b\"{}\"", token.iter().map(byte).collect::<String>())
 }
 
 fn lines(layers: &[Layer], at: &[Resolved]) -> String {
@@ -188,7 +236,10 @@ mod tests {
     fn exported(json: &str) -> String {
         let experiment = Experiment::parse(json).unwrap().experiment;
         let signature = Signature::of(&experiment.data).unwrap();
-        train_py(&check(experiment, signature).unwrap())
+        // Sources with an outline are no text, and take a while to make.
+        let made = experiment.data.outline().is_none().then(|| experiment.data.build(1, &downhill_data::Bundled).unwrap());
+        let language = made.and_then(|set| set.language);
+        train_py(&check(experiment, signature).unwrap(), language.as_ref())
     }
 
     /// A program for each layer, loss, optimizer and schedule there is, with what it is.
@@ -251,6 +302,25 @@ mod tests {
         child.stdin.take().unwrap().write_all(programs.join("\0").as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[test]
+    fn only_a_program_of_text_continues_one() {
+        let model = json!([{ "embedding": { "dim": 4 } }, { "linear": { "out": "classes" } }]);
+        let program = |data: &str| exported(&json!({ "data": data, "model": model }).to_string());
+        let text = program("text");
+        for line in [
+            "def generate(model, tokens,",
+            "    b\"\\x0a\",\n    b\" \",",
+            "CONTEXT = 64",
+            "count > 0 and True:",
+            "\"--generate\"",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(program("tinytales").contains("len(tokens) <= CONTEXT and tokens[-1] != 10:"));
+        assert!(!exported(r#"{ "data": "xor", "model": [{ "linear": { "out": "classes" } }] }"#).contains("generate"));
+        assert_eq!(bytes(b"a\"@\\\xff"), "b\"a\\x22\\x40\\x5c\\xff\"");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Evaluations: which samples are looked at, how they are queued, and what came out last.
 
 use downhill_compile::Region;
-use downhill_data::{Dataset, Labels};
+use downhill_data::{Dataset, IGNORED, Labels};
 use downhill_model::{Checked, ProgramKind, Signature, Split};
 use downhill_tensor::UserError;
 
@@ -96,7 +96,7 @@ impl Evaluator {
         let mut results = Results::default();
         let names = checked.signature.task.metrics();
         let weighs = checked.experiment.loss.weighs_classes();
-        let mut hits = Hits::default();
+        let (mut hits, mut whole) = (Hits::default(), 0);
         for (samples, split) in self.samples.iter().zip(SPLITS) {
             let count = samples.len();
             let mut sums = [0.0f64; 2];
@@ -112,9 +112,19 @@ impl Evaluator {
                     *sum += weight * if weight > 0.0 { number(at) } else { 0.0 };
                 }
                 all += if weighs { number(names.len()) } else { share };
+                let predictions = words.get(names.len() + usize::from(weighs)..).unwrap_or(&[]);
                 if split == Split::Validation && checked.signature.tells_recall() {
-                    let predictions = words.get(names.len() + usize::from(weighs)..).unwrap_or(&[]);
                     hits.add(data, &samples[start..start + chunk], predictions, rows);
+                }
+                if split == Split::Validation && checked.signature.tells_sequences() {
+                    let Labels::Class(labels) = data.labels(&data.validation) else { continue };
+                    whole += right_as_a_whole(
+                        labels,
+                        checked.signature.answers(),
+                        &samples[start..start + chunk],
+                        predictions,
+                        rows,
+                    );
                 }
             }
             if count > 0 {
@@ -123,6 +133,10 @@ impl Evaluator {
                 }
                 results.metrics.extend(names.iter().map(|kind| format!("{}_{kind}", split.name())).zip(sums));
             }
+        }
+        if checked.signature.tells_sequences() && checked.signature.validation > 0 {
+            let share = whole as f64 / checked.signature.validation as f64;
+            results.metrics.push(("validation_sequence_accuracy".to_string(), share));
         }
         results.recall = hits.recall();
         let known: Vec<f64> = results.recall.iter().filter(|share| !share.is_nan()).map(|share| f64::from(*share)).collect();
@@ -141,6 +155,22 @@ pub(crate) struct Results {
     pub metrics: Vec<(String, f64)>,
     /// See [`Evaluator::recall`].
     pub recall: Vec<f32>,
+}
+
+/// Of samples with so many answers each, how many have the right one at every place that asks for one; the words are the logits of `rows` rows,
+/// of which the samples are the first.
+fn right_as_a_whole(labels: &[u32], answers: usize, samples: &[u32], words: &[u32], rows: usize) -> usize {
+    let width = words.len() / (rows * answers).max(1);
+    let is_right = |(label, logits): (&u32, &[u32])| {
+        let logit = |at: usize| f32::from_bits(logits[at]);
+        *label == IGNORED || (0..width).fold(0, |best, at| if logit(at) > logit(best) { at } else { best }) == *label as usize
+    };
+    let row = |(sample, words): (&u32, &[u32])| {
+        let labels = labels.get(*sample as usize * answers..(*sample as usize + 1) * answers).unwrap_or(&[]);
+        labels.len() == answers && labels.iter().zip(words.chunks_exact(width.max(1))).all(is_right)
+    };
+    let each = words.chunks_exact((width * answers).max(1));
+    samples.iter().zip(each).filter(|(sample, words)| row((sample, words))).count()
 }
 
 /// Samples of each class, and those of them that are predicted right.
@@ -170,5 +200,24 @@ impl Hits {
 
     fn recall(&self) -> Vec<f32> {
         self.0.iter().map(|(all, right)| if *all == 0 { f32::NAN } else { *right as f32 / *all as f32 }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_is_right_where_every_answer_that_is_asked_for_is() {
+        let labels = [IGNORED, 1, 0, /* */ IGNORED, 0, 1, /* */ 1, 1, 1];
+        let logits =
+            |classes: [u32; 3]| classes.into_iter().flat_map(|class| if class == 0 { [2.0f32, -1.0] } else { [0.0, 0.5] });
+        let words: Vec<u32> =
+            [[0, 1, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0]].into_iter().flat_map(logits).map(f32::to_bits).collect();
+        assert_eq!(right_as_a_whole(&labels, 3, &[0, 1, 2], &words, 4), 2);
+        // The samples may be any; what is beyond them is filled up.
+        assert_eq!(right_as_a_whole(&labels, 3, &[2, 0], &words, 4), 0);
+        assert_eq!(right_as_a_whole(&labels, 3, &[0], &words, 4), 1);
+        assert_eq!(right_as_a_whole(&labels, 3, &[0], &[], 4), 0);
     }
 }

@@ -9,11 +9,14 @@ pub(crate) mod occluded;
 pub(crate) mod rows;
 pub(crate) mod signs;
 pub(crate) mod watches;
+pub(crate) mod writers;
+pub(crate) mod writing;
 
 use std::time::Duration;
 
 use downhill_model::Checked;
 use downhill_protocol::{Arrays, Event, Message, SeriesChunk};
+use downhill_tensor::UserError;
 use web_time::Instant;
 
 use crate::pipeline::Row;
@@ -22,6 +25,7 @@ use curves::Curves;
 use evaluate::{Evaluator, Results};
 use signs::Signs;
 use watches::Watches;
+use writers::Writers;
 
 /// Time between two evaluations of a run that is watched on a device.
 const EVALUATE_EVERY: Duration = Duration::from_millis(320);
@@ -43,6 +47,7 @@ pub(crate) struct Reports {
     /// Earliest time of the next evaluation of a run that is watched on a device.
     evaluate_from: Instant,
     watches: Watches,
+    writers: Writers,
     /// Earliest time of the next answer that is read from a device.
     beat: Instant,
     /// Whether an answer was asked of a device since then.
@@ -68,6 +73,7 @@ impl Reports {
             signs: Signs::default(),
             evaluate_from: Instant::now(),
             watches: Watches::default(),
+            writers: Writers::default(),
             beat: Instant::now(),
             beaten: false,
             save_due: None,
@@ -86,7 +92,7 @@ impl Reports {
         self.lr_curve = self.curves.index("lr");
         self.evaluator = Evaluator::new(&checked.signature);
         self.signs = Signs::default();
-        self.watches.forget();
+        self.forget_answers("The experiment was changed before the text was written.");
         self.notes = notes;
     }
 
@@ -220,6 +226,19 @@ impl Reports {
     /// What is watched.
     pub fn watches(&mut self) -> &mut Watches {
         &mut self.watches
+    }
+
+    /// The texts in the making.
+    pub fn writers(&mut self) -> &mut Writers {
+        &mut self.writers
+    }
+
+    /// Forgets what was made for the model of before: watches are answered anew, texts that were asked for once are not.
+    pub fn forget_answers(&mut self, why: &str) {
+        self.watches.forget();
+        for id in self.writers.forget() {
+            self.tell(Message::new(Event::Error { id: Some(id), error: UserError::new(why).hint("Ask again.") }));
+        }
     }
 
     /// Watches what was watched in another run, which watches nothing any more.

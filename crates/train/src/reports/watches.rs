@@ -68,6 +68,11 @@ impl Watches {
         }
     }
 
+    /// Whether it is watched still.
+    pub fn holds(&self, watch: &Rc<Watch>) -> bool {
+        self.watched.iter().any(|w| Rc::ptr_eq(&w.watch, watch))
+    }
+
     /// Remembers the parameters of an answer and returns those of the one before with their step.
     pub fn exchange_parameters(
         &mut self,

@@ -111,11 +111,16 @@ impl Session {
             self.reports.note_answer(on_device);
             return Ok(None);
         }
+        let token = self.token_due(now);
+        if token.is_some_and(|due| due <= now) {
+            self.queue_token()?;
+            return Ok(None);
+        }
         if self.reports.take_beat(now + BEAT) {
             self.drain()?;
         }
         self.queue_save_when_due(now)?;
-        let mut wake = self.reports.next_answer(self.run.shown_state());
+        let mut wake = self.reports.next_answer(self.run.shown_state()).into_iter().chain(token).min();
         if self.run.arrived() {
             return Ok(None);
         }
@@ -228,6 +233,7 @@ impl Session {
             }
             JobKind::Examine(examination) => self.finish_examination(examination, job.step, job.words),
             JobKind::Answer(answer) => self.finish_answer(*answer, job.step, job.words),
+            JobKind::Token(writer) => self.finish_token(*writer, &job.words),
             JobKind::Save { id, kept } => self.finish_save(id, job.step, kept, &job.words),
         }
     }

@@ -1,10 +1,13 @@
 //! From the words that a watch's programs left behind to the tensors that were asked for, and to the event that carries them.
 
+use std::rc::Rc;
+
 use downhill_data::{IGNORED, Labels};
 use downhill_model::Task;
-use downhill_protocol::{Arrays, Event, Part, Query, Tensor, View};
+use downhill_protocol::{Arrays, Event, Part, Query, Tensor, View, Watch};
 use downhill_tensor::NameMap;
 use downhill_tensor::stats::summarize;
+use web_time::Instant;
 
 use super::Session;
 use crate::reports::cut::Whole;
@@ -12,7 +15,7 @@ use crate::reports::rows::{Rows, samples};
 use crate::reports::watches::AnswerJob;
 
 /// Shape and elements of tensors by name.
-type Named = NameMap<(Vec<u32>, Vec<f32>)>;
+pub(super) type Named = NameMap<(Vec<u32>, Vec<f32>)>;
 
 /// The answers counted from the mean of the targets.
 pub(super) const OFFSET: &str = "output:offset";
@@ -35,6 +38,18 @@ impl Session {
                 known.insert(query.name.clone(), job.rows.tensor(self.run.data(), &query.name, &picks));
             }
         }
+        self.tell_answer(&job.watch, job.started, (job.run, step), &known, &moved);
+    }
+
+    /// Sends those of the known tensors that a watch asks for, as much of each as it wants; `moved` says how far parameters did.
+    pub(super) fn tell_answer(
+        &mut self,
+        watch: &Rc<Watch>,
+        started: Instant,
+        (run, step): (u32, u64),
+        known: &Named,
+        moved: &NameMap<f64>,
+    ) {
         let mut arrays = Arrays::default();
         let tensor = |query: &Query| {
             let (shape, values) = known.get(&query.name)?;
@@ -48,9 +63,9 @@ impl Session {
             let (shape, values) = whole.cut(&query.view);
             Some(Tensor { query: query.clone(), shape, data: arrays.push(values) })
         };
-        let tensors = job.watch.tensors.iter().filter_map(tensor).collect();
-        self.reports.watches().answered(&job.watch, job.started);
-        self.reports.tell(arrays.with(Event::Answer { run: job.run, step, key: job.watch.key, tensors }));
+        let tensors = watch.tensors.iter().filter_map(tensor).collect();
+        self.reports.watches().answered(watch, started);
+        self.reports.tell(arrays.with(Event::Answer { run, step, key: watch.key, tensors }));
     }
 
     fn parameters_of(&self, job: &AnswerJob, words: &[u32]) -> Named {

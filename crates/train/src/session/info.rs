@@ -3,7 +3,8 @@
 use downhill_data::{Dataset, Labels, Part, Plane, Task};
 use downhill_model::LayerSummary;
 use downhill_protocol::{
-    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
+    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, InputInfo, LanguageInfo, LayerStats, Message, ParameterInfo, Role, RunInfo,
+    Status,
 };
 use downhill_tensor::Dtype;
 
@@ -130,6 +131,11 @@ impl Session {
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
+            language: data.language.as_ref().map(|language| LanguageInfo {
+                floor: language.floor,
+                characters: language.characters,
+                joined: language.tokenizer.is_joined(),
+            }),
             target_mean: data.normalisation.target_mean.clone(),
             description: data.card.description.clone(),
             licence: data.card.licence.clone(),

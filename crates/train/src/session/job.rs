@@ -3,6 +3,7 @@
 use crate::machine::checkpoint::Kept;
 use crate::reports::signs::ExamineJob;
 use crate::reports::watches::AnswerJob;
+use crate::reports::writers::Writer;
 
 /// What a job's answer is for.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(crate) enum JobKind {
     Examine(ExamineJob),
     /// The answer to a watch.
     Answer(Box<AnswerJob>),
+    /// The next token of a text.
+    Token(Box<Writer>),
     /// A snapshot.
     Save {
         /// Number of the request; 0 for the automatic one.

@@ -50,7 +50,7 @@ impl Session {
             let error = UserError::new("The GPU was lost before it answered.").hint("Ask again; the run goes on.");
             self.reports.tell(Message::new(Event::Error { id: Some(id), error }));
         }
-        self.reports.watches().forget();
+        self.reports.forget_answers("The GPU was lost before the text was written.");
         self.run.drive_mut().restart();
         self.run.note_diverged(None);
         let Some(Checkpoint { state, step, kept }) = checkpoint else { return self.begin() };
@@ -73,6 +73,7 @@ impl Session {
 fn request(job: JobKind) -> Option<u32> {
     match job {
         JobKind::Save { id, .. } => (id > 0).then_some(id),
+        JobKind::Token(writer) => writer.request(),
         JobKind::Evaluate | JobKind::Examine(_) | JobKind::Answer(_) => None,
     }
 }

@@ -25,7 +25,8 @@ impl Session {
             evaluations: signs.history.evaluations(),
             baseline,
             held_out: checked.signature.validation,
-            endless: checked.signature.streamed,
+            // A text is drawn from anew at every step, but it ends, and can be learned by heart.
+            endless: checked.signature.streamed && self.run.data().language.is_none(),
             layers: signs.layers.as_ref(),
             divergence: signs.divergence.as_ref(),
             ended: !self.run.drive().running() && end.is_some_and(|end| self.run.done() >= end),

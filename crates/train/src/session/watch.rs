@@ -33,9 +33,10 @@ impl Session {
     /// Queues one watch that is due. Says whether there was one.
     pub(crate) fn queue_watches(&mut self, now: Instant) -> Result<bool, UserError> {
         let Some((watch, rows)) = self.reports.watches().take_due(now, self.run.shown_state()) else { return Ok(false) };
-        let queued = match rows {
-            Some(rows) => self.queue_answer(&watch, rows),
-            None => self.rows_of(&watch.input).map(Rc::new).and_then(|rows| {
+        let queued = match (rows, &watch.input) {
+            (_, Input::Generated(ask)) => self.watch_text(&watch, ask),
+            (Some(rows), _) => self.queue_answer(&watch, rows),
+            (None, _) => self.rows_of(&watch.input).map(Rc::new).and_then(|rows| {
                 self.reports.watches().keep_rows(&watch, &rows);
                 self.queue_answer(&watch, rows)
             }),
@@ -54,7 +55,7 @@ impl Session {
     /// What the program of an input reads.
     fn rows_of(&self, input: &Input) -> Result<Rows, UserError> {
         Ok(match *input {
-            Input::State => Rows::None,
+            Input::State | Input::Generated(_) => Rows::None,
             Input::Batch => Rows::Batch,
             Input::Grid { resolution, low, high } => {
                 let resolution = resolution.clamp(2, MAX_RESOLUTION);

@@ -1,0 +1,52 @@
+//! Bring your own text: paste it or choose a file. What becomes of it says `taking`; a file may be dropped anywhere.
+
+use leptos::prelude::*;
+use serde_json::Value;
+
+use crate::document::{get, grouped};
+use crate::reactive::{entered, memo};
+use crate::state::Lab;
+use crate::{files, taking};
+
+/// The form, in the part of the code that comes later: it is no piece of who shows it.
+#[inline(never)]
+pub fn form() -> AnyView {
+    view! { <OwnText/> }.into_any()
+}
+
+#[component]
+fn OwnText() -> impl IntoView {
+    let lab = Lab::here();
+    let word = move |path: &'static str| {
+        memo(move || lab.draft.with(|doc| get(doc, path).and_then(Value::as_str).unwrap_or_default().to_string()))
+    };
+    let (text, file) = (word("data.text.text"), word("data.text.file"));
+    let picked = move |ev: leptos::ev::Event| {
+        let input: web_sys::HtmlInputElement = event_target(&ev);
+        if let Some(chosen) = input.files() {
+            files::take(lab, &chosen);
+        }
+        // Or the same file, chosen again after an edit, would be no change.
+        input.set_value("");
+    };
+    let pasted = move |ev: web_sys::ClipboardEvent| {
+        let new = ev.clipboard_data().and_then(|data| data.get_data("text").ok()).filter(|new| new.len() > taking::INLINE);
+        if let Some(new) = new {
+            ev.prevent_default();
+            taking::text_of_own(lab, new);
+        }
+    };
+    let read = move || match (file.get(), text.with(String::len)) {
+        (file, 0) if !file.is_empty() => format!("The file \"{file}\" is read."),
+        (_, 0) => "A short tale is read until there is a text here.".to_string(),
+        (_, bytes) => format!("{} bytes, kept in the experiment.", grouped(bytes as u64)),
+    };
+    view! {
+        <div class="own">
+            <textarea class="num" rows="4" data-testid="own-text" spellcheck="false" aria-label="Your text" placeholder="Paste a text here, or drop a file anywhere on the page" prop:value=move || text.get() on:paste=pasted on:change=entered(move |ev| taking::text_of_own(lab, event_target_value(&ev)))></textarea>
+            <label class="file">"Choose a file "<input type="file" data-testid="text-file" accept=".txt,.md,text/plain" on:change=picked/></label>
+            <p data-testid="text-read">{read}</p>
+            <p class="hint">"The text stays on this machine, unless you share a link or a file that holds it."</p>
+        </div>
+    }
+}

@@ -1,0 +1,37 @@
+//! What is known of data whose answer at every position is the token that comes next: how its tokens are written, and how a text of them
+//! begins and ends. Who continues a text is whoever runs the network.
+
+use std::rc::Rc;
+
+use crate::tokenizer::Tokenizer;
+
+/// How samples are written.
+#[derive(Clone, Debug)]
+pub struct Language {
+    /// From text to tokens and back.
+    pub tokenizer: Rc<Tokenizer>,
+    /// How many tokens of a sample are given before the first is asked for.
+    pub prompt: usize,
+    /// The token that nothing follows.
+    pub end: Option<u32>,
+    /// Whether a text may be longer than a sample: the network then sees the last of it.
+    pub goes_on: bool,
+    /// Characters per token, where tokens are pieces of a text.
+    pub characters: Option<f64>,
+    /// Nats per token that whoever knows the source loses, where that is known exactly.
+    pub floor: Option<f64>,
+}
+
+impl Language {
+    /// The language of a source whose tokens have these names and whose samples ask for what follows so many of them.
+    pub(crate) fn of_names(names: &[String], prompt: usize) -> Self {
+        Self {
+            tokenizer: Rc::new(Tokenizer::of_names(names)),
+            prompt,
+            end: None,
+            goes_on: false,
+            characters: None,
+            floor: None,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How a text is continued: what is asked for. What comes of it is an answer of tensors ([`crate::Input::Generated`]) or a text
+//! ([`Generated`]).
+
+use serde::{Deserialize, Serialize};
+
+/// A text to be continued token by token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Generate {
+    /// What it begins with; where this is empty, with the beginning of a sample that is held out.
+    pub prompt: String,
+    /// Tokens to add, at most: a text also ends with a token that nothing follows, or where samples of the data do.
+    pub tokens: u32,
+    /// Above 1 the unlikely becomes likelier, below 1 rarer; 0 always takes the likeliest.
+    pub temperature: f32,
+    /// Only so many of the likeliest are picked from; 0 for all.
+    pub top_k: u32,
+    /// Only the likeliest that together have this probability are picked from; 1 for all.
+    pub top_p: f32,
+    /// The same seed picks the same tokens.
+    pub seed: u32,
+}
+
+impl Default for Generate {
+    fn default() -> Self {
+        Self { prompt: String::new(), tokens: 100, temperature: 0.8, top_k: 0, top_p: 0.95, seed: 1 }
+    }
+}
+
+/// The likeliest tokens that are told of every place of a text.
+pub const LIKELIEST: usize = 10;
+
+/// A text that was continued.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Generated {
+    /// Number of the request.
+    pub id: u32,
+    /// All of it, from the prompt on.
+    pub text: String,
+    /// Its tokens as they are written.
+    pub tokens: Vec<String>,
+    /// How many of them were given.
+    pub given: u32,
+    /// How likely the network held each of them; NaN for the first, which nothing precedes.
+    pub probabilities: Vec<f32>,
+}

@@ -1,0 +1,90 @@
+//! The texts in the making, who they are for, and when the next token of one is due. What a text is stands in `writing.rs`.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use downhill_protocol::Watch;
+use web_time::Instant;
+
+use super::writing::Writing;
+
+/// A run that trains goes on for so many times what a token took before the next one.
+const PAUSE: u32 = 2;
+
+/// Who a text is written for.
+#[derive(Debug)]
+pub(crate) enum Whom {
+    /// A watch, of a run and the step at which the text was begun.
+    Watch(Rc<Watch>, u32, u64),
+    /// A request by its number.
+    Request(u32),
+}
+
+/// A text in the making.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Who it is for.
+    pub whom: Whom,
+    /// The text.
+    pub writing: Writing,
+    /// When it was begun.
+    pub started: Instant,
+    /// When its last token was asked for.
+    pub asked: Instant,
+}
+
+impl Writer {
+    /// A text that is begun now.
+    pub fn new(whom: Whom, writing: Writing) -> Self {
+        let now = Instant::now();
+        Self { whom, writing, started: now, asked: now }
+    }
+
+    /// The number of the request that it is for.
+    pub fn request(&self) -> Option<u32> {
+        match self.whom {
+            Whom::Request(id) => Some(id),
+            Whom::Watch(..) => None,
+        }
+    }
+}
+
+/// The texts that wait for their next token.
+#[derive(Debug, Default)]
+pub(crate) struct Writers {
+    waiting: VecDeque<Writer>,
+    due: Option<Instant>,
+}
+
+impl Writers {
+    /// Adds a text behind the others.
+    pub fn begin(&mut self, writer: Writer) {
+        self.waiting.push_back(writer);
+    }
+
+    /// Goes on with a text before the others.
+    pub fn go_on(&mut self, writer: Writer) {
+        self.waiting.push_front(writer);
+    }
+
+    /// The text that is written next.
+    pub fn next(&mut self) -> Option<Writer> {
+        self.waiting.pop_front()
+    }
+
+    /// A token took so long: a run that trains has its turn now.
+    pub fn note_token(&mut self, took: Duration) {
+        self.due = Some(Instant::now() + took * PAUSE);
+    }
+
+    /// When the next token is due beside a run that trains, if one is wanted.
+    pub fn due(&self) -> Option<Instant> {
+        self.waiting.front().map(|writer| self.due.unwrap_or(writer.started))
+    }
+
+    /// Gives up all texts; gives the numbers of those that were requested.
+    pub fn forget(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.waiting).iter().filter_map(Writer::request).collect()
+    }
+}
