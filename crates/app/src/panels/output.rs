@@ -91,7 +91,12 @@ fn Facts() -> impl IntoView {
         let (train, validation) = values.get();
         show(train.zip(validation).map(|(t, v)| if classes.get() { t - v } else { v - t }))
     };
-    let word = move || if classes.get() { "train accuracy" } else { "train loss" };
+    let apart = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.positions > 0)));
+    let word = move || match (classes.get(), apart.get()) {
+        (true, true) => "train, per token",
+        (true, false) => "train accuracy",
+        _ => "train loss",
+    };
     // Where classes are as frequent as each other it says the same as the accuracy.
     let telling = memo(move || {
         let value = lab.status.with(|s| Lab::metric(s, "validation_balanced_accuracy")).filter(|_| classes.get())?;
@@ -122,7 +127,9 @@ fn DataCard() -> impl IntoView {
             let notes = (!notes.is_empty())
                 .then(|| view! { <ul class="notes">{notes.into_iter().map(|n| view! { <li>{n}</li> }).collect_view()}</ul> });
             let labels = if d.task == "classification" {
-                format!("{} classes: {}", d.labels.len(), d.labels.join(", "))
+                let kind = if d.positions > 0 { "tokens" } else { "classes" };
+                let named = d.labels.iter().map(|label| if label.is_empty() { "·" } else { label }).collect::<Vec<_>>();
+                format!("{} {kind}: {}", d.labels.len(), named.join(", "))
             } else {
                 format!("predicts {}", d.labels.join(", "))
             };

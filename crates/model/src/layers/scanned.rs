@@ -55,17 +55,17 @@ impl Scanned {
         let flat = g.reshape(by_recurrent, [rows * steps, parts * hidden])?;
         let through = g.matmul(flat, self.weight)?;
         let through = g.reshape(through, shape)?;
-        let through = self.from_next(g, through, 1)?;
+        let through = self.later(g, through, 1)?;
         let mut sum = g.plus(direct, through)?;
         if let (RecurrentCell::Gru, Some(gates)) = (self.recurrence.cell, self.gates) {
             let z = gate(g, gates, 1)?;
-            let mut share = self.from_next(g, z, 1)?;
+            let mut share = self.later(g, z, 1)?;
             let mut reach = 1;
             while reach < steps {
-                let later = self.from_next(g, sum, reach)?;
-                let handed = g.mul(share, later)?;
+                let behind = self.later(g, sum, reach)?;
+                let handed = g.mul(share, behind)?;
                 sum = g.plus(sum, handed)?;
-                let further = self.from_next(g, share, reach)?;
+                let further = self.later(g, share, reach)?;
                 share = g.mul(share, further)?;
                 reach *= 2;
             }
@@ -88,7 +88,7 @@ impl Scanned {
     }
 
     /// What stands so many steps later in the order of computation, zeros behind the last.
-    fn from_next(&self, g: &mut Graph, x: Value, by: usize) -> Result<Value, OpError> {
+    fn later(&self, g: &mut Graph, x: Value, by: usize) -> Result<Value, OpError> {
         let steps = g.shape(x).get(1).copied().unwrap_or_default();
         let by = by.min(steps);
         if by == steps {
