@@ -142,9 +142,9 @@ fn Panel(lab: Lab) -> impl IntoView {
         }
         Ok(tokens) => {
             let wanted = sample.with_untracked(|s| s.given.len());
-            lab.tell(true, &format!("The sample has {} tokens; the network takes {wanted}.", tokens.len()));
+            lab.tell(true, format!("The sample has {} tokens; the network takes {wanted}.", tokens.len()));
         }
-        Err(word) => lab.tell(true, &format!("“{word}” is no token of this data; they are listed under “About the data”.")),
+        Err(word) => lab.tell(true, format!("“{word}” is no token of this data; they are listed under “About the data”.")),
     };
     view! {
         <div class="typed"><label for="tokens">"tokens"</label><input type="text" id="tokens" class="text num" data-testid="sample" spellcheck="false" prop:value=move || text.get() on:change=entered(move |ev| write(event_target_value(&ev)))/></div>

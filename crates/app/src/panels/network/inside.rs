@@ -36,7 +36,7 @@ pub fn Inside(map: Map) -> impl IntoView {
     let body = move || open.get().and_then(|column| Some(view_of(&column)?.view(lab, column)));
     let any = memo(move || open.with(Option::is_some));
     let panel = move || {
-        let (buttons, body) = (buttons.clone(), body.clone());
+        let body = body.clone();
         any.get().then(move || {
             view! {
                 <section class="inside" aria-label="Inside a layer" data-testid="inside">
