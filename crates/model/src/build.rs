@@ -10,6 +10,7 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError};
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::def::{Builder, Mode, Resolved, flat};
+use crate::layers::scanned::HIDDEN;
 use crate::scalars::CLIP_NORM;
 use crate::{Experiment, Signature, Task};
 
@@ -64,17 +65,21 @@ pub enum ProgramKind {
     /// | `input` | the samples as the first layer sees them, `[rows, …]` |
     /// | `model[2]`, `model[0].residual[1]` | what the layer at this path gives, `[rows, …]` |
     /// | `model[2].attention` | the weights that the attention at this path looks with, `[rows, heads, queries, keys]` |
+    /// | `model[2].hidden_l0`, `model[2].hidden_l1_reverse` | the hidden states of a recurrent layer, `[rows, steps, hidden]` |
+    /// | `model[2].gates_l0` | its gates, `[rows, steps, n, hidden]`: i, f, g, o and the cell state of an lstm; r, z, n and `W_hn·h + b_hn` of a gru |
     /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
     /// | `saliency` | the gradient of the likeliest class's score, or of the sum of the values, by `input`, `[rows, …]`; only without gradients |
-    /// | `loss` | the mean loss; only with gradients |
-    /// | `grad:input`, `grad:model[2]`, `grad:0.weight` | the loss's gradient by that tensor or parameter; only with gradients |
+    /// | `loss` | the mean loss |
+    /// | `grad:input`, `grad:model[2]`, `grad:0.weight` | the loss's gradient by that tensor or parameter |
+    /// | `grad:model[2].hidden_l0` | the loss's gradient by the hidden state of every step, on all ways that lead from there |
     Inspect {
         /// Rows.
         rows: usize,
         /// What to output, in this order; a name that comes twice is one output.
         tensors: Vec<String>,
-        /// Without: forward only, on the feeds `rows.<input>`, as [`ProgramKind::Predict`]. With: as a training step of the same scalars
-        /// computes it, with its dropout and the statistics of the batch, on the feeds `batch.<field>`; backward as far as a `grad:` asks.
+        /// Without: on the feeds `rows.<input>`, as [`ProgramKind::Predict`] computes; where a `grad:` or the loss is asked for, on the feed of the target
+        /// too. With: as a training step of the same scalars computes it, with its dropout and the statistics of the batch, on the feeds
+        /// `batch.<field>`. Either goes back as far as a `grad:` asks.
         /// Running statistics stay as they are.
         with_gradients: bool,
     },
@@ -84,7 +89,7 @@ impl ProgramKind {
     /// An inspection of these tensors; with gradients where one of them is a `grad:` or the `loss`.
     pub fn inspect<S: Into<String>>(rows: usize, tensors: impl IntoIterator<Item = S>) -> Self {
         let tensors: Vec<String> = tensors.into_iter().map(Into::into).collect();
-        let with_gradients = tensors.iter().any(|name| name == "loss" || name.starts_with(GRADIENT));
+        let with_gradients = tensors.iter().any(|name| goes_back(name));
         ProgramKind::Inspect { rows, tensors, with_gradients }
     }
 
@@ -100,6 +105,8 @@ impl ProgramKind {
 
 /// What the name of a gradient begins with.
 const GRADIENT: &str = "grad:";
+/// The mean loss.
+const LOSS: &str = "loss";
 /// How each number of the input would move the score (K. Simonyan, A. Vedaldi and A. Zisserman, 2013).
 const SALIENCY: &str = "saliency";
 
@@ -144,19 +151,32 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
 /// Whether an inspection can output a tensor of this name.
 fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), UserError> {
     let layers = flat(model);
-    let inner = |layer: &Resolved, name: &str| {
-        layer
-            .inner
-            .iter()
-            .any(|inner| name.strip_prefix(layer.path.as_str()).and_then(|rest| rest.strip_prefix('.')) == Some(inner))
+    let inside = |layer: &Resolved, name: &str| {
+        let own = name.strip_prefix(layer.path.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        own.filter(|own| layer.inner.iter().any(|inner| inner == own)).map(ToString::to_string)
     };
-    let layer = |name: &str| name == "input" || layers.iter().any(|layer| layer.path == name || inner(layer, name));
+    let inner = |name: &str| layers.iter().find_map(|layer| inside(layer, name));
+    let layer = |name: &str| name == "input" || layers.iter().any(|layer| layer.path == name);
     let parameter = |name: &str| layers.iter().any(|layer| layer.parameters.iter().any(|p| p.name == name));
+    // Nothing goes back through what is only kept to be looked at.
+    let has_gradient = |of: &str| layer(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
     match name.strip_prefix(GRADIENT) {
-        Some(of) if with_gradients && (layer(of) || parameter(of)) => Ok(()),
-        None if layer(name) || name == "output" || name == if with_gradients { "loss" } else { SALIENCY } => Ok(()),
+        Some(of) if has_gradient(of) => Ok(()),
+        None if layer(name) || inner(name).is_some() || name == "output" || name == LOSS => Ok(()),
+        None if name == SALIENCY && !with_gradients => Ok(()),
         _ => Err(UserError::at(name, "This network has no tensor of this name to look at.")
-            .hint("There are `input`, `output` and paths like `model[0]`, without gradients `saliency`, and with them `loss`, `grad:model[0]` and `grad:0.weight`.")),
+            .hint("There are `input`, `output`, `loss`, `saliency`, paths like `model[0]`, and gradients like `grad:model[0]` and `grad:0.weight`.")),
+    }
+}
+
+impl Checked {
+    /// Names of the states of recurrent layers, which have a gradient at every step: `model[0].hidden_l0`.
+    pub fn recurrent_states(&self) -> Vec<String> {
+        let states = |layer: &&Resolved| {
+            let inner = layer.inner.iter().filter(|inner| inner.starts_with(HIDDEN));
+            inner.map(|inner| format!("{}.{inner}", layer.path)).collect::<Vec<_>>()
+        };
+        flat(&self.layers).iter().flat_map(states).collect()
     }
 }
 
@@ -259,11 +279,20 @@ impl Program<'_> {
     }
 
     fn inspect(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
-        self.fed_inputs(cx, "rows", rows, FeedKind::Resident)?;
+        let backward = tensors.iter().any(|name| goes_back(name));
+        let y = if backward {
+            Some(self.fed(cx, "rows", rows, FeedKind::Resident)?)
+        } else {
+            self.fed_inputs(cx, "rows", rows, FeedKind::Resident)?;
+            None
+        };
         let prediction = self.forward(cx)?;
         let mut named = self.named(cx, prediction, tensors)?;
         if tensors.iter().any(|name| name == SALIENCY) {
             named.insert(SALIENCY.to_string(), self.saliency(cx, prediction)?);
+        }
+        if let Some(y) = y {
+            self.gradients(cx, (prediction, y), tensors, &mut named)?;
         }
         put_out(cx, tensors, named);
         Ok(())
@@ -281,22 +310,50 @@ impl Program<'_> {
     fn inspect_step(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {
         let y = self.fed(cx, "batch", rows, FeedKind::Resident)?;
         let prediction = self.forward(cx)?;
+        let mut named = self.named(cx, prediction, tensors)?;
+        self.gradients(cx, (prediction, y), tensors, &mut named)?;
+        put_out(cx, tensors, named);
+        Ok(())
+    }
+
+    /// Adds the loss and the gradients that are asked for, by name.
+    fn gradients(
+        &self,
+        cx: &mut Builder,
+        (prediction, y): (Value, Value),
+        tensors: &[String],
+        named: &mut NameMap<Value>,
+    ) -> Result<(), OpError> {
         let weights = self.class_weights(cx, y)?;
         let loss = cx.graph.loss(self.loss(), prediction, y, weights)?;
-        let mut named = self.named(cx, prediction, tensors)?;
-        let mut by = Vec::new();
+        let scans = std::mem::take(&mut cx.scans);
+        let (mut by, mut values) = (Vec::new(), Vec::new());
         for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {
+            // What autodiff knows of a state is what reads it outside of its cell.
+            if let Some(scan) = scans.iter().find(|scan| scan.name == of) {
+                by.push((of, Some(scan)));
+                values.extend(scan.values());
+                continue;
+            }
             let value = match cx.number(of) {
                 Some(i) => Some(cx.parameter_at(i)?),
                 None => named.get(of).copied(),
             };
-            by.extend(value.map(|value| (of, value)));
+            if let Some(value) = value {
+                by.push((of, None));
+                values.push(value);
+            }
         }
-        let values: Vec<Value> = by.iter().map(|(_, value)| *value).collect();
-        let gradients = autodiff::grad(&mut cx.graph, loss, &values)?;
-        named.insert("loss".to_string(), loss);
-        named.extend(by.iter().zip(gradients).map(|((of, _), gradient)| (format!("{GRADIENT}{of}"), gradient)));
-        put_out(cx, tensors, named);
+        let mut gradients = autodiff::grad(&mut cx.graph, loss, &values)?.into_iter();
+        named.insert(LOSS.to_string(), loss);
+        for (of, scan) in by {
+            let mut next = || gradients.next().ok_or_else(|| OpError::new("grad", "there is no gradient"));
+            let gradient = match scan {
+                Some(scan) => scan.gradient(cx, [next()?, next()?, next()?])?,
+                None => next()?,
+            };
+            named.insert(format!("{GRADIENT}{of}"), gradient);
+        }
         Ok(())
     }
 
@@ -360,6 +417,11 @@ impl Program<'_> {
         }
         last
     }
+}
+
+/// Whether a tensor is known only from the right answer: the loss, or a gradient of it.
+pub fn goes_back(name: &str) -> bool {
+    name == LOSS || name.starts_with(GRADIENT)
 }
 
 /// Makes outputs of the tensors that are asked for, each once.
@@ -494,12 +556,26 @@ mod tests {
             let kind = ProgramKind::Inspect { rows: 3, tensors: vec!["output".to_string(), name.to_string()], with_gradients };
             build(&checked, &kind).unwrap_err().path
         };
-        for name in ["model[1]", "grad:output", "grad:1.weight", "0.weight", ""] {
+        for name in ["model[1]", "grad:output", "grad:1.weight", "0.weight", "", "saliency"] {
             assert_eq!(refused(name, true).as_deref(), Some(name));
         }
-        for name in ["grad:model[0]", "loss"] {
+        for name in ["model[0].hidden_l0", "grad:model[1]"] {
             assert_eq!(refused(name, false).as_deref(), Some(name));
         }
+    }
+
+    #[test]
+    fn a_look_at_samples_reads_their_answers_only_where_it_goes_back() {
+        let checked = checked_on("parity", json!([{ "gru": {} }, { "linear": { "out": "classes" } }]));
+        let feeds = |name: &str| {
+            let kind = ProgramKind::Inspect { rows: 1, tensors: vec![name.to_string()], with_gradients: false };
+            let graph = build(&checked, &kind).unwrap();
+            verify(&graph).unwrap();
+            graph.feeds().iter().any(|feed| feed.name == "rows.y")
+        };
+        assert_eq!(["model[0].gates_l0", "saliency", "loss", "grad:model[0].hidden_l0"].map(feeds), [false, false, true, true]);
+        let kept = ProgramKind::inspect(1, ["grad:model[0].gates_l0"]);
+        assert!(build(&checked, &kept).is_err(), "what is only looked at has no gradient");
     }
 
     #[test]

@@ -195,6 +195,8 @@ pub struct LayerStats {
     pub input: Option<u32>,
     /// Whether what it gives are tokens, whole numbers that stand for themselves, and not quantities.
     pub tokens: bool,
+    /// Names of tensors on its way that can be asked for behind its path and a dot: `attention`, `hidden_l0`.
+    pub inner: Vec<String>,
 }
 
 /// A parameter of a layer.
@@ -241,6 +243,8 @@ pub struct DataInfo {
     pub validation_points: Option<ArrayRef>,
     /// Height and width where samples are images.
     pub image: Option<(u32, u32)>,
+    /// How many answers a sample asks for, one for each position of a sequence; 0 where it asks for one.
+    pub positions: u32,
     /// The columns that the features come from, where the data is a table; else empty.
     pub columns: Vec<ColumnInfo>,
     /// Rows of that table, those left out included; 0 where there is none.
@@ -277,6 +281,8 @@ pub struct InputInfo {
     pub shape: Vec<u32>,
     /// Whether its numbers are tokens, whole numbers that stand for themselves, and not quantities.
     pub tokens: bool,
+    /// What each token is called, where they have names.
+    pub words: Vec<String>,
 }
 
 /// How the run is doing.

@@ -24,8 +24,7 @@ pub struct Watch {
 pub enum Input {
     /// Nothing: parameters can be asked for, and no program runs.
     State,
-    /// The next training batch, forward and backward, as the next step will see it (with dropout); nothing is updated. The only input
-    /// with gradients.
+    /// The next training batch, forward and backward, as the next step will see it (with dropout); nothing is updated.
     Batch,
     /// A square of the input plane, `resolution` points a side, from `low` to `high` on both axes. Rows of points, the first one at the
     /// largest y.
@@ -95,10 +94,13 @@ pub enum Part {
 /// A tensor, and how much of it.
 ///
 /// Names: a parameter's (`2.weight`); a layer's path (`model[2]`) for what it gives, `[rows, …shape]`; `grad:` before either of them, and
-/// `loss`, for [`Input::Batch`]; `output` for the predictions `[rows, labels]` as a person reads them: a probability per class, or values
+/// `loss`, for [`Input::Batch`] and for a single sample of [`Input::Samples`]; what a layer has on its way ([`crate::LayerStats::inner`]) behind
+/// its path and a dot: `model[2].attention`, the weights it looks with `[rows, heads, queries, keys]`, `model[0].hidden_l0`, the states of a
+/// recurrent layer `[rows, steps, units]`, whose `grad:` holds all ways from a state to the loss, and `model[0].gates_l0` `[rows, steps, n,
+/// units]`, which are i, f, g, o and the cell state of an lstm, r, z, n and `W_hn·h + b_hn` of a gru; `output` for the predictions `[rows, labels]` as a person reads them, `[rows, positions, labels]` where there are several: a probability per class, or values
 /// in the units of the data; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
 /// the plane, tokens), followed by `:1`, `:2`, … for the second and further inputs; `target` for the right answers `[rows, 1]`, the
-/// index of a class or, `[rows, targets]`, values; `saliency` for the gradient of the likeliest class's score, or of the sum of the values, by
+/// index of a class, `[rows, positions]` where there are several, NaN where none is asked for, or, `[rows, targets]`, values; `saliency` for the gradient of the likeliest class's score, or of the sum of the values, by
 /// `input`; `row` for the places of the samples in their part `[rows]`; `table_row` for the numbers of
 /// their rows in the table, from 1 below the header, `[rows]`. `output:offset` and `target:offset` are values counted from
 /// [`crate::DataInfo::target_mean`]: where values are large and their differences small, only these tell them apart.

@@ -91,7 +91,12 @@ fn Facts() -> impl IntoView {
         let (train, validation) = values.get();
         show(train.zip(validation).map(|(t, v)| if classes.get() { t - v } else { v - t }))
     };
-    let word = move || if classes.get() { "train accuracy" } else { "train loss" };
+    let apart = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.positions > 0)));
+    let word = move || match (classes.get(), apart.get()) {
+        (true, true) => "train, per token",
+        (true, false) => "train accuracy",
+        _ => "train loss",
+    };
     // Where classes are as frequent as each other it says the same as the accuracy.
     let telling = memo(move || {
         let value = lab.status.with(|s| Lab::metric(s, "validation_balanced_accuracy")).filter(|_| classes.get())?;
@@ -137,7 +142,8 @@ fn Facts() -> impl IntoView {
 /// The first of many names.
 fn listed(names: &[String]) -> String {
     const LISTED: usize = 300;
-    let first = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let named = |name: &String| if name.is_empty() { "·".to_string() } else { name.clone() };
+    let first = names.iter().take(LISTED).map(named).collect::<Vec<_>>().join(", ");
     if names.len() > LISTED { [&first, ", …"].concat() } else { first }
 }
 
@@ -150,7 +156,8 @@ fn DataCard() -> impl IntoView {
             let notes = (!notes.is_empty())
                 .then(|| view! { <ul class="notes">{notes.into_iter().map(|n| view! { <li>{n}</li> }).collect_view()}</ul> });
             let labels = if d.task == "classification" {
-                format!("{} classes: {}", d.labels.len(), listed(&d.labels))
+                let kind = if d.positions > 0 { "tokens" } else { "classes" };
+                format!("{} {kind}: {}", d.labels.len(), listed(&d.labels))
             } else {
                 format!("predicts {}", d.labels.join(", "))
             };

@@ -11,6 +11,7 @@ pub mod picture;
 pub mod place;
 pub mod profile;
 pub mod rows;
+pub mod sequence;
 pub mod series;
 pub mod spread;
 pub mod wires;

@@ -29,12 +29,25 @@ pub struct Column {
     pub range: Option<(f32, f32)>,
     /// Whether it holds tokens and not quantities.
     pub tokens: bool,
+    /// Names of tensors on the way of its layers: `model[2].attention`.
+    pub inner: Vec<String>,
 }
 
 impl Column {
     /// Names of its layers: `linear 8 · tanh`.
     pub fn title(&self) -> String {
         self.layers.iter().map(|l| l.1.as_str()).collect::<Vec<_>>().join(" · ")
+    }
+
+    /// The name of the weights that its layer looks with, where that is attention.
+    pub fn attention(&self) -> Option<&String> {
+        self.inner.iter().find(|name| name.ends_with(".attention"))
+    }
+
+    /// The recurrent cells of its layer, one for each layer and direction: path of the layer, and name of the cell.
+    pub fn cells(&self) -> Vec<(String, String)> {
+        let cell = |name: &String| name.split_once(".hidden_").map(|(path, cell)| (path.to_string(), cell.to_string()));
+        self.inner.iter().filter_map(cell).collect()
     }
 
     /// How the page names one of its units.
@@ -87,6 +100,7 @@ pub fn columns(layers: &[LayerStats]) -> Vec<Column> {
             follows,
             range: layer.range,
             tokens: layer.tokens,
+            inner: layer.inner.iter().map(|name| [layer.path.as_str(), ".", name].concat()).collect(),
         });
     }
     out
@@ -213,6 +227,20 @@ mod tests {
         let norm = LayerStats { parameters: vec![gain], ..layer("model[1]", "batch_norm", 8, "model[0]") };
         let columns = columns(&[linear("model[0]", 8, "input"), norm]);
         assert_eq!((columns[1].wires.as_deref(), columns[1].bias.as_deref()), (None, Some("1.weight")));
+    }
+
+    #[test]
+    fn a_column_knows_what_its_layer_has_inside() {
+        let inner = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        let block = LayerStats { inner: inner(&["attention"]), ..linear("model[1].repeat.body[0]", 8, "input") };
+        let cell =
+            LayerStats { inner: inner(&["hidden_l0", "gates_l0", "hidden_l0_reverse"]), ..linear("model[2]", 8, "model[1]") };
+        let columns =
+            columns(&[layer("input", "input", 2, ""), block, layer("model[1]", "2 times", 8, "model[1].repeat.body[0]"), cell]);
+        assert_eq!(columns[1].attention().map(String::as_str), Some("model[1].repeat.body[0].attention"));
+        assert_eq!((columns[1].path.as_str(), columns[0].attention(), columns[1].cells().len()), ("model[1]", None, 0));
+        let wanted = [("model[2]", "l0"), ("model[2]", "l0_reverse")].map(|(path, cell)| (path.to_string(), cell.to_string()));
+        assert_eq!(columns[2].cells(), wanted);
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub trait LayerView: Sync {
     }
 }
 
+/// What stands below the columns, of a column that has more to show than there is room in it.
+pub trait Inside: Sync {
+    /// Whether it has something true to show of this column; the first of the list that has is shown.
+    fn fits(&self, column: &Column) -> bool;
+
+    /// The picture; it watches what it needs by itself.
+    fn view(&self, lab: Lab, column: Column) -> AnyView;
+}
+
 /// A picture of what the network gives. Those that fit are offered side by side; the first one is on screen.
 pub trait OutputView: Sync {
     /// A word or two for its button.

@@ -1,5 +1,6 @@
 //! The lists of views: a new one is a file here and a line in its list.
 
+mod attention;
 mod attribution;
 mod boundary;
 #[cfg(feature = "charts")]
@@ -15,9 +16,11 @@ mod gallery;
 mod inspector;
 pub mod kinds;
 mod neuron_map;
+mod positions;
 mod profile;
 mod program;
 mod receptive;
+mod recurrent;
 mod rows;
 mod sample_image;
 mod samples;
@@ -27,13 +30,15 @@ mod text;
 mod tokens;
 mod values;
 
-use kinds::{LayerView, OutputView, Panel};
+use kinds::{Inside, LayerView, OutputView, Panel};
 
 /// Which views the page has, each list in the order in which they are tried or offered.
 #[derive(Clone)]
 pub struct Views {
     /// Of layers; the last fits every one.
     pub layers: Vec<&'static dyn LayerView>,
+    /// Of what happens inside a layer.
+    pub inside: Vec<&'static dyn Inside>,
     /// Of the output; the last fits all data.
     pub outputs: Vec<&'static dyn OutputView>,
     /// Tabs of the drawer.
@@ -50,15 +55,18 @@ impl Default for Views {
                 &neuron_map::NeuronMap,
                 &feature_maps::FeatureMaps,
                 &tokens::Tokens,
+                &attention::Heads,
                 &values::Values,
                 &strip::Strip,
             ],
+            inside: vec![&attention::Attention, &recurrent::Recurrent],
             outputs: vec![
                 &boundary::Boundary,
                 &curve::LearnedCurve,
                 &draw::Draw,
                 &rows::Rows,
                 &text::Text,
+                &positions::Positions,
                 &samples::Samples,
                 &confusion::Confusion,
                 &attribution::Attribution,

@@ -26,7 +26,7 @@ impl OutputView for Samples {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        !(data.train_points.is_some() && data.task == "regression")
+        data.positions == 0 && !(data.train_points.is_some() && data.task == "regression")
     }
 
     fn view(&self, lab: Lab) -> AnyView {

@@ -6,6 +6,7 @@ use downhill_protocol::Query;
 use leptos::prelude::*;
 
 use super::kinds::{ColumnInfo, LayerView};
+use crate::plot::sequence::token;
 use crate::reactive::memo;
 use crate::state::Answers;
 use crate::watches::{Ask, Source};
@@ -28,12 +29,14 @@ impl LayerView for Tokens {
 
     fn view(&self, info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
         let name = raw_name(&info);
+        let words = info.data.inputs.get(info.column.input.unwrap_or(0) as usize).map(|i| i.words.clone()).unwrap_or_default();
         // What follows a short sequence is no number.
         let tokens = memo(move || {
             let numbers = answers.with(|answer| Some(answer.as_ref()?.get(&name)?.data.to_vec())).unwrap_or_default();
-            numbers.into_iter().filter(|t| !t.is_nan()).map(|t| t as u32).collect::<Vec<_>>()
+            numbers.into_iter().filter(|t| !t.is_nan()).map(|t| token(&words, t)).collect::<Vec<_>>()
         });
         let list = move || tokens.get().into_iter().map(|t| view! { <li>{t}</li> }.into_any()).collect_view();
-        view! { <div class="stack"><ol class="tokens num" aria-label="The sample's tokens">{list}</ol></div> }.into_any()
+        view! { <div class="stack"><ol class="tokens num" translate="no" aria-label="The sample's tokens">{list}</ol></div> }
+            .into_any()
     }
 }

@@ -9,6 +9,7 @@ use downhill_tensor::{Dtype, NameMap, Shape, TensorTy, UserError};
 
 use super::Layer;
 use super::init::Draw;
+use super::scanned::Scanned;
 use super::size::{Size, Word};
 pub(crate) use crate::port::{Port, times};
 use crate::registry::MAX_LAYERS;
@@ -168,7 +169,7 @@ pub(crate) struct Inferred {
     /// The layers inside.
     pub branches: Vec<Vec<Resolved>>,
     /// Names of tensors on its way that can be looked at, as [`Builder::activations`] has them behind the layer's path and a dot.
-    pub inner: Vec<&'static str>,
+    pub inner: Vec<String>,
 }
 
 impl Inferred {
@@ -272,7 +273,7 @@ pub struct Resolved {
     /// The layers inside, one list per branch or repetition.
     pub branches: Vec<Vec<Resolved>>,
     /// Names of tensors on its way that can be looked at.
-    pub inner: Vec<&'static str>,
+    pub inner: Vec<String>,
 }
 
 impl Resolved {
@@ -528,6 +529,8 @@ pub(crate) struct Builder {
     salt: u32,
     /// What every layer gave, by path.
     pub activations: Vec<(String, Value)>,
+    /// Recurrent cells, in the order in which they were added.
+    pub scans: Vec<Scanned>,
     /// Parameters in use, by [`ParamId`].
     values: Vec<Option<Value>>,
     /// Number of each parameter, by name.
@@ -562,7 +565,7 @@ impl Builder {
         let values = vec![None; graph.parameters().len()];
         let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
         let (fields, named) = (NameMap::default(), NameMap::default());
-        Self { graph, mode, salt: 0, activations: Vec::new(), values, numbers, next, states, fields, named }
+        Self { graph, mode, salt: 0, activations: Vec::new(), scans: Vec::new(), values, numbers, next, states, fields, named }
     }
 
     /// In what the program differs from others.

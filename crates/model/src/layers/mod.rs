@@ -24,6 +24,7 @@ mod repeat;
 mod reshape;
 mod residual;
 mod rnn;
+pub(crate) mod scanned;
 mod size;
 mod transformer_block;
 mod wiring;

@@ -239,7 +239,7 @@ impl LayerDef for MultiHeadAttention {
         }
         let mut inferred = Inferred::new(first(inputs).clone());
         self.heads().declare(&mut inferred, (steps, keys), width, &NAMES)?;
-        inferred.inner.push(WEIGHTS);
+        inferred.inner.push(WEIGHTS.to_string());
         Ok(inferred)
     }
 

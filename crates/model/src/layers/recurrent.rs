@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Draw;
 use super::def::{Builder, Inferred, Port, Resolved};
 use super::mean_over_time::{counted, mean};
+use super::scanned::{GATES, HIDDEN, Scanned};
 
 /// What a recurrent layer gives of the states of all steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +102,8 @@ impl Recurrent {
                 inferred.parameter(name("weight_hh"), &[rows, self.hidden_size], self.draw(None));
                 inferred.parameter(name("bias_ih"), &[rows], self.draw(self.forget_bias));
                 inferred.parameter(name("bias_hh"), &[rows], self.draw(self.forget_bias.map(|_| 0.0)));
+                inferred.inner.push(name(HIDDEN));
+                inferred.inner.extend((self.cell.kept() > 0).then(|| name(GATES)));
                 let products = (rows as u64).saturating_mul((columns + self.hidden_size) as u64);
                 flops = flops.saturating_add(products.saturating_mul(2 * steps as u64));
             }
@@ -131,6 +134,20 @@ impl Recurrent {
                 let inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).collect();
                 let outputs = cx.graph.scan(recurrence, &inputs)?;
                 let [state, end, ..] = outputs[..] else { return Err(OpError::new("scan", "it gives two values")) };
+                let named = |what: &str| format!("{}.{}", at.path, Self::parameter(what, layer, direction));
+                let gates = outputs.get(2).copied();
+                cx.activations.push((named(HIDDEN), state));
+                cx.activations.extend(gates.map(|gates| (named(GATES), gates)));
+                cx.scans.push(Scanned {
+                    name: named(HIDDEN),
+                    recurrence,
+                    lengths: given,
+                    projections,
+                    weight: hidden,
+                    states: state,
+                    last: end,
+                    gates,
+                });
                 states.push(state);
                 ends.push(end);
             }

@@ -172,7 +172,7 @@ impl LayerDef for TransformerBlock {
         }
         let products = 2 * steps as u64 * width as u64 * (gated + units) as u64;
         inferred.flops = inferred.flops.saturating_add(products);
-        inferred.inner.push(WEIGHTS);
+        inferred.inner.push(WEIGHTS.to_string());
         Ok(inferred)
     }
 

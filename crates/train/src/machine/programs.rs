@@ -76,7 +76,11 @@ impl Programs {
             others.push(eval(Split::Validation));
         }
         let batch = checked.experiment.training.batch_size;
-        others.extend([ProgramKind::Predict { rows: self.device_rows }, ProgramKind::inspect(batch, ["loss"])]);
+        let states = checked.recurrent_states().into_iter().map(|name| format!("grad:{name}"));
+        let tensors = states.chain(["loss".to_string()]).collect();
+        let rows = self.device_rows;
+        let back = ProgramKind::Inspect { rows, tensors, with_gradients: false };
+        others.extend([ProgramKind::Predict { rows }, ProgramKind::inspect(batch, ["loss"]), back]);
         others
     }
 

@@ -116,6 +116,12 @@ impl Rows {
                 feeds.extend(field.lengths.iter().map(|name| (name.clone(), length.to_vec())));
                 feeds.push((field.name.clone(), tokens));
                 raw.push((vec![values.len()], values.clone()));
+            } else if let Some(length) = &field.lengths {
+                let (steps, values) = filled_up(field, values)?;
+                feeds.push((length.clone(), vec![(steps as f32).to_bits()]));
+                raw.push((field.shape.to_vec(), ended(values.clone(), steps * step(field))));
+                let seen = norm(data, at, field).map_or_else(|| values.clone(), |norm| norm.input(&values));
+                feeds.push((field.name.clone(), bits(seen)));
             } else {
                 count(values.len(), field.width())?;
                 let seen = norm(data, at, field).map_or_else(|| values.clone(), |norm| norm.input(values));
@@ -182,10 +188,10 @@ impl Rows {
         matches!(self, Rows::Samples { worst: Some(_), .. })
     }
 
-    /// What some of the rows are for the feeds of a program: a field's name and its words.
-    pub fn feeds(&self, checked: &Checked, data: &Dataset, range: Range<usize>) -> Vec<(String, Vec<u32>)> {
-        let inputs = checked.feeds().into_iter().filter(|feed| !feed.target);
-        let words = inputs.filter_map(|feed| {
+    /// What some of the rows are for the feeds of a program: a field's name and its words; with the right `answers` where it reads those.
+    pub fn feeds(&self, checked: &Checked, data: &Dataset, range: Range<usize>, answers: bool) -> Vec<(String, Vec<u32>)> {
+        let fields = checked.feeds().into_iter().filter(|feed| answers || !feed.target);
+        let words = fields.filter_map(|feed| {
             let width = feed.width();
             let words = match self {
                 Rows::None | Rows::Batch => return None,
@@ -288,7 +294,8 @@ fn count(given: usize, wanted: usize) -> Result<(), UserError> {
 fn tokens(field: &Field, values: &[f32]) -> Result<Vec<u32>, UserError> {
     let steps = field.width();
     if values.is_empty() || values.len() > steps || (field.lengths.is_none() && values.len() < steps) {
-        return Err(UserError::new(format!("The sequence has {} tokens; the network takes up to {steps}.", values.len())));
+        let upto = if field.lengths.is_some() { "up to " } else { "" };
+        return Err(UserError::new(format!("The sequence has {} tokens; the network takes {upto}{steps}.", values.len())));
     }
     let vocabulary = field.vocabulary.unwrap_or(usize::MAX);
     if let Some(unknown) = values.iter().find(|v| v.fract() != 0.0 || **v < 0.0 || **v >= vocabulary as f32) {
@@ -296,6 +303,31 @@ fn tokens(field: &Field, values: &[f32]) -> Result<Vec<u32>, UserError> {
         return Err(UserError::new(message));
     }
     Ok(values.iter().map(|&v| v as u32).chain(std::iter::repeat(0)).take(steps).collect())
+}
+
+/// Numbers of a step of a sequence.
+fn step(field: &Field) -> usize {
+    field.shape.iter().skip(1).product()
+}
+
+/// The number of steps of a sequence of numbers, and its numbers as a field holds them, zeros behind its end.
+fn filled_up(field: &Field, values: &[f32]) -> Result<(usize, Vec<f32>), UserError> {
+    let (width, step) = (field.width(), step(field).max(1));
+    if values.is_empty() || values.len() > width || !values.len().is_multiple_of(step) {
+        let each = if step > 1 { format!(" of {step} numbers each") } else { String::new() };
+        let message =
+            format!("The sequence has {} numbers; the network takes from 1 to {} steps{each}.", values.len(), width / step);
+        return Err(UserError::new(message));
+    }
+    let mut filled = values.to_vec();
+    filled.resize(width, 0.0);
+    Ok((values.len() / step, filled))
+}
+
+/// The numbers of a sequence, NaN behind its end.
+fn ended(mut values: Vec<f32>, len: usize) -> Vec<f32> {
+    values.iter_mut().skip(len).for_each(|v| *v = f32::NAN);
+    values
 }
 
 /// How the numbers of an input were scaled; only the first one's were.
@@ -351,10 +383,10 @@ fn of_field(data: &Dataset, part: &Samples, input: usize, raw: bool, at: &[usize
         if let Some(norm) = norm {
             values.iter_mut().zip(&norm.mean).zip(&norm.std).for_each(|((v, m), s)| *v = (f64::from(*v) * s + m) as f32);
         }
-        if let Some(length) = length.and_then(|field| field.row(i).first().copied()) {
-            values.iter_mut().skip(length as usize).for_each(|v| *v = f32::NAN);
+        match length.and_then(|field| field.row(i).first().copied()) {
+            Some(length) => ended(values, length as usize * step(field)),
+            None => values,
         }
-        values
     };
     shaped(at, &field.shape, at.iter().flat_map(row).collect())
 }

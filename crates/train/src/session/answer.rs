@@ -107,7 +107,11 @@ impl Session {
                     let offsets = self.offsets(&values, rows as usize);
                     outputs.insert(OFFSET.to_string(), (vec![rows, (offsets.len() / rows.max(1) as usize) as u32], offsets));
                     let answers = self.answers(&values, rows as usize);
-                    (vec![rows, (answers.len() / rows.max(1) as usize) as u32], answers)
+                    let positions = &self.run.checked().signature.positions;
+                    let of_each = rows as usize * positions.iter().product::<usize>();
+                    let labels = (answers.len() / of_each.max(1)) as u32;
+                    let positions = positions.iter().map(|&n| n as u32);
+                    (std::iter::once(rows).chain(positions).chain([labels]).collect(), answers)
                 }
                 _ if batch => (shape.clone(), values),
                 _ => (std::iter::once(count as u32).chain(shape.iter().skip(1).copied()).collect(), values),

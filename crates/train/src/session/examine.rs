@@ -72,7 +72,7 @@ impl Session {
         let train = self.run.data().train.len();
         let picks = (0..rows).map(|i| (i * train / rows.max(1)) as u32).collect();
         let samples = Rows::samples(self.run.data(), Part::Train, Some(picks))?;
-        for (field, words) in samples.feeds(self.run.checked(), self.run.data(), 0..rows) {
+        for (field, words) in samples.feeds(self.run.checked(), self.run.data(), 0..rows, false) {
             self.machine.engine_mut().feed(&format!("rows.{field}"), 0, &words)?;
         }
         let program = self.program(kind)?;

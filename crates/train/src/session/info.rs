@@ -1,6 +1,6 @@
 //! What is told about a run: its layers, its data, and how it is doing.
 
-use downhill_data::{Dataset, Labels, Part, Plane, Task};
+use downhill_data::{Dataset, Field, Labels, Part, Plane, Task};
 use downhill_model::LayerSummary;
 use downhill_protocol::{
     ArrayRef, Arrays, ColumnInfo, DataInfo, Event, InputInfo, LanguageInfo, LayerStats, Message, ParameterInfo, Role, RunInfo,
@@ -92,6 +92,7 @@ impl Session {
                 range: layer.range.map(|(low, high)| (low as f32, high as f32)),
                 input: None,
                 tokens: layer.tokens,
+                inner: layer.inner.clone(),
             });
         }
         stats
@@ -116,6 +117,7 @@ impl Session {
     fn data_info(&self, arrays: &mut Arrays) -> DataInfo {
         let data = self.run.data();
         let mut points = |part: &Part| points(data, part, arrays);
+        let positions = &self.run.checked().signature.positions;
         DataInfo {
             task: match data.task {
                 Task::Classification { .. } => "classification".to_string(),
@@ -129,6 +131,7 @@ impl Session {
             train_points: points(&data.train),
             validation_points: points(&data.validation),
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
+            positions: if positions.is_empty() { 0 } else { positions.iter().product::<usize>() as u32 },
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
             language: data.language.as_ref().map(|language| LanguageInfo {
@@ -158,9 +161,23 @@ fn inputs(data: &Dataset) -> Vec<InputInfo> {
     let info = |name: &String| {
         let field = data.train.field(name)?;
         let shape = coordinates.clone().unwrap_or_else(|| field.shape.iter().map(|&n| n as u32).collect());
-        Some(InputInfo { name: name.clone(), shape, tokens: field.column.dtype() == Dtype::U32 })
+        let tokens = field.column.dtype() == Dtype::U32;
+        Some(InputInfo { name: name.clone(), shape, tokens, words: words(data, field) })
     };
     data.inputs.iter().filter_map(info).collect()
+}
+
+/// What the tokens of a field are called: where there is an answer at every position, that is a token of the same vocabulary.
+fn words(data: &Dataset, field: &Field) -> Vec<String> {
+    let target = data.target.as_deref().and_then(|name| data.train.field(name));
+    match &data.task {
+        Task::Classification { classes }
+            if target.is_some_and(|target| target.shape.numel() > 1) && field.vocabulary == Some(classes.len()) =>
+        {
+            classes.clone()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The parameters of a layer that reads so many numbers, with what they stand for.

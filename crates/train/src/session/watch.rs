@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use downhill_compile::{Entry, Region};
-use downhill_model::ProgramKind;
+use downhill_model::{ProgramKind, goes_back};
 use downhill_protocol::{Event, Input, Message, Watch};
 use downhill_tensor::UserError;
 use web_time::Instant;
@@ -134,14 +134,25 @@ impl Session {
             tensors.push("output".to_string());
         }
         let Some(first) = tensors.first() else { return Ok(None) };
-        match rows {
-            Rows::None => Err(UserError::at(first, "There is no parameter of this name.")),
-            Rows::Batch => Ok(Some(ProgramKind::Inspect {
+        let backward = tensors.iter().find(|name| goes_back(name));
+        match (rows, backward) {
+            (Rows::None, _) => Err(UserError::at(first, "There is no parameter of this name.")),
+            (Rows::Samples { .. }, Some(_)) if rows.count(self.run.data()) == 1 => {
+                Ok(Some(ProgramKind::Inspect { rows: 1, tensors, with_gradients: false }))
+            }
+            (Rows::Samples { .. }, Some(name)) => {
+                Err(UserError::at(name, "The loss of samples is known one by one.").hint("Ask about a single one."))
+            }
+            (Rows::Made { .. } | Rows::Row(_), Some(name)) => {
+                let message = "What is drawn or typed has no right answer, so it has no loss.";
+                Err(UserError::at(name, message).hint("Choose a sample of the data."))
+            }
+            (Rows::Batch, _) => Ok(Some(ProgramKind::Inspect {
                 rows: self.run.experiment().training.batch_size,
                 tensors,
                 with_gradients: true,
             })),
-            rows => {
+            (rows, None) => {
                 // The output alone is a forward pass that keeps nothing.
                 let only_output = tensors.iter().all(|name| name == "output");
                 let chunk =
@@ -171,14 +182,16 @@ impl Session {
             return Ok(ReadLayout { outputs: self.outputs_of(kind)?, rows: 1, chunk: 1 });
         }
         let count = rows.count(self.run.data());
-        let (ProgramKind::Predict { rows: chunk } | ProgramKind::Inspect { rows: chunk, .. }) = *kind else {
-            return Ok(ReadLayout::default());
+        let (chunk, answers) = match kind {
+            ProgramKind::Predict { rows } => (*rows, false),
+            ProgramKind::Inspect { rows, tensors, .. } => (*rows, tensors.iter().any(|name| goes_back(name))),
+            _ => return Ok(ReadLayout::default()),
         };
         let program = self.program(kind)?;
         let regions: Vec<Region> = program.outputs.iter().map(|o| o.region).collect();
         let scalars = self.run.plain_scalars();
         for start in (0..count).step_by(chunk.max(1)) {
-            for (field, words) in rows.feeds(self.run.checked(), self.run.data(), start..(start + chunk).min(count)) {
+            for (field, words) in rows.feeds(self.run.checked(), self.run.data(), start..(start + chunk).min(count), answers) {
                 self.machine.engine_mut().feed(&format!("rows.{field}"), 0, &words)?;
             }
             self.machine.engine_mut().submit(program.id, &[scalars])?;

@@ -107,6 +107,7 @@ mod tests {
             reads: Vec::new(),
             field: None,
             parameters: Vec::new(),
+            inner: Vec::new(),
         }
     }
 

@@ -101,6 +101,8 @@ pub struct Map {
     pub height: Memo<f64>,
     /// Pixels of the tallest head of a column.
     pub above: RwSignal<f64>,
+    /// The column, by its path, and the head of attention that are looked into below the columns, where a person chose one.
+    pub inside: RwSignal<(Option<String>, usize)>,
     /// What the pointer is on, and where.
     pub hover: RwSignal<Option<(Target, f64, f64)>>,
     /// What is being changed, and where.
@@ -138,6 +140,7 @@ impl Map {
             room,
             height,
             above,
+            inside: RwSignal::new((None, 0)),
             hover: RwSignal::new(None),
             chosen: RwSignal::new(None),
             cells: StoredValue::new_local(Vec::new()),

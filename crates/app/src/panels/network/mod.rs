@@ -2,6 +2,7 @@
 
 pub mod cells;
 mod column;
+mod inside;
 mod layers;
 pub mod map;
 mod weights;
@@ -11,6 +12,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 
 use self::column::{ColumnView, place_cells};
+use self::inside::Inside;
 use self::layers::{AddLayer, Editing, LayerEditor};
 use self::map::Map;
 use self::weights::{Tip, WeightEditor};
@@ -68,6 +70,7 @@ pub fn Network() -> impl IntoView {
                     <WeightEditor/>
                 </div>
             </div>
+            <Inside map/>
             <LayerEditor/>
             <AddLayer/>
         </section>

@@ -1,0 +1,265 @@
+//! What attention looks with: every head as a small picture in its column, and below the columns the weights of one head with the tokens on
+//! both sides.
+
+use std::sync::Arc;
+
+use downhill_protocol::Query;
+use leptos::html::Canvas;
+use leptos::prelude::*;
+
+use super::kinds::{ColumnInfo, Inside, LayerView};
+use crate::canvas::{painted, position, put_pixels};
+use crate::document::number;
+use crate::focus;
+use crate::panels::later::Later;
+use crate::panels::network::map::Map;
+use crate::plot::heatmap;
+use crate::plot::network::Column;
+use crate::plot::sequence::{head, norms, token};
+use crate::reactive::{Memo, RwSignal, clicked, memo};
+use crate::state::{Answers, Lab};
+use crate::watches::{Ask, Source};
+
+/// Milliseconds from one picture to the next.
+const EVERY: f64 = 100.0;
+
+/// Pixels of a column of heads that are not theirs.
+const CAPTION: f64 = 36.0;
+
+/// The heads in their column.
+pub struct Heads;
+
+/// One head, large.
+pub struct Attention;
+
+impl LayerView for Heads {
+    fn fits(&self, info: &ColumnInfo) -> bool {
+        info.column.attention().is_some()
+    }
+
+    fn wants(&self, info: &ColumnInfo) -> Option<Ask> {
+        let tensors = vec![Query::all(info.column.attention()?.clone()), Query::all(info.column.tensor.clone())];
+        Some(Ask { source: Source::Chosen, tensors, every_ms: EVERY })
+    }
+
+    fn view(&self, info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
+        view! { <Later show=Box::new(move || heads(info.clone(), answers))/> }.into_any()
+    }
+}
+
+impl Inside for Attention {
+    fn fits(&self, column: &Column) -> bool {
+        column.attention().is_some()
+    }
+
+    fn view(&self, lab: Lab, column: Column) -> AnyView {
+        view! { <Later show=Box::new(move || matrix(lab, column.clone()))/> }.into_any()
+    }
+}
+
+/// How many heads an answer holds.
+fn count_of(answers: Answers, name: String) -> Memo<usize> {
+    memo(move || answers.with(|a| a.as_ref()?.get(&name)?.shape.get(1).copied()).unwrap_or(0) as usize)
+}
+
+/// Paints the weights of a head, queries from top to bottom, with every answer.
+fn paint(lab: Lab, canvas: NodeRef<Canvas>, answers: Answers, name: String, which: impl Fn() -> usize + 'static) {
+    painted(canvas, move |canvas| {
+        let (palette, ramp) = (lab.palette.get(), lab.ramp.get());
+        let Some(answer) = answers.get() else { return };
+        let Some(weights) = answer.get(&name).and_then(|all| head(all, which())) else { return };
+        let mut pixels = Vec::new();
+        heatmap::diverging(weights.data, heatmap::scale_of(weights.data), &ramp, palette.ink, &mut pixels);
+        put_pixels(canvas, &mut pixels, weights.shape[1]);
+    });
+}
+
+/// The pictures of a column, in the part of the code that comes later: it is no piece of who shows it.
+#[inline(never)]
+fn heads(info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
+    let map: Map = expect_context();
+    let lab = info.lab;
+    let Some(name) = info.column.attention().cloned() else { return ().into_any() };
+    let title = info.column.layers.first().map(|layer| layer.1.clone()).unwrap_or_default();
+    let path = info.column.path.clone();
+    let count = count_of(answers, name.clone());
+    let thumb = move |at: usize| {
+        let canvas = NodeRef::<Canvas>::new();
+        paint(lab, canvas, answers, name.clone(), move || at);
+        let (here, path) = (path.clone(), path.clone());
+        let on = move || map.inside.with(|inside| inside.0.as_ref() == Some(&here) && inside.1 == at);
+        let choose = move |_| map.inside.set((Some(path.clone()), at));
+        view! { <button type="button" class="head-picture" aria-label=format!("{title}, head {}", at + 1) aria-pressed=move || on().to_string() on:click=clicked(choose)><canvas node_ref=canvas width="1" height="1" aria-hidden="true"></canvas></button> }
+            .into_any()
+    };
+    let norm = NodeRef::<Canvas>::new();
+    let (tensor, width) = (info.column.tensor.clone(), info.column.shape.last().copied().unwrap_or(1) as usize);
+    painted(norm, move |canvas| {
+        let (palette, ramp) = (lab.palette.get(), lab.ramp.get());
+        let Some(answer) = answers.get() else { return };
+        let Some(values) = answer.get(&tensor) else { return };
+        let sizes = norms(values.data, width);
+        let mut pixels = Vec::new();
+        heatmap::diverging(&sizes, heatmap::scale_of(&sizes), &ramp, palette.ink, &mut pixels);
+        put_pixels(canvas, &mut pixels, sizes.len() as u32);
+    });
+    let size = move || {
+        let rows = count.get().div_ceil(2).max(1) as f64;
+        format!("--cell:{:.0}px", ((map.height.get() - CAPTION) / rows - 4.0).clamp(20.0, 44.0))
+    };
+    view! {
+        <div class="stack heads" style=size>
+            <div class="grid">{move || (0..count.get()).map(&thumb).collect_view()}</div>
+            <small>"norm per token"</small>
+            <canvas node_ref=norm class="norms" width="1" height="1" role="img" aria-label="The norm of what the layer gives for each token, from the first to the last"></canvas>
+        </div>
+    }
+    .into_any()
+}
+
+/// The large picture, in the later part as well.
+#[inline(never)]
+fn matrix(lab: Lab, column: Column) -> AnyView {
+    view! { <Matrix lab column/> }.into_any()
+}
+
+/// Names along an axis of so many places: those of the sample's tokens where they stand there, else numbers from 1.
+fn names(raw: &[f32], tokens: Option<&[String]>, count: usize) -> Vec<String> {
+    match tokens {
+        Some(words) if raw.len() == count => {
+            raw.iter().map(|&t| if t.is_nan() { String::new() } else { token(words, t) }).collect()
+        }
+        _ => (1..=count).map(|place| place.to_string()).collect(),
+    }
+}
+
+#[component]
+fn Matrix(lab: Lab, column: Column) -> impl IntoView {
+    let map: Map = expect_context();
+    let weights = column.attention().cloned().unwrap_or_default();
+    let layer = weights.strip_suffix(".attention").unwrap_or_default().to_string();
+    let reads = lab.info.with_untracked(|info| {
+        let layers = info.as_ref().map(|info| info.layers.as_slice()).unwrap_or_default();
+        let of = |path: &str| layers.iter().find(|l| l.path == path);
+        // Tokens have no norm.
+        let reads = of(&layer).map(|l| l.reads.clone()).unwrap_or_default();
+        reads.into_iter().filter(|path| of(path).is_some_and(|l| !l.tokens)).collect::<Vec<_>>()
+    });
+    let crossed = reads.len() > 1;
+    let (before, after) = (reads.into_iter().next(), layer);
+    let answers = {
+        let names = [Some("raw".to_string()), Some(weights.clone()), before.clone(), Some(after.clone())];
+        lab.watch(move || {
+            let tensors = names.iter().flatten().cloned().map(Query::all).collect();
+            Some(Ask { source: Source::Chosen, tensors, every_ms: EVERY })
+        })
+    };
+    let count = count_of(answers, weights.clone());
+    let which = memo(move || map.inside.with(|inside| inside.1).min(count.get().saturating_sub(1)));
+    let words = memo(move || {
+        lab.data().and_then(|data| data.inputs.into_iter().next()).filter(|input| input.tokens).map(|input| input.words)
+    });
+    let sizes = {
+        let weights = weights.clone();
+        memo(move || {
+            answers
+                .with(|a| match a.as_ref()?.get(&weights)?.shape {
+                    &[_, _, queries, keys] => Some((queries as usize, keys as usize)),
+                    _ => None,
+                })
+                .unwrap_or((1, 1))
+        })
+    };
+    let axes = memo(move || {
+        let raw = answers.with(|a| a.as_ref().and_then(|a| a.get("raw").map(|raw| raw.data.to_vec()))).unwrap_or_default();
+        let (queries, keys) = sizes.get();
+        let of = |count, known| words.with(|words| names(&raw, words.as_deref().filter(|_| known), count));
+        (of(queries, true), of(keys, !crossed))
+    });
+    // The cell under the pointer or the keys: query and key.
+    let at = RwSignal::new(None::<(usize, usize)>);
+    let canvas = NodeRef::<Canvas>::new();
+    paint(lab, canvas, answers, weights.clone(), move || which.get());
+    let moved = move |ev: web_sys::PointerEvent| {
+        let Some(canvas) = canvas.get_untracked() else { return };
+        let (queries, keys) = sizes.get_untracked();
+        let place = position(&canvas, f64::from(ev.client_x()), f64::from(ev.client_y()));
+        let cell = heatmap::pixel_at(place, (keys, queries));
+        at.set(Some((cell / keys.max(1), cell % keys.max(1))));
+    };
+    let walked = move |ev: web_sys::KeyboardEvent| {
+        let ((queries, keys), (row, column)) = (sizes.get_untracked(), at.get_untracked().unwrap_or((0, 0)));
+        let to = match ev.key().as_str() {
+            "ArrowUp" => (row.saturating_sub(1), column),
+            "ArrowDown" => ((row + 1).min(queries.saturating_sub(1)), column),
+            "ArrowLeft" => (row, column.saturating_sub(1)),
+            "ArrowRight" => (row, (column + 1).min(keys.saturating_sub(1))),
+            _ => return,
+        };
+        ev.prevent_default();
+        ev.stop_propagation();
+        at.set(Some(to));
+    };
+    let mark = move || {
+        let ((row, column), (queries, keys)) = (at.get()?, sizes.get());
+        let share = |i: usize, n: usize| format!("{:.3}%", 100.0 * i as f64 / n.max(1) as f64);
+        let style = format!(
+            "left:{};top:{};width:{};height:{}",
+            share(column, keys),
+            share(row, queries),
+            share(1, keys),
+            share(1, queries)
+        );
+        Some(view! { <i class="mark" style=style></i> })
+    };
+    let said = move || {
+        let Some((row, column)) = at.get() else { return "Each row is a token, and looks at the columns.".to_string() };
+        let weight = answers.with(|a| head(a.as_ref()?.get(&weights)?, which.get())?.at(&[row as u32, column as u32]));
+        let name = |names: &[String], place: usize| {
+            format!("“{}” ({})", names.get(place).map(String::as_str).unwrap_or_default(), place + 1)
+        };
+        let rounded = weight.map_or_else(String::new, |w| number((f64::from(w) * 1e4).round() / 1e4));
+        axes.with(|(queries, keys)| format!("{} looks at {}: {rounded}", name(queries, row), name(keys, column)))
+    };
+    let width = column.shape.last().copied().unwrap_or(1) as usize;
+    let residual = memo(move || {
+        let row = at.get().map(|at| at.0)?;
+        answers.with(|a| {
+            let answer = a.as_ref()?;
+            let (x, y) = (answer.get(before.as_deref()?)?.data, answer.get(&after)?.data);
+            let change: Vec<f32> = y.iter().zip(x).map(|(y, x)| y - x).collect();
+            Some([norms(x, width), norms(&change, width), norms(y, width)].map(|all| all.get(row).copied().unwrap_or(f32::NAN)))
+        })
+    });
+    let facts = move || {
+        residual.get().map(|values| {
+            let rows = ["comes in", "changes by", "goes out"].into_iter().zip(values);
+            let rows = rows.map(|(name, v)| view! { <div><dt>{name}</dt><dd class="num">{number(f64::from(v))}</dd></div> });
+            view! { <dl class="residual" data-testid="residual"><dt>"Norm of this token’s vector"</dt>{rows.collect_view()}</dl> }
+        })
+    };
+    let button = move |i: usize| {
+        let on = move || which.get() == i;
+        let choose = move |_| map.inside.update(|inside| inside.1 = i);
+        view! { <button type="button" class="toggle" role="radio" aria-checked=move || on().to_string() tabindex=move || focus::stop(on()) on:click=clicked(choose)>{format!("head {}", i + 1)}</button> }
+            .into_any()
+    };
+    let spans = |names: &[String]| names.iter().map(|name| view! { <span>{name.clone()}</span> }).collect_view();
+    let style = move || sizes.with(|(queries, keys)| format!("--queries:{queries};--keys:{keys}"));
+    view! {
+        <div class="attention" style=style>
+            <div class="weights" tabindex="0" role="region" aria-label="Weights">
+                <div class="labels" aria-hidden="true" translate="no">{move || axes.with(|axes| spans(&axes.0))}</div>
+                <div class="labels below" aria-hidden="true" translate="no">{move || axes.with(|axes| spans(&axes.1))}</div>
+                <div class="plane" tabindex="0" role="group" aria-label="Weights of the head, a token a row; arrow keys move" data-testid="attention" on:keydown=walked on:pointermove=moved on:pointerdown=moved>
+                    <canvas node_ref=canvas width="1" height="1" aria-hidden="true"></canvas>{mark}
+                </div>
+            </div>
+            <div class="beside">
+                <div class="choices" role="radiogroup" aria-label="Head" on:keydown=focus::walk>{move || (0..count.get()).map(button).collect_view()}</div>
+                <output class="num" translate="no" data-testid="attention-weight">{said}</output>
+                {facts}
+            </div>
+        </div>
+    }
+}

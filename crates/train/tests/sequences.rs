@@ -1,0 +1,116 @@
+//! What is asked about sequences: states, gates and gradients over time, what attention looks with, and answers at every position.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
+
+use downhill_data::Bundled;
+use downhill_model::Experiment;
+use downhill_protocol::{Event, Input, Part, Query, Watch};
+use downhill_train::{Session, ready};
+use serde_json::{Value, json};
+
+/// Shape and elements of a tensor.
+type Found = (Vec<u32>, Vec<f32>);
+
+fn session_of(data: Value, model: Value, loss: &str) -> Session {
+    let document = json!({ "data": data, "model": model, "loss": loss, "training": { "steps": 20 } });
+    let mut session = Session::new(Experiment::from_value(&document).unwrap().experiment, &Bundled).unwrap();
+    session.step(20);
+    ready(session.run_until_rest()).unwrap();
+    session
+}
+
+fn answer(session: &mut Session, input: Input, names: &[&str]) -> Result<Vec<Found>, String> {
+    let tensors = names.iter().map(|name| Query::all(*name)).collect();
+    session.watch(Watch { key: 1, input, tensors, every_ms: 0.0 });
+    let heard = loop {
+        ready(session.run_until_rest()).unwrap();
+        let events = session.take_events();
+        let found = events.into_iter().find(|m| matches!(m.header, Event::Answer { .. } | Event::Unanswered { .. }));
+        if let Some(found) = found {
+            break found;
+        }
+    };
+    match &heard.header {
+        Event::Answer { tensors, .. } => Ok(tensors.iter().map(|t| (t.shape.clone(), heard.array(t.data).to_vec())).collect()),
+        Event::Unanswered { error, .. } => Err(error.to_string()),
+        _ => unreachable!("one of the two"),
+    }
+}
+
+fn sample(row: u32) -> Input {
+    Input::Samples { part: Part::Validation, rows: Some(vec![row]) }
+}
+
+fn parity(cell: &str) -> Session {
+    let data = json!({ "parity": { "samples": 60, "min_length": 2, "max_length": 6 } });
+    session_of(data, json!([{ cell: { "hidden_size": 4 } }, { "linear": { "out": "classes" } }]), "cross_entropy")
+}
+
+#[test]
+fn the_gradient_of_a_sample_reaches_every_step_that_counts_and_begins_with_that_of_the_last_state() {
+    for cell in ["rnn", "lstm", "gru"] {
+        let mut session = parity(cell);
+        let names = ["grad:model[0].hidden_l0", "output", "target", "raw", "1.weight", "model[0].hidden_l0", "model[0]"];
+        for row in 0..4 {
+            let found = answer(&mut session, sample(row), &names).unwrap();
+            let [(shape, slopes), (_, p), (_, truth), (_, raw), (_, weights), (_, states), (_, last)] = &found[..] else {
+                panic!("seven tensors")
+            };
+            let length = raw.iter().filter(|v| !v.is_nan()).count();
+            assert_eq!(shape, &[1, 6, 4]);
+            assert_eq!(states[4 * (length - 1)..][..4], last[..]);
+            for unit in 0..4 {
+                let by_score = |class: usize| p[class] - if truth[0] as usize == class { 1.0 } else { 0.0 };
+                let slope: f32 = (0..2).map(|class| by_score(class) * weights[4 * class + unit]).sum();
+                assert!((slopes[4 * (length - 1) + unit] - slope).abs() < 1e-5, "{cell} {row}: {slopes:?}");
+            }
+            let norm = |step: usize| slopes[4 * step..][..4].iter().map(|v| v * v).sum::<f32>();
+            assert!((0..length).all(|step| norm(step) > 0.0) && (length..6).all(|step| norm(step) == 0.0), "{cell} {slopes:?}");
+        }
+        let error = answer(&mut session, Input::Given(vec![vec![1.0, 0.0]]), &names[..1]).unwrap_err();
+        assert!(error.contains("no right answer"), "{error}");
+        let all = Input::Samples { part: Part::Validation, rows: None };
+        assert!(answer(&mut session, all, &["loss"]).unwrap_err().contains("one by one"));
+    }
+}
+
+#[test]
+fn a_sequence_that_is_typed_is_as_long_as_it_is_and_answered_like_the_sample() {
+    let mut session = parity("gru");
+    for row in 0..6 {
+        let found = answer(&mut session, sample(row), &["raw", "output"]).unwrap();
+        let typed: Vec<f32> = found[0].1.iter().copied().filter(|v| !v.is_nan()).collect();
+        let again = answer(&mut session, Input::Given(vec![typed]), &["raw", "output"]).unwrap();
+        assert_eq!(again[1].1, found[1].1);
+        assert!(again[0].1.iter().zip(&found[0].1).all(|(a, b)| a == b || (a.is_nan() && b.is_nan())));
+    }
+    let error = answer(&mut session, Input::Given(vec![vec![1.0; 7]]), &["output"]).unwrap_err();
+    assert!(error.contains("from 1 to 6 steps"), "{error}");
+    let data = json!({ "adding": { "samples": 20, "min_length": 3, "max_length": 4, "validation": 0.3 } });
+    let mut adding = session_of(data, json!([{ "rnn": { "hidden_size": 3 } }, { "linear": { "out": "targets" } }]), "mse");
+    for row in 0..3 {
+        let raw = answer(&mut adding, sample(row), &["raw"]).unwrap().remove(0).1;
+        let count = raw.iter().filter(|v| !v.is_nan()).count();
+        assert!(count == 6 || count == 8, "two numbers of every step: {raw:?}");
+    }
+    let error = answer(&mut adding, Input::Given(vec![vec![1.0; 3]]), &["output"]).unwrap_err();
+    assert!(error.contains("2 numbers each"), "{error}");
+}
+
+#[test]
+fn answers_stand_at_their_positions_and_attention_looks_back_with_weights_that_sum_to_one() {
+    let data = json!({ "sort": { "samples": 40, "length": 3, "vocabulary": 5 } });
+    let block = json!({ "transformer_block": { "num_heads": 2, "causal": true } });
+    let model = json!([{ "embedding": { "dim": 8 } }, { "repeat": { "times": 2, "body": [block] } }, { "linear": { "out": "classes" } }]);
+    let mut session = session_of(data, model, "cross_entropy");
+    let second = "model[1].repeat.body#2[0].attention";
+    let found = answer(&mut session, sample(1), &["output", "target", second]).unwrap();
+    let [(shape, output), (asked, target), (axes, weights)] = &found[..] else { panic!("three tensors") };
+    assert_eq!((&shape[..], &asked[..], &axes[..]), (&[1, 6, 6][..], &[1, 6][..], &[1, 2, 6, 6][..]));
+    assert!(target[..3].iter().all(|t| t.is_nan()) && target[3..].iter().all(|t| *t < 5.0), "{target:?}");
+    for row in output.chunks(6).chain(weights.chunks(6)) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
+    }
+    let ahead = weights.chunks(6).enumerate().flat_map(|(i, row)| row[i % 6 + 1..].to_vec());
+    assert!(ahead.into_iter().all(|w| w == 0.0));
+}

@@ -1,0 +1,85 @@
+// Inside sequence models: answers at every position, what attention looks with, and a recurrent cell over time.
+import { expect, test, type Page } from "@playwright/test";
+import { Lab, link } from "../lab";
+
+/** An experiment at rest after some steps, so that only what a person does can move anything. */
+async function rested(page: Page, experiment: unknown): Promise<void> {
+  const lab = new Lab(page);
+  await lab.open(link(experiment));
+  await lab.reach((state) => !state.running && state.step > 0, 30_000);
+}
+
+const sorting = {
+  data: { sort: { samples: 100, length: 3, vocabulary: 5 } },
+  model: [{ embedding: { dim: 16 } }, "positions", { transformer_block: { num_heads: 2, causal: true } }, { linear: { out: "classes" } }],
+  optimizer: { adam: { lr: 0.01 } },
+  training: { steps: 30 },
+  view: { pace: "max" },
+};
+
+test("answers stand beside the right ones, and each head shows what it looks at", async ({ page }) => {
+  await rested(page, sorting);
+  const places = page.getByTestId("places").locator(".place");
+  await expect(places).toHaveCount(6);
+  await expect(places.first()).toHaveAttribute("aria-label", /^Position 1: given [a-e], not asked$/);
+  await expect(places.nth(3)).toHaveAttribute("aria-label", /^Position 4: given →, says /);
+  await expect(page.getByTestId("right")).toHaveText(/^[0-3] of 3 right$/);
+  await places.nth(4).click();
+  await expect(page.getByTestId("next")).toContainText("After position 5");
+  // The weights of a query sum to 1 over what it looks back at.
+  const said = page.getByTestId("attention-weight");
+  await page.getByTestId("attention").focus();
+  let sum = 0;
+  for (const key of ["ArrowDown", "ArrowRight"]) {
+    await page.keyboard.press(key);
+    await expect(said).toHaveText(key === "ArrowDown" ? /\(2\) looks at .*\(1\): / : /\(2\) looks at .*\(2\): /);
+    sum += Number((await said.textContent())!.split(": ").pop());
+  }
+  expect(sum).toBeCloseTo(1, 3);
+  const before = await said.textContent();
+  await page.getByRole("button", { name: /head 2$/ }).click();
+  await expect(said).not.toHaveText(before!);
+  await expect(page.getByRole("radio", { name: "head 2" })).toHaveAttribute("aria-checked", "true");
+  await expect(page.getByTestId("residual")).toContainText("changes by");
+  // A sample of one's own has answers, and none to compare them with.
+  await page.getByTestId("sample").fill("cab→ab");
+  await page.getByTestId("sample").press("Enter");
+  await expect(page.getByTestId("right")).toContainText("no right answers");
+  await page.getByTestId("sample").fill("cab→aX");
+  await page.getByTestId("sample").press("Enter");
+  await expect(page.getByText("“X” is no token")).toBeVisible();
+});
+
+test("a recurrent cell shows its gates, its numbers and the gradient at every step", async ({ page }) => {
+  await rested(page, {
+    data: { parity: { samples: 100, min_length: 5, max_length: 8 } },
+    model: [{ lstm: { hidden_size: 4 } }, { linear: { out: "classes" } }],
+    training: { steps: 30 },
+    view: { pace: "max" },
+  });
+  const time = page.getByTestId("recurrent");
+  await expect(time.locator("canvas")).toHaveCount(10);
+  const heading = page.locator(".beside h3");
+  const steps = Number(/step (\d+)/.exec((await heading.textContent())!)![1]);
+  expect(steps).toBeGreaterThanOrEqual(5);
+  await expect(page.getByTestId("reached")).toContainText(`at step ${steps}`);
+  const numbers = async (): Promise<Record<string, number>> =>
+    Object.fromEntries(
+      await page
+        .getByTestId("cell-numbers")
+        .locator("div")
+        .evaluateAll((all) => all.map((cell) => [cell.querySelector("dt")!.textContent!, Number(cell.querySelector("dd")!.textContent)])),
+    );
+  const last = await numbers();
+  await time.focus();
+  await page.keyboard.press("ArrowLeft");
+  await expect(heading).toHaveText(`unit 1, step ${steps - 1}`);
+  const before = await numbers();
+  expect(last.f! * before.c! + last.i! * last.g!).toBeCloseTo(last.c!, 3);
+  expect(last.o! * Math.tanh(last.c!)).toBeCloseTo(last.h!, 3);
+  // A shorter sequence of one's own has fewer steps, and no loss.
+  await page.getByTestId("sample").fill("1 0 1");
+  await page.getByTestId("sample").press("Enter");
+  await expect(heading).toHaveText("unit 1, step 3");
+  await expect(page.getByTestId("reached")).toContainText("no right answer");
+});
