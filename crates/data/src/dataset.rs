@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::csv::table::Table;
 use crate::features::{Feature, LineFeature};
 use crate::field::{Column, Field};
+use crate::series::Forecast;
 use crate::split::{Split, split};
 use crate::stream::Stream;
 
@@ -198,6 +199,8 @@ pub struct Dataset {
     pub normalisation: Normalisation,
     /// The table that the samples are rows of.
     pub table: Option<Arc<Table>>,
+    /// Where samples are windows of series: what follows them.
+    pub forecast: Option<Forecast>,
 }
 
 impl Dataset {
@@ -250,6 +253,7 @@ pub(crate) struct Samples {
     /// The split, where it has been made already.
     pub parts: Option<Split>,
     pub table: Option<Arc<Table>>,
+    pub forecast: Option<Forecast>,
 }
 
 impl Samples {
@@ -272,6 +276,7 @@ impl Samples {
             label_noise: 0.0,
             parts: None,
             table: None,
+            forecast: None,
         }
     }
 
@@ -351,6 +356,7 @@ impl Samples {
             card,
             normalisation,
             table: self.table,
+            forecast: self.forecast,
         })
     }
 }

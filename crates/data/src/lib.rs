@@ -11,6 +11,7 @@ mod dataset;
 mod features;
 mod field;
 mod sampler;
+mod series;
 pub mod sources;
 pub mod spec;
 mod split;
@@ -21,6 +22,7 @@ pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
 pub use sampler::{Sampler, SamplerPosition};
+pub use series::Forecast;
 #[cfg(feature = "bundled")]
 pub use sources::Bundled;
 pub use sources::Source;

@@ -11,6 +11,7 @@ use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::def::{Builder, Mode, Resolved, flat};
 use crate::scalars::CLIP_NORM;
+use crate::signature::Ahead;
 use crate::{Experiment, Signature, Task};
 
 /// Which part of the data.
@@ -42,7 +43,7 @@ pub enum ProgramKind {
         /// Samples per step.
         batch: usize,
     },
-    /// Outputs `loss` and, for classes, `accuracy`, weighted means over some rows of a part, `weight`, the weights of the loss summed up, where
+    /// Outputs `loss` and, for classes, `accuracy`, for numbers `mae`, the mean distance from them: weighted means over some rows of a part, `weight`, the weights of the loss summed up, where
     /// classes weigh differently, and of the validation part where recall is told the `prediction`; without dropout, with running statistics and
     /// where there are some with the averages of the weights.
     Eval {
@@ -65,6 +66,7 @@ pub enum ProgramKind {
     /// | `model[2]`, `model[0].residual[1]` | what the layer at this path gives, `[rows, …]` |
     /// | `model[2].attention` | the weights that the attention at this path looks with, `[rows, heads, queries, keys]` |
     /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
+    /// | `continuation` | where samples are windows of series: the answer, and what the network says when it is given its own answers in turn, `[rows, steps, predicted]`; only of one row |
     /// | `saliency` | the gradient of the likeliest class's score, or of the sum of the values, by `input`, `[rows, …]`; only without gradients |
     /// | `loss` | the mean loss; only with gradients |
     /// | `grad:input`, `grad:model[2]`, `grad:0.weight` | the loss's gradient by that tensor or parameter; only with gradients |
@@ -102,6 +104,10 @@ impl ProgramKind {
 const GRADIENT: &str = "grad:";
 /// How each number of the input would move the score (K. Simonyan, A. Vedaldi and A. Zisserman, 2013).
 const SALIENCY: &str = "saliency";
+/// What a network that forecasts says when it is given its own answers.
+const CONTINUATION: &str = "continuation";
+/// The feed `[rows, steps, numbers]` with what is known of the steps ahead without predicting it, where there is something.
+pub const KNOWN_AHEAD: &str = "known";
 
 /// Makes the graph of one program. All programs of an experiment declare the same parameters and states.
 ///
@@ -123,6 +129,12 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
         if tensors.iter().any(|name| name == SALIENCY) && signature.first().port.dtype != Dtype::F32 {
             return Err(UserError::at(SALIENCY, "Tokens are whole numbers, so the score has no gradient by them."));
         }
+    }
+    if let ProgramKind::Inspect { rows, tensors, .. } = kind
+        && tensors.iter().any(|name| name == CONTINUATION)
+        && (*rows != 1 || signature.ahead.is_none())
+    {
+        return Err(UserError::at(CONTINUATION, "Only a single window of a series is continued."));
     }
     let mut builder = Builder::new(&checked.layers, kind.mode(experiment));
     let program = Program { checked, experiment, signature, samples };
@@ -155,6 +167,7 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
     match name.strip_prefix(GRADIENT) {
         Some(of) if with_gradients && (layer(of) || parameter(of)) => Ok(()),
         None if layer(name) || name == "output" || name == if with_gradients { "loss" } else { SALIENCY } => Ok(()),
+        None if name == CONTINUATION && !with_gradients => Ok(()),
         _ => Err(UserError::at(name, "This network has no tensor of this name to look at.")
             .hint("There are `input`, `output` and paths like `model[0]`, without gradients `saliency`, and with them `loss`, `grad:model[0]` and `grad:0.weight`.")),
     }
@@ -212,6 +225,7 @@ impl Program<'_> {
         for metric in self.signature.task.metrics() {
             let value = match *metric {
                 "accuracy" => cx.graph.accuracy(prediction, y, Some(weights))?,
+                "mae" => cx.graph.loss(LossKind::L1, prediction, y, Some(weights))?,
                 _ => cx.graph.loss(self.loss(), prediction, y, Some(of_loss.unwrap_or(weights)))?,
             };
             cx.graph.output(*metric, value);
@@ -265,6 +279,9 @@ impl Program<'_> {
         if tensors.iter().any(|name| name == SALIENCY) {
             named.insert(SALIENCY.to_string(), self.saliency(cx, prediction)?);
         }
+        if let Some(ahead) = self.signature.ahead.filter(|_| tensors.iter().any(|name| name == CONTINUATION)) {
+            named.insert(CONTINUATION.to_string(), self.continuation(cx, ahead, prediction, rows)?);
+        }
         put_out(cx, tensors, named);
         Ok(())
     }
@@ -276,6 +293,44 @@ impl Program<'_> {
         let score = cx.graph.sum_all(score)?;
         let input = cx.field(&self.signature.first().name)?;
         autodiff::grad(&mut cx.graph, score, &[input])?.pop().ok_or_else(|| OpError::new(SALIENCY, "there is no gradient"))
+    }
+
+    /// The answer, then the answers to windows that end in answers: of a window of 5 steps and a horizon of 2 the second round is given the
+    /// last 3 steps of the window and the first answer.
+    fn continuation(&self, cx: &mut Builder, ahead: Ahead, answer: Value, rows: usize) -> Result<Value, OpError> {
+        let Ahead { horizon, predicted, rounds } = ahead;
+        let input = self.signature.first();
+        let [window, width] = *input.port.shape.as_slice() else {
+            return Err(OpError::new(CONTINUATION, "the input is no window"));
+        };
+        let known = if width > predicted {
+            let ty = TensorTy::f32([rows, rounds * horizon, width - predicted]);
+            Some(cx.graph.new_feed(format!("rows.{KNOWN_AHEAD}"), ty, FeedKind::Resident)?)
+        } else {
+            None
+        };
+        let (mut x, mut answer) = (cx.field(&input.name)?, answer);
+        let mut answers = Vec::with_capacity(rounds);
+        loop {
+            let mut steps = cx.graph.reshape(answer, [rows, horizon, predicted])?;
+            answers.push(steps);
+            let at = (answers.len() - 1) * horizon;
+            if answers.len() == rounds {
+                return cx.graph.concat(&answers, 1);
+            }
+            if let Some(known) = known {
+                let known = cx.graph.slice(known, 1, at, at + horizon)?;
+                steps = cx.graph.concat(&[steps, known], 2)?;
+            }
+            x = if horizon >= window {
+                cx.graph.slice(steps, 1, horizon - window, horizon)?
+            } else {
+                let kept = cx.graph.slice(x, 1, horizon, window)?;
+                cx.graph.concat(&[kept, steps], 1)?
+            };
+            cx.add_field(&input.name, x);
+            answer = cx.list(&self.experiment.model, &self.checked.layers, x)?;
+        }
     }
 
     fn inspect_step(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {

@@ -47,6 +47,8 @@ presets! {
     "majority": "Majority of two tokens", "Which of two tokens comes more often in a sequence of varying length: a mean of learned vectors is enough.";
     "parity": "Parity of bits", "Is the number of ones odd? A recurrent network needs one bit of memory, and every step counts.";
     "adding": "Adding problem, LSTM", "The sum of two marked numbers far apart: gates learn to keep what matters until the end.";
+    "sine_forecast": "Sine wave, GRU", "A window of a noisy wave, and how it goes on. Below the picture the network is given its own answers: watch the wave go on by itself, then raise the noise or shorten the window until it cannot.";
+    "lorenz": "Lorenz forecast", "Three numbers that never repeat themselves. A few steps ahead the network knows them well; given its own answers it stays on the butterfly long after it has lost the truth. Raise the horizon and see what chaos costs.";
     "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.";
     "sort": "Sorting letters", "A transformer puts letters in order, one after the other: see where its heads look.";
     "addition": "Addition by digits", "Sums worked out as on paper, the last digit first; switch that off and it takes far longer.";

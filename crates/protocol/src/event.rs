@@ -155,6 +155,8 @@ pub struct RunInfo {
     pub baseline_loss: f64,
     /// Accuracy of always guessing the most frequent class; `None` for regression.
     pub baseline_accuracy: Option<f64>,
+    /// Whether `baseline_loss` is that of a naive forecast, which says the last value again, because guessing the mean costs more.
+    pub baseline_naive: bool,
     /// Kernels of the training program, one printed line each.
     pub program: Vec<String>,
     /// Things worth telling: rows left out, weights kept, a newer file version.
@@ -243,6 +245,8 @@ pub struct DataInfo {
     pub columns: Vec<ColumnInfo>,
     /// Rows of that table, those left out included; 0 where there is none.
     pub table_rows: u32,
+    /// Where samples are windows of series: how they are cut.
+    pub forecast: Option<ForecastInfo>,
     /// Mean of each target over the training part, from which `output:offset` and `target:offset` count; empty for classes.
     pub target_mean: Vec<f64>,
     /// What a sample is, where it comes from, under which licence.
@@ -251,6 +255,21 @@ pub struct DataInfo {
     pub licence: String,
     /// Hash of the samples.
     pub hash: String,
+}
+
+/// How series are cut into samples.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct ForecastInfo {
+    /// Steps that the network is given.
+    pub window: u32,
+    /// Steps that it is to predict.
+    pub horizon: u32,
+    /// Names of the numbers of a step.
+    pub names: Vec<String>,
+    /// How many of them are predicted, the first ones.
+    pub predicted: u32,
+    /// The mean distance of the naive forecast, the last value again, from what is held out; told as `mae` is among the metrics.
+    pub naive_error: f64,
 }
 
 /// An input of a sample.

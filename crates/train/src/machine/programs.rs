@@ -77,6 +77,9 @@ impl Programs {
         }
         let batch = checked.experiment.training.batch_size;
         others.extend([ProgramKind::Predict { rows: self.device_rows }, ProgramKind::inspect(batch, ["loss"])]);
+        if checked.signature.ahead.is_some() {
+            others.push(ProgramKind::inspect(1, ["continuation"]));
+        }
         others
     }
 

@@ -8,7 +8,7 @@ use downhill_tensor::stats::summarize;
 
 use super::Session;
 use crate::reports::cut::Whole;
-use crate::reports::rows::{Rows, samples};
+use crate::reports::rows::{Rows, samples, unscaled};
 use crate::reports::watches::AnswerJob;
 
 /// Shape and elements of tensors by name.
@@ -94,6 +94,7 @@ impl Session {
                     let answers = self.answers(&values, rows as usize);
                     (vec![rows, (answers.len() / rows.max(1) as usize) as u32], answers)
                 }
+                "continuation" => (shape.clone(), unscaled(&self.run.data().normalisation, &values)),
                 _ if batch => (shape.clone(), values),
                 _ => (std::iter::once(count as u32).chain(shape.iter().skip(1).copied()).collect(), values),
             };

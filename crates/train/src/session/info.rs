@@ -1,9 +1,9 @@
 //! What is told about a run: its layers, its data, and how it is doing.
 
-use downhill_data::{Dataset, Labels, Part, Plane, Task};
+use downhill_data::{Dataset, Forecast, Labels, Part, Plane, Task};
 use downhill_model::LayerSummary;
 use downhill_protocol::{
-    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
+    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, ForecastInfo, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
 };
 use downhill_tensor::Dtype;
 
@@ -21,9 +21,7 @@ impl Session {
     /// What is known about the run, to be told when it begins and after every edit that compiled something.
     pub fn loaded(&self) -> Message<Event> {
         let mut arrays = Arrays::default();
-        let (learned, shown) =
-            (self.run.data().labels(&self.run.data().train), self.run.data().labels(self.run.data().shown()));
-        let baseline = self.run.experiment().loss.baseline(learned, shown, self.run.checked().signature.outputs);
+        let (baseline, naive) = self.unlearned(self.run.data().shown());
         let (arena, data) = self.machine.programs().elements;
         let info = RunInfo {
             run: self.run.number(),
@@ -37,6 +35,7 @@ impl Session {
             data: self.data_info(&mut arrays),
             baseline_loss: baseline.loss,
             baseline_accuracy: baseline.accuracy,
+            baseline_naive: naive,
             program: self.machine.programs().printed.clone(),
             notes: self.reports.notes().to_vec(),
         };
@@ -130,6 +129,7 @@ impl Session {
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
+            forecast: data.forecast.as_ref().map(|forecast| forecast_info(data, forecast)),
             target_mean: data.normalisation.target_mean.clone(),
             description: data.card.description.clone(),
             licence: data.card.licence.clone(),
@@ -140,6 +140,20 @@ impl Session {
 
 fn column((name, first, len): (&str, usize, usize)) -> ColumnInfo {
     ColumnInfo { name: name.to_string(), first: first as u32, len: len as u32 }
+}
+
+fn forecast_info(data: &Dataset, forecast: &Forecast) -> ForecastInfo {
+    let scale = match data.normalisation.target_std.as_slice() {
+        [std, rest @ ..] if rest.iter().all(|other| other == std) => *std,
+        _ => 1.0,
+    };
+    ForecastInfo {
+        window: forecast.window as u32,
+        horizon: forecast.horizon as u32,
+        names: forecast.names.clone(),
+        predicted: forecast.predicted as u32,
+        naive_error: scale * forecast.naive_error(data, data.shown()),
+    }
 }
 
 /// The inputs of a sample, as a person gives them.
