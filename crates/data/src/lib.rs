@@ -10,21 +10,24 @@ pub mod csv;
 mod dataset;
 mod features;
 mod field;
+mod forecast;
 mod sampler;
 mod series;
 pub mod sources;
 pub mod spec;
 mod split;
 mod stream;
+mod windows;
 
 pub use assets::{Assets, NoAssets};
 pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
+pub use forecast::Forecast;
 pub use sampler::{Sampler, SamplerPosition};
-pub use series::Forecast;
 #[cfg(feature = "bundled")]
 pub use sources::Bundled;
 pub use sources::Source;
 pub use split::{Split, split};
 pub use stream::Stream;
+pub use windows::Cut;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use downhill_graph::kernel::{LossKind, ReduceKind};
 use downhill_graph::ops::Updated;
-use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, Value, autodiff};
+use downhill_graph::{BinaryOp, Feed, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, Value, autodiff};
 use downhill_tensor::{Dtype, NameMap, TensorTy, UserError};
 
 use crate::check::Checked;
@@ -106,8 +106,16 @@ const GRADIENT: &str = "grad:";
 const SALIENCY: &str = "saliency";
 /// What a network that forecasts says when it is given its own answers.
 const CONTINUATION: &str = "continuation";
-/// The feed `[rows, steps, numbers]` with what is known of the steps ahead without predicting it, where there is something.
+/// The field with what is known of the steps behind a window without predicting it.
 pub const KNOWN_AHEAD: &str = "known";
+
+/// The feed `[1, steps, numbers]` of [`KNOWN_AHEAD`], where there is something that is known without predicting it.
+pub fn known_ahead(signature: &Signature) -> Option<Feed> {
+    let ahead = signature.ahead?;
+    let width = *signature.first().port.shape.last()?;
+    let ty = TensorTy::f32([1, ahead.rounds * ahead.horizon, width.checked_sub(ahead.predicted).filter(|known| *known > 0)?]);
+    Some(Feed { name: format!("rows.{KNOWN_AHEAD}"), ty, kind: FeedKind::Resident })
+}
 
 /// Makes the graph of one program. All programs of an experiment declare the same parameters and states.
 ///
@@ -300,15 +308,10 @@ impl Program<'_> {
     fn continuation(&self, cx: &mut Builder, ahead: Ahead, answer: Value, rows: usize) -> Result<Value, OpError> {
         let Ahead { horizon, predicted, rounds } = ahead;
         let input = self.signature.first();
-        let [window, width] = *input.port.shape.as_slice() else {
+        let [window, _] = *input.port.shape.as_slice() else {
             return Err(OpError::new(CONTINUATION, "the input is no window"));
         };
-        let known = if width > predicted {
-            let ty = TensorTy::f32([rows, rounds * horizon, width - predicted]);
-            Some(cx.graph.new_feed(format!("rows.{KNOWN_AHEAD}"), ty, FeedKind::Resident)?)
-        } else {
-            None
-        };
+        let known = known_ahead(self.signature).map(|feed| cx.graph.new_feed(feed.name, feed.ty, feed.kind)).transpose()?;
         let (mut x, mut answer) = (cx.field(&input.name)?, answer);
         let mut answers = Vec::with_capacity(rounds);
         loop {

@@ -245,6 +245,8 @@ pub struct DataInfo {
     pub columns: Vec<ColumnInfo>,
     /// Rows of that table, those left out included; 0 where there is none.
     pub table_rows: u32,
+    /// The loss of whoever knows how the samples are made, where that is known and the loss of the experiment is the cross-entropy.
+    pub floor: Option<f64>,
     /// Where samples are windows of series: how they are cut.
     pub forecast: Option<ForecastInfo>,
     /// Mean of each target over the training part, from which `output:offset` and `target:offset` count; empty for classes.

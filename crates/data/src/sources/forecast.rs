@@ -5,7 +5,8 @@ use downhill_tensor::rng::{Rng, Stream};
 
 use super::sequences;
 use crate::dataset::Dataset;
-use crate::series::{Cut, Series};
+use crate::series::samples;
+use crate::windows::{Cut, Series};
 
 /// The fields every such source has.
 pub(crate) struct Common {
@@ -97,9 +98,9 @@ pub(crate) fn generate<S: Moves>(source: &S, common: &Common, seed: u32) -> Resu
         values.iter_mut().skip(at).step_by(width).for_each(|value| *value += common.noise * std * rng.normal());
     }
     let names: Vec<String> = S::NAMES.iter().map(ToString::to_string).collect();
-    let series = Series { predicted: width, names, runs: vec![values], scales: None };
     let cut = Cut { window: common.window as usize, horizon: common.horizon as usize, stride: common.stride as usize };
-    series.samples(cut, common.validation, (S::DESCRIPTION, sequences::LICENCE))?.finish(common.validation, seed)
+    let series = Series::fit(names, &values, cut, common.validation)?;
+    samples(series, cut, common.validation, (S::DESCRIPTION, sequences::LICENCE))?.finish(common.validation, seed)
 }
 
 /// One step of the classical Runge–Kutta method over `dt`.

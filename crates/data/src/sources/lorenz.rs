@@ -6,7 +6,7 @@ use super::forecast::{Moves, forecast, runge_kutta};
 
 forecast! {
     /// Three numbers that circle around two points in turns, never the same way: how do they go on?
-    #[schemars(title = "Lorenz attractor")]
+    #[schemars(title = "Lorenz attractor", extend("x-glyph" = "∞"))]
     Lorenz { steps: 3000, window: 32, horizon: 8 }
     /// Time from one step to the next.
     #[schemars(title = "Spacing", range(min = 0.01, max = 0.2))]

@@ -7,7 +7,7 @@ use super::forecast::{Moves, forecast};
 
 forecast! {
     /// A chaotic series whose change depends on its own past: how does it go on?
-    #[schemars(title = "Mackey–Glass")]
+    #[schemars(title = "Mackey–Glass", extend("x-glyph" = "MG"))]
     MackeyGlass { steps: 2500, window: 48, horizon: 8 }
     /// How far in its past lies what the change depends on, in units of time.
     #[schemars(title = "Delay", range(min = 5, max = 60))]

@@ -221,6 +221,10 @@ sources! {
     sine_wave::SineWave,
     mackey_glass::MackeyGlass,
     lorenz::Lorenz,
+    temporal_order::TemporalOrder,
+    copy_memory::CopyMemory,
+    dyck::Dyck,
+    elman::Elman,
 }
 
 impl Default for Source {

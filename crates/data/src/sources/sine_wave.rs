@@ -8,7 +8,7 @@ use super::forecast::{Moves, forecast};
 
 forecast! {
     /// A sine wave in time: how does it go on?
-    #[schemars(title = "Sine wave in time")]
+    #[schemars(title = "Sine wave in time", extend("x-glyph" = "∿", "x-short" = "wave"))]
     SineWave { steps: 1200, window: 40, horizon: 8 }
     /// Steps of a whole wave.
     #[schemars(title = "Period", range(min = 3.0, max = 500.0))]

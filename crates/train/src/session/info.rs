@@ -1,7 +1,9 @@
 //! What is told about a run: its layers, its data, and how it is doing.
 
 use downhill_data::{Dataset, Forecast, Labels, Part, Plane, Task};
+use downhill_graph::kernel::LossKind;
 use downhill_model::LayerSummary;
+use downhill_model::losses::Loss;
 use downhill_protocol::{
     ArrayRef, Arrays, ColumnInfo, DataInfo, Event, ForecastInfo, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
 };
@@ -129,6 +131,7 @@ impl Session {
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
+            floor: data.floor.filter(|_| measures_nats(&self.run.experiment().loss)),
             forecast: data.forecast.as_ref().map(|forecast| forecast_info(data, forecast)),
             target_mean: data.normalisation.target_mean.clone(),
             description: data.card.description.clone(),
@@ -142,6 +145,11 @@ fn column((name, first, len): (&str, usize, usize)) -> ColumnInfo {
     ColumnInfo { name: name.to_string(), first: first as u32, len: len as u32 }
 }
 
+/// Whether a loss is the plain cross-entropy, in nats.
+fn measures_nats(loss: &Loss) -> bool {
+    matches!(loss.kind(), LossKind::CrossEntropy { label_smoothing: 0.0 }) && !loss.weighs_classes()
+}
+
 fn forecast_info(data: &Dataset, forecast: &Forecast) -> ForecastInfo {
     let scale = match data.normalisation.target_std.as_slice() {
         [std, rest @ ..] if rest.iter().all(|other| other == std) => *std,
@@ -152,7 +160,7 @@ fn forecast_info(data: &Dataset, forecast: &Forecast) -> ForecastInfo {
         horizon: forecast.horizon as u32,
         names: forecast.names.clone(),
         predicted: forecast.predicted as u32,
-        naive_error: scale * forecast.naive_error(data, data.shown()),
+        naive_error: scale * data.naive_error(data.shown()).unwrap_or(f64::NAN),
     }
 }
 

@@ -58,7 +58,7 @@ impl Session {
         let (data, checked) = (self.run.data(), self.run.checked());
         let (loss, shown) = (&checked.experiment.loss, data.labels(part));
         let blind = loss.baseline(data.labels(&data.train), shown, checked.signature.outputs);
-        let naive = data.forecast.as_ref().map(|forecast| loss.of_answers(&forecast.naive(part), shown));
+        let naive = data.naive(part).map(|naive| loss.of_answers(&naive, shown));
         match naive.filter(|naive| *naive < blind.loss) {
             Some(naive) => (Baseline { loss: naive, ..blind }, true),
             None => (blind, false),
