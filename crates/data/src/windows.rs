@@ -28,8 +28,10 @@ pub(crate) struct Series {
 /// The windows of one stretch that are learned from, and those held out, by their first steps: whatever is to be predicted of the first is
 /// over before the first thing that is to be predicted of the second.
 pub(crate) fn parts_of(steps: usize, cut: Cut, fraction: f64) -> [Vec<u32>; 2] {
-    let starts: Vec<u32> =
-        (0..(steps + 1).saturating_sub(cut.window + cut.horizon)).step_by(cut.stride.max(1)).map(|start| start as u32).collect();
+    let starts: Vec<u32> = (0..(steps + 1).saturating_sub(cut.window + cut.horizon))
+        .step_by(cut.stride.max(1))
+        .map(|start| start as u32)
+        .collect();
     // Of 10 windows with a horizon of 3 and a stride of 1, the two between the parts are in neither.
     let between = if fraction > 0.0 { (cut.horizon - 1) / cut.stride.max(1) } else { 0 };
     let used = starts.len().saturating_sub(between);

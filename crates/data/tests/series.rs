@@ -37,10 +37,13 @@ fn a_window_of_rows_is_followed_by_the_next_ones() {
 fn rows_are_taken_in_the_order_of_time_and_windows_stop_at_gaps() {
     let data = build(&days([2, 1, 4, 3, 5, 6, 7, 8, 20, 21, 22, 23]), json!({})).unwrap();
     assert_eq!(answers(&data), [40.0, 50.0, 60.0, 70.0, 80.0, 230.0]);
-    assert_eq!(data.notes, [
-        "Rows are taken in the order of \"day\": 2 stand before an earlier one in the table.",
-        "Gaps: 1, the first after 2024-05-08; no window reaches over one.",
-    ]);
+    assert_eq!(
+        data.notes,
+        [
+            "Rows are taken in the order of \"day\": 2 stand before an earlier one in the table.",
+            "Gaps: 1, the first after 2024-05-08; no window reaches over one.",
+        ]
+    );
     // Without a column of times a row that cannot be used is a gap.
     let data = build("load\n1\n2\n3\n4\n5\n?\n7\n8\n9\n10\n", json!({})).unwrap();
     assert_eq!(answers(&data), [4.0, 5.0, 10.0]);
@@ -75,7 +78,8 @@ fn other_columns_are_told_of_every_step_and_not_predicted() {
     assert_eq!((forecast.names.len(), forecast.predicted), (2, 1));
     let raw = |i: usize| {
         let values = data.train.field("x").unwrap().numbers(i);
-        let back = values.iter().zip(&data.normalisation.mean).zip(&data.normalisation.std).map(|((v, m), s)| f64::from(*v) * s + m);
+        let back =
+            values.iter().zip(&data.normalisation.mean).zip(&data.normalisation.std).map(|((v, m), s)| f64::from(*v) * s + m);
         back.map(|v| v.round() as i32).collect::<Vec<_>>()
     };
     assert_eq!(raw(0), [1, 99, 2, 98, 3, 97]);
@@ -92,7 +96,8 @@ fn what_is_no_series_is_refused_with_the_field_that_says_so() {
     assert!(refused(&days(1..=9), json!({ "horizon": 0 })).path.as_deref() == Some("horizon"));
     let error = refused(&days(1..=9), json!({ "time": "days" }));
     assert!(error.path.as_deref() == Some("time") && error.to_string().contains("day"), "{error}");
-    let words = "day,load,what\n2024-05-01,1,a\n2024-05-02,2,b\n2024-05-03,3,a\n2024-05-04,3,b\n2024-05-05,4,b\n2024-05-06,4,b\n";
+    let words =
+        "day,load,what\n2024-05-01,1,a\n2024-05-02,2,b\n2024-05-03,3,a\n2024-05-04,3,b\n2024-05-05,4,b\n2024-05-06,4,b\n";
     assert!(refused(words, json!({ "target": "what" })).path.as_deref() == Some("target"));
     assert!(refused(words, json!({ "time": "what" })).path.as_deref() == Some("time"));
 }

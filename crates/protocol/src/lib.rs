@@ -16,8 +16,8 @@ pub mod wire;
 pub use backend::{Backend, Backends, Choice, Comparison, Difference, GpuInfo, GpuState, KernelTime, ProfileReport};
 pub use command::{BenchRequest, Command, Export, Request};
 pub use event::{
-    BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, ForecastInfo, InputInfo, KeptWeights, LayerStats, ParameterInfo, Role,
-    RunInfo, SeriesChunk, Status, TableRow,
+    BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, ForecastInfo, InputInfo, KeptWeights, LayerStats,
+    ParameterInfo, Role, RunInfo, SeriesChunk, Status, TableRow,
 };
 pub use verdict::{Fix, Level, Verdict};
 pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};

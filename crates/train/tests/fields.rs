@@ -194,7 +194,8 @@ fn a_continuation_is_what_the_network_says_to_its_own_answers() {
     let input = Input::Samples { part: Part::Validation, rows: Some(vec![3]) };
     let names = ["raw", "target", "ahead", "output", "continuation"];
     let tensors = answer(&mut session, input, &names).unwrap();
-    let [raw, target, ahead, output, continuation] = tensors.iter().map(|t| t.2.clone()).collect::<Vec<_>>().try_into().unwrap();
+    let [raw, target, ahead, output, continuation] =
+        tensors.iter().map(|t| t.2.clone()).collect::<Vec<_>>().try_into().unwrap();
     assert_eq!((tensors[4].1.as_slice(), &tensors[2].1), ([1, 80, 1].as_slice(), &tensors[4].1));
     let near = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
     assert!(near(&continuation[..8], &output) && near(&ahead[..8], &target), "{tensors:?}");

@@ -103,7 +103,9 @@ fn Walk(lab: Lab) -> impl IntoView {
     };
     // A tenth of the way, so that a long series is crossed in a few clicks.
     let far = move || (i64::from(count.get_untracked()) / 10).max(1);
-    let said = move || at.get().map_or_else(|| "a window of your own".to_string(), |row| format!("window {} of {}", row + 1, count.get()));
+    let said = move || {
+        at.get().map_or_else(|| "a window of your own".to_string(), |row| format!("window {} of {}", row + 1, count.get()))
+    };
     let button = |label: &'static str, sign: &'static str, act: Box<dyn Fn()>| {
         view! { <button type="button" class="ghost" aria-label=label title=label on:click=clicked(move |_| act())>{sign}</button> }.into_any()
     };

@@ -359,7 +359,8 @@ fn find_goal(target: &Column, choices: &Choices) -> Result<Goal, UserError> {
             return Ok(Goal::Regression);
         }
         let message = format!("Column \"{name}\" does not hold numbers, so what follows in it cannot be forecast.");
-        return Err(UserError::at("target", message).hint("Choose a column of numbers, or a `window` of 0: then every row is a sample."));
+        return Err(UserError::at("target", message)
+            .hint("Choose a column of numbers, or a `window` of 0: then every row is a sample."));
     }
     match choices.goal {
         Goal::Auto => Ok(target.goal()),

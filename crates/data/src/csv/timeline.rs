@@ -51,9 +51,7 @@ impl Order {
         choices: &SeriesChoices,
         find: impl Fn(&str) -> Result<usize, UserError>,
     ) -> Result<Self, UserError> {
-        let named = |name: &str, field: &str| {
-            (!name.is_empty()).then(|| find(name).map_err(|e| e.under(field))).transpose()
-        };
+        let named = |name: &str, field: &str| (!name.is_empty()).then(|| find(name).map_err(|e| e.under(field))).transpose();
         let (time, group) = (named(&choices.time, "time")?, named(&choices.group, "group")?);
         if let Some(column) = time.filter(|&column| matches!(columns[column].values, Values::Words { .. })) {
             let message = format!("Column \"{}\" holds words, which say no time.", quote(&columns[column].about.name));
@@ -126,11 +124,16 @@ impl Timeline {
         }
         let name = times.map_or(String::new(), |(column, _)| quote(&columns[column].about.name));
         if disorder > 0 {
-            timeline.notes.push(format!("Rows are taken in the order of \"{name}\": {disorder} stand before an earlier one in the table."));
+            timeline.notes.push(format!(
+                "Rows are taken in the order of \"{name}\": {disorder} stand before an earlier one in the table."
+            ));
         }
         if let Some(first) = twice.first() {
             let count = twice.len();
-            timeline.notes.push(format!("Rows that repeat a time: {count}, the first {}; of each time the first row is used.", text(*first)));
+            timeline.notes.push(format!(
+                "Rows that repeat a time: {count}, the first {}; of each time the first row is used.",
+                text(*first)
+            ));
         }
         if let Some(first) = gaps.first() {
             let where_ = if name.is_empty() { format!("row {}", *first as u64 + 1) } else { text(*first) };

@@ -211,7 +211,8 @@ impl Rows {
 
     /// What is known of the steps behind the window of a single sample without predicting it: nothing of a window that a person made.
     fn known_ahead(&self, data: &Dataset, range: &Range<usize>) -> Option<(String, Vec<u32>)> {
-        let forecast = data.forecast.as_ref().filter(|forecast| forecast.names.len() > forecast.predicted && range.len() == 1)?;
+        let forecast =
+            data.forecast.as_ref().filter(|forecast| forecast.names.len() > forecast.predicted && range.len() == 1)?;
         let (width, steps) = (forecast.names.len(), forecast.rounds() * forecast.horizon);
         let values = match self {
             Rows::Samples { part, picks, .. } => {

@@ -5,7 +5,8 @@ use downhill_graph::kernel::LossKind;
 use downhill_model::LayerSummary;
 use downhill_model::losses::Loss;
 use downhill_protocol::{
-    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, ForecastInfo, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo, Status,
+    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, ForecastInfo, InputInfo, LayerStats, Message, ParameterInfo, Role, RunInfo,
+    Status,
 };
 use downhill_tensor::Dtype;
 
