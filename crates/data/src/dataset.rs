@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::csv::table::Table;
 use crate::features::{Feature, LineFeature};
 use crate::field::{Column, Field};
+use crate::forecast::Forecast;
 use crate::language::Language;
 use crate::split::{Split, split};
 use crate::stream::Stream;
@@ -201,6 +202,10 @@ pub struct Dataset {
     pub table: Option<Arc<Table>>,
     /// How samples are written, where the answer at every position is the token that comes next.
     pub language: Option<Language>,
+    /// Where samples are windows of series: what follows them.
+    pub forecast: Option<Forecast>,
+    /// The cross-entropy of whoever knows how the samples are made, in nats per answer; none where that is not known, or nothing is left to chance.
+    pub floor: Option<f64>,
 }
 
 impl Dataset {
@@ -211,6 +216,18 @@ impl Dataset {
             Some(Column::F32(values)) => Labels::Real(values),
             Some(Column::U8 { .. }) | None => Labels::Class(&[]),
         }
+    }
+
+    /// The naive forecast of every sample of a part: the last value of its window again. None where samples are no windows of series.
+    pub fn naive(&self, part: &Part) -> Option<Vec<f32>> {
+        self.forecast.as_ref().map(|forecast| forecast.naive(numbers(part, INPUT)))
+    }
+
+    /// The mean distance of the naive forecast from the answers of a part.
+    pub fn naive_error(&self, part: &Part) -> Option<f64> {
+        let (naive, answers) = (self.naive(part)?, numbers(part, TARGET));
+        let distances = answers.iter().zip(&naive).map(|(a, b)| f64::from((a - b).abs()));
+        Some(distances.sum::<f64>() / answers.len().max(1) as f64)
     }
 
     /// The samples that a result is shown for: those held out, or, where there are none, those learned from.
@@ -253,6 +270,7 @@ pub(crate) struct Samples {
     /// The split, where it has been made already.
     pub parts: Option<Split>,
     pub table: Option<Arc<Table>>,
+    pub forecast: Option<Forecast>,
 }
 
 impl Samples {
@@ -275,6 +293,7 @@ impl Samples {
             label_noise: 0.0,
             parts: None,
             table: None,
+            forecast: None,
         }
     }
 
@@ -355,6 +374,8 @@ impl Samples {
             normalisation,
             table: self.table,
             language: None,
+            forecast: self.forecast,
+            floor: None,
         })
     }
 }

@@ -18,20 +18,11 @@ pub struct Language {
     pub goes_on: bool,
     /// Characters per token, where tokens are pieces of a text.
     pub characters: Option<f64>,
-    /// Nats per token that whoever knows the source loses, where that is known exactly.
-    pub floor: Option<f64>,
 }
 
 impl Language {
     /// The language of a source whose tokens have these names and whose samples ask for what follows so many of them.
     pub(crate) fn of_names(names: &[String], prompt: usize) -> Self {
-        Self {
-            tokenizer: Rc::new(Tokenizer::of_names(names)),
-            prompt,
-            end: None,
-            goes_on: false,
-            characters: None,
-            floor: None,
-        }
+        Self { tokenizer: Rc::new(Tokenizer::of_names(names)), prompt, end: None, goes_on: false, characters: None }
     }
 }

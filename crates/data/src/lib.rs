@@ -10,18 +10,22 @@ pub mod csv;
 mod dataset;
 mod features;
 mod field;
+mod forecast;
 mod language;
 mod sampler;
+mod series;
 pub mod sources;
 pub mod spec;
 mod split;
 mod stream;
 mod tokenizer;
+mod windows;
 
 pub use assets::{Assets, NoAssets};
 pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
+pub use forecast::Forecast;
 pub use language::Language;
 pub use sampler::{Sampler, SamplerPosition};
 #[cfg(feature = "bundled")]
@@ -30,3 +34,4 @@ pub use sources::Source;
 pub use split::{Split, split};
 pub use stream::Stream;
 pub use tokenizer::{Tokenizer, Tokens};
+pub use windows::Cut;

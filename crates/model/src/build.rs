@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use downhill_graph::kernel::{LossKind, ReduceKind};
 use downhill_graph::ops::Updated;
-use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, Value, autodiff};
+use downhill_graph::{BinaryOp, Feed, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, Value, autodiff};
 use downhill_tensor::{Dtype, NameMap, TensorTy, UserError};
 
 use crate::check::Checked;
@@ -12,6 +12,7 @@ use crate::feeds::FieldFeed;
 use crate::layers::def::{Builder, Mode, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
 use crate::scalars::CLIP_NORM;
+use crate::signature::Ahead;
 use crate::{Experiment, Signature, Task};
 
 /// Which part of the data.
@@ -43,7 +44,7 @@ pub enum ProgramKind {
         /// Samples per step.
         batch: usize,
     },
-    /// Outputs `loss` and, for classes, `accuracy`, weighted means over some rows of a part, `weight`, the weights of the loss summed up, where
+    /// Outputs `loss` and, for classes, `accuracy`, for numbers `mae`, the mean distance from them: weighted means over some rows of a part, `weight`, the weights of the loss summed up, where
     /// classes weigh differently, and of the validation part where recall or whole sequences are told the `prediction`; without dropout, with running statistics and
     /// where there are some with the averages of the weights.
     Eval {
@@ -68,6 +69,7 @@ pub enum ProgramKind {
     /// | `model[2].hidden_l0`, `model[2].hidden_l1_reverse` | the hidden states of a recurrent layer, `[rows, steps, hidden]` |
     /// | `model[2].gates_l0` | its gates, `[rows, steps, n, hidden]`: i, f, g, o and the cell state of an lstm; r, z, n and `W_hn·h + b_hn` of a gru |
     /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
+    /// | `continuation` | where samples are windows of series: the answer, and what the network says when it is given its own answers in turn, `[rows, steps, predicted]`; only of one row |
     /// | `saliency` | the gradient of the likeliest class's score, or of the sum of the values, by `input`, `[rows, …]`; only without gradients |
     /// | `loss` | the mean loss |
     /// | `grad:input`, `grad:model[2]`, `grad:0.weight` | the loss's gradient by that tensor or parameter |
@@ -109,6 +111,18 @@ const GRADIENT: &str = "grad:";
 const LOSS: &str = "loss";
 /// How each number of the input would move the score (K. Simonyan, A. Vedaldi and A. Zisserman, 2013).
 const SALIENCY: &str = "saliency";
+/// What a network that forecasts says when it is given its own answers.
+const CONTINUATION: &str = "continuation";
+/// The field with what is known of the steps behind a window without predicting it.
+pub const KNOWN_AHEAD: &str = "known";
+
+/// The feed `[1, steps, numbers]` of [`KNOWN_AHEAD`], where there is something that is known without predicting it.
+pub fn known_ahead(signature: &Signature) -> Option<Feed> {
+    let ahead = signature.ahead?;
+    let width = *signature.first().port.shape.last()?;
+    let ty = TensorTy::f32([1, ahead.rounds * ahead.horizon, width.checked_sub(ahead.predicted).filter(|known| *known > 0)?]);
+    Some(Feed { name: format!("rows.{KNOWN_AHEAD}"), ty, kind: FeedKind::Resident })
+}
 
 /// Makes the graph of one program. All programs of an experiment declare the same parameters and states.
 ///
@@ -130,6 +144,12 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
         if tensors.iter().any(|name| name == SALIENCY) && signature.first().port.dtype != Dtype::F32 {
             return Err(UserError::at(SALIENCY, "Tokens are whole numbers, so the score has no gradient by them."));
         }
+    }
+    if let ProgramKind::Inspect { rows, tensors, .. } = kind
+        && tensors.iter().any(|name| name == CONTINUATION)
+        && (*rows != 1 || signature.ahead.is_none())
+    {
+        return Err(UserError::at(CONTINUATION, "Only a single window of a series is continued."));
     }
     let mut builder = Builder::new(&checked.layers, kind.mode(experiment));
     let program = Program { checked, experiment, signature, samples };
@@ -164,6 +184,7 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
         Some(of) if has_gradient(of) => Ok(()),
         None if layer(name) || inner(name).is_some() || name == "output" || name == LOSS => Ok(()),
         None if name == SALIENCY && !with_gradients => Ok(()),
+        None if name == CONTINUATION && !with_gradients => Ok(()),
         _ => Err(UserError::at(name, "This network has no tensor of this name to look at.")
             .hint("There are `input`, `output`, `loss`, `saliency`, paths like `model[0]`, and gradients like `grad:model[0]` and `grad:0.weight`.")),
     }
@@ -232,6 +253,7 @@ impl Program<'_> {
         for metric in self.signature.task.metrics() {
             let value = match *metric {
                 "accuracy" => cx.graph.accuracy(prediction, y, Some(weights))?,
+                "mae" => cx.graph.loss(LossKind::L1, prediction, y, Some(weights))?,
                 _ => cx.graph.loss(self.loss(), prediction, y, Some(of_loss.unwrap_or(weights)))?,
             };
             cx.graph.output(*metric, value);
@@ -294,6 +316,9 @@ impl Program<'_> {
         if let Some(y) = y {
             self.gradients(cx, (prediction, y), tensors, &mut named)?;
         }
+        if let Some(ahead) = self.signature.ahead.filter(|_| tensors.iter().any(|name| name == CONTINUATION)) {
+            named.insert(CONTINUATION.to_string(), self.continuation(cx, ahead, prediction, rows)?);
+        }
         put_out(cx, tensors, named);
         Ok(())
     }
@@ -305,6 +330,39 @@ impl Program<'_> {
         let score = cx.graph.sum_all(score)?;
         let input = cx.field(&self.signature.first().name)?;
         autodiff::grad(&mut cx.graph, score, &[input])?.pop().ok_or_else(|| OpError::new(SALIENCY, "there is no gradient"))
+    }
+
+    /// The answer, then the answers to windows that end in answers: of a window of 5 steps and a horizon of 2 the second round is given the
+    /// last 3 steps of the window and the first answer.
+    fn continuation(&self, cx: &mut Builder, ahead: Ahead, answer: Value, rows: usize) -> Result<Value, OpError> {
+        let Ahead { horizon, predicted, rounds } = ahead;
+        let input = self.signature.first();
+        let [window, _] = *input.port.shape.as_slice() else {
+            return Err(OpError::new(CONTINUATION, "the input is no window"));
+        };
+        let known = known_ahead(self.signature).map(|feed| cx.graph.new_feed(feed.name, feed.ty, feed.kind)).transpose()?;
+        let (mut x, mut answer) = (cx.field(&input.name)?, answer);
+        let mut answers = Vec::with_capacity(rounds);
+        loop {
+            let mut steps = cx.graph.reshape(answer, [rows, horizon, predicted])?;
+            answers.push(steps);
+            let at = (answers.len() - 1) * horizon;
+            if answers.len() == rounds {
+                return cx.graph.concat(&answers, 1);
+            }
+            if let Some(known) = known {
+                let known = cx.graph.slice(known, 1, at, at + horizon)?;
+                steps = cx.graph.concat(&[steps, known], 2)?;
+            }
+            x = if horizon >= window {
+                cx.graph.slice(steps, 1, horizon - window, horizon)?
+            } else {
+                let kept = cx.graph.slice(x, 1, horizon, window)?;
+                cx.graph.concat(&[kept, steps], 1)?
+            };
+            cx.add_field(&input.name, x);
+            answer = cx.list(&self.experiment.model, &self.checked.layers, x)?;
+        }
     }
 
     fn inspect_step(&self, cx: &mut Builder, rows: usize, tensors: &[String]) -> Result<(), OpError> {

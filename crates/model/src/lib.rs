@@ -54,7 +54,7 @@ mod view;
 
 pub use downhill_data as data;
 
-pub use build::{CLASS_WEIGHTS, ProgramKind, Split, build, goes_back};
+pub use build::{CLASS_WEIGHTS, KNOWN_AHEAD, ProgramKind, Split, build, goes_back, known_ahead};
 pub use check::{Checked, LayerSummary, MAX_BYTES, Summary, check};
 pub use differences::{differences, in_a_line};
 pub use edit::{Carried, Effect, carry, effect, keeps_slots};

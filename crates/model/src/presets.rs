@@ -47,6 +47,11 @@ presets! {
     "majority": "Majority of two tokens", "Which of two tokens comes more often in a sequence of varying length: a mean of learned vectors is enough.";
     "parity": "Parity of bits", "Is the number of ones odd? A recurrent network needs one bit of memory, and every step counts.";
     "adding": "Adding problem, LSTM", "The sum of two marked numbers far apart: gates learn to keep what matters until the end.";
+    "adding_rnn": "Adding problem, RNN", "The same sum without gates: the gradient fades on its way back over fifty steps, so the network never learns what was marked. Compare its loss with that of the LSTM. Then make the sequences ten steps long.";
+    "temporal_order": "Temporal order, GRU", "Two symbols among many that mean nothing: which were they, in which order? The first one has to be kept until the second comes. Make the sequences longer, or put an RNN in its place.";
+    "brackets": "Brackets, LSTM", "Which bracket has to close next, if any? One unit of the state counts up and down with the brackets. Add a second kind, and counting is not enough any more.";
+    "sine_forecast": "Sine wave, GRU", "A window of a noisy wave, and how it goes on. The dashed line is what it says to its own answers: watch the wave go on by itself, then raise the noise or shorten the window until it cannot.";
+    "lorenz": "Lorenz forecast", "Three numbers that never repeat themselves. The dashed line is what the network says to its own answers: see how long it stays with the truth. Raise the horizon and see what chaos costs.";
     "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.";
     "sort": "Sorting letters", "A transformer puts letters in order, one after the other: see where its heads look.";
     "addition": "Addition by digits", "Sums worked out as on paper, the last digit first; switch that off and it takes far longer.";

@@ -22,7 +22,7 @@ impl Task {
     pub fn metrics(self) -> &'static [&'static str] {
         match self {
             Task::Classification => &["loss", "accuracy"],
-            Task::Regression => &["loss"],
+            Task::Regression => &["loss", "mae"],
         }
     }
 }
@@ -36,6 +36,17 @@ pub struct Input {
     pub port: Port,
     /// Factor and summand of the numbers, where they are kept as bytes.
     pub bytes: Option<(f32, f32)>,
+}
+
+/// How a network goes on from its own answers, where samples are windows of series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// Steps of an answer.
+    pub horizon: usize,
+    /// Numbers of a step that are predicted, the first ones.
+    pub predicted: usize,
+    /// How many answers make up a continuation.
+    pub rounds: usize,
 }
 
 /// What a model needs to know of its data.
@@ -55,6 +66,8 @@ pub struct Signature {
     pub validation: usize,
     /// Whether every training step is given a finished batch, instead of samples out of those to learn from.
     pub streamed: bool,
+    /// How it goes on from its own answers; none where samples are no windows of series.
+    pub ahead: Option<Ahead>,
 }
 
 impl Signature {
@@ -68,7 +81,12 @@ impl Signature {
         let (train, validation) = (data.train.len(), data.validation.len());
         let target = data.target.as_deref().and_then(|name| data.train.field(name));
         let positions = target.filter(|_| task == Task::Classification).map_or_else(Vec::new, |target| target.shape.to_vec());
-        Self { inputs, task, outputs, positions, train, validation, streamed: data.stream.is_some() }
+        let ahead = data.forecast.as_ref().map(|forecast| Ahead {
+            horizon: forecast.horizon,
+            predicted: forecast.predicted,
+            rounds: forecast.rounds(),
+        });
+        Self { inputs, task, outputs, positions, train, validation, streamed: data.stream.is_some(), ahead }
     }
 
     /// The signature of a source before its file is there. Numbers of samples of bundled sets are estimates (classes are
@@ -90,6 +108,7 @@ impl Signature {
             train: outline.samples.saturating_sub(held_out).max(1),
             validation: held_out,
             streamed: outline.streamed,
+            ahead: None,
         })
     }
 

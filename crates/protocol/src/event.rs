@@ -157,6 +157,8 @@ pub struct RunInfo {
     pub baseline_loss: f64,
     /// Accuracy of always guessing the most frequent class; `None` for regression.
     pub baseline_accuracy: Option<f64>,
+    /// Whether `baseline_loss` is that of a naive forecast, which says the last value again, because guessing the mean costs more.
+    pub baseline_naive: bool,
     /// Kernels of the training program, one printed line each.
     pub program: Vec<String>,
     /// Things worth telling: rows left out, weights kept, a newer file version.
@@ -251,6 +253,10 @@ pub struct DataInfo {
     pub table_rows: u32,
     /// How samples are written, where the answer at every position is the token that comes next.
     pub language: Option<LanguageInfo>,
+    /// The loss of whoever knows how the samples are made, where that is known and the loss of the experiment is the cross-entropy.
+    pub floor: Option<f64>,
+    /// Where samples are windows of series: how they are cut.
+    pub forecast: Option<ForecastInfo>,
     /// Mean of each target over the training part, from which `output:offset` and `target:offset` count; empty for classes.
     pub target_mean: Vec<f64>,
     /// What a sample is, where it comes from, under which licence.
@@ -264,12 +270,25 @@ pub struct DataInfo {
 /// What is known of data whose answers are the tokens that come next; [`DataInfo::labels`] are their names.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct LanguageInfo {
-    /// Nats per token that whoever knows the source loses, where that is known exactly.
-    pub floor: Option<f64>,
     /// Characters per token, where tokens are pieces of a text.
     pub characters: Option<f64>,
     /// Whether names are written one after the other without a gap.
     pub joined: bool,
+}
+
+/// How series are cut into samples.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct ForecastInfo {
+    /// Steps that the network is given.
+    pub window: u32,
+    /// Steps that it is to predict.
+    pub horizon: u32,
+    /// Names of the numbers of a step.
+    pub names: Vec<String>,
+    /// How many of them are predicted, the first ones.
+    pub predicted: u32,
+    /// The mean distance of the naive forecast, the last value again, from what is held out; told as `mae` is among the metrics.
+    pub naive_error: f64,
 }
 
 /// An input of a sample.

@@ -19,7 +19,7 @@ pub mod wire;
 pub use backend::{Backend, Backends, Choice, Comparison, Difference, GpuInfo, GpuState, KernelTime, ProfileReport};
 pub use command::{BenchRequest, Command, Export, Request};
 pub use event::{
-    BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, InputInfo, KeptWeights, LanguageInfo, LayerStats,
+    BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, ForecastInfo, InputInfo, KeptWeights, LanguageInfo, LayerStats,
     ParameterInfo, Role, RunInfo, SeriesChunk, Status, TableRow,
 };
 pub use generate::{Generate, Generated, LIKELIEST};

@@ -105,6 +105,9 @@ pub enum Part {
 /// their rows in the table, from 1 below the header, `[rows]`. `output:offset` and `target:offset` are values counted from
 /// [`crate::DataInfo::target_mean`]: where values are large and their differences small, only these tell them apart.
 ///
+/// Where samples are windows of series, `ahead` is what follows the window, `[rows, steps, predicted]`, NaN behind the end of the series, and of
+/// a single row `continuation` the answer and what the network says when it is given its own answers in turn, for as many steps.
+///
 /// For [`Input::Row`], of which `rows` is 1 and `columns` as many as [`crate::DataInfo::columns`]: `output`, `target`, `row` and `table_row` as
 /// above; `start` the answer for a row of which nothing is known, every column at its training mean or most frequent word, `[1, labels]`;
 /// `alone` by how much the answer moves when a column of the row is replaced by those, `[columns, labels]`; `parts` by how much it moves

@@ -356,5 +356,7 @@ fn dataset(features: usize, classes: usize, x: Vec<f32>, y: Vec<u32>) -> Dataset
         normalisation: Normalisation::identity(features, 0),
         table: None,
         language: None,
+        forecast: None,
+        floor: None,
     }
 }

@@ -185,3 +185,54 @@ fn a_probe_sees_the_samples_of_the_next_step() {
         assert!((probed - f32::from_bits(trained)).abs() <= 1e-5 * probed.abs(), "{data}");
     }
 }
+
+#[test]
+fn a_continuation_is_what_the_network_says_to_its_own_answers() {
+    let mut session = preset("sine_forecast");
+    session.step(50);
+    ready(session.run_until_rest()).unwrap();
+    let input = Input::Samples { part: Part::Validation, rows: Some(vec![3]) };
+    let names = ["raw", "target", "ahead", "output", "continuation"];
+    let tensors = answer(&mut session, input, &names).unwrap();
+    let [raw, target, ahead, output, continuation] =
+        tensors.iter().map(|t| t.2.clone()).collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!((tensors[4].1.as_slice(), &tensors[2].1), ([1, 80, 1].as_slice(), &tensors[4].1));
+    let near = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
+    assert!(near(&continuation[..8], &output) && near(&ahead[..8], &target), "{tensors:?}");
+    let window = [&raw[8..], &output].concat();
+    let next = answer(&mut session, Input::Given(vec![window]), &["output"]).unwrap();
+    assert!(near(&continuation[8..16], &next[0].2), "{continuation:?} {next:?}");
+}
+
+#[test]
+fn a_forecast_is_measured_against_the_naive_one() {
+    let session = trained_to_the_end("sine_forecast");
+    let Event::Loaded(info) = session.loaded().header else { panic!("it is told what was loaded") };
+    let forecast = info.data.forecast.unwrap();
+    assert_eq!((forecast.window, forecast.horizon, forecast.predicted), (40, 8, 1));
+    let (mae, naive) = (metric(&session, "validation_mae"), forecast.naive_error);
+    // The noise alone has a mean distance of 0.8 of its deviation, a tenth of the wave's.
+    assert!(mae > 0.05 && mae < 0.1 && naive > 5.0 * mae, "{mae} {naive}");
+    assert!(metric(&session, "validation_loss") < 0.1 * info.baseline_loss);
+}
+
+#[test]
+fn what_is_known_of_the_steps_ahead_is_given_and_not_predicted() {
+    let heat = |i: usize| ((i * i) % 7) as f32;
+    let lines: String = (0..40).map(|i| format!("{},{}\n", (i * 5) % 13, heat(i))).collect();
+    let mut session = session(&json!({
+        "seed": 3, "loss": "mse",
+        "data": { "csv": { "text": format!("load,heat\n{lines}"), "target": "load", "window": 6, "horizon": 2, "validation": 0.25 } },
+        "model": [{ "rnn": { "hidden_size": 5 } }, { "linear": { "out": "targets" } }],
+    }));
+    let input = Input::Samples { part: Part::Train, rows: Some(vec![4]) };
+    let tensors = answer(&mut session, input, &["raw", "output", "continuation"]).unwrap();
+    let [raw, output, continuation] = tensors.iter().map(|t| t.2.clone()).collect::<Vec<_>>().try_into().unwrap();
+    // The window begins with row 4, so the steps ahead are the rows 10 and 11.
+    let window = [&raw[4..], &[output[0], heat(10), output[1], heat(11)]].concat();
+    let next = answer(&mut session, Input::Given(vec![window]), &["output", "continuation"]).unwrap();
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3);
+    assert!(near(&continuation[2..4], &next[0].2), "{continuation:?} {next:?}");
+    let refused = answer(&mut session, Input::Worst { limit: 2 }, &["continuation"]).unwrap_err();
+    assert!(refused.contains("single window"), "{refused}");
+}

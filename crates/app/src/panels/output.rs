@@ -129,12 +129,22 @@ fn Facts() -> impl IntoView {
             view! { <div class="wide" data-testid="perplexity" title="Among how many tokens that are as likely as each other the network hesitates, on what is held out"><small>"perplexity"</small><span class="num" translate="no">{text}</span></div> },
         )
     };
+    let distance = memo(move || {
+        let naive = lab.info.with(|i| i.as_ref()?.data.forecast.as_ref().map(|forecast| forecast.naive_error))?;
+        let own = lab.status.with(|s| Lab::metric(s, "validation_mae").or_else(|| Lab::metric(s, "train_mae")))?;
+        Some(format!("{} · naive {}", document::number(own), document::number(naive)))
+    });
+    let forecast = move || {
+        distance.get().map(|value| {
+            view! { <div class="wide" data-testid="forecast-mae" title="Mean distance from what came to be, and that of the last value again"><small>"mean |error|"</small><span class="num" translate="no">{value}</span></div> }
+        })
+    };
     view! {
         <div class="facts">
             <div data-testid="train-metric"><small translate="no">{word}</small><span class="num" translate="no">{move || show(values.get().0)}</span></div>
             <div data-testid="validation-metric"><small>"validation"</small><span class="num" translate="no">{move || show(values.get().1)}</span></div>
             <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num" translate="no">{gap}</span></div>
-            {balanced}{whole}{of_text}
+            {balanced}{whole}{of_text}{forecast}
         </div>
     }
 }

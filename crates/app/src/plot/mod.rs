@@ -3,6 +3,7 @@
 pub mod colour;
 pub mod confusion;
 pub mod curve;
+pub mod forecast;
 pub mod heatmap;
 pub mod network;
 pub mod offset;

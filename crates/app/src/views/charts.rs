@@ -1,6 +1,6 @@
 //! Curves over steps: loss, accuracy, gradient norm, learning rate. uPlot draws them; what they show is decided here.
 
-use downhill_protocol::{Input, LayerStats, Query};
+use downhill_protocol::{Input, LayerStats, Query, RunInfo};
 use js_sys::{Array, Float64Array, Object, Reflect};
 use leptos::html::Div;
 use leptos::prelude::*;
@@ -75,6 +75,7 @@ fn look_of(i: usize) -> (&'static str, u32) {
 enum Kind {
     Loss,
     Accuracy,
+    Distance,
     Gradient,
     Rate,
 }
@@ -142,11 +143,13 @@ fn watch_gradients(lab: Lab) {
 #[component]
 fn AllCharts(lab: Lab) -> impl IntoView {
     let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
+    let forecast = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.forecast.is_some())));
     watch_gradients(lab);
     view! {
         <div class="charts">
             <Chart kind=Kind::Loss title="Loss" at=0.0/>
             {move || classes.get().then(|| view! { <Chart kind=Kind::Accuracy title="Accuracy" at=30.0/> })}
+            {move || forecast.get().then(|| view! { <Chart kind=Kind::Distance title="Mean |error|" at=30.0/> })}
             <Chart kind=Kind::Gradient title="Gradient norm" at=60.0/>
             <Chart kind=Kind::Rate title="Learning rate" at=90.0/>
         </div>
@@ -177,10 +180,8 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
     on_cleanup(move || {
         let _ = chart.try_update_value(|chart| chart.take().inspect(TimeChart::destroy));
     });
-    let baseline = memo(move || {
-        lab.info
-            .with(|i| i.as_ref().and_then(|i| if kind == Kind::Accuracy { i.baseline_accuracy } else { Some(i.baseline_loss) }))
-    });
+    let baseline = memo(move || lab.info.with(|i| unlearned(i.as_ref()?, kind)));
+    let floor = memo(move || lab.info.with(|i| i.as_ref().and_then(|i| i.data.floor)));
     let before = memo(move || {
         lab.curves_changed.track();
         lab.ghost.with_value(|ghost| ghost.as_ref().map(|g| g.label.clone()))
@@ -195,10 +196,11 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
     let keys = match kind {
         Kind::Loss => view! {
             <span class="key pos">"train"</span><span class="key neg">"validation"</span>
-            <span class="key base" translate="no">{move || baseline.get().map(guessing)}</span>{ghost}
+            <span class="key base" translate="no">{move || baseline.get().map(guessing)}</span>
+            {move || floor.get().map(|floor| view! { <span class="key base" translate="no" title="The loss of whoever knows how the samples are made">{guessing(("floor", floor))}</span> })}{ghost}
         }
         .into_any(),
-        Kind::Accuracy => view! {
+        Kind::Accuracy | Kind::Distance => view! {
             <span class="key pos">"train"</span><span class="key neg">"validation"</span>
             <span class="key base" translate="no">{move || baseline.get().map(guessing)}</span>
         }
@@ -214,8 +216,17 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
     }
 }
 
-fn guessing(baseline: f64) -> String {
-    format!("guessing {}", number((baseline * 1000.0).round() / 1000.0))
+/// What is reached without learning, and what that is called.
+fn unlearned(info: &RunInfo, kind: Kind) -> Option<(&'static str, f64)> {
+    match kind {
+        Kind::Accuracy => Some(("guessing", info.baseline_accuracy?)),
+        Kind::Distance => Some(("naive", info.data.forecast.as_ref()?.naive_error)),
+        _ => Some((if info.baseline_naive { "naive" } else { "guessing" }, info.baseline_loss)),
+    }
+}
+
+fn guessing((name, baseline): (&str, f64)) -> String {
+    format!("{name} {}", number((baseline * 1000.0).round() / 1000.0))
 }
 
 /// The layers that have a gradient, in the looks of their curves.
@@ -273,18 +284,24 @@ fn curves(lab: Lab, kind: Kind, smoothing: f64) -> Vec<Drawn> {
     let before = |name: &str| lab.ghost.with_value(|g| g.as_ref()?.curves.get(name).map(|c| Drawn::faded(c.thinned(POINTS))));
     let level = |value: f64| Curve { steps: vec![0.0, end(lab)], values: vec![value, value] };
     let info = lab.info.get_untracked();
+    let dotted = info.as_ref().and_then(|i| unlearned(i, kind)).map(|(name, at)| Drawn::dotted(name, "--ink-3", level(at)));
     let mut drawn = Vec::new();
     match kind {
+        Kind::Distance => {
+            drawn.extend(dotted);
+            drawn.extend(before("train_mae"));
+            drawn.extend(get("validation_mae").map(|c| Drawn::new("validation", "--neg", c.smoothed(smoothing))));
+            drawn.extend(get("train_mae").map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));
+        }
         Kind::Loss => {
-            let floor = info.as_ref().and_then(|i| i.data.language.as_ref()?.floor);
-            drawn.extend(info.map(|i| Drawn::dotted("guessing", "--ink-3", level(i.baseline_loss))));
-            drawn.extend(floor.map(|floor| Drawn::dotted("entropy floor", "--teal", level(floor))));
+            drawn.extend(dotted);
+            drawn.extend(info.and_then(|i| i.data.floor).map(|floor| Drawn::dotted("entropy floor", "--teal", level(floor))));
             drawn.extend(before("loss"));
             drawn.extend(get("validation_loss").map(|c| Drawn::new("validation", "--neg", c.smoothed(smoothing))));
             drawn.extend(get("loss").map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));
         }
         Kind::Accuracy => {
-            drawn.extend(info.and_then(|i| i.baseline_accuracy).map(|b| Drawn::dotted("guessing", "--ink-3", level(b))));
+            drawn.extend(dotted);
             drawn.extend(before("train_accuracy").or_else(|| before("accuracy")));
             drawn.extend(get("validation_accuracy").map(|c| Drawn::new("validation", "--neg", c.smoothed(smoothing))));
             let train = get("train_accuracy").or_else(|| get("accuracy"));

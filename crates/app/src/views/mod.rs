@@ -12,6 +12,7 @@ mod confusion;
 mod curve;
 mod draw;
 mod feature_maps;
+mod forecast;
 mod gallery;
 mod inspector;
 pub mod kinds;
@@ -63,6 +64,7 @@ impl Default for Views {
             outputs: vec![
                 &boundary::Boundary,
                 &curve::LearnedCurve,
+                &forecast::Forecast,
                 &draw::Draw,
                 &rows::Rows,
                 &text::Text,

@@ -10,6 +10,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::timeline::SeriesChoices;
+
 /// Largest table that is read, in bytes.
 pub const MAX_BYTES: usize = 20_000_000;
 /// Most rows that are read.
@@ -212,6 +214,8 @@ pub struct Choices {
     pub seed: u32,
     /// Whether means are taken off in single precision, as of the bundled tables of version 1, whose samples stay the same bits for ever.
     pub single: bool,
+    /// How it is read as series; none where every row is a sample of its own.
+    pub series: Option<SeriesChoices>,
 }
 
 impl Default for Choices {
@@ -226,6 +230,7 @@ impl Default for Choices {
             validation: 0.3,
             seed: 1,
             single: false,
+            series: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::table::{Answers, Table};
 use crate::dataset::{Normalisation, Plane, Samples, Scaling, Task};
 use crate::field;
+use crate::series::samples as samples_of_series;
 
 /// Makes samples of a table: categories one input per word, numbers standardised, what is missing filled in, rows that cannot be
 /// used left out and named.
@@ -16,8 +17,15 @@ use crate::field;
 /// # Errors
 /// When the table cannot be read, a chosen column does not exist, or there is nothing to learn.
 pub(crate) fn load(bytes: Vec<u8>, choices: Choices) -> Result<Samples, UserError> {
+    let validation = choices.validation;
     let table = Reader::new(bytes, choices).finish()?;
-    Ok(samples(table))
+    match &table.timeline {
+        Some(timeline) => {
+            let series = samples_of_series(table.series(timeline), timeline.cut, validation, ("", ""))?;
+            Ok(Samples { notes: table.notes(), ..series })
+        }
+        None => Ok(samples(table)),
+    }
 }
 
 fn samples(table: Table) -> Samples {

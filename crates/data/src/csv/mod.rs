@@ -15,6 +15,7 @@ mod sheet;
 mod survey;
 pub(crate) mod table;
 mod text;
+mod timeline;
 mod trouble;
 
 pub use choices::{
@@ -26,6 +27,7 @@ pub use profile::{Column, Cost, Finding, FindingKind, Profile, Spread};
 pub use reader::{Progress, Reader, inspect};
 pub use table::{Table, TableCell};
 pub use text::decode;
+pub use timeline::SeriesChoices;
 pub use trouble::Trouble;
 
 #[cfg(test)]

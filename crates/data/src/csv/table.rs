@@ -10,9 +10,11 @@ use super::encode::{Datum, Encoder, Scale};
 use super::number::{Absence, missing, number, with_unit};
 use super::profile::{Column, Cost};
 use super::sheet::Sheet;
+use super::timeline::{Order, Timeline};
 use super::trouble::{Trouble, TroubleLog};
 use crate::spec::{nearest, quote};
 use crate::split::{Split, split};
+use crate::windows::Series;
 
 /// Most inputs one sample may have after categories became one input per word.
 const MAX_FEATURES: usize = 2000;
@@ -34,6 +36,8 @@ pub struct Table {
     pub(super) parts: Split,
     pub(super) trouble: TroubleLog,
     pub(super) costs: Vec<Cost>,
+    /// Which rows follow each other, where the table is read as series.
+    pub(super) timeline: Option<Timeline>,
 }
 
 /// A column that the network is given.
@@ -74,20 +78,38 @@ impl Table {
     /// When a chosen column does not exist, or there is nothing to learn.
     pub(super) fn new(sheet: Sheet, mut columns: Vec<ReadColumn>, choices: &Choices) -> Result<Self, UserError> {
         let target = find_target(&columns, choices)?;
-        let goal = find_goal(&columns[target].about, choices.goal)?;
-        let used = find_inputs(&mut columns, target, choices)?;
-        if used.is_empty() {
+        let goal = find_goal(&columns[target].about, choices)?;
+        let mut used = find_inputs(&mut columns, target, choices)?;
+        let find = |name: &str| find_column(&columns, name);
+        let order = choices.series.as_ref().map(|series| Order::find(&columns, series, find)).transpose()?;
+        if let Some(order) = order {
+            // When and to which series a row belongs is given only where a person says so.
+            let said = |about: &Column| choices.columns.0.get(&about.name).and_then(|choice| choice.used) == Some(true);
+            used.retain(|&i| !order.holds(i) || said(&columns[i].about));
+            (0..columns.len()).for_each(|i| columns[i].about.used &= used.contains(&i));
+        }
+        if used.is_empty() && order.is_none() {
             let message = format!("There is no column to predict \"{}\" from.", quote(&columns[target].about.name));
             return Err(UserError::at("text", message).hint("Add a column of numbers, or check the delimiter."));
         }
-        let (samples, trouble, costs) = sound_rows(&sheet, &columns, &used, target);
+        let (mut samples, trouble, costs) = sound_rows(&sheet, &columns, &used, target);
         if samples.is_empty() {
             let example = trouble.first.first().map(Trouble::to_string).unwrap_or_default();
             let message = format!("No row can be used. {example}");
             return Err(UserError::at("text", message).hint("Choose another target, or let missing values be filled in."));
         }
+        let timeline = match (&choices.series, order) {
+            (Some(series), Some(order)) => Some(Timeline::new(&sheet, &columns, &samples, order, series.cut)?),
+            _ => None,
+        };
+        if let Some(timeline) = &timeline {
+            samples = timeline.runs.concat();
+        }
         let (labels, classes) = classes_of(&columns[target], goal, &samples)?;
-        let parts = split(&labels, choices.validation, choices.seed);
+        let parts = match &timeline {
+            Some(timeline) => timeline.split(choices.validation)?,
+            None => split(&labels, choices.validation, choices.seed),
+        };
         let train: Vec<u32> = parts.train.iter().map(|&sample| samples[sample as usize]).collect();
         let mut inputs = Vec::new();
         let mut first = 0;
@@ -112,7 +134,7 @@ impl Table {
             Some(classes) => Answers::Classes { classes, labels },
             None => real_answers(&columns[target], &samples, &train, choices.single),
         };
-        Ok(Self { sheet, columns, target, goal, answers, inputs, samples, parts, trouble, costs })
+        Ok(Self { sheet, columns, target, goal, answers, inputs, samples, parts, trouble, costs, timeline })
     }
 
     /// Rows below the header, those that are left out included.
@@ -203,6 +225,23 @@ impl Table {
         Ok(out)
     }
 
+    /// What follows each other, as series: the target, then the inputs of every row, with what was taken off them and what they were divided by.
+    pub(super) fn series(&self, timeline: &Timeline) -> Series {
+        let Answers::Numbers { scale, values } = &self.answers else { unreachable!("a series is one of numbers") };
+        let names = std::iter::once(self.columns[self.target].about.name.clone()).chain(self.features()).collect();
+        let scales = std::iter::once((scale.mean, scale.std)).chain(self.inputs.iter().flat_map(|i| i.encoder.moments()));
+        let mut values = values.iter();
+        let mut run = |rows: &Vec<u32>| {
+            let row = |&row: &u32| {
+                let inputs = self.encode_row(row as usize);
+                values.next().copied().into_iter().chain(inputs).collect::<Vec<f32>>()
+            };
+            rows.iter().flat_map(row).collect()
+        };
+        let runs = timeline.runs.iter().map(&mut run).collect();
+        Series { names, predicted: 1, runs, scales: scales.collect() }
+    }
+
     /// The inputs of all samples, in their order.
     pub(super) fn encode_all(&self) -> Vec<f32> {
         let width: usize = self.inputs.iter().map(|input| self.columns[input.column].about.inputs).sum();
@@ -243,6 +282,7 @@ impl Table {
                 notes.push(format!("Column \"{name}\": {} missing values are read as {filled}.", about.missing));
             }
         }
+        notes.extend(self.timeline.iter().flat_map(|timeline| timeline.notes.iter().cloned()));
         let quotes = self.sheet.loose_quotes();
         notes.extend(quotes.iter().map(|line| format!("Line {line}: {LOOSE_QUOTE}.")));
         notes.extend(self.trouble.first.iter().map(Trouble::to_string));
@@ -304,7 +344,7 @@ fn find_target(columns: &[ReadColumn], choices: &Choices) -> Result<usize, UserE
     find_column(columns, &choices.target).map_err(|e| e.under("target"))
 }
 
-fn find_goal(target: &Column, chosen: Goal) -> Result<Goal, UserError> {
+fn find_goal(target: &Column, choices: &Choices) -> Result<Goal, UserError> {
     let name = quote(&target.name);
     if target.distinct < 2 {
         let message = match target.examples.first() {
@@ -314,7 +354,15 @@ fn find_goal(target: &Column, chosen: Goal) -> Result<Goal, UserError> {
         return Err(UserError::at("target", message).hint("Choose another column, or add rows with another value."));
     }
     let numeric = target.kind == ColumnType::Number;
-    match chosen {
+    if choices.series.is_some() {
+        if numeric {
+            return Ok(Goal::Regression);
+        }
+        let message = format!("Column \"{name}\" does not hold numbers, so what follows in it cannot be forecast.");
+        return Err(UserError::at("target", message)
+            .hint("Choose a column of numbers, or a `window` of 0: then every row is a sample."));
+    }
+    match choices.goal {
         Goal::Auto => Ok(target.goal()),
         Goal::Regression if !numeric => {
             let message = format!("Column \"{name}\" does not hold numbers, so it cannot be predicted as one.");

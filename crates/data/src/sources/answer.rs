@@ -51,3 +51,9 @@ pub(super) fn letters(count: u32) -> Vec<String> {
         |i: u32| u8::try_from(i).ok().filter(|i| *i < 26).map_or_else(|| i.to_string(), |i| char::from(b'a' + i).to_string());
     (0..count).map(name).collect()
 }
+
+/// What whoever knows how texts are made loses per word, or whatever they are cut into.
+pub(super) fn floor_note(floor: f64, unit: &str) -> String {
+    let thousandths = (floor * 1000.0).round() as u32;
+    format!("Whoever knows the grammar loses {}.{:03} nats per {unit}.", thousandths / 1000, thousandths % 1000)
+}

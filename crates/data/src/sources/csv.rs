@@ -4,9 +4,10 @@ use downhill_tensor::UserError;
 
 use super::Generate;
 use crate::assets::Assets;
-use crate::csv::{Choices, ColumnChoices, Delimiter, Goal, Header, load};
+use crate::csv::{Choices, ColumnChoices, Delimiter, Goal, Header, SeriesChoices, load};
 use crate::dataset::Dataset;
 use crate::fields;
+use crate::windows::Cut;
 
 fields! {
     /// A table of your own, one sample per row.
@@ -36,6 +37,21 @@ fields! {
         /// What differs from the guess, by the names of the columns.
         #[schemars(title = "Columns")]
         columns: ColumnChoices = ColumnChoices::default(),
+        /// Rows of a series that the network is given; at 0 every row is a sample of its own.
+        #[schemars(title = "Window", range(min = 0, max = 2000))]
+        window: u32 = 0,
+        /// Rows that it is to predict, with a window.
+        #[schemars(title = "Horizon", range(min = 1, max = 500))]
+        horizon: u32 = 1,
+        /// Rows from one window to the next.
+        #[schemars(title = "Stride", range(min = 1, max = 2000))]
+        stride: u32 = 1,
+        /// Column that says when a row was, with a window; left empty, the first one of dates, or else rows follow as they stand.
+        #[schemars(title = "Time", length(max = 1000))]
+        time: String = String::new(),
+        /// Column that tells several series apart, with a window.
+        #[schemars(title = "Group", length(max = 1000))]
+        group: String = String::new(),
         /// Share of the rows that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.3,
@@ -55,6 +71,11 @@ impl Csv {
             validation: self.validation,
             seed,
             single: false,
+            series: (self.window > 0).then(|| SeriesChoices {
+                cut: Cut { window: self.window as usize, horizon: self.horizon as usize, stride: self.stride as usize },
+                time: self.time.clone(),
+                group: self.group.clone(),
+            }),
         }
     }
 }
@@ -72,7 +93,12 @@ impl Generate for Csv {
             None => self.text.clone().into_bytes(),
         };
         let mut samples = load(bytes, self.choices(seed))?;
-        samples.description = "A table of your own; a sample is one row.".to_string();
+        samples.description = if self.window > 0 {
+            "Series of your own; a sample is a window of rows, and to be predicted is what follows it."
+        } else {
+            "A table of your own; a sample is one row."
+        }
+        .to_string();
         samples.licence = "Your own; it stays on this machine unless you share the experiment.".to_string();
         samples.finish(self.validation, seed)
     }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod curve;
+mod forecast;
 mod pictures;
 mod planar;
 mod sequences;
@@ -218,6 +219,13 @@ sources! {
     modular_addition::ModularAddition,
     induction::Induction,
     tinytales::Tinytales,
+    sine_wave::SineWave,
+    mackey_glass::MackeyGlass,
+    lorenz::Lorenz,
+    temporal_order::TemporalOrder,
+    copy_memory::CopyMemory,
+    dyck::Dyck,
+    elman::Elman,
 }
 
 impl Default for Source {
@@ -255,8 +263,10 @@ impl Source {
     /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
     /// learned from one is worth something for the other.
     pub fn is_same_task(&self, other: &Source) -> bool {
-        const OF_SAMPLES: [&str; 12] = [
+        const OF_SAMPLES: [&str; 14] = [
             "samples",
+            "steps",
+            "stride",
             "noise",
             "imbalance",
             "validation",

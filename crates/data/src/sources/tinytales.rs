@@ -4,14 +4,17 @@
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 
-use super::Generate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::answer::Answers;
+use super::{Generate, answer};
 use crate::assets::Assets;
 use crate::dataset::Dataset;
 use crate::fields;
 
 fields! {
-    /// Small stories from a grammar, word by word.
+    /// Small stories from a grammar, word by word or letter by letter.
     #[schemars(title = "TinyTales")]
     Tinytales {
         /// Stories in all, training and validation together.
@@ -20,10 +23,24 @@ fields! {
         /// Sentences between the first and the last, at most.
         #[schemars(title = "Sentences", range(min = 1, max = 12))]
         sentences: u32 = 4,
+        /// What they are cut into.
+        #[schemars(title = "Cut into")]
+        unit: Unit = Unit::Word,
         /// Share of the stories that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.1,
     }
+}
+
+/// What a text is cut into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Words
+    #[default]
+    Word,
+    /// Characters
+    Character,
 }
 
 const ANIMALS: &[&str] = &["cat", "dog", "fox", "owl", "bear", "frog", "mouse", "duck"];
@@ -42,6 +59,14 @@ const OTHERS: &[&str] = &["", "once", "there", "was", "a", "the", "named", ".", 
 /// All words, the empty one, which fills stories up, first.
 fn words() -> Vec<&'static str> {
     [OTHERS, ANIMALS, NAMES, TRAITS, ENDS, THINGS, COLOURS, PLACES, VERBS].concat()
+}
+
+/// All characters of stories, in order.
+fn characters() -> Vec<char> {
+    let mut all: Vec<char> = words().join(" ").chars().collect();
+    downhill_tensor::sort_short_by_key(&mut all, |c| *c);
+    all.dedup();
+    all
 }
 
 /// A story in the making.
@@ -109,30 +134,39 @@ impl Story {
 
 impl Generate for Tinytales {
     fn generate(&self, seed: u32, _: &dyn Assets) -> Result<Dataset, UserError> {
-        let words = words();
         let stories: Vec<Story> =
             (0..self.samples).map(|i| Story::tell(Rng::new(seed, Stream::Data, i), self.sentences)).collect();
-        let longest = stories.iter().map(|story| story.words.len()).max().unwrap_or_default();
-        // The first word is given, as all stories begin with it.
-        let asked: usize = stories.iter().map(|story| story.words.len() - 1).sum();
-        let floor = stories.iter().map(|story| story.cost).sum::<f64>() / asked.max(1) as f64;
-        let token = |word: &&str| words.iter().position(|known| known == word).unwrap_or_default() as u32;
-        let sequence = |story: &Story| {
-            let mut sequence: Vec<u32> = story.words.iter().map(token).collect();
-            sequence.resize(longest, 0);
-            sequence
+        // What fills stories up comes first.
+        let names: Vec<String> = match self.unit {
+            Unit::Word => words().iter().map(ToString::to_string).collect(),
+            Unit::Character => std::iter::once(String::new()).chain(characters().iter().map(char::to_string)).collect(),
         };
-        let sequences = stories.iter().map(sequence).collect();
-        let tokens = words.iter().map(ToString::to_string).collect();
-        let thousandths = (floor * 1000.0).round() as u32;
-        let notes = vec![format!("Whoever knows the grammar loses {}.{:03} nats per word.", thousandths / 1000, thousandths % 1000)];
-        let description = "A sample is a story of some sentences from a grammar, word by word; to be predicted is the next word.";
-        let mut set = Answers { tokens, sequences, prompt: 1, padding: Some(0), description, notes }.finish(self.validation, seed)?;
-        if let Some(language) = &mut set.language {
-            language.end = Some(token(&"end"));
-            language.floor = Some(floor);
+        let place = |piece: &str| names.iter().position(|name| name == piece).unwrap_or_default() as u32;
+        let cut = |story: &Story| -> Vec<u32> {
+            match self.unit {
+                Unit::Word => story.words.iter().map(|word| place(word)).collect(),
+                Unit::Character => story.words.join(" ").chars().map(|c| place(c.encode_utf8(&mut [0; 4]))).collect(),
+            }
+        };
+        let mut sequences: Vec<Vec<u32>> = stories.iter().map(cut).collect();
+        let longest = sequences.iter().map(Vec::len).max().unwrap_or_default();
+        // The beginning is given, as all stories begin with it. A story is told by its letters as well as by its words, so both cost the same.
+        let asked: usize = sequences.iter().map(|sequence| sequence.len() - 1).sum();
+        let floor = stories.iter().map(|story| story.cost).sum::<f64>() / asked.max(1) as f64;
+        sequences.iter_mut().for_each(|sequence| sequence.resize(longest, 0));
+        let (unit, description) = match self.unit {
+            Unit::Word => ("word", "A sample is a story of some sentences from a grammar, word by word; to be predicted is the next word."),
+            Unit::Character => {
+                ("character", "A sample is a story of some sentences from a grammar, letter by letter; to be predicted is the next one.")
+            }
+        };
+        let notes = vec![answer::floor_note(floor, unit)];
+        let end = names.iter().position(|name| name == "end");
+        let mut data = Answers { tokens: names, sequences, prompt: 1, padding: Some(0), description, notes }.finish(self.validation, seed)?;
+        if let Some(language) = &mut data.language {
+            language.end = end.map(|end| end as u32);
         }
-        Ok(set)
+        Ok(Dataset { floor: Some(floor), ..data })
     }
 }
 
@@ -186,5 +220,25 @@ mod tests {
             assert_eq!(story[story.len() - 6..], [name, "was", ENDS[nature], ".", "the", "end"]);
             assert!(story.len() <= row.len() + 1 && !story.contains(&""));
         }
+    }
+
+    #[test]
+    fn the_letters_of_a_story_are_those_of_its_words() {
+        let [words, letters] = ["word", "character"].map(|unit| {
+            let fields = json!({ "samples": 50, "sentences": 2, "unit": unit, "validation": 0.0 });
+            Source::from_json("tinytales", &fields).unwrap().build(3, &NoAssets).unwrap()
+        });
+        let text = |data: &Dataset, between: &str| {
+            let crate::Task::Classification { classes } = &data.task else { panic!("there are classes") };
+            let row = |i: usize| data.train.field("tokens").unwrap().row(i).into_iter().map(|t| classes[t as usize].as_str()).collect::<Vec<_>>();
+            (0..data.train.len()).map(|i| row(i).join(between).trim().to_string()).collect::<Vec<_>>()
+        };
+        // Of the longest story the last word or letter is asked for, and not given.
+        for (words, letters) in text(&words, " ").iter().zip(text(&letters, "")) {
+            let same = letters.starts_with(words.as_str()) || words.starts_with(letters.as_str());
+            assert!(same && letters.len().abs_diff(words.len()) <= 4, "{words} / {letters}");
+        }
+        let (a, b) = (words.floor.unwrap(), letters.floor.unwrap());
+        assert!(b < 0.5 * a && b > 0.1 * a, "{a} {b}");
     }
 }

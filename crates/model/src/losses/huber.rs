@@ -31,9 +31,12 @@ impl LossDef for Huber {
         differences("huber", signature)
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+    fn of_difference(&self, d: f64) -> f64 {
         let delta = self.delta;
-        let loss = |d: f64| if d.abs() <= delta { 0.5 * d * d } else { delta * (d.abs() - 0.5 * delta) };
-        baseline::differences(learned, shown, outputs, loss)
+        if d.abs() <= delta { 0.5 * d * d } else { delta * (d.abs() - 0.5 * delta) }
+    }
+
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+        baseline::differences(learned, shown, outputs, |d| self.of_difference(d))
     }
 }

@@ -27,7 +27,11 @@ impl LossDef for L1 {
         differences("l1", signature)
     }
 
+    fn of_difference(&self, d: f64) -> f64 {
+        d.abs()
+    }
+
     fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
-        baseline::differences(learned, shown, outputs, f64::abs)
+        baseline::differences(learned, shown, outputs, |d| self.of_difference(d))
     }
 }

@@ -54,6 +54,11 @@ pub(crate) trait LossDef {
         Ok(prediction)
     }
 
+    /// What it makes of one difference between an answer and a number; NaN for a loss of classes.
+    fn of_difference(&self, _difference: f64) -> f64 {
+        f64::NAN
+    }
+
     /// The mean loss over `shown` of an answer that does not look at its input: the share of each class of `learned`, or its mean.
     fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64;
 
@@ -129,6 +134,13 @@ impl Loss {
         Baseline { loss: self.def().baseline(learned, shown, outputs), accuracy }
     }
 
+    /// The mean loss of answers that are known, as those of a naive forecast are.
+    pub fn of_answers(&self, answers: &[f32], shown: Labels<'_>) -> f64 {
+        let Labels::Real(shown) = shown else { return f64::NAN };
+        let differences = shown.iter().zip(answers).map(|(shown, answer)| f64::from(shown - answer));
+        differences.map(|d| self.def().of_difference(d)).sum::<f64>() / shown.len().max(1) as f64
+    }
+
     /// The probability of the second of two classes, from what a model with one output gives.
     pub fn second_class(&self, output: f32) -> f32 {
         self.def().second_class(output)
@@ -194,6 +206,16 @@ mod tests {
         assert_eq!(of(Huber { delta: 1.0 }.into()), f64::midpoint(2.5, 0.5));
         assert_eq!(of(Huber { delta: 2.0 }.into()), f64::midpoint(4.0, 0.5));
         assert_eq!(of(Huber { delta: 0.5 }.into()), f64::midpoint(1.375, 0.375));
+    }
+
+    #[test]
+    fn answers_that_are_known_cost_what_their_differences_do() {
+        let shown = Labels::Real(&[-2.0, 2.0]);
+        let of = |loss: Loss| loss.of_answers(&[-1.0, -1.0], shown);
+        assert_eq!(of(Mse::default().into()), 5.0);
+        assert_eq!(of(L1::default().into()), 2.0);
+        assert_eq!(of(Huber { delta: 1.0 }.into()), f64::midpoint(0.5, 2.5));
+        assert!(of(Loss::default()).is_nan());
     }
 
     #[test]

@@ -27,7 +27,11 @@ impl LossDef for Mse {
         differences("mse", signature)
     }
 
+    fn of_difference(&self, d: f64) -> f64 {
+        d * d
+    }
+
     fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
-        baseline::differences(learned, shown, outputs, |d| d * d)
+        baseline::differences(learned, shown, outputs, |d| self.of_difference(d))
     }
 }

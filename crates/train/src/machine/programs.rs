@@ -4,7 +4,7 @@ use downhill_compile::{LayoutSpec, Plan};
 use downhill_data::{Column, Dataset, Labels};
 use downhill_graph::Graph;
 use downhill_model::losses::class_weights;
-use downhill_model::{CLASS_WEIGHTS, Checked, Encoding, POSITIONS, ProgramKind, Split, build};
+use downhill_model::{CLASS_WEIGHTS, Checked, Encoding, POSITIONS, ProgramKind, Split, build, known_ahead};
 use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 
@@ -65,6 +65,7 @@ impl Programs {
         for kind in programs.others(checked) {
             spec.include(&build(checked, &kind)?);
         }
+        spec.feeds.extend(known_ahead(signature));
         Ok((programs, spec, train))
     }
 

@@ -138,6 +138,12 @@ impl Evaluator {
             let share = whole as f64 / checked.signature.validation as f64;
             results.metrics.push(("validation_sequence_accuracy".to_string(), share));
         }
+        // Of one quantity the distance is told in its own units; several have none in common.
+        if let [std, rest @ ..] = data.normalisation.target_std.as_slice()
+            && rest.iter().all(|other| other == std)
+        {
+            results.metrics.iter_mut().filter(|(name, _)| name.ends_with("_mae")).for_each(|(_, value)| *value *= std);
+        }
         results.recall = hits.recall();
         let known: Vec<f64> = results.recall.iter().filter(|share| !share.is_nan()).map(|share| f64::from(*share)).collect();
         if !known.is_empty() {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use downhill_data::csv::Table;
 use downhill_data::{Dataset, Field, IGNORED, Labels, Normalisation, Part as Samples, Plane};
-use downhill_model::Checked;
+use downhill_model::{Checked, KNOWN_AHEAD};
 use downhill_protocol::Part;
 use downhill_tensor::{Dtype, UserError};
 
@@ -212,7 +212,24 @@ impl Rows {
             };
             Some((feed.name, words))
         });
-        words.collect()
+        words.chain(self.known_ahead(data, &range)).collect()
+    }
+
+    /// What is known of the steps behind the window of a single sample without predicting it: nothing of a window that a person made.
+    fn known_ahead(&self, data: &Dataset, range: &Range<usize>) -> Option<(String, Vec<u32>)> {
+        let forecast =
+            data.forecast.as_ref().filter(|forecast| forecast.names.len() > forecast.predicted && range.len() == 1)?;
+        let (width, steps) = (forecast.names.len(), forecast.rounds() * forecast.horizon);
+        let values = match self {
+            Rows::Samples { part, picks, .. } => {
+                let sample = picks.as_ref().map_or(Some(range.start), |picks| picks.get(range.start).map(|&i| i as usize))?;
+                forecast.ahead(is_train(data, *part), sample, steps)
+            }
+            _ => vec![f32::NAN; steps * width],
+        };
+        // What is not known stands at its mean.
+        let known = values.chunks_exact(width).flat_map(|step| &step[forecast.predicted..]);
+        Some((KNOWN_AHEAD.to_string(), known.map(|v| if v.is_nan() { 0 } else { v.to_bits() }).collect()))
     }
 
     /// Whether a tensor of this name is known without running the network.
@@ -221,6 +238,7 @@ impl Rows {
         match self {
             Rows::None | Rows::Batch => false,
             Rows::Made { .. } => of_input,
+            Rows::Samples { .. } if name == AHEAD => data.forecast.is_some(),
             Rows::Row(_) | Rows::Samples { .. } => of_input || OF_SAMPLES.contains(&name),
         }
     }
@@ -254,7 +272,7 @@ impl Rows {
                 None => (vec![0], Vec::new()),
             },
             (Rows::Samples { part, picks: places, .. }, input) => {
-                let train = *part == Part::Train || data.validation.is_empty();
+                let train = is_train(data, *part);
                 let part = samples(data, *part);
                 let place = |&i: &usize| places.as_ref().and_then(|p| p.get(i)).map_or(i, |&i| i as usize);
                 let at: Vec<usize> = picks.iter().map(place).collect();
@@ -262,6 +280,7 @@ impl Rows {
                     |&i: &usize| data.table.as_ref().and_then(|table| table.number_of(train, i)).map_or(f32::NAN, |n| n as f32);
                 match input {
                     Some(input) => of_field(data, part, input, raw.is_some(), &at),
+                    None if name == AHEAD => ahead(data, train, &at),
                     None if name == "row" => (vec![at.len() as u32], at.iter().map(|&i| i as f32).collect()),
                     None if name == "table_row" => (vec![at.len() as u32], at.iter().map(row).collect()),
                     None => targets(data, part, &at, name != "target"),
@@ -347,6 +366,32 @@ fn shaped(picks: &[usize], shape: &[usize], values: Vec<f32>) -> (Vec<u32>, Vec<
 
 /// Tensors that are known of samples, besides their inputs.
 const OF_SAMPLES: [&str; 4] = ["target", "target:offset", "row", "table_row"];
+
+/// What follows the windows of samples.
+const AHEAD: &str = "ahead";
+
+/// What the numbers are that follow the windows of samples.
+fn ahead(data: &Dataset, train: bool, at: &[usize]) -> (Vec<u32>, Vec<f32>) {
+    let Some(forecast) = &data.forecast else { return (vec![0], Vec::new()) };
+    let steps = forecast.rounds() * forecast.horizon;
+    let of = |&sample: &usize| {
+        let all = forecast.ahead(train, sample, steps);
+        let predicted: Vec<f32> =
+            all.chunks_exact(forecast.names.len()).flat_map(|step| step[..forecast.predicted].iter().copied()).collect();
+        unscaled(&data.normalisation, &predicted)
+    };
+    shaped(at, &[steps, forecast.predicted], at.iter().flat_map(of).collect())
+}
+
+/// Answers one after the other in the units of the data.
+pub(crate) fn unscaled(norm: &Normalisation, answers: &[f32]) -> Vec<f32> {
+    answers.chunks(norm.target_mean.len().max(1)).flat_map(|answer| norm.target(answer)).collect()
+}
+
+/// Whether the samples of a part are those that are learned from.
+fn is_train(data: &Dataset, part: Part) -> bool {
+    part == Part::Train || data.validation.is_empty()
+}
 
 /// The right answers of samples; of numbers, counted from the mean of the targets where that is asked for.
 fn targets(data: &Dataset, part: &Samples, at: &[usize], offset: bool) -> (Vec<u32>, Vec<f32>) {

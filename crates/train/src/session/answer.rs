@@ -11,7 +11,7 @@ use web_time::Instant;
 
 use super::Session;
 use crate::reports::cut::Whole;
-use crate::reports::rows::{Rows, samples};
+use crate::reports::rows::{Rows, samples, unscaled};
 use crate::reports::watches::AnswerJob;
 
 /// Shape and elements of tensors by name.
@@ -113,6 +113,7 @@ impl Session {
                     let positions = positions.iter().map(|&n| n as u32);
                     (std::iter::once(rows).chain(positions).chain([labels]).collect(), answers)
                 }
+                "continuation" => (shape.clone(), unscaled(&self.run.data().normalisation, &values)),
                 _ if batch => (shape.clone(), values),
                 _ => (std::iter::once(count as u32).chain(shape.iter().skip(1).copied()).collect(), values),
             };

@@ -1,10 +1,12 @@
 //! What is told about a run: its layers, its data, and how it is doing.
 
-use downhill_data::{Dataset, Field, Labels, Part, Plane, Task};
+use downhill_data::{Dataset, Field, Forecast, Labels, Part, Plane, Task};
+use downhill_graph::kernel::LossKind;
 use downhill_model::LayerSummary;
+use downhill_model::losses::Loss;
 use downhill_protocol::{
-    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, InputInfo, LanguageInfo, LayerStats, Message, ParameterInfo, Role, RunInfo,
-    Status,
+    ArrayRef, Arrays, ColumnInfo, DataInfo, Event, ForecastInfo, InputInfo, LanguageInfo, LayerStats, Message, ParameterInfo,
+    Role, RunInfo, Status,
 };
 use downhill_tensor::Dtype;
 
@@ -22,9 +24,7 @@ impl Session {
     /// What is known about the run, to be told when it begins and after every edit that compiled something.
     pub fn loaded(&self) -> Message<Event> {
         let mut arrays = Arrays::default();
-        let (learned, shown) =
-            (self.run.data().labels(&self.run.data().train), self.run.data().labels(self.run.data().shown()));
-        let baseline = self.run.experiment().loss.baseline(learned, shown, self.run.checked().signature.outputs);
+        let (baseline, naive) = self.unlearned(self.run.data().shown());
         let (arena, data) = self.machine.programs().elements;
         let info = RunInfo {
             run: self.run.number(),
@@ -38,6 +38,7 @@ impl Session {
             data: self.data_info(&mut arrays),
             baseline_loss: baseline.loss,
             baseline_accuracy: baseline.accuracy,
+            baseline_naive: naive,
             program: self.machine.programs().printed.clone(),
             notes: self.reports.notes().to_vec(),
         };
@@ -134,11 +135,12 @@ impl Session {
             positions: if positions.is_empty() { 0 } else { positions.iter().product::<usize>() as u32 },
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
-            language: data.language.as_ref().map(|language| LanguageInfo {
-                floor: language.floor,
-                characters: language.characters,
-                joined: language.tokenizer.is_joined(),
-            }),
+            language: data
+                .language
+                .as_ref()
+                .map(|language| LanguageInfo { characters: language.characters, joined: language.tokenizer.is_joined() }),
+            floor: data.floor.filter(|_| measures_nats(&self.run.experiment().loss)),
+            forecast: data.forecast.as_ref().map(|forecast| forecast_info(data, forecast)),
             target_mean: data.normalisation.target_mean.clone(),
             description: data.card.description.clone(),
             licence: data.card.licence.clone(),
@@ -149,6 +151,25 @@ impl Session {
 
 fn column((name, first, len): (&str, usize, usize)) -> ColumnInfo {
     ColumnInfo { name: name.to_string(), first: first as u32, len: len as u32 }
+}
+
+/// Whether a loss is the plain cross-entropy, in nats.
+fn measures_nats(loss: &Loss) -> bool {
+    matches!(loss.kind(), LossKind::CrossEntropy { label_smoothing: 0.0 }) && !loss.weighs_classes()
+}
+
+fn forecast_info(data: &Dataset, forecast: &Forecast) -> ForecastInfo {
+    let scale = match data.normalisation.target_std.as_slice() {
+        [std, rest @ ..] if rest.iter().all(|other| other == std) => *std,
+        _ => 1.0,
+    };
+    ForecastInfo {
+        window: forecast.window as u32,
+        horizon: forecast.horizon as u32,
+        names: forecast.names.clone(),
+        predicted: forecast.predicted as u32,
+        naive_error: scale * data.naive_error(data.shown()).unwrap_or(f64::NAN),
+    }
 }
 
 /// The inputs of a sample, as a person gives them.

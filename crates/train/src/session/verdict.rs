@@ -1,5 +1,6 @@
 //! The verdict of a run: the evidence is put together here, the rules stand in `verdict/`.
 
+use downhill_data::Part;
 use downhill_model::losses::Baseline;
 use downhill_protocol::Verdict;
 
@@ -45,12 +46,23 @@ impl Session {
         if let Some(known) = self.reports.signs().baseline {
             return known;
         }
-        let (data, checked) = (self.run.data(), self.run.checked());
-        let learned = data.labels(&data.train);
-        let of = |shown| checked.experiment.loss.baseline(learned, shown, checked.signature.outputs);
-        let (train, shown) = (of(learned), of(data.labels(data.shown())));
+        let data = self.run.data();
+        let (train, shown) = (self.unlearned(&data.train).0, self.unlearned(data.shown()).0);
         let baseline = Baseline { loss: train.loss.min(shown.loss), accuracy: train.accuracy };
         self.reports.signs_mut().baseline = Some(baseline);
         baseline
+    }
+
+    /// What is reached on a part without learning: by an answer that does not look at its input, or, where samples are windows of series and that
+    /// costs less, by the naive forecast; and whether it is the latter.
+    pub(crate) fn unlearned(&self, part: &Part) -> (Baseline, bool) {
+        let (data, checked) = (self.run.data(), self.run.checked());
+        let (loss, shown) = (&checked.experiment.loss, data.labels(part));
+        let blind = loss.baseline(data.labels(&data.train), shown, checked.signature.outputs);
+        let naive = data.naive(part).map(|naive| loss.of_answers(&naive, shown));
+        match naive.filter(|naive| *naive < blind.loss) {
+            Some(naive) => (Baseline { loss: naive, ..blind }, true),
+            None => (blind, false),
+        }
     }
 }
