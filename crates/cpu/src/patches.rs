@@ -8,6 +8,8 @@ use std::cell::Cell;
 
 use downhill_graph::kernel::{Patches, Window};
 
+use crate::simd::rows::copy;
+
 /// Patches with their tables.
 #[derive(Clone, Debug)]
 pub(crate) struct PatchTable {
@@ -59,8 +61,24 @@ impl PatchTable {
         self.skip
     }
 
-    /// Lays an image out.
-    pub fn lay(&self, image: &[Cell<f32>], canvas: &[Cell<f32>]) {
+    /// Whether neighbouring places lie side by side on the canvas.
+    pub fn places_follow(&self) -> bool {
+        self.patches.windows[1].step == 1
+    }
+
+    /// Whether rows are places and columns are taps.
+    pub fn transposed(&self) -> bool {
+        self.patches.transposed
+    }
+
+    /// Where every tap is, and every place, and how many places a row has.
+    pub fn taps_and_places(&self) -> (&[u32], &[u32], usize) {
+        let (taps, places) = if self.patches.transposed { (&self.columns, &self.rows) } else { (&self.rows, &self.columns) };
+        (taps, places, self.patches.windows[1].places as usize)
+    }
+
+    /// Lays an image out; a canvas that is not `clear` has held another image of these patches, so that its zeros are where they should be.
+    pub fn lay(&self, image: &[Cell<f32>], canvas: &[Cell<f32>], clear: bool) {
         let [height, width] = &self.patches.windows;
         let (down, across, row) = (height.span() as usize, width.span() as usize, width.size as usize);
         // The elements of a row that lie on the canvas, and where the first of them does.
@@ -68,15 +86,17 @@ impl PatchTable {
         let first = (lowest.max(0) as usize).div_ceil(divide).min(row);
         let start = ((first * divide) as i64 - i64::from(lowest)).min(across as i64) as usize;
         let count = (across - start).div_ceil(divide).min(row - first);
+        if clear {
+            canvas.iter().take(self.canvas).for_each(|cell| cell.set(0.0));
+        }
         for (i, line) in canvas.chunks_exact(across).take(self.patches.channels as usize * down).enumerate() {
-            line.iter().for_each(|cell| cell.set(0.0));
             let at = (i % down) as i64 + i64::from(height.lowest());
             let (y, rest) = (at.div_euclid(i64::from(height.divide)), at.rem_euclid(i64::from(height.divide)));
             if rest == 0 && (0..i64::from(height.size)).contains(&y) {
                 let from = (i / down * height.size as usize + y as usize) * row + first;
                 let from = &image[from..from + count];
                 if divide == 1 {
-                    line[start..start + count].iter().zip(from).for_each(|(to, from)| to.set(from.get()));
+                    copy(from, &line[start..start + count]);
                 } else {
                     line[start..].iter().step_by(divide).zip(from).for_each(|(to, from)| to.set(from.get()));
                 }
@@ -109,7 +129,8 @@ mod tests {
             let shown = if table.canvas() == 0 {
                 &image[table.skip()..]
             } else {
-                table.lay(&image, &canvas);
+                table.lay(&image.iter().map(|_| Cell::new(9.0)).collect::<Vec<_>>(), &canvas, true);
+                table.lay(&image, &canvas, false);
                 &canvas[..]
             };
             let (rows, columns) = patches.shape();

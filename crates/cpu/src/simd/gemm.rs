@@ -23,7 +23,7 @@ pub(crate) enum Start {
 impl Start {
     /// The pointer from which a tile at (row 0, `column`) of `c` starts, and its row stride.
     #[inline(always)]
-    unsafe fn at(self, c: *const f32, ldc: usize, column: usize) -> (*const f32, usize) {
+    pub unsafe fn at(self, c: *const f32, ldc: usize, column: usize) -> (*const f32, usize) {
         match self {
             Start::Zero => (ZEROS.as_ptr(), 0),
             // SAFETY: a bias has as many elements as there are columns.
