@@ -241,11 +241,19 @@ impl<'a> Unit<'a> {
         (self.sample * self.spec.heads as usize + self.head(g)) * self.queries() + query
     }
 
+    /// Copies so many queries or keys, `stride` apart, to `to` in the scratch, times a factor and turned by their places.
+    fn turn_all(&self, from: Cells<'_>, stride: usize, count: usize, factor: f32, to: usize) {
+        let to = part(self.all, to, count * self.width);
+        if self.rotary.is_empty() {
+            return rows::copy_rows(from, to, [stride, self.width], [count, self.width], factor);
+        }
+        for (place, to) in to.chunks_exact(self.width).enumerate() {
+            self.turn(part(from, place * stride, self.width), place, factor, to);
+        }
+    }
+
     /// `to = factor · from`, turned by its place.
     fn turn(&self, from: Cells<'_>, place: usize, factor: f32, to: Cells<'_>) {
-        if self.rotary.is_empty() {
-            return rows::affine(from, factor, 0.0, to);
-        }
         let half = self.width / 2;
         let (cos, sin) = (part(self.rotary, place * self.width, half), part(self.rotary, place * self.width + half, half));
         for d in 0..half {
@@ -273,22 +281,23 @@ impl<'a> Unit<'a> {
     fn copy(&self) {
         let (at, width, backward) = (&self.at, self.width, self.spec.part == AttentionPart::Backward);
         for g in 0..self.group {
-            for query in 0..self.queries() {
-                let row = g * self.queries() + query;
-                let to = part(self.all, at.q + row * width, width);
-                self.turn(part(self.q, self.q_place(g, query), width), query, self.spec.how.scale, to);
-                if backward {
+            let first = g * self.queries();
+            let (from, stride) = (&self.q[self.q_place(g, 0)..], self.spec.q_stride() as usize);
+            self.turn_all(from, stride, self.queries(), self.spec.how.scale, at.q + first * width);
+            if backward {
+                let (from, stride) = (&self.others[0][self.out_place(g, 0)..], self.spec.heads as usize * width);
+                let to = part(self.all, at.dout + first * width, self.queries() * width);
+                rows::copy_rows(from, to, [stride, width], [self.queries(), width], 1.0);
+                for query in 0..self.queries() {
                     let [dout, out] = [0, 1].map(|n: usize| part(self.others[n], self.out_place(g, query), width));
-                    rows::copy(dout, part(self.all, at.dout + row * width, width));
-                    self.all[at.delta + row].set(rows::dot(dout, out));
+                    self.all[at.delta + first + query].set(rows::dot(dout, out));
                 }
             }
         }
-        for key in 0..self.keys() {
-            let [k, v] = [self.spec.k_at(), self.spec.v_at()].map(|at| part(self.kv, self.kv_place(key, at), width));
-            self.turn(k, key, 1.0, part(self.all, at.k + key * width, width));
-            rows::copy(v, part(self.all, at.v + key * width, width));
-        }
+        let [k, v] = [self.spec.k_at(), self.spec.v_at()].map(|at| &self.kv[self.kv_place(0, at)..]);
+        let (stride, shape) = (self.spec.kv_stride() as usize, [self.keys(), width]);
+        self.turn_all(k, stride, self.keys(), 1.0, at.k);
+        rows::copy_rows(v, part(self.all, at.v, self.keys() * width), [stride, width], shape, 1.0);
         for start in (0..self.keys()).step_by(KEYS) {
             let lanes = KEYS.min(self.keys() - start);
             transpose(self.all, at.k + start * width, lanes, width, at.kt + start * width);
@@ -435,7 +444,8 @@ impl<'a> Unit<'a> {
         }
         let before = largest.get();
         let new = before.max(rows::max(row));
-        let kept = if new > before { (before - new).exp() } else { 1.0 };
+        // Of the first tile there is nothing yet that could be kept.
+        let kept = if new > before && before > f32::NEG_INFINITY { (before - new).exp() } else { 1.0 };
         largest.set(new);
         sum.set(sum.get() * kept + rows::exp_shifted(row, new, row));
         kept

@@ -145,80 +145,91 @@ versions! {
     /// # Safety
     /// As for [`convolve`].
     pub(crate) unsafe fn correlate(p: &Correlate<'_>) {
-        // SAFETY: handed on.
+        // SAFETY: handed on. A single row takes the nine taps of a common kernel at once.
         unsafe {
             let mut row = 0;
             while row + 4 <= p.rows {
-                correlate_rows::<L, 4, 2>(p, row);
+                let tap = correlate_rows::<L, 4, 2>(p, row, 0);
+                correlate_rows::<L, 4, 1>(p, row, tap);
                 row += 4;
             }
             while row < p.rows {
-                correlate_rows::<L, 1, 4>(p, row);
+                let tap = correlate_rows::<L, 1, 9>(p, row, 0);
+                let tap = correlate_rows::<L, 1, 3>(p, row, tap);
+                correlate_rows::<L, 1, 1>(p, row, tap);
                 row += 1;
             }
         }
     }
 }
 
-/// R rows, T taps at a time.
+/// R rows, T taps at a time from `tap` on; returns the first tap that is left.
 #[inline(always)]
-unsafe fn correlate_rows<L: Lanes, const R: usize, const T: usize>(p: &Correlate<'_>, row: usize) {
-    let mut tap = 0;
+unsafe fn correlate_rows<L: Lanes, const R: usize, const T: usize>(p: &Correlate<'_>, row: usize, mut tap: usize) -> usize {
     // SAFETY: rows and taps of the product only.
     unsafe {
         while tap + T <= p.image.taps.len() {
             sums::<L, R, T>(p, row, tap);
             tap += T;
         }
-        while tap < p.image.taps.len() {
-            sums::<L, R, 1>(p, row, tap);
-            tap += 1;
-        }
     }
+    tap
 }
 
 /// The sums of R rows with T taps over all places.
 #[inline(always)]
 unsafe fn sums<L: Lanes, const R: usize, const T: usize>(p: &Correlate<'_>, row: usize, tap: usize) {
     let (width, n) = (p.image.width, p.image.taps.len());
-    // SAFETY: the caller's promise; lanes beyond the end of a row are cleared on both sides, for what lies there may be no number.
-    unsafe {
-        let mut acc = [[L::splat(0.0); T]; R];
-        let rest = width % L::N;
-        let mut mask = [0.0f32; 8];
-        mask.iter_mut().take(rest).for_each(|lane| *lane = f32::from_bits(u32::MAX));
-        let mask = L::from_array(&mask);
-        let mut line = 0;
-        while line < p.image.places.len() {
-            let a = p.a.add(row * p.a_row + line);
-            let mut b = [p.image.src; T];
-            for (t, b) in b.iter_mut().enumerate() {
-                *b = p.image.at(line, p.image.taps[tap + t]);
-            }
-            let mut x = 0;
-            while x < width {
-                let whole = width - x >= L::N;
-                let mut bv = [L::splat(0.0); T];
-                for (lanes, b) in bv.iter_mut().zip(b) {
-                    *lanes = L::load(b.add(x));
-                    if !whole {
-                        *lanes = lanes.and(mask);
-                    }
-                }
-                for (i, sums) in acc.iter_mut().enumerate() {
-                    let mut av = L::load(a.add(i * p.a_row + x));
-                    if !whole {
-                        av = av.and(mask);
-                    }
-                    for (lanes, b) in sums.iter_mut().zip(bv) {
-                        *lanes = av.fma(b, *lanes);
-                    }
-                }
-                x += L::N;
-            }
-            line += width;
+    let mut mask = [0.0f32; 8];
+    mask.iter_mut().take(width % L::N).for_each(|lane| *lane = f32::from_bits(u32::MAX));
+    let mask = L::from_array(&mask);
+    let mut acc = [[L::splat(0.0); T]; R];
+    let mut line = 0;
+    while line < p.image.places.len() {
+        let a = p.a.wrapping_add(row * p.a_row + line);
+        let mut b = [p.image.src; T];
+        for (t, b) in b.iter_mut().enumerate() {
+            *b = p.image.at(line, p.image.taps[tap + t]);
         }
-        for (i, lanes) in acc.iter().enumerate() {
+        /// Adds what the places from `$x` on give, all lanes passed through `$cut`.
+        macro_rules! add {
+            ($x:expr, |$v:ident| $cut:expr) => {{
+                let mut i = 0;
+                let mut av = [L::splat(0.0); R];
+                while i < R {
+                    // SAFETY: the caller's promise.
+                    let $v = unsafe { L::load(a.add(i * p.a_row + $x)) };
+                    av[i] = $cut;
+                    i += 1;
+                }
+                let mut t = 0;
+                while t < T {
+                    // SAFETY: as above.
+                    let $v = unsafe { L::load(b[t].add($x)) };
+                    let bv = $cut;
+                    let mut i = 0;
+                    while i < R {
+                        acc[i][t] = av[i].fma(bv, acc[i][t]);
+                        i += 1;
+                    }
+                    t += 1;
+                }
+            }};
+        }
+        let mut x = 0;
+        while width - x >= L::N {
+            add!(x, |v| v);
+            x += L::N;
+        }
+        if x < width {
+            // What lies beyond the end of a row may be no number.
+            add!(x, |v| v.and(mask));
+        }
+        line += width;
+    }
+    for (i, lanes) in acc.iter().enumerate() {
+        // SAFETY: rows and taps of the product.
+        unsafe {
             let c = p.c.add((row + i) * n + tap);
             let (from, _) = p.start.at(c, n, tap);
             for (t, lanes) in lanes.iter().enumerate() {

@@ -88,6 +88,25 @@ macro_rules! each {
     }};
 }
 
+/// Stores a vector for every vector of rows of one length, walked as [`each`] does.
+macro_rules! map {
+    ($out:expr, $($x:ident in $row:expr),+ => $value:expr) => {{
+        let (mut at, n) = (0, $out.len()$(.min($row.len()))+);
+        while n - at >= L::N {
+            // SAFETY: no row ends before `n`, and cells may be written.
+            unsafe {
+                $(let $x = L::load($row.as_ptr().add(at).cast());)+
+                $value.store($out.as_ptr().add(at).cast_mut().cast());
+            }
+            at += L::N;
+        }
+        if at < n {
+            $(let $x: L = get($row, at, 0.0);)+
+            put(&$out[..n], at, $value);
+        }
+    }};
+}
+
 /// Stores a vector for every vector of a row.
 macro_rules! fill {
     ($out:expr, |$at:ident| $value:expr) => {{
@@ -137,6 +156,8 @@ rows! {
     fn sum_exp_shifted(x: &[Cell<f32>], shift: f32) -> f32 = sum_exp_shifted_lanes;
     /// `out = x`
     fn copy(x: &[Cell<f32>], out: &[Cell<f32>]) -> () = copy_lanes;
+    /// Rows of a matrix times a factor, `[rows, columns]`; rows lie so far apart in `x` and in `out`.
+    fn copy_rows(x: &[Cell<f32>], out: &[Cell<f32>], strides: [usize; 2], shape: [usize; 2], factor: f32) -> () = copy_rows_lanes;
     /// `out = x·factor + shift`
     fn affine(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) -> () = affine_lanes;
     /// `out = y·(dy − shift)`
@@ -241,13 +262,28 @@ fn sum_exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
 
 #[inline(always)]
 fn copy_lanes<L: Lanes>(x: &[Cell<f32>], out: &[Cell<f32>]) {
-    each!(0.0, at, x in x => put(out, at, x));
+    map!(out, x in x => x);
+}
+
+#[inline(always)]
+fn copy_rows_lanes<L: Lanes>(
+    x: &[Cell<f32>],
+    out: &[Cell<f32>],
+    [x_stride, out_stride]: [usize; 2],
+    [rows, columns]: [usize; 2],
+    factor: f32,
+) {
+    let factor = L::splat(factor);
+    for row in 0..rows {
+        let (x, out) = (&x[row * x_stride..][..columns], &out[row * out_stride..][..columns]);
+        map!(out, x in x => x.mul(factor));
+    }
 }
 
 #[inline(always)]
 fn affine_lanes<L: Lanes>(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(factor), L::splat(shift));
-    each!(0.0, at, x in x => put(out, at, x.fma(factor, shift)));
+    map!(out, x in x => x.fma(factor, shift));
 }
 
 #[inline(always)]
@@ -320,13 +356,13 @@ fn all_finite_lanes<L: Lanes>(row: &[Cell<f32>]) -> bool {
 
 #[inline(always)]
 fn add_into_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>]) {
-    each!(0.0, at, x in from, y in to => put(to, at, y.add(x)));
+    map!(to, x in from, y in to => y.add(x));
 }
 
 #[inline(always)]
 fn add_scaled_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>], factor: f32) {
     let factor = L::splat(factor);
-    each!(0.0, at, x in from, y in to => put(to, at, x.fma(factor, y)));
+    map!(to, x in from, y in to => x.fma(factor, y));
 }
 
 #[inline(always)]
@@ -342,11 +378,11 @@ fn sum_squared_differences_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
 fn norm_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], bias: &[Cell<f32>], out: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
     match (norm.weight.is_empty(), bias.is_empty()) {
-        (true, true) => each!(0.0, at, x in x => put(out, at, x.add(shift).mul(factor))),
-        (true, false) => each!(0.0, at, x in x, b in bias => put(out, at, x.add(shift).fma(factor, b))),
-        (false, true) => each!(0.0, at, x in x, w in norm.weight => put(out, at, x.add(shift).mul(factor).mul(w))),
+        (true, true) => map!(out, x in x => x.add(shift).mul(factor)),
+        (true, false) => map!(out, x in x, b in bias => x.add(shift).fma(factor, b)),
+        (false, true) => map!(out, x in x, w in norm.weight => x.add(shift).mul(factor).mul(w)),
         (false, false) => {
-            each!(0.0, at, x in x, w in norm.weight, b in bias => put(out, at, x.add(shift).mul(factor).fma(w, b)));
+            map!(out, x in x, w in norm.weight, b in bias => x.add(shift).mul(factor).fma(w, b));
         }
     }
 }
@@ -381,16 +417,16 @@ fn norm_grad_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>],
         };
     }
     if norm.weight.is_empty() {
-        each!(0.0, at, x in x, dy in dy => put(out, at, gradient!(x, dy)));
+        map!(out, x in x, dy in dy => gradient!(x, dy));
     } else {
-        each!(0.0, at, x in x, dy in dy, w in norm.weight => put(out, at, gradient!(x, dy.mul(w))));
+        map!(out, x in x, dy in dy, w in norm.weight => gradient!(x, dy.mul(w)));
     }
 }
 
 #[inline(always)]
 fn add_norm_product_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], to: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
-    each!(0.0, at, x in x, dy in dy, sum in to => put(to, at, x.add(shift).mul(factor).fma(dy, sum)));
+    map!(to, x in x, dy in dy, sum in to => x.add(shift).mul(factor).fma(dy, sum));
 }
 
 #[inline(always)]
