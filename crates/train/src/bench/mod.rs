@@ -15,7 +15,7 @@ use web_time::Instant;
 
 pub(crate) use kernels::square;
 pub(crate) use rates::simd;
-pub use workloads::session;
+pub use workloads::{plan, session};
 
 use crate::compile_bench::{self, compile_times};
 use crate::session::Session;

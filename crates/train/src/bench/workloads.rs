@@ -1,5 +1,6 @@
 //! The training runs that are measured: their sizes are those that every measured engine has.
 
+use downhill_compile::Plan;
 use downhill_data::Dataset;
 use downhill_model::Experiment;
 use downhill_tensor::UserError;
@@ -34,6 +35,15 @@ pub fn session(workload: &str) -> Result<Session, UserError> {
         "training": { "batch_size": batch, "eval_every": 1_000_000 }, "view": { "pace": "max" },
     });
     Session::with_data(Experiment::from_value(&experiment)?.experiment, data)
+}
+
+/// The plan of a workload's training step.
+///
+/// # Errors
+/// When there is no workload of this name.
+pub fn plan(workload: &str) -> Result<Plan, UserError> {
+    let machine = session(workload)?.machine;
+    machine.engine().plan(machine.train().id).cloned().ok_or_else(|| UserError::new("The training program is not loaded."))
 }
 
 fn named(workload: &str) -> Option<Workload> {
