@@ -1,9 +1,7 @@
 //! What each fusion rule does, and where it must not.
 
-use downhill_graph::kernel::Attend;
-use downhill_graph::ops::{ConvWeight, Convolution};
 use downhill_graph::tensors::{Env, Tensor};
-use downhill_graph::{FeedKind, Graph, UnaryOp, Value, autodiff};
+use downhill_graph::{FeedKind, Graph, UnaryOp, Value};
 use downhill_tensor::rng::{Rng, Stream};
 use downhill_tensor::{Shape, TensorTy};
 
@@ -141,50 +139,6 @@ fn sums_over_the_rows_of_a_product_ride_along() {
     let transposed = c.graph.transpose(dy).unwrap();
     let (dw, db) = (c.graph.matmul(transposed, x).unwrap(), c.graph.sum(dy, &[0], false).unwrap());
     assert_eq!(c.kernels(&[dw, db]), ["matmul.tn 4×6×9 + row sums"]);
-}
-
-#[test]
-fn sums_over_the_places_of_all_samples_ride_along_with_a_weight_gradient() {
-    let mut c = Case::default();
-    let (x, dy) = (c.feed([3, 2, 5, 4]), c.feed([3, 6, 3, 2]));
-    let op = ConvWeight { convolution: Convolution::default(), kernel: [3, 3] };
-    let (dw, db) = (c.graph.apply(op, &[x, dy]).unwrap(), c.graph.sum(dy, &[0, 2, 3], false).unwrap());
-    assert_eq!(c.kernels(&[dw, db]), ["matmul.np 6×18×6·3 + row sums"]);
-}
-
-#[test]
-fn sums_over_places_that_somebody_else_reads_stay() {
-    let mut c = Case::default();
-    let (x, dy) = (c.feed([3, 2, 5, 4]), c.feed([3, 6, 3, 2]));
-    let op = ConvWeight { convolution: Convolution::default(), kernel: [3, 3] };
-    let dw = c.graph.apply(op, &[x, dy]).unwrap();
-    let by_sample = c.graph.sum(dy, &[2, 3], false).unwrap();
-    let db = c.graph.sum(by_sample, &[0], false).unwrap();
-    let kernels = c.kernels(&[dw, by_sample, db]);
-    assert_eq!(kernels, ["matmul.np 6×18×6·3", "reduce Sum [18, 6, 1] r0", "reduce Sum [1, 3, 6] r0"]);
-}
-
-/// Elements of scratch that attention takes with its gradient, for sequences of so many tokens.
-fn attention_scratch(steps: usize) -> u32 {
-    let mut c = Case::default();
-    let qkv = c.feed([1, steps, 3 * 32]);
-    let how = Attend { causal: true, ..Attend::new(8) };
-    let attended = c.graph.attention(4, 4, how, &[qkv]).unwrap();
-    let squares = c.graph.unary(UnaryOp::Square, attended).unwrap();
-    let loss = c.graph.sum_all(squares).unwrap();
-    let gradient = autodiff::grad(&mut c.graph, loss, &[qkv]).unwrap();
-    for (i, value) in gradient.iter().enumerate() {
-        c.graph.output(i.to_string(), *value);
-    }
-    let plan = compile(&c.graph, "case", &layout(&c.graph, 0), &Options::default()).unwrap();
-    plan.arena_len - plan.state_len
-}
-
-#[test]
-fn the_memory_of_attention_grows_with_the_length_of_a_sequence_and_not_with_its_square() {
-    let [short, middle, long] = [256, 512, 1024].map(attention_scratch);
-    assert!(short > 256 * 32, "{short}");
-    assert!(middle <= 2 * short && long <= 2 * middle, "{short}, {middle}, {long}");
 }
 
 #[test]
