@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use downhill_protocol::BenchRequest;
 use downhill_tensor::UserError;
-use downhill_train::bench::{self, WORKLOADS};
+use downhill_train::bench;
 use downhill_train::{GpuDevice, compile_times, ready};
 use serde_json::json;
 
@@ -28,15 +28,15 @@ pub struct Order {
 /// When there is no workload of a name, or no GPU where one was asked for.
 pub fn run(order: &Order) -> Result<(), UserError> {
     let device = order.backend.device()?;
-    let all = if order.workloads.is_empty() { WORKLOADS.map(str::to_string).to_vec() } else { order.workloads.clone() };
+    let all =
+        if order.workloads.is_empty() { bench::workloads().map(str::to_string).collect() } else { order.workloads.clone() };
     for workload in all {
         if workload == "compile" {
             compile(order.seconds)?;
             continue;
         }
         if order.profile {
-            // A product is one kernel.
-            if !(order.workloads.is_empty() && workload.starts_with("gemm")) {
+            if !(order.workloads.is_empty() && bench::is_kernel(&workload)) {
                 profile(&workload, device.as_ref())?;
             }
             continue;

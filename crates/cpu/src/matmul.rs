@@ -12,6 +12,7 @@ use crate::arena::{Buffer, Memory, Operand};
 use crate::budget::Budget;
 use crate::patches::PatchTable;
 use crate::rewrite::peel_bias;
+use crate::simd::direct::{Convolve, Correlate, Image, convolve, correlate};
 use crate::simd::gemm::{self, Block, Small, Start};
 use crate::simd::pack::{Pack, PackPatches, pack, pack_patches};
 use crate::vm::{Machine, MapOp, Target, Walk};
@@ -26,6 +27,10 @@ const MC: usize = 256;
 const NC: usize = 256;
 /// Products of fewer multiplications are not worth packing `a` for.
 const SMALL: usize = 48 * 48 * 48;
+/// Patches are read where they lie for so many rows at most: with more, what is copied once is read often enough.
+const DIRECT_ROWS: usize = 16;
+/// Multiplications of such a product at most, for it is not interrupted.
+const DIRECT: usize = 1 << 25;
 
 /// Column biases, read as what sums start from.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +59,8 @@ pub(crate) struct MatMulOp {
     epilogue: Option<MapOp>,
     row_sum: Option<RowSum>,
     small: bool,
+    /// Whether patches are read where they lie.
+    direct: bool,
 }
 
 /// Row sums of `a` as the kernel was given, before the operands were exchanged.
@@ -103,7 +110,9 @@ impl Panels {
         if !op.small {
             self.a.grow(MC.min(op.m).next_multiple_of(mr) * op.kc())?;
         }
-        self.b.grow(columns.saturating_mul(if op.small || op.keeps_b() { k } else { op.kc() }))?;
+        if !op.direct {
+            self.b.grow(columns.saturating_mul(if op.small || op.keeps_b() { k } else { op.kc() }))?;
+        }
         if op.out.is_none() {
             self.rows.grow(op.unfinished() * op.n)?;
         }
@@ -139,6 +148,7 @@ impl MatMulOp {
             epilogue: None,
             row_sum: sums.first().map(|&out| RowSum { out, a: reads[0], layout: spec.a, m, k, cycle }),
             small: false,
+            direct: false,
         };
         let mut epilogue = spec.epilogue.clone();
         if op.n == 1 && op.m > 1 && op.patches.is_none() && op.cycle >= op.batch {
@@ -148,8 +158,17 @@ impl MatMulOp {
             op.attach(epilogue, &reads[2..], results)?;
         }
         // The product of three sizes is more than 32 bits hold.
-        op.small = op.segments == 1 && op.m.saturating_mul(op.n).saturating_mul(op.k) <= SMALL;
+        let products = op.m.saturating_mul(op.n).saturating_mul(op.k);
+        op.direct = op.m <= DIRECT_ROWS && products.saturating_mul(op.segments) <= DIRECT && op.reads_patches_in_place();
+        op.small = op.direct || (op.segments == 1 && products <= SMALL);
         Ok(op)
+    }
+
+    /// Whether patches can be read where they lie, with the left matrix as it is.
+    fn reads_patches_in_place(&self) -> bool {
+        let follows =
+            |patches: &PatchTable| patches.places_follow() && (!patches.transposed() || self.a_layout.col_stride == 1);
+        self.patches.as_ref().is_some_and(follows)
     }
 
     /// c = a·b as cᵀ = bᵀ·aᵀ: vectors run along columns, and one column would waste them.
@@ -324,7 +343,31 @@ impl MatMulOp {
         (c, start)
     }
 
+    /// A whole product with patches that are read where they lie.
+    fn direct(&self, batch: usize, patches: &PatchTable, panels: &mut Panels, memory: &Memory<'_>) {
+        let (c, mut start) = self.place(batch, 0, panels, memory);
+        let [by_batch, by_segment, row, column] = self.a_layout.strides().map(|stride| stride as usize);
+        let (taps, places, width) = patches.taps_and_places();
+        for segment in 0..self.segments {
+            let a = memory.ptr(&self.a).wrapping_add(batch % self.cycle * by_batch + segment * by_segment);
+            let src = self.image((batch, segment), patches, panels, memory);
+            let (rows, image) = (self.m, Image { src, taps, places, width });
+            // SAFETY: operands were checked at load, the tables point into the image's canvas, and the product's place overlaps neither.
+            unsafe {
+                if patches.transposed() {
+                    correlate(&Correlate { rows, a, a_row: row, image, c, start });
+                } else {
+                    convolve(&Convolve { rows, a, a_strides: (row, column), image, c, start });
+                }
+            }
+            start = Start::Accumulate;
+        }
+    }
+
     fn small(&self, batch: usize, panels: &mut Panels, memory: &Memory<'_>) {
+        if let (true, Some(patches)) = (self.direct, &self.patches) {
+            return self.direct(batch, patches, panels, memory);
+        }
         let (c, start) = self.place(batch, 0, panels, memory);
         let a = memory.ptr(&self.a).wrapping_add(batch % self.cycle * self.a_layout.batch_stride as usize);
         let mut b = memory.ptr(&self.b).wrapping_add(batch * self.b_layout.batch_stride as usize);
@@ -437,7 +480,7 @@ impl MatMulOp {
             return memory.ptr(&self.b).wrapping_add(at + patches.skip());
         }
         if panels.laid != Some((batch, segment)) {
-            patches.lay(&memory.cells(&self.b)[at..], panels.canvas.cells());
+            patches.lay(&memory.cells(&self.b)[at..], panels.canvas.cells(), panels.laid.is_none());
             panels.laid = Some((batch, segment));
         }
         panels.canvas.as_mut_ptr()

@@ -8,6 +8,8 @@ use std::cell::Cell;
 
 use downhill_graph::kernel::{Patches, Window};
 
+use crate::simd::rows::copy_rows;
+
 /// Patches with their tables.
 #[derive(Clone, Debug)]
 pub(crate) struct PatchTable {
@@ -59,29 +61,62 @@ impl PatchTable {
         self.skip
     }
 
-    /// Lays an image out.
-    pub fn lay(&self, image: &[Cell<f32>], canvas: &[Cell<f32>]) {
-        let [height, width] = &self.patches.windows;
-        let (down, across, row) = (height.span() as usize, width.span() as usize, width.size as usize);
-        // The elements of a row that lie on the canvas, and where the first of them does.
-        let (lowest, divide) = (width.lowest(), width.divide as usize);
-        let first = (lowest.max(0) as usize).div_ceil(divide).min(row);
-        let start = ((first * divide) as i64 - i64::from(lowest)).min(across as i64) as usize;
-        let count = (across - start).div_ceil(divide).min(row - first);
-        for (i, line) in canvas.chunks_exact(across).take(self.patches.channels as usize * down).enumerate() {
-            line.iter().for_each(|cell| cell.set(0.0));
-            let at = (i % down) as i64 + i64::from(height.lowest());
-            let (y, rest) = (at.div_euclid(i64::from(height.divide)), at.rem_euclid(i64::from(height.divide)));
-            if rest == 0 && (0..i64::from(height.size)).contains(&y) {
-                let from = (i / down * height.size as usize + y as usize) * row + first;
-                let from = &image[from..from + count];
-                if divide == 1 {
-                    line[start..start + count].iter().zip(from).for_each(|(to, from)| to.set(from.get()));
-                } else {
-                    line[start..].iter().step_by(divide).zip(from).for_each(|(to, from)| to.set(from.get()));
-                }
+    /// Whether neighbouring places lie side by side on the canvas.
+    pub fn places_follow(&self) -> bool {
+        self.patches.windows[1].step == 1
+    }
+
+    /// Whether rows are places and columns are taps.
+    pub fn transposed(&self) -> bool {
+        self.patches.transposed
+    }
+
+    /// Where every tap is, and every place, and how many places a row has.
+    pub fn taps_and_places(&self) -> (&[u32], &[u32], usize) {
+        let (taps, places) = if self.patches.transposed { (&self.columns, &self.rows) } else { (&self.rows, &self.columns) };
+        (taps, places, self.patches.windows[1].places as usize)
+    }
+
+    /// Lays an image out; a canvas that is not `clear` has held another image of these patches, so that its zeros are where they should be.
+    pub fn lay(&self, image: &[Cell<f32>], canvas: &[Cell<f32>], clear: bool) {
+        if clear {
+            canvas.iter().take(self.canvas).for_each(|cell| cell.set(0.0));
+        }
+        let [height, width] = self.patches.windows.map(|w| Span::new(&w));
+        let (plane, row) =
+            ((self.patches.windows[0].size * self.patches.windows[1].size) as usize, self.patches.windows[1].size as usize);
+        for channel in 0..self.patches.channels as usize {
+            let image = &image[channel * plane + height.first * row + width.first..];
+            let canvas = &canvas[(channel * height.len + height.start) * width.len + width.start..];
+            if width.gap == 1 {
+                copy_rows(image, canvas, [row, height.gap * width.len], [height.count, width.count], 1.0);
+                continue;
+            }
+            for y in 0..height.count {
+                let to = canvas[y * height.gap * width.len..].iter().step_by(width.gap);
+                to.zip(&image[y * row..][..width.count]).for_each(|(to, from)| to.set(from.get()));
             }
         }
+    }
+}
+
+/// The elements of an axis that lie on the canvas: `count` from `first` on, at `start` and every `gap` from there, of `len` places.
+struct Span {
+    first: usize,
+    count: usize,
+    start: usize,
+    gap: usize,
+    len: usize,
+}
+
+impl Span {
+    fn new(w: &Window) -> Self {
+        let (lowest, gap, len, size) = (w.lowest(), w.divide as usize, w.span() as usize, w.size as usize);
+        let first = (lowest.max(0) as usize).div_ceil(gap).min(size);
+        let start = ((first * gap) as i64 - i64::from(lowest)).min(len as i64) as usize;
+        let count = (len - start).div_ceil(gap).min(size - first);
+        // What lies beyond has no place that a slice could begin at.
+        if count == 0 { Self { first: 0, count, start: 0, gap, len } } else { Self { first, count, start, gap, len } }
     }
 }
 
@@ -109,7 +144,8 @@ mod tests {
             let shown = if table.canvas() == 0 {
                 &image[table.skip()..]
             } else {
-                table.lay(&image, &canvas);
+                table.lay(&image.iter().map(|_| Cell::new(9.0)).collect::<Vec<_>>(), &canvas, true);
+                table.lay(&image, &canvas, false);
                 &canvas[..]
             };
             let (rows, columns) = patches.shape();

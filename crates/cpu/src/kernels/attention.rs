@@ -1,4 +1,5 @@
-//! Attention in tiles: scores of 48 queries and 48 keys at a time, kept in the cache and nowhere else.
+//! Attention in tiles: scores of a strip of queries with 72 keys at a time, kept in the cache and nowhere else. Of a tile, only the keys that the
+//! strip sees are computed: of 64 causal tokens in strips of 12 that is 2464 scores, of which 2080 count.
 //!
 //! Every tile is two products forward (`q kᵀ` and `P v`) and five backward (`q kᵀ`, `dout vᵀ`, and those for dv, dk and dq). What they read is
 //! copied side by side once per head, where queries are scaled and both are turned by their place.
@@ -16,8 +17,14 @@ use crate::arena::{Memory, Operand};
 use crate::simd::attention::{Product, product, transpose};
 use crate::simd::rows::{self, RowScores};
 
-/// Queries and keys of a tile: so many that a tile of scores stays in the first-level cache, and a multiple of the rows of every register tile.
-const TILE: usize = 48;
+/// Keys of a tile: so many that it stays in the first-level cache with what it is multiplied with, and a multiple of the rows of every register tile.
+const KEYS: usize = 72;
+/// Queries of a strip, multiples of the same. Forward they are few, so that little is computed that is not seen; backward they are what sums run over,
+/// and each sum is read and written once per strip.
+const STRIP: usize = 12;
+const STRIP_BACK: usize = 24;
+/// Queries between two looks at the clock.
+const QUERIES: usize = 48;
 
 type Cells<'a> = &'a [Cell<f32>];
 
@@ -48,16 +55,16 @@ struct Places {
     v: usize,
     /// The same, every tile `[width, keys of the tile]`.
     vt: usize,
-    /// Scores, then weights, of a tile.
+    /// Scores, then weights, of a strip and a tile.
     s: usize,
-    /// Gradients of the weights, then of the scores, of a tile.
+    /// Gradients of the weights, then of the scores.
     ds: usize,
-    /// Results of a tile `[TILE, width]`.
+    /// Sums of a strip of queries forward, of the keys of a tile backward, `[…, width]`.
     out: usize,
-    /// A second and a third one.
+    /// The same of the values of a tile, and those of a strip of queries.
     out2: usize,
     out3: usize,
-    /// Largest score and sum of exponentials of every query of a tile.
+    /// Largest score and sum of exponentials of every query of a strip.
     rows: usize,
     /// Elements in all.
     len: usize,
@@ -75,7 +82,8 @@ impl Places {
             at
         };
         // Transposed tiles have rows of a multiple of four.
-        let transposed = keys.div_ceil(TILE) * TILE * width;
+        let transposed = keys.div_ceil(KEYS) * KEYS * width;
+        let (strip, results) = if backward { (STRIP_BACK, KEYS) } else { (STRIP, STRIP) };
         let mut places = Self {
             q: place(true, group * queries * width),
             dout: place(backward, group * queries * width),
@@ -84,12 +92,12 @@ impl Places {
             kt: place(true, transposed),
             v: place(true, keys * width),
             vt: place(backward, transposed),
-            s: place(true, TILE * TILE),
-            ds: place(backward, TILE * TILE),
-            out: place(true, TILE * width),
-            out2: place(backward, TILE * width),
-            out3: place(backward, TILE * width),
-            rows: place(true, 2 * TILE),
+            s: place(true, strip * KEYS),
+            ds: place(backward, strip * KEYS),
+            out: place(true, results * width),
+            out2: place(backward, results * width),
+            out3: place(backward, strip * width),
+            rows: place(true, 2 * STRIP),
             len: 0,
         };
         places.len = len;
@@ -113,12 +121,13 @@ impl CpuKernel for AttentionOp {
     fn run(&self, cursor: &mut Cursor, cx: &mut Cx<'_>) -> bool {
         let spec = &self.spec;
         let backward = spec.part == AttentionPart::Backward;
-        let tiles = (if backward { spec.keys } else { spec.queries } as usize).div_ceil(TILE);
+        let (length, tile) = if backward { (spec.keys, KEYS) } else { (spec.queries, QUERIES) };
+        let tiles = (length as usize).div_ceil(tile);
         let group = (spec.heads / spec.kv_heads) as usize;
         let total = (spec.batch * spec.kv_heads) as usize * tiles;
         let products = if backward { 5 } else { 2 };
         let across = if backward { spec.queries } else { spec.keys } as usize;
-        let cost = (group * TILE.min(across) * across * (products * spec.width as usize + 20)) as f64 * 0.05;
+        let cost = (group * tile.min(across) * across * (products * spec.width as usize + 20)) as f64 * 0.05;
         let mut ready = None;
         cursor.pieces(cx, total, 1, cost, |cx, _, at, end| {
             if at >= end {
@@ -232,11 +241,19 @@ impl<'a> Unit<'a> {
         (self.sample * self.spec.heads as usize + self.head(g)) * self.queries() + query
     }
 
+    /// Copies so many queries or keys, `stride` apart, to `to` in the scratch, times a factor and turned by their places.
+    fn turn_all(&self, from: Cells<'_>, stride: usize, count: usize, factor: f32, to: usize) {
+        let to = part(self.all, to, count * self.width);
+        if self.rotary.is_empty() {
+            return rows::copy_rows(from, to, [stride, self.width], [count, self.width], factor);
+        }
+        for (place, to) in to.chunks_exact(self.width).enumerate() {
+            self.turn(part(from, place * stride, self.width), place, factor, to);
+        }
+    }
+
     /// `to = factor · from`, turned by its place.
     fn turn(&self, from: Cells<'_>, place: usize, factor: f32, to: Cells<'_>) {
-        if self.rotary.is_empty() {
-            return rows::affine(from, factor, 0.0, to);
-        }
         let half = self.width / 2;
         let (cos, sin) = (part(self.rotary, place * self.width, half), part(self.rotary, place * self.width + half, half));
         for d in 0..half {
@@ -249,7 +266,7 @@ impl<'a> Unit<'a> {
     /// `to += factor · from`, turned back.
     fn add_turned_back(&self, from: Cells<'_>, place: usize, factor: f32, to: Cells<'_>) {
         if self.rotary.is_empty() {
-            return to.iter().zip(from).for_each(|(to, from)| to.set(to.get() + factor * from.get()));
+            return rows::add_scaled(to, from, factor);
         }
         let half = self.width / 2;
         let (cos, sin) = (part(self.rotary, place * self.width, half), part(self.rotary, place * self.width + half, half));
@@ -264,24 +281,25 @@ impl<'a> Unit<'a> {
     fn copy(&self) {
         let (at, width, backward) = (&self.at, self.width, self.spec.part == AttentionPart::Backward);
         for g in 0..self.group {
-            for query in 0..self.queries() {
-                let row = g * self.queries() + query;
-                let to = part(self.all, at.q + row * width, width);
-                self.turn(part(self.q, self.q_place(g, query), width), query, self.spec.how.scale, to);
-                if backward {
+            let first = g * self.queries();
+            let (from, stride) = (&self.q[self.q_place(g, 0)..], self.spec.q_stride() as usize);
+            self.turn_all(from, stride, self.queries(), self.spec.how.scale, at.q + first * width);
+            if backward {
+                let (from, stride) = (&self.others[0][self.out_place(g, 0)..], self.spec.heads as usize * width);
+                let to = part(self.all, at.dout + first * width, self.queries() * width);
+                rows::copy_rows(from, to, [stride, width], [self.queries(), width], 1.0);
+                for query in 0..self.queries() {
                     let [dout, out] = [0, 1].map(|n: usize| part(self.others[n], self.out_place(g, query), width));
-                    rows::affine(dout, 1.0, 0.0, part(self.all, at.dout + row * width, width));
-                    self.all[at.delta + row].set(rows::dot(dout, out));
+                    self.all[at.delta + first + query].set(rows::dot(dout, out));
                 }
             }
         }
-        for key in 0..self.keys() {
-            let [k, v] = [self.spec.k_at(), self.spec.v_at()].map(|at| part(self.kv, self.kv_place(key, at), width));
-            self.turn(k, key, 1.0, part(self.all, at.k + key * width, width));
-            rows::affine(v, 1.0, 0.0, part(self.all, at.v + key * width, width));
-        }
-        for start in (0..self.keys()).step_by(TILE) {
-            let lanes = TILE.min(self.keys() - start);
+        let [k, v] = [self.spec.k_at(), self.spec.v_at()].map(|at| &self.kv[self.kv_place(0, at)..]);
+        let (stride, shape) = (self.spec.kv_stride() as usize, [self.keys(), width]);
+        self.turn_all(k, stride, self.keys(), 1.0, at.k);
+        rows::copy_rows(v, part(self.all, at.v, self.keys() * width), [stride, width], shape, 1.0);
+        for start in (0..self.keys()).step_by(KEYS) {
+            let lanes = KEYS.min(self.keys() - start);
             transpose(self.all, at.k + start * width, lanes, width, at.kt + start * width);
             if backward {
                 transpose(self.all, at.v + start * width, lanes, width, at.vt + start * width);
@@ -289,16 +307,32 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// The keys of a tile that a tile of queries sees at all.
-    fn seen(&self, queries: Range<usize>, keys: Range<usize>) -> bool {
+    /// The keys that some query of a strip sees, and none of the others.
+    fn seen(&self, queries: &Range<usize>) -> Range<usize> {
         let (first, last) = (self.spec.visible(queries.start, self.length), self.spec.visible(queries.end - 1, self.length));
-        let (start, end) = (first.start.min(last.start), first.end.max(last.end));
-        start < keys.end && keys.start < end
+        first.start.min(last.start)..first.end.max(last.end).min(self.keys())
     }
 
-    /// Scores of a tile: `q kᵀ` of a head, `[queries, keys]`.
-    fn scores(&self, g: usize, queries: Range<usize>, keys: Range<usize>) {
+    /// The tiles of keys that overlap a range, cut to it.
+    fn tiles(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let (mut start, end) = (range.start, range.end);
+        std::iter::from_fn(move || {
+            let tile = start..end.min((start / KEYS + 1) * KEYS);
+            start = tile.end.max(start);
+            (!tile.is_empty()).then_some(tile)
+        })
+    }
+
+    /// Where the transposed keys, or values, of a part of a tile begin at `all`, and how long their rows are.
+    fn transposed(&self, all: usize, keys: &Range<usize>) -> (usize, usize) {
+        let start = keys.start / KEYS * KEYS;
+        (all + start * self.width + keys.start - start, KEYS.min(self.keys() - start).next_multiple_of(4))
+    }
+
+    /// Scores `q kᵀ` of a head, `[queries, keys]`, of keys of one tile.
+    fn scores(&self, g: usize, queries: &Range<usize>, keys: &Range<usize>) {
         let (at, width) = (&self.at, self.width);
+        let (b, b_row) = self.transposed(at.kt, keys);
         product(
             self.all,
             &Product {
@@ -307,12 +341,23 @@ impl<'a> Unit<'a> {
                 k: width,
                 a: at.q + (g * self.queries() + queries.start) * width,
                 a_strides: (width, 1),
-                b: at.kt + keys.start * width,
-                b_row: keys.len().next_multiple_of(4),
+                b,
+                b_row,
                 c: at.s,
                 accumulate: false,
             },
         );
+    }
+
+    /// The strips of a range of queries.
+    fn strips(queries: Range<usize>, size: usize) -> impl Iterator<Item = Range<usize>> {
+        let end = queries.end;
+        queries.step_by(size).map(move |start| start..end.min(start + size))
+    }
+
+    /// The queries of a tile.
+    fn tile(&self, tile: usize) -> Range<usize> {
+        tile * QUERIES..self.queries().min((tile + 1) * QUERIES)
     }
 
     /// The part of a tile's row that a query sees, as places in the tile.
@@ -331,49 +376,50 @@ impl<'a> Unit<'a> {
     }
 
     fn forward(&self, tile: usize) {
-        let (at, width) = (&self.at, self.width);
-        let queries = tile * TILE..self.queries().min((tile + 1) * TILE);
-        let out = part(self.all, at.out, queries.len() * width);
-        let (largest, sums) = (part(self.all, at.rows, TILE), part(self.all, at.rows + TILE, TILE));
         for g in 0..self.group {
-            largest.iter().for_each(|c| c.set(f32::NEG_INFINITY));
-            out.iter().chain(sums).for_each(|c| c.set(0.0));
-            for start in (0..self.keys()).step_by(TILE) {
-                let keys = start..self.keys().min(start + TILE);
-                if !self.seen(queries.clone(), keys.clone()) {
-                    continue;
-                }
-                self.scores(g, queries.clone(), keys.clone());
-                for (i, query) in queries.clone().enumerate() {
-                    let row = part(self.all, at.s + i * keys.len(), keys.len());
-                    let seen = self.row_seen(query, &keys);
-                    let kept = self.weigh(g, query, keys.start, (row, seen), (&largest[i], &sums[i]));
-                    if kept != 1.0 {
-                        let out = &out[i * width..(i + 1) * width];
-                        rows::affine(out, kept, 0.0, out);
-                    }
-                }
-                product(
-                    self.all,
-                    &Product {
-                        m: queries.len(),
-                        n: width,
-                        k: keys.len(),
-                        a: at.s,
-                        a_strides: (keys.len(), 1),
-                        b: at.v + keys.start * width,
-                        b_row: width,
-                        c: at.out,
-                        accumulate: true,
-                    },
-                );
+            for queries in Self::strips(self.tile(tile), STRIP) {
+                self.forward_strip(g, queries);
             }
+        }
+    }
+
+    fn forward_strip(&self, g: usize, queries: Range<usize>) {
+        let (at, width) = (&self.at, self.width);
+        let out = part(self.all, at.out, queries.len() * width);
+        let (largest, sums) = (part(self.all, at.rows, STRIP), part(self.all, at.rows + STRIP, STRIP));
+        largest.iter().for_each(|c| c.set(f32::NEG_INFINITY));
+        out.iter().chain(sums).for_each(|c| c.set(0.0));
+        for keys in Self::tiles(self.seen(&queries)) {
+            self.scores(g, &queries, &keys);
             for (i, query) in queries.clone().enumerate() {
-                let (sum, to) = (sums[i].get(), part(self.writes[0], self.out_place(g, query), width));
-                let (factor, lse) = if sum > 0.0 { (1.0 / sum, largest[i].get() + sum.ln()) } else { (0.0, 0.0) };
-                rows::affine(&out[i * width..(i + 1) * width], factor, 0.0, to);
-                self.writes[1][self.row(g, query)].set(lse);
+                let row = part(self.all, at.s + i * keys.len(), keys.len());
+                let seen = self.row_seen(query, &keys);
+                let kept = self.weigh(g, query, keys.start, (row, seen), (&largest[i], &sums[i]));
+                if kept != 1.0 {
+                    let out = &out[i * width..(i + 1) * width];
+                    rows::affine(out, kept, 0.0, out);
+                }
             }
+            product(
+                self.all,
+                &Product {
+                    m: queries.len(),
+                    n: width,
+                    k: keys.len(),
+                    a: at.s,
+                    a_strides: (keys.len(), 1),
+                    b: at.v + keys.start * width,
+                    b_row: width,
+                    c: at.out,
+                    accumulate: true,
+                },
+            );
+        }
+        for (i, query) in queries.enumerate() {
+            let (sum, to) = (sums[i].get(), part(self.writes[0], self.out_place(g, query), width));
+            let (factor, lse) = if sum > 0.0 { (1.0 / sum, largest[i].get() + sum.ln()) } else { (0.0, 0.0) };
+            rows::affine(&out[i * width..(i + 1) * width], factor, 0.0, to);
+            self.writes[1][self.row(g, query)].set(lse);
         }
     }
 
@@ -398,7 +444,8 @@ impl<'a> Unit<'a> {
         }
         let before = largest.get();
         let new = before.max(rows::max(row));
-        let kept = if new > before { (before - new).exp() } else { 1.0 };
+        // Of the first tile there is nothing yet that could be kept.
+        let kept = if new > before && before > f32::NEG_INFINITY { (before - new).exp() } else { 1.0 };
         largest.set(new);
         sum.set(sum.get() * kept + rows::exp_shifted(row, new, row));
         kept
@@ -406,20 +453,22 @@ impl<'a> Unit<'a> {
 
     fn weights(&self, tile: usize) {
         for g in 0..self.group {
-            for start in (0..self.keys()).step_by(TILE) {
-                let (queries, keys) =
-                    (tile * TILE..self.queries().min((tile + 1) * TILE), start..self.keys().min(start + TILE));
-                self.scores(g, queries.clone(), keys.clone());
-                for (i, query) in queries.enumerate() {
-                    let (row, seen) = (self.row(g, query), self.row_seen(query, &keys));
-                    let to = part(self.writes[0], row * self.keys() + keys.start, keys.len());
-                    to.iter().for_each(|c| c.set(0.0));
-                    let scores = &part(self.all, self.at.s + i * keys.len(), keys.len())[seen.clone()];
-                    let how = self.row_scores(g, query, keys.start + seen.start);
-                    if how.bends() {
-                        rows::bend_scores(scores, how);
+            for queries in Self::strips(self.tile(tile), STRIP) {
+                for query in queries.clone() {
+                    part(self.writes[0], self.row(g, query) * self.keys(), self.keys()).iter().for_each(|c| c.set(0.0));
+                }
+                for keys in Self::tiles(self.seen(&queries)) {
+                    self.scores(g, &queries, &keys);
+                    for (i, query) in queries.clone().enumerate() {
+                        let (row, seen) = (self.row(g, query), self.row_seen(query, &keys));
+                        let to = part(self.writes[0], row * self.keys() + keys.start, keys.len());
+                        let scores = &part(self.all, self.at.s + i * keys.len(), keys.len())[seen.clone()];
+                        let how = self.row_scores(g, query, keys.start + seen.start);
+                        if how.bends() {
+                            rows::bend_scores(scores, how);
+                        }
+                        rows::exp_shifted(scores, self.others[0][row].get(), &to[seen]);
                     }
-                    rows::exp_shifted(scores, self.others[0][row].get(), &to[seen]);
                 }
             }
         }
@@ -436,14 +485,15 @@ impl<'a> Unit<'a> {
 
     fn backward(&self, tile: usize) {
         let (at, width) = (&self.at, self.width);
-        let keys = tile * TILE..self.keys().min((tile + 1) * TILE);
+        let keys = tile * KEYS..self.keys().min((tile + 1) * KEYS);
         let (dk, dv) = (part(self.all, at.out, keys.len() * width), part(self.all, at.out2, keys.len() * width));
         dk.iter().chain(dv).for_each(|c| c.set(0.0));
         for g in 0..self.group {
-            for start in (0..self.queries()).step_by(TILE) {
-                let queries = start..self.queries().min(start + TILE);
-                if self.seen(queries.clone(), keys.clone()) {
-                    self.backward_tile(g, queries, keys.clone());
+            for queries in Self::strips(0..self.queries(), STRIP_BACK) {
+                let seen = self.seen(&queries);
+                let seen = seen.start.max(keys.start)..seen.end.min(keys.end);
+                if !seen.is_empty() {
+                    self.backward_tile(g, queries, seen);
                 }
             }
         }
@@ -452,11 +502,11 @@ impl<'a> Unit<'a> {
             let [k, v] = [self.spec.k_at(), self.spec.v_at()].map(|at| part(to, self.kv_place(key, at), width));
             k.iter().for_each(|c| c.set(0.0));
             self.add_turned_back(&dk[i * width..(i + 1) * width], key, 1.0, k);
-            rows::affine(&dv[i * width..(i + 1) * width], 1.0, 0.0, v);
+            rows::copy(&dv[i * width..(i + 1) * width], v);
         }
     }
 
-    /// Adds what a tile gives to dk and dv in the scratch and to dq at its place.
+    /// Adds what a strip of queries and some keys of a tile give to dk and dv in the scratch and to dq at its place.
     fn backward_tile(&self, g: usize, queries: Range<usize>, keys: Range<usize>) {
         let (at, width, (m, n)) = (&self.at, self.width, (queries.len(), keys.len()));
         let first = g * self.queries() + queries.start;
@@ -464,8 +514,9 @@ impl<'a> Unit<'a> {
             let (m, n, k) = sizes;
             product(self.all, &Product { m, n, k, a, a_strides, b, b_row, c, accumulate });
         };
-        self.scores(g, queries.clone(), keys.clone());
-        by(at.dout + first * width, (width, 1), (m, n, width), at.vt + keys.start * width, n.next_multiple_of(4), at.ds, false);
+        self.scores(g, &queries, &keys);
+        let (vt, vt_row) = self.transposed(at.vt, &keys);
+        by(at.dout + first * width, (width, 1), (m, n, width), vt, vt_row, at.ds, false);
         for (i, query) in queries.clone().enumerate() {
             let seen = self.row_seen(query, &keys);
             let [p, ds] = [at.s, at.ds].map(|tile| part(self.all, tile + i * n, n));
@@ -476,8 +527,9 @@ impl<'a> Unit<'a> {
             let (lse, delta) = (self.others[2][self.row(g, query)].get(), self.all[at.delta + first + i].get());
             rows::score_grads(&p[seen.clone()], &ds[seen], how, lse, delta);
         }
-        by(at.s, (1, n), (n, width, m), at.dout + first * width, width, at.out2, true);
-        by(at.ds, (1, n), (n, width, m), at.q + first * width, width, at.out, true);
+        let within = keys.start % KEYS * width;
+        by(at.s, (1, n), (n, width, m), at.dout + first * width, width, at.out2 + within, true);
+        by(at.ds, (1, n), (n, width, m), at.q + first * width, width, at.out + within, true);
         by(at.ds, (n, 1), (m, width, n), at.k + keys.start * width, width, at.out3, false);
         let scale = self.spec.how.scale;
         for (i, query) in queries.enumerate() {

@@ -27,6 +27,14 @@ fn seen(w: &Window, place: usize) -> (usize, usize) {
     (start.max(0) as usize, (start + w.kernel as i32).min(w.size as i32) as usize)
 }
 
+/// The larger of two elements with their places, the first where they are equal, the last that is no number where there is one. Selects, for what is
+/// larger cannot be guessed.
+#[inline(always)]
+fn larger(best: (f32, usize), next: (f32, usize)) -> (f32, usize) {
+    let replaces = (next.0 > best.0) | next.0.is_nan();
+    (if replaces { next.0 } else { best.0 }, if replaces { next.1 } else { best.1 })
+}
+
 impl CpuKernel for PoolOp {
     type Spec = PoolSpec;
 
@@ -76,21 +84,43 @@ impl PoolOp {
 
     /// The largest of each window of a plane that begins at `start`.
     fn largest(&self, plane: &[Cell<f32>], start: usize, out: &[Cell<f32>], places: &[Cell<f32>]) {
+        if self.halves() {
+            return self.largest_of_four(plane, start, out, places);
+        }
         let row = self.spec.windows[1].size as usize;
         self.each(|number, (top, bottom), (left, right)| {
-            let mut at = top * row + left;
-            let mut best = plane[at].get();
+            let mut best = (plane[top * row + left].get(), top * row + left);
             for y in top..bottom {
-                for (x, cell) in plane[y * row + left..y * row + right].iter().enumerate() {
-                    let value = cell.get();
-                    if value > best || value.is_nan() {
-                        (best, at) = (value, y * row + left + x);
-                    }
+                for x in left..right {
+                    best = larger(best, (plane[y * row + x].get(), y * row + x));
                 }
             }
-            out[number].set(best);
-            places[number].set(f32::from_bits((start + at) as u32));
+            out[number].set(best.0);
+            places[number].set(f32::from_bits((start + best.1) as u32));
         });
+    }
+
+    /// Whether windows are two by two, side by side, without a border.
+    fn halves(&self) -> bool {
+        self.spec.windows.iter().all(|w| (w.kernel, w.step, w.offset) == (2, 2, 0) && 2 * w.places <= w.size)
+    }
+
+    /// The same for windows that halve an image: pairs of two rows.
+    fn largest_of_four(&self, plane: &[Cell<f32>], start: usize, out: &[Cell<f32>], places: &[Cell<f32>]) {
+        let [row, across] = [self.spec.windows[1].size, self.spec.windows[1].places].map(|n| n as usize);
+        let lines = plane.chunks_exact(2 * row).zip(out.chunks_exact(across).zip(places.chunks_exact(across)));
+        for (y, (rows, (out, places))) in lines.enumerate() {
+            let (top, bottom) = rows.split_at(row);
+            let pairs = top.chunks_exact(2).zip(bottom.chunks_exact(2)).zip(out.iter().zip(places));
+            for (x, ((top, bottom), (out, place))) in pairs.enumerate() {
+                let at = 2 * (y * row + x);
+                let four = [(&top[0], at), (&top[1], at + 1), (&bottom[0], at + row), (&bottom[1], at + row + 1)];
+                let [first, rest @ ..] = four.map(|(cell, at)| (cell.get(), at));
+                let best = rest.into_iter().fold(first, larger);
+                out.set(best.0);
+                place.set(f32::from_bits((start + best.1) as u32));
+            }
+        }
     }
 
     /// What a mean over so many elements multiplies with.

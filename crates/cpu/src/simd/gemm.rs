@@ -23,7 +23,7 @@ pub(crate) enum Start {
 impl Start {
     /// The pointer from which a tile at (row 0, `column`) of `c` starts, and its row stride.
     #[inline(always)]
-    unsafe fn at(self, c: *const f32, ldc: usize, column: usize) -> (*const f32, usize) {
+    pub unsafe fn at(self, c: *const f32, ldc: usize, column: usize) -> (*const f32, usize) {
         match self {
             Start::Zero => (ZEROS.as_ptr(), 0),
             // SAFETY: a bias has as many elements as there are columns.
@@ -90,39 +90,34 @@ unsafe fn small_lanes<L: Lanes, const MR: usize, const NV: usize>(p: &Small) {
     }
 }
 
+/// R rows from `i` on and columns `j..j + w` of a small product. A function and not a closure, which would not be compiled for the vectors that it
+/// works with.
+#[inline(always)]
+unsafe fn rows<L: Lanes, const R: usize, const NV: usize>(p: &Small, i: usize, j: usize, w: usize) {
+    // SAFETY: rows and columns stay within m and n.
+    unsafe {
+        let c = p.c.add(i * p.n + j);
+        let from = p.start.at(c, p.n, j);
+        let a = p.a.add(i * p.a_strides.0);
+        micro::<L, R, NV, false>(p.k, a, p.a_strides, p.b.add(j), p.b_row, from, c, p.n, w);
+    }
+}
+
 /// Columns `j..j + w` of a small product. The last rows are computed twice rather than by a narrower tile, but one by one where they are added to
 /// what is there.
 #[inline(always)]
 unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize, w: usize) {
+    let one_by_one = p.m < MR || matches!(p.start, Start::Accumulate);
+    let whole = if one_by_one { p.m / MR * MR } else { p.m };
     // SAFETY: rows and columns stay within m and n.
     unsafe {
-        let b = p.b.add(j);
-        let one = |i: usize| {
-            let c = p.c.add(i * p.n + j);
-            let (from, from_row) = p.start.at(c, p.n, j);
-            let a = p.a.add(i * p.a_strides.0);
-            micro::<L, 1, NV, false>(p.k, a, p.a_strides, b, p.b_row, (from, from_row), c, p.n, w);
-        };
-        if p.m < MR {
-            for i in 0..p.m {
-                one(i);
-            }
-            return;
-        }
         let mut i = 0;
-        while i < p.m {
-            if i > p.m - MR && matches!(p.start, Start::Accumulate) {
-                for i in i..p.m {
-                    one(i);
-                }
-                return;
-            }
-            i = i.min(p.m - MR);
-            let c = p.c.add(i * p.n + j);
-            let from = p.start.at(c, p.n, j);
-            let a = p.a.add(i * p.a_strides.0);
-            micro::<L, MR, NV, false>(p.k, a, p.a_strides, b, p.b_row, from, c, p.n, w);
+        while i < whole {
+            rows::<L, MR, NV>(p, i.min(p.m - MR), j, w);
             i += MR;
+        }
+        for i in whole..p.m {
+            rows::<L, 1, NV>(p, i, j, w);
         }
     }
 }

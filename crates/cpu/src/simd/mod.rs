@@ -4,6 +4,7 @@
 //! `vm/machine.rs` hand checked operands over; `lib.rs` denies it elsewhere.
 
 pub(crate) mod attention;
+pub(crate) mod direct;
 pub(crate) mod gemm;
 mod lanes;
 mod math;

@@ -44,10 +44,11 @@ macro_rules! fold {
     }};
 }
 
-/// Folds rows of one length into four vectors in turn, so that one need not wait for the other; lanes beyond the end are `$fill`.
+/// Folds rows of one length into four vectors in turn, so that one need not wait for the other; all begin with `$start`, and lanes beyond the end are
+/// `$fill`.
 macro_rules! fold4 {
-    ($fill:expr, |$acc:ident, $($x:ident in $row:ident),+| $value:expr) => {{
-        let (mut lanes, mut at) = ([L::splat($fill); 4], 0);
+    ($start:expr, $fill:expr, |$acc:ident, $($x:ident in $row:ident),+| $value:expr) => {{
+        let (mut lanes, mut at) = ([L::splat($start); 4], 0);
         let n = usize::MAX$(.min($row.len()))+;
         while n - at >= 4 * L::N {
             let mut i = 0;
@@ -67,6 +68,42 @@ macro_rules! fold4 {
             at = n.min(at + L::N);
         }
         lanes
+    }};
+}
+
+/// Walks rows of one length vector by vector: whole ones without a look at where rows end, then what is left, with `$fill` in lanes beyond the end.
+macro_rules! each {
+    ($fill:expr, $at:ident, $($x:ident in $row:expr),+ => $body:expr) => {{
+        let (mut $at, n) = (0, usize::MAX$(.min($row.len()))+);
+        while n - $at >= L::N {
+            // SAFETY: no row ends before `n`.
+            $(let $x = unsafe { L::load($row.as_ptr().add($at).cast()) };)+
+            $body;
+            $at += L::N;
+        }
+        if $at < n {
+            $(let $x: L = get($row, $at, $fill);)+
+            $body;
+        }
+    }};
+}
+
+/// Stores a vector for every vector of rows of one length, walked as [`each`] does.
+macro_rules! map {
+    ($out:expr, $($x:ident in $row:expr),+ => $value:expr) => {{
+        let (mut at, n) = (0, $out.len()$(.min($row.len()))+);
+        while n - at >= L::N {
+            // SAFETY: no row ends before `n`, and cells may be written.
+            unsafe {
+                $(let $x = L::load($row.as_ptr().add(at).cast());)+
+                $value.store($out.as_ptr().add(at).cast_mut().cast());
+            }
+            at += L::N;
+        }
+        if at < n {
+            $(let $x: L = get($row, at, 0.0);)+
+            put(&$out[..n], at, $value);
+        }
     }};
 }
 
@@ -117,6 +154,10 @@ rows! {
     fn exp_shifted(x: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> f32 = exp_shifted_lanes;
     /// The sum of `exp(x − shift)`.
     fn sum_exp_shifted(x: &[Cell<f32>], shift: f32) -> f32 = sum_exp_shifted_lanes;
+    /// `out = x`
+    fn copy(x: &[Cell<f32>], out: &[Cell<f32>]) -> () = copy_lanes;
+    /// Rows of a matrix times a factor, `[rows, columns]`; rows lie so far apart in `x` and in `out`.
+    fn copy_rows(x: &[Cell<f32>], out: &[Cell<f32>], strides: [usize; 2], shape: [usize; 2], factor: f32) -> () = copy_rows_lanes;
     /// `out = x·factor + shift`
     fn affine(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) -> () = affine_lanes;
     /// `out = y·(dy − shift)`
@@ -129,6 +170,8 @@ rows! {
     fn all_finite(row: &[Cell<f32>]) -> bool = all_finite_lanes;
     /// `to += from`
     fn add_into(to: &[Cell<f32>], from: &[Cell<f32>]) -> () = add_into_lanes;
+    /// `to += factor·from`
+    fn add_scaled(to: &[Cell<f32>], from: &[Cell<f32>], factor: f32) -> () = add_scaled_lanes;
     /// The sum of `(x − shift)²`.
     fn sum_squared_differences(x: &[Cell<f32>], shift: f32) -> f32 = sum_squared_differences_lanes;
     /// `out = x̂·weight + bias`; an empty bias is none.
@@ -179,48 +222,68 @@ pub(crate) struct Norm<'a> {
 #[inline(always)]
 fn max_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
     let low = f32::NEG_INFINITY;
-    let [a, b, c, d] = fold4!(low, |acc, x in row| math::max(acc, x));
+    let [a, b, c, d] = fold4!(low, low, |acc, x in row| math::max(acc, x));
     let lanes = math::max(math::max(a, b), math::max(c, d)).to_array();
     lanes[..L::N].iter().fold(low, |m, &x| if m.is_nan() || m > x { m } else { x })
 }
 
 #[inline(always)]
 fn sum_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
-    total(fold4!(0.0, |acc, x in row| acc.add(x)))
+    total(fold4!(0.0, 0.0, |acc, x in row| acc.add(x)))
 }
 
 #[inline(always)]
 fn sum_squares_lanes<L: Lanes>(row: &[Cell<f32>]) -> f32 {
-    total(fold4!(0.0, |acc, x in row| x.fma(x, acc)))
+    total(fold4!(0.0, 0.0, |acc, x in row| x.fma(x, acc)))
 }
 
 #[inline(always)]
 fn dot_lanes<L: Lanes>(a: &[Cell<f32>], b: &[Cell<f32>]) -> f32 {
-    total(fold4!(0.0, |acc, x in a, y in b| x.fma(y, acc)))
+    total(fold4!(0.0, 0.0, |acc, x in a, y in b| x.fma(y, acc)))
 }
 
 #[inline(always)]
 fn exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> f32 {
-    let s = L::splat(shift);
-    let sum = fold!(x.len(), L::splat(0.0), |at, acc| {
-        let e = math::exp(get::<L>(x, at, f32::NEG_INFINITY).sub(s));
+    let (s, mut sum) = (L::splat(shift), L::splat(0.0));
+    each!(f32::NEG_INFINITY, at, x in x => {
+        let e = math::exp(x.sub(s));
         put(out, at, e);
-        acc.add(e)
+        sum = sum.add(e);
     });
     sum.sum()
 }
 
 #[inline(always)]
 fn sum_exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
-    let s = L::splat(shift);
-    let sum = fold!(x.len(), L::splat(0.0), |at, acc| acc.add(math::exp(get::<L>(x, at, f32::NEG_INFINITY).sub(s))));
+    let (s, mut sum) = (L::splat(shift), L::splat(0.0));
+    each!(f32::NEG_INFINITY, at, x in x => sum = sum.add(math::exp(x.sub(s))));
     sum.sum()
+}
+
+#[inline(always)]
+fn copy_lanes<L: Lanes>(x: &[Cell<f32>], out: &[Cell<f32>]) {
+    map!(out, x in x => x);
+}
+
+#[inline(always)]
+fn copy_rows_lanes<L: Lanes>(
+    x: &[Cell<f32>],
+    out: &[Cell<f32>],
+    [x_stride, out_stride]: [usize; 2],
+    [rows, columns]: [usize; 2],
+    factor: f32,
+) {
+    let factor = L::splat(factor);
+    for row in 0..rows {
+        let (x, out) = (&x[row * x_stride..][..columns], &out[row * out_stride..][..columns]);
+        map!(out, x in x => x.mul(factor));
+    }
 }
 
 #[inline(always)]
 fn affine_lanes<L: Lanes>(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(factor), L::splat(shift));
-    fill!(out, |at| get::<L>(x, at, 0.0).fma(factor, shift));
+    map!(out, x in x => x.fma(factor, shift));
 }
 
 #[inline(always)]
@@ -287,69 +350,83 @@ fn clear_from<L: Lanes>(v: L, n: usize) -> L {
 #[inline(always)]
 fn all_finite_lanes<L: Lanes>(row: &[Cell<f32>]) -> bool {
     let exponent = L::bits(0x7f80_0000);
-    let [a, b, c, d] = fold4!(0.0, |acc, x in row| acc.or(x.and(exponent).int_eq(exponent)));
+    let [a, b, c, d] = fold4!(0.0, 0.0, |acc, x in row| acc.or(x.and(exponent).int_eq(exponent)));
     !a.or(b).or(c.or(d)).any()
 }
 
 #[inline(always)]
 fn add_into_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>]) {
-    fill!(to, |at| get::<L>(to, at, 0.0).add(get(from, at, 0.0)));
+    map!(to, x in from, y in to => y.add(x));
+}
+
+#[inline(always)]
+fn add_scaled_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>], factor: f32) {
+    let factor = L::splat(factor);
+    map!(to, x in from, y in to => x.fma(factor, y));
 }
 
 #[inline(always)]
 fn sum_squared_differences_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
     let s = L::splat(shift);
-    let sum = fold!(x.len(), L::splat(0.0), |at, acc| {
-        let d = get::<L>(x, at, shift).sub(s);
+    total(fold4!(0.0, shift, |acc, x in x| {
+        let d = x.sub(s);
         d.fma(d, acc)
-    });
-    sum.sum()
+    }))
 }
 
 #[inline(always)]
 fn norm_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], bias: &[Cell<f32>], out: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
     match (norm.weight.is_empty(), bias.is_empty()) {
-        (true, true) => fill!(out, |at| get::<L>(x, at, 0.0).add(shift).mul(factor)),
-        (true, false) => fill!(out, |at| get::<L>(x, at, 0.0).add(shift).fma(factor, get(bias, at, 0.0))),
-        (false, true) => fill!(out, |at| get::<L>(x, at, 0.0).add(shift).mul(factor).mul(get(norm.weight, at, 0.0))),
+        (true, true) => map!(out, x in x => x.add(shift).mul(factor)),
+        (true, false) => map!(out, x in x, b in bias => x.add(shift).fma(factor, b)),
+        (false, true) => map!(out, x in x, w in norm.weight => x.add(shift).mul(factor).mul(w)),
         (false, false) => {
-            fill!(out, |at| get::<L>(x, at, 0.0).add(shift).mul(factor).fma(get(norm.weight, at, 0.0), get(bias, at, 0.0)));
+            map!(out, x in x, w in norm.weight, b in bias => x.add(shift).mul(factor).fma(w, b));
         }
     }
-}
-
-/// `dy·weight` from `at` on.
-#[inline(always)]
-fn weighted<L: Lanes>(norm: &Norm<'_>, dy: &[Cell<f32>], at: usize) -> L {
-    let dy = get::<L>(dy, at, 0.0);
-    if norm.weight.is_empty() { dy } else { dy.mul(get(norm.weight, at, 0.0)) }
 }
 
 #[inline(always)]
 fn norm_grad_means_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>]) -> [f32; 2] {
     let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
-    let [level, slope] = fold!(x.len(), [L::splat(0.0); 2], |at, acc| {
-        let g = weighted::<L>(norm, dy, at);
-        [acc[0].add(g), get::<L>(x, at, 0.0).add(shift).mul(factor).fma(g, acc[1])]
-    });
-    [level, slope].map(|lanes| lanes.sum() / x.len() as f32)
+    // Two sums of each kind in turn, so that one need not wait for the other.
+    let [mut level, mut other, mut slope, mut steep] = [L::splat(0.0); 4];
+    macro_rules! sums {
+        ($x:expr, $g:expr) => {{
+            let (normal, g) = ($x.add(shift).mul(factor), $g);
+            (level, other) = (other, level.add(g));
+            (slope, steep) = (steep, normal.fma(g, slope));
+        }};
+    }
+    if norm.weight.is_empty() {
+        each!(0.0, at, x in x, dy in dy => sums!(x, dy));
+    } else {
+        each!(0.0, at, x in x, dy in dy, w in norm.weight => sums!(x, dy.mul(w)));
+    }
+    [level.add(other), slope.add(steep)].map(|lanes| lanes.sum() / x.len() as f32)
 }
 
 #[inline(always)]
 fn norm_grad_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], [level, slope]: [f32; 2], out: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
     let (level, slope) = (L::splat(level), L::splat(-slope));
-    fill!(out, |at| {
-        let normal = get::<L>(x, at, 0.0).add(shift).mul(factor);
-        normal.fma(slope, weighted::<L>(norm, dy, at).sub(level)).mul(factor)
-    });
+    macro_rules! gradient {
+        ($x:expr, $g:expr) => {
+            $x.add(shift).mul(factor).fma(slope, $g.sub(level)).mul(factor)
+        };
+    }
+    if norm.weight.is_empty() {
+        map!(out, x in x, dy in dy => gradient!(x, dy));
+    } else {
+        map!(out, x in x, dy in dy, w in norm.weight => gradient!(x, dy.mul(w)));
+    }
 }
 
 #[inline(always)]
 fn add_norm_product_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], to: &[Cell<f32>]) {
     let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
-    fill!(to, |at| get::<L>(x, at, 0.0).add(shift).mul(factor).fma(get(dy, at, 0.0), get(to, at, 0.0)));
+    map!(to, x in x, dy in dy, sum in to => x.add(shift).mul(factor).fma(dy, sum));
 }
 
 #[inline(always)]
@@ -366,21 +443,24 @@ fn bend_scores_lanes<L: Lanes>(scores: &[Cell<f32>], how: RowScores) {
 fn score_grads_lanes<L: Lanes>(scores: &[Cell<f32>], d: &[Cell<f32>], how: RowScores, lse: f32, delta: f32) {
     let (cap, inverse, one) = (L::splat(how.cap), L::splat(1.0 / how.cap), L::splat(1.0));
     let (lse, delta) = (L::splat(lse), L::splat(delta));
-    let mut at = 0;
-    while at < scores.len() {
-        let (mut score, mut slope) = (get::<L>(scores, at, 0.0), one);
-        if how.bends() {
-            if how.cap > 0.0 {
-                let bent = math::tanh(score.mul(inverse));
-                (score, slope) = (bent.mul(cap), one.sub(bent.mul(bent)));
-            }
-            score = score.sub(how.loss(at));
-        }
-        let weight = math::exp(score.sub(lse));
-        put(d, at, weight.mul(get::<L>(d, at, 0.0).sub(delta)).mul(slope));
-        put(scores, at, weight);
-        at += L::N;
+    if !how.bends() {
+        each!(0.0, at, score in scores, dp in d => {
+            let weight = math::exp(score.sub(lse));
+            put(d, at, weight.mul(dp.sub(delta)));
+            put(scores, at, weight);
+        });
+        return;
     }
+    each!(0.0, at, score in scores, dp in d => {
+        let (mut bent, mut slope) = (score, one);
+        if how.cap > 0.0 {
+            let tanh = math::tanh(score.mul(inverse));
+            (bent, slope) = (tanh.mul(cap), one.sub(tanh.mul(tanh)));
+        }
+        let weight = math::exp(bent.sub(how.loss(at)).sub(lse));
+        put(d, at, weight.mul(dp.sub(delta)).mul(slope));
+        put(scores, at, weight);
+    });
 }
 
 #[cfg(test)]

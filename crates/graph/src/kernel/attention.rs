@@ -102,8 +102,7 @@ impl AttentionSpec {
 
     /// What a head's score loses per place of distance.
     pub fn slope(&self, head: u32) -> f32 {
-        let slope = libm::exp2(-8.0 * f64::from(head + 1) / f64::from(self.heads));
-        if self.how.alibi { slope as f32 } else { 0.0 }
+        if self.how.alibi { libm::exp2(-8.0 * f64::from(head + 1) / f64::from(self.heads)) as f32 } else { 0.0 }
     }
 
     /// The keys that a query sees, of so many that count.

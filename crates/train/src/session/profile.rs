@@ -9,7 +9,7 @@ use downhill_tensor::UserError;
 use web_time::Instant;
 
 use super::Session;
-use crate::bench::{Gemm, simd};
+use crate::bench::{simd, square};
 
 /// Size of the product, and words of the copy, that show what the CPU can do: both stay in its caches, as the kernels of small networks do.
 const PRODUCT: usize = 256;
@@ -65,7 +65,7 @@ impl Session {
                     device.ceilings().await.map_err(|e| UserError::new(format!("The GPU cannot be measured: {e}.")))?;
                 Ok((ceilings.bytes_per_second, ceilings.flops_per_second))
             }
-            None => Ok((copied_per_second(), Gemm::square(PRODUCT).flops_per_second(None, ENOUGH).await?)),
+            None => Ok((copied_per_second(), square(PRODUCT)?.flops_per_second(None, ENOUGH).await?)),
         }
     }
 }
