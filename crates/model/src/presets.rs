@@ -38,6 +38,11 @@ presets! {
     "shapes": "Shapes anywhere", "A network that knows every pixel by its place alone has to learn each shape at each place; put them in the middle and compare.";
     "wrong_labels": "Wrong labels by heart", "Four of ten digits to learn from have a wrong label: the network learns them by heart, and validation shows when.";
     "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, and pooling forgets where they were. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.";
+    "resnet": "Small ResNet", "Residual blocks with batch norm tell shapes apart wherever they lie; two of them halve the picture and go around it by a projection. Take the batch norms out and compare the first hundred steps. Then take the ways around away: write a block's layers without `residual`.";
+    "depthwise": "Depthwise-separable kernels", "Every channel has a kernel of its own, and kernels of one pixel mix the channels: a fraction of the weights reads drawn digits. Set `groups` to 1 and see how many weights that adds, and how little it gains. Raise the variation of the digits until it is worth it.";
+    "mixer": "Patches, mixed", "Digits are cut into patches of four pixels, and two small networks take turns: one mixes the patches, the other the numbers of each. Larger patches are fewer: try 4. Swap a mixing block for `multi_head_attention` and it is a small vision transformer.";
+    "autoencoder": "Autoencoder", "Without a single label a network learns to draw digits again from two numbers. Widen the bottleneck from 2 to 8 and watch the pictures get sharp. Then change the loss to cross-entropy and the end to `classes`: the first layers keep what they know.";
+    "unet": "U-Net", "Every pixel is told which shape it belongs to: down to where the whole shape is seen, and up again beside what was fine. Take a `cat` away and the edges blur. Make shapes outlines instead of filled and see whether it knows their inside.";
     "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
     "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
     "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";

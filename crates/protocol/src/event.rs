@@ -239,6 +239,8 @@ pub struct DataInfo {
     pub validation_points: Option<ArrayRef>,
     /// Height and width where samples are images.
     pub image: Option<(u32, u32)>,
+    /// Whether every pixel of an image has a class of its own.
+    pub of_pixels: bool,
     /// The columns that the features come from, where the data is a table; else empty.
     pub columns: Vec<ColumnInfo>,
     /// Rows of that table, those left out included; 0 where there is none.

@@ -15,6 +15,7 @@ mod gallery;
 mod inspector;
 pub mod kinds;
 mod neuron_map;
+mod pictures;
 mod profile;
 mod program;
 mod receptive;
@@ -55,6 +56,7 @@ impl Default for Views {
             outputs: vec![
                 &boundary::Boundary,
                 &curve::LearnedCurve,
+                &pictures::Pictures,
                 &draw::Draw,
                 &rows::Rows,
                 &samples::Samples,

@@ -52,7 +52,7 @@ impl Programs {
         let eval_rows = signature.train.max(signature.validation).clamp(1, ROWS);
         let device_rows = if signature.features() <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
         let programs = Self { eval_rows, device_rows, ..Self::default() };
-        let per_step = if signature.streamed { batch * (signature.features() + 1) } else { batch };
+        let per_step = if signature.streamed { batch * (signature.features() + signature.answers()) } else { batch };
         let mut spec = LayoutSpec {
             groups: experiment.groups(),
             slots: experiment.slots().len(),

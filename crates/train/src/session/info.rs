@@ -128,6 +128,7 @@ impl Session {
             train_points: points(&data.train),
             validation_points: points(&data.validation),
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
+            of_pixels: self.run.checked().signature.of_pixels(),
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
             target_mean: data.normalisation.target_mean.clone(),
