@@ -59,16 +59,13 @@ impl SimpleLayer for Upsample {
         };
         let rows = cx.graph.shape(x).first().copied().unwrap_or(1);
         let planes = rows * channels;
-        let larger = match self.mode {
-            UpsampleMode::Nearest => {
-                let x = cx.graph.reshape(x, [planes * height, 1, width, 1])?;
-                cx.graph.expand(x, [planes * height, factor, width, factor])?
-            }
-            UpsampleMode::Bilinear => {
-                let tall = between(cx, x, [planes, height, width], factor)?;
-                between(cx, tall, [planes * height * factor, width, 1], factor)?
-            }
-        };
+        let mut larger = x;
+        for sides in [[planes, height, width], [planes * height * factor, width, 1]] {
+            larger = match self.mode {
+                UpsampleMode::Nearest => interleaved(cx, &vec![larger; factor], sides)?,
+                UpsampleMode::Bilinear => between(cx, larger, sides, factor)?,
+            };
+        }
         cx.reshape(larger, rows, &at.output.shape)
     }
 
@@ -78,6 +75,12 @@ impl SimpleLayer for Upsample {
             UpsampleMode::Bilinear => format!("nn.Upsample(scale_factor={}, mode=\"bilinear\")", self.scale_factor),
         }
     }
+}
+
+/// Tensors `[a, n, b]` as one, `[a, n, parts, b]`. It lies there as it is, so that whatever follows walks over few dimensions.
+fn interleaved(cx: &mut Builder, parts: &[Value], [a, n, b]: [usize; 3]) -> Result<Value, OpError> {
+    let columns = parts.iter().map(|part| cx.graph.reshape(*part, [a, n, 1, b])).collect::<Result<Vec<_>, _>>()?;
+    cx.graph.concat(&columns, 2)
 }
 
 /// `x` as `[a, n, b]` with `factor` numbers in place of each of the `n`: `[a, n, factor, b]`. The centre of number `p` of `factor` lies
@@ -97,10 +100,14 @@ fn between(cx: &mut Builder, x: Value, [a, n, b]: [usize; 3], factor: usize) -> 
         let away = (p as f32 + 0.5) / factor as f32 - 0.5;
         let own = cx.graph.scale(1.0 - away.abs(), x)?;
         let neighbour = cx.graph.scale(away.abs(), if away < 0.0 { before } else { after })?;
-        let sum = cx.graph.plus(own, neighbour)?;
-        filled.push(cx.graph.reshape(sum, [a, n, 1, b])?);
+        filled.push(cx.graph.plus(own, neighbour)?);
     }
-    cx.graph.concat(&filled, 2)
+    interleaved(cx, &filled, [a, n, b])
+}
+
+/// `x` `[a, count, b]` as `count` tensors `[a, 1, b]`.
+fn parts(cx: &mut Builder, x: Value, count: usize) -> Result<Vec<Value>, OpError> {
+    (0..count).map(|i| cx.graph.slice(x, 1, i, i + 1)).collect()
 }
 
 impl SimpleLayer for PixelShuffle {
@@ -126,8 +133,13 @@ impl SimpleLayer for PixelShuffle {
         };
         let (rows, factor) = (cx.graph.shape(x).first().copied().unwrap_or(1), self.upscale_factor);
         let planes = rows * channels / (factor * factor);
-        let parted = cx.graph.reshape(x, [planes, factor, factor, height, width])?;
-        let laid = cx.graph.permute(parted, &[0, 3, 1, 4, 2])?;
+        // Of the two numbers of a channel within its square the second is laid along the rows, then the first along the columns.
+        let across = cx.graph.reshape(x, [planes * factor, factor, height * width])?;
+        let columns = parts(cx, across, factor)?;
+        let wide = interleaved(cx, &columns, [planes * factor, height * width, 1])?;
+        let down = cx.graph.reshape(wide, [planes, factor, height * width * factor])?;
+        let lines = parts(cx, down, factor)?;
+        let laid = interleaved(cx, &lines, [planes, height, width * factor])?;
         cx.reshape(laid, rows, &at.output.shape)
     }
 
