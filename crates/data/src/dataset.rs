@@ -230,6 +230,29 @@ impl Dataset {
         Some(distances.sum::<f64>() / answers.len().max(1) as f64)
     }
 
+    /// The same samples with their first input as what is to be predicted; nothing where it is no numbers.
+    pub fn reconstructing(mut self) -> Option<Dataset> {
+        let input = self.inputs.first().cloned()?;
+        for part in [&mut self.train, &mut self.validation] {
+            let field = part.fields.iter_mut().find(|field| field.name == input)?;
+            match &field.column {
+                Column::U32(_) => return None,
+                Column::F32(_) => {}
+                Column::U8 { .. } => {
+                    let words = field.column.words(0, usize::MAX);
+                    field.column = Column::F32(words.into_iter().map(f32::from_bits).collect());
+                    // What bytes stand for is what is shown of them.
+                    self.normalisation = Normalisation::identity(field.width(), field.width());
+                }
+            }
+        }
+        self.normalisation.target_mean = self.normalisation.mean.clone();
+        self.normalisation.target_std = self.normalisation.std.clone();
+        self.task = Task::Regression { targets: self.features.clone() };
+        self.target = Some(input);
+        Some(self)
+    }
+
     /// The samples that a result is shown for: those held out, or, where there are none, those learned from.
     pub fn shown(&self) -> &Part {
         if self.validation.is_empty() { &self.train } else { &self.validation }

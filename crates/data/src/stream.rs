@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 /// What draws the samples of an endless source.
 pub(crate) trait Draw {
-    /// Draws a batch: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows. Allocates nothing.
+    /// Draws a batch: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows, or of each of their positions. Allocates nothing.
     fn draw(&self, seed: u32, step: u64, x: &mut [u32], y: &mut [u32]);
 }
 
@@ -23,7 +23,8 @@ impl Stream {
         Self { source, seed }
     }
 
-    /// Draws the batch of a step: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows. Allocates nothing.
+    /// Draws the batch of a step: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows, or of each of their positions.
+    /// Allocates nothing.
     pub fn fill(&self, step: u64, x: &mut [u32], y: &mut [u32]) {
         self.source.draw(self.seed, step, x, y);
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use downhill_graph::kernel::{LossKind, ReduceKind};
 use downhill_graph::ops::Updated;
-use downhill_graph::{BinaryOp, Feed, FeedKind, Graph, OpError, Origin, ParamId, ScalarId, Value, autodiff};
+use downhill_graph::{BinaryOp, Feed, FeedKind, Graph, OpError, Origin, ParamId, Parameter, ScalarId, Value, autodiff};
 use downhill_tensor::{Dtype, NameMap, TensorTy, UserError};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::def::{Builder, Mode, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
+use crate::losses::Targets;
 use crate::scalars::CLIP_NORM;
 use crate::signature::Ahead;
 use crate::{Experiment, Signature, Task};
@@ -151,7 +152,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
     {
         return Err(UserError::at(CONTINUATION, "Only a single window of a series is continued."));
     }
-    let mut builder = Builder::new(&checked.layers, kind.mode(experiment));
+    let mut builder = Builder::new(&checked.layers, kind.mode(experiment), experiment.training.decay_all);
     let program = Program { checked, experiment, signature, samples };
     let built = match kind {
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
@@ -235,8 +236,12 @@ impl Program<'_> {
             factor = Some(clip_factor(&mut cx.graph, norm)?);
         }
         let rule = Arc::new(self.experiment.optimizer.rule(&self.experiment.training));
-        let updated = |i| Updated { id: ParamId(i as u32), lr: ScalarId::LR, decay: ScalarId::DECAY };
-        let params = (0..parameters.len()).map(updated).collect();
+        let groups = self.experiment.groups();
+        let updated = |(i, parameter): (usize, &Parameter)| {
+            let (lr, decay) = groups.get(parameter.group as usize).copied().unwrap_or((ScalarId::LR, ScalarId::DECAY));
+            Updated { id: ParamId(i as u32), lr, decay }
+        };
+        let params = cx.graph.parameters().iter().enumerate().map(updated).collect();
         cx.graph.flat_update(rule, params, loss, factor, &gradients)?;
         cx.assign()?;
         cx.graph.record(&metrics).map(|_| ())
@@ -425,9 +430,20 @@ impl Program<'_> {
         Ok(named)
     }
 
+    /// The prediction as losses read it, a row for each answer: `[rows, columns]`, or `[rows, …positions, columns]`.
     fn forward(&self, cx: &mut Builder) -> Result<Value, OpError> {
         let x = cx.field(&self.signature.first().name)?;
-        cx.list(&self.experiment.model, &self.checked.layers, x)
+        let y = cx.list(&self.experiment.model, &self.checked.layers, x)?;
+        if self.signature.of_pixels() {
+            return cx.graph.permute(y, &[0, 2, 3, 1]);
+        }
+        if self.checked.targets == Targets::Input { self.as_rows(cx, y) } else { Ok(y) }
+    }
+
+    /// All numbers of each sample in a row.
+    fn as_rows(&self, cx: &mut Builder, x: Value) -> Result<Value, OpError> {
+        let rows = cx.graph.shape(x).first().copied().unwrap_or(1);
+        cx.reshape(x, rows, &[self.signature.outputs])
     }
 
     fn loss(&self) -> LossKind {
@@ -458,7 +474,7 @@ impl Program<'_> {
         self.each_field(cx, false, fed).map(|_| ())
     }
 
-    /// Makes the value of every field and gives it to the layers; returns the last one made, which is the target if that is wanted.
+    /// Makes the value of every field and gives it to the layers; returns the target if that is wanted.
     fn each_field(
         &self,
         cx: &mut Builder,
@@ -472,6 +488,10 @@ impl Program<'_> {
                 cx.add_field(&field.name, value);
             }
             last = Ok(value);
+        }
+        if with_target && self.checked.targets == Targets::Input {
+            let x = cx.field(&self.signature.first().name)?;
+            return self.as_rows(cx, x);
         }
         last
     }

@@ -97,6 +97,7 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
         return Err(UserError::at(format!("schedule.{name}"), format!("A {name} schedule ends, but training does not."))
             .hint("Give `training.steps`, or use a constant or step schedule."));
     }
+    let signature = if experiment.loss.reconstructs() { signature.reconstructing() } else { signature };
     let targets = experiment.loss.targets(&signature)?;
     let layers = resolve(&experiment.model, &signature)?;
     check_model(&experiment, &signature, &layers)?;
@@ -131,11 +132,23 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
     if flat(model).iter().all(|layer| layer.parameters.is_empty()) {
         return Err(UserError::at("model", "No layer has weights, so there is nothing to train.").hint("Add a linear layer."));
     }
-    let wanted_shape: Vec<usize> = signature.positions.iter().copied().chain([columns]).collect();
-    if last.output.shape == wanted_shape {
+    let positions = signature.positions.iter().copied();
+    let wanted_shape: Vec<usize> = if signature.of_pixels() {
+        [columns].into_iter().chain(positions).collect()
+    } else {
+        positions.chain([columns]).collect()
+    };
+    let again = experiment.loss.reconstructs().then_some(&signature.first().port.shape);
+    if last.output.shape == wanted_shape || again == Some(&last.output.shape) {
         return Ok(());
     }
     let loss = experiment.loss.name();
+    if let Some(input) = again {
+        let (gives, input) = (times(&last.output.shape), times(input));
+        let message = format!("The model gives {gives}, but `{loss}` compares that with its input, {input}.");
+        let hint = format!("End the model with a layer that gives {input}, or with a linear layer whose `out` is \"targets\".");
+        return Err(UserError::at(&last.path, message).hint(hint));
+    }
     let per = match signature.task {
         Task::Classification if columns > 1 => "one per class",
         Task::Classification => "the log-odds or score of the second class",
@@ -144,8 +157,16 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
     let shape = &last.output.shape;
     if !signature.positions.is_empty() {
         let (gives, needs) = (times(shape), times(&wanted_shape));
-        let message = format!("The model gives {gives}, but `{loss}` on this data needs {needs} ({per} at every position).");
-        let hint = "End the model with a linear layer whose `out` is \"classes\", and keep the positions until then.";
+        let (place, hint) = if signature.of_pixels() {
+            (
+                "pixel",
+                format!("End the model with a `conv2d` of {columns} channels, and bring height and width back until then."),
+            )
+        } else {
+            let hint = "End the model with a linear layer whose `out` is \"classes\", and keep the positions until then.";
+            ("position", hint.to_string())
+        };
+        let message = format!("The model gives {gives}, but `{loss}` on this data needs {needs} ({per} at every {place}).");
         return Err(UserError::at(&last.path, message).hint(hint));
     }
     let message = format!(
@@ -299,9 +320,38 @@ mod tests {
             error("xor", classes.clone(), json!({ "schedule": "cosine" }))
                 .starts_with("schedule.cosine: A cosine schedule ends")
         );
-        let narrow = json!([{ "residual": [{ "linear": { "out": 7 } }] }, { "linear": { "out": "classes" } }]);
+    }
+
+    #[test]
+    fn answers_that_are_pictures_ask_for_a_model_that_gives_pictures() {
+        let on = |data: Value, model: Value, loss: &str| {
+            let experiment = experiment(data, model, json!({ "loss": loss }));
+            let signature = Signature::of(&experiment.data).unwrap();
+            check(experiment, signature).map(|checked| checked.signature.task).map_err(|e| e.to_string())
+        };
+        let masks = json!({ "shapes": { "answer": "mask" } });
+        let pixels = json!([{ "conv2d": { "out_channels": 5, "padding": 1 } }]);
+        assert_eq!(on(masks.clone(), pixels.clone(), "cross_entropy"), Ok(Task::Classification));
+        assert_eq!(
+            on(masks.clone(), json!([{ "conv2d": { "out_channels": 5 } }]), "cross_entropy").unwrap_err(),
+            "model[0]: The model gives 5×26×26, but `cross_entropy` on this data needs 5×28×28 (one per class at every pixel). End the model \
+             with a `conv2d` of 5 channels, and bring height and width back until then."
+        );
+        assert!(on(masks.clone(), pixels, "mse").unwrap_err().contains("one at every position"));
+        let again = json!([{ "conv2d": { "out_channels": 1, "padding": 1 } }]);
+        assert_eq!(on(masks, again, "reconstruction"), Ok(Task::Regression));
+        assert_eq!(on(json!("digits"), json!([{ "linear": { "out": "targets" } }]), "reconstruction"), Ok(Task::Regression));
+        assert_eq!(
+            on(json!("digits"), json!([{ "linear": { "out": "classes" } }]), "reconstruction").unwrap_err(),
+            "model[0].linear.out: The data has no classes but numbers to predict. Write \"targets\"."
+        );
+        assert!(on(json!("digits"), json!([{ "linear": { "out": 10 } }]), "reconstruction").unwrap_err().starts_with(
+            "model[0]: The model gives 10, but `reconstruction` compares that with its input, 64. End the model with"
+        ));
         assert!(
-            error("xor", narrow, json!({})).starts_with("model[0]: residual adds its input, 2, to what its layers give, 7")
+            on(json!("reverse"), json!(["embedding"]), "reconstruction")
+                .unwrap_err()
+                .contains("the input of this data is tokens")
         );
     }
 

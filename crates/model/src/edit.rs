@@ -39,10 +39,15 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
     if old.data != new.data {
         return if old.data.is_same_task(&new.data) { Effect::Data } else { Effect::Fresh };
     }
+    // The answers are others, the samples are not.
+    if old.loss.reconstructs() != new.loss.reconstructs() {
+        return Effect::Data;
+    }
     let (old_rule, new_rule) = (old.optimizer.rule(&old.training), new.optimizer.rule(&new.training));
     let programs = old.model != new.model
         || old.loss != new.loss
         || old_rule != new_rule
+        || old.training.decay_all != new.training.decay_all
         || old.training.batch_size != new.training.batch_size
         || old.training.clip_norm.is_some() != new.training.clip_norm.is_some();
     if programs {

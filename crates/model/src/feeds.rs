@@ -90,7 +90,7 @@ impl FieldFeed {
 }
 
 impl Checked {
-    /// The fields that programs read, the target last.
+    /// The fields that programs read, the target last, where there is one beside the inputs.
     pub fn feeds(&self) -> Vec<FieldFeed> {
         let mut feeds = Vec::new();
         for input in &self.signature.inputs {
@@ -108,6 +108,7 @@ impl Checked {
             Targets::Classes => (Encoding::Same, TensorTy::u32(Shape::from(self.signature.positions.as_slice()))),
             Targets::Binary { first } => (Encoding::Binary { first }, TensorTy::f32([1])),
             Targets::Values => (Encoding::Same, TensorTy::f32([self.signature.outputs])),
+            Targets::Input => return feeds,
         };
         feeds.push(FieldFeed { name: downhill_data::TARGET.to_string(), target: true, encoding, bytes: None, sample });
         feeds

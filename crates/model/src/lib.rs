@@ -68,6 +68,6 @@ pub use port::Port;
 pub use schedules::Schedule;
 pub use schema::generate_schema;
 pub use signature::{Input, Signature, Task};
-pub use training::Training;
+pub use training::{PatienceMetric, Training};
 pub use version::VERSION;
 pub use view::{Max, Pace, View};

@@ -38,6 +38,8 @@ presets! {
     "shapes": "Shapes anywhere", "A network that knows every pixel by its place alone has to learn each shape at each place; put them in the middle and compare.";
     "wrong_labels": "Wrong labels by heart", "Four of ten digits to learn from have a wrong label: the network learns them by heart, and validation shows when.";
     "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, and pooling forgets where they were. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.";
+    "mixer": "Patches, mixed", "Digits are cut into patches of four pixels, and two small networks take turns: one mixes the patches, the other the numbers of each. Larger patches are fewer: try 4. Swap a mixing block for `multi_head_attention` and it is a small vision transformer.";
+    "unet": "U-Net", "Every pixel is told which shape it belongs to: down to where the whole shape is seen, and up again beside what was fine. Take a `cat` away and the edges blur. Make shapes outlines instead of filled and see whether it knows their inside.";
     "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
     "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
     "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";

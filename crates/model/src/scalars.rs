@@ -30,6 +30,9 @@ pub const MOMENTUM: ScalarId = ScalarId(11);
 /// How much the averages of the weights take of the difference to the weights: 1 at the first update, then 1 − decay.
 pub const AVERAGE_TAKE: ScalarId = ScalarId(12);
 
+/// In place of [`ScalarId::DECAY`] for parameters that do not decay.
+pub const NO_DECAY: ScalarId = ScalarId(13);
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {

@@ -104,7 +104,7 @@ impl Signature {
             inputs: vec![input(&outline.input)],
             task: Task::Classification,
             outputs: outline.classes,
-            positions: Vec::new(),
+            positions: outline.positions,
             train: outline.samples.saturating_sub(held_out).max(1),
             validation: held_out,
             streamed: outline.streamed,
@@ -124,6 +124,17 @@ impl Signature {
     pub fn tells_sequences(&self) -> bool {
         let outputs = self.validation.saturating_mul(self.answers()).saturating_mul(self.outputs);
         self.task == Task::Classification && !self.positions.is_empty() && !self.streamed && outputs <= MOST_READ
+    }
+
+    /// The same data where its first input is what is to be predicted.
+    pub(crate) fn reconstructing(self) -> Self {
+        let outputs = self.first().port.shape.iter().product();
+        Self { task: Task::Regression, outputs, positions: Vec::new(), ..self }
+    }
+
+    /// Whether every pixel of an image asks for an answer. The network then gives an image with a channel for each class.
+    pub fn of_pixels(&self) -> bool {
+        self.positions.len() == 2
     }
 
     /// Answers per sample.

@@ -1,5 +1,8 @@
 //! The section `training` of the document: batch size, length of the run, clipping, penalties. The rule of the update is the optimizer's.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::registry::fields;
 
 fields! {
@@ -30,5 +33,24 @@ fields! {
         /// Steps between two evaluations on the validation data.
         #[schemars(title = "Evaluate every", range(min = 1, max = 1000000))]
         eval_every: u64 = 50,
+        /// Whether weight decay also pulls at biases and at the factors of norms, which have one dimension; otherwise at matrices and kernels only.
+        #[schemars(title = "Decay everything")]
+        decay_all: bool = true,
+        /// Evaluations in a row without a better one after which the run rests; empty is never.
+        #[schemars(title = "Patience", range(min = 1, max = 200))]
+        patience: Option<u64> = None,
+        /// What has to become better for a run with patience.
+        #[schemars(title = "Patience for")]
+        patience_metric: PatienceMetric = PatienceMetric::ValidationLoss,
     }
+}
+
+/// What early stopping looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PatienceMetric {
+    /// Validation loss
+    ValidationLoss,
+    /// Validation accuracy
+    ValidationAccuracy,
 }

@@ -247,6 +247,8 @@ pub struct DataInfo {
     pub image: Option<(u32, u32)>,
     /// How many answers a sample asks for, one for each position of a sequence; 0 where it asks for one.
     pub positions: u32,
+    /// Whether every pixel of an image has a class of its own.
+    pub of_pixels: bool,
     /// The columns that the features come from, where the data is a table; else empty.
     pub columns: Vec<ColumnInfo>,
     /// Rows of that table, those left out included; 0 where there is none.

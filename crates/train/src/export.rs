@@ -1,7 +1,7 @@
 //! A run as files: a PyTorch program with its data, or its weights alone. `downhill export` writes them, and the page's menu gives them. The
 //! program's text comes from `downhill_model::export`.
 
-use downhill_data::Sampler;
+use downhill_data::{Field, Sampler, TARGET};
 use downhill_model::{Encoding, FieldFeed, export};
 use downhill_protocol::Export;
 use downhill_tensor::{Dtype, UserError};
@@ -43,8 +43,9 @@ pub fn pytorch(session: &Session, steps: Option<u64>, weights: Vec<u8>) -> Resul
 fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let (experiment, checked, data) = (session.experiment(), session.checked(), session.data());
     let batch = experiment.training.batch_size;
-    let per_step =
-        if data.stream.is_some() { batch * (session.signature().features() + session.signature().answers()) } else { batch };
+    // A stream draws inputs with their answers, also where the program asks for none.
+    let answers = data.train.field(TARGET).map_or(1, Field::width);
+    let per_step = if data.stream.is_some() { batch * (session.signature().features() + answers) } else { batch };
     let room = usize::try_from(steps).ok().filter(|steps| steps.checked_mul(per_step).is_some_and(|n| n <= MOST_WORDS));
     let steps = room.ok_or_else(|| {
         UserError::at("steps", format!("The order of {steps} steps would fill the memory.")).hint("Use fewer steps.")
@@ -52,7 +53,7 @@ fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let mut tensors = Vec::new();
     match &data.stream {
         Some(stream) => {
-            let (width, answers) = (session.signature().features(), session.signature().answers());
+            let width = session.signature().features();
             let (mut x, mut y) = (vec![0; steps * batch * width], vec![0; steps * batch * answers]);
             let rows = x.chunks_exact_mut((batch * width).max(1)).zip(y.chunks_exact_mut((batch * answers).max(1)));
             for (step, (x, y)) in (0..).zip(rows) {

@@ -4,8 +4,9 @@
 
 use downhill_data::Bundled;
 use downhill_model::{Experiment, presets};
-use downhill_protocol::{Event, Input, Part, Query, Watch};
-use downhill_train::{Session, ready};
+use downhill_protocol::{Event, Input, KeptWeights, Part, Query, Watch};
+use downhill_train::{Edited, Session, ready};
+use serde_json::json;
 
 /// Shape and elements of a tensor.
 type Found = (Vec<u32>, Vec<f32>);
@@ -89,4 +90,73 @@ fn each_row_of_an_occlusion_answers_for_the_image_without_its_square() {
     assert!(again[0].1.iter().zip(outputs).all(|(a, b)| (a - b).abs() < 1e-5), "a sample and the same drawn");
     let error = answer(&mut trained("spirals"), occluded(sample(0)), &["output"]).unwrap_err();
     assert!(error.contains("no images"), "{error}");
+}
+
+fn session(document: &serde_json::Value) -> Session {
+    Session::new(Experiment::from_value(document).unwrap().experiment, &Bundled).unwrap()
+}
+
+fn metric(session: &Session, name: &str) -> Option<f64> {
+    session.metrics().iter().find(|(n, _)| n == name).map(|(_, value)| *value)
+}
+
+#[test]
+fn an_autoencoder_gives_its_input_again_and_another_loss_keeps_its_first_layers() {
+    let decoder = json!([{ "linear": { "out": 16 } }, { "linear": { "out": "targets" } }, "sigmoid"]);
+    let mut document = json!({
+        "data": "digits", "model": decoder, "loss": "reconstruction",
+        "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 32 },
+    });
+    let mut session = session(&document);
+    session.step(300);
+    ready(session.run_until_rest()).unwrap();
+    let loss = metric(&session, "validation_loss").unwrap();
+    assert!(loss < 0.035 && metric(&session, "validation_accuracy").is_none(), "{:?}", session.metrics());
+    let answer = answer(&mut session, sample(3), &["raw", "output", "target"]).unwrap();
+    assert_eq!(answer[0], answer[2], "what is right is what goes in");
+    let squares: f32 = answer[0].1.iter().zip(&answer[1].1).map(|(a, b)| (a - b) * (a - b)).sum();
+    assert!(answer[1].0 == [1, 64] && squares / 64.0 < 0.1, "{squares}");
+    let Event::Loaded(info) = session.loaded().header else { panic!("it is loaded") };
+    assert!(info.baseline_loss > 2.0 * loss && info.data.task == "regression", "{}", info.baseline_loss);
+    document["model"] = json!([{ "linear": { "out": 16 } }, "relu", { "linear": { "out": "classes" } }]);
+    document["loss"] = json!("cross_entropy");
+    let classifier = Experiment::from_value(&document).unwrap().experiment;
+    let edited = ready(session.edit(classifier, &Bundled, false)).unwrap();
+    assert_eq!(edited, Edited::Rebuilt(KeptWeights { layers: 1, of: 2 }));
+    session.step(200);
+    ready(session.run_until_rest()).unwrap();
+    assert!(metric(&session, "validation_accuracy").unwrap() > 0.8, "{:?}", session.metrics());
+}
+
+#[test]
+fn every_pixel_has_a_class_also_in_data_without_end() {
+    for endless in [false, true] {
+        let mut session = session(&json!({
+            "data": { "shapes": { "samples": 200, "size": 12, "answer": "mask", "endless": endless } },
+            "model": [{ "conv2d": { "out_channels": 8, "padding": "same" } }, "relu", { "conv2d": { "out_channels": 5, "kernel_size": 1 } }],
+            "optimizer": { "adam": { "lr": 0.02 } }, "training": { "batch_size": 16 },
+        }));
+        session.step(150);
+        ready(session.run_until_rest()).unwrap();
+        let Event::Loaded(info) = session.loaded().header else { panic!("it is loaded") };
+        let (guess, learned) = (info.baseline_accuracy.unwrap(), metric(&session, "validation_accuracy").unwrap());
+        assert!(info.data.of_pixels && learned > guess + 0.02, "{learned}, and {guess} is the background");
+        let answer = answer(&mut session, sample(1), &["output", "target"]).unwrap();
+        assert_eq!((answer[0].1.len(), answer[1].1.len()), (12 * 12 * 5, 12 * 12));
+        assert!(answer[0].1.chunks(5).all(|p| (p.iter().sum::<f32>() - 1.0).abs() < 1e-4));
+    }
+}
+
+#[test]
+fn an_autoencoder_learns_from_images_without_end() {
+    let mut session = session(&json!({
+        "data": { "shapes": { "samples": 60, "size": 12, "endless": true } },
+        "model": ["flatten", { "linear": { "out": 20 } }, { "linear": { "out": "targets" } }, "sigmoid"],
+        "loss": "reconstruction", "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16 },
+    }));
+    let before = session.loaded();
+    let Event::Loaded(info) = before.header else { panic!("it is loaded") };
+    session.step(300);
+    ready(session.run_until_rest()).unwrap();
+    assert!(metric(&session, "validation_loss").unwrap() < info.baseline_loss, "{:?}", session.metrics());
 }

@@ -109,6 +109,24 @@ fn a_pause_stops_and_a_start_goes_on_to_the_end_and_past_it() {
 }
 
 #[test]
+fn a_run_without_progress_rests_when_its_patience_is_out_and_goes_on_when_it_is_started_again() {
+    // A rate of nothing: the evaluations are all alike.
+    let document = experiment(|d| {
+        d["optimizer"] = json!({ "sgd": { "lr": 0.0 } });
+        d["training"] = json!({ "batch_size": 16, "eval_every": 10, "patience": 3, "patience_metric": "validation_accuracy", "steps": 500 });
+    });
+    let mut session = session(document);
+    session.start();
+    ready(session.run_until_rest()).unwrap();
+    let stopped = session.step_count();
+    assert!((30..60).contains(&stopped), "{stopped}");
+    assert!(session.take_events().iter().any(|m| matches!(m.header, Event::Finished { .. })));
+    session.start();
+    ready(session.run_until_rest()).unwrap();
+    assert_eq!(session.step_count(), 500);
+}
+
+#[test]
 fn a_reset_brings_the_same_initial_weights_back() {
     let mut session = session(plain());
     let before = bits(&mut session);

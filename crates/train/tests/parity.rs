@@ -35,6 +35,7 @@ macro_rules! fixtures {
 fixtures![
     "adagrad_exponential",
     "adamw_cosine_clip",
+    "adamw_no_decay",
     "adamw_penalties",
     "attention_causal",
     "attention_lengths",
@@ -50,10 +51,14 @@ fixtures![
     "gru_both_last",
     "huber_sgd_linear",
     "l1_adam_penalties",
+    "larger_images",
     "lion_one_cycle",
     "lstm_both_mean",
     "lstm_last",
+    "masks",
     "mse_classes_rmsprop_cosine",
+    "patches_and_lines",
+    "reconstruction",
     "regression_sgd",
     "rnn_last",
     "rnn_relu_max",
@@ -208,11 +213,15 @@ mod coverage {
     const NOT_COMPARED: &[(&str, &str)] = &[
         ("layer.dropout", "PyTorch draws other random numbers"),
         ("layer.dropout.p", "PyTorch draws other random numbers"),
+        ("layer.dropout2d", "PyTorch draws other random numbers"),
+        ("layer.dropout2d.p", "PyTorch draws other random numbers"),
         ("layer.transformer_block.dropout", "PyTorch draws other random numbers"),
         ("layer.gru.dropout", "PyTorch draws other random numbers"),
         ("layer.lstm.dropout", "PyTorch draws other random numbers"),
         ("layer.rnn.dropout", "PyTorch draws other random numbers"),
         ("loss.cross_entropy.weight", "tables.rs holds it to the formula of PyTorch's documentation, worked out on all rows"),
+        ("training.patience", "the exported program takes the steps that it is told to"),
+        ("training.patience_metric", "the exported program takes the steps that it is told to"),
         ("training.eval_every", "no step depends on when a run is evaluated"),
     ];
 

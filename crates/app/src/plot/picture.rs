@@ -1,6 +1,7 @@
 //! Images of the data as pixels: ink on paper where they are grey, their own colours where they have three channels.
 
 use super::colour::{Palette, Rgb, mix};
+use super::heatmap::likeliest;
 
 /// The largest value of some images, which is full ink or full light.
 pub fn full(values: &[f32]) -> f32 {
@@ -37,6 +38,20 @@ pub fn overlaid(image: &[Rgb], values: &[f32], scale: f32, palette: &Palette) ->
     image.iter().zip(values).map(over).collect()
 }
 
+/// The class of every pixel, from a label or from the probabilities of all classes for each: nothing where it is the first, the background,
+/// and paler where the network is less sure.
+pub fn classes(values: &[f32], pixels: usize, palette: &Palette) -> Vec<Rgb> {
+    let each = (values.len() / pixels.max(1)).max(1);
+    let colour = |row: &[f32]| {
+        let (class, share) = match row {
+            [label] => (*label as usize, 1.0),
+            row => likeliest(row),
+        };
+        if class == 0 { palette.panel } else { mix(palette.panel, palette.class(class - 1), share) }
+    };
+    values.chunks_exact(each).map(colour).collect()
+}
+
 /// Colours as RGBA.
 pub fn rgba(colours: &[Rgb]) -> Vec<u8> {
     colours.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect()
@@ -55,5 +70,8 @@ mod tests {
         let marked = overlaid(&[palette.panel, palette.panel], &[0.0, -2.0], 0.5, &palette);
         assert!(marked[0] == palette.panel && marked[1][2] < 100, "nothing and orange: {marked:?}");
         assert_eq!(rgba(&[[1, 2, 3]]), [1, 2, 3, 255]);
+        let (nothing, second) = (palette.panel, palette.class(1));
+        assert_eq!(classes(&[0.0, 2.0], 2, &palette), [nothing, second]);
+        assert_eq!(classes(&[0.6, 0.3, 0.1, 0.0, 0.0, 1.0], 2, &palette), [nothing, second]);
     }
 }

@@ -5,7 +5,7 @@ use leptos::html::Canvas;
 use leptos::prelude::*;
 
 use super::gallery::image_size;
-use super::kinds::OutputView;
+use super::kinds::{OutputView, answers_are_pictures};
 use crate::canvas::{painted, put_pixels};
 use crate::document::percent;
 use crate::focus;
@@ -28,7 +28,7 @@ impl OutputView for Attribution {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.image.is_some() && data.inputs.len() == 1
+        data.image.is_some() && data.inputs.len() == 1 && !answers_are_pictures(data)
     }
 
     fn view(&self, lab: Lab) -> AnyView {

@@ -23,7 +23,7 @@ impl OutputView for Confusion {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.task == "classification" && data.positions == 0
+        data.task == "classification" && data.positions == 0 && !data.of_pixels
     }
 
     fn view(&self, lab: Lab) -> AnyView {

@@ -29,7 +29,7 @@ impl OutputView for Draw {
         let grey = |(height, width): (u32, u32)| {
             height == width && data.inputs.len() == 1 && data.inputs[0].shape.iter().product::<u32>() == height * width
         };
-        data.image.is_some_and(grey) && data.task == "classification"
+        data.image.is_some_and(grey) && data.task == "classification" && !data.of_pixels
     }
 
     fn view(&self, lab: Lab) -> AnyView {

@@ -14,6 +14,11 @@ use crate::watches::{Answer, Ask};
 /// A name and a value, as the tip under the pointer shows them.
 pub type Fact = (&'static str, String);
 
+/// Whether the network answers with a picture: its input again, or a class for every pixel.
+pub fn answers_are_pictures(data: &DataInfo) -> bool {
+    data.image.is_some() && (data.of_pixels || data.task == "regression")
+}
+
 /// A picture of a layer, or of the input, in its column of the network map.
 pub trait LayerView: Sync {
     /// Whether it has something true to show of this column; the first view of the list that has is shown.

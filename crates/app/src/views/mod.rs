@@ -17,6 +17,7 @@ mod gallery;
 mod inspector;
 pub mod kinds;
 mod neuron_map;
+mod pictures;
 mod positions;
 mod profile;
 mod program;
@@ -65,6 +66,7 @@ impl Default for Views {
                 &boundary::Boundary,
                 &curve::LearnedCurve,
                 &forecast::Forecast,
+                &pictures::Pictures,
                 &draw::Draw,
                 &rows::Rows,
                 &text::Text,

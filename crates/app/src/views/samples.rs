@@ -4,7 +4,7 @@ use downhill_protocol::{DataInfo, Elements, Input, InputInfo, Query};
 use downhill_tensor::parse_number;
 use leptos::prelude::*;
 
-use super::kinds::OutputView;
+use super::kinds::{OutputView, answers_are_pictures};
 use crate::document::{Digits, number, percent};
 use crate::plot::heatmap::likeliest;
 use crate::reactive::{Memo, clicked, entered, memo};
@@ -26,7 +26,7 @@ impl OutputView for Samples {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.positions == 0 && !(data.train_points.is_some() && data.task == "regression")
+        data.positions == 0 && !(data.train_points.is_some() && data.task == "regression") && !answers_are_pictures(data)
     }
 
     fn view(&self, lab: Lab) -> AnyView {

@@ -57,6 +57,8 @@ pub struct Outline {
     pub input: Field,
     /// How many classes there are.
     pub classes: usize,
+    /// How many answers a sample asks for, one for each position; empty where it asks for one.
+    pub positions: Vec<usize>,
     /// Share of the samples that is never learned from.
     pub validation: f64,
     /// Whether every training step is given new samples.

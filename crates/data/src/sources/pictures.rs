@@ -32,8 +32,17 @@ pub(crate) trait Pictures {
     /// Names of the classes.
     fn classes(&self) -> Vec<String>;
 
-    /// How many classes there are.
+    /// How many kinds of pictures there are.
     fn class_count(&self) -> u32;
+
+    /// Whether every pixel asks for its class: that of the picture, one more, or 0 where there is nothing.
+    fn masks(&self) -> bool {
+        false
+    }
+
+    /// Writes the class of every pixel of the picture that [`Pictures::paint`] would paint from these random numbers into
+    /// `[size, size]` zeros. Allocates nothing.
+    fn mask(&self, _class: u32, _rng: Rng, _mask: &mut [u32]) {}
 
     /// Height and width.
     fn size(&self) -> usize;
@@ -135,13 +144,24 @@ pub(crate) fn samples(
     }
 }
 
+/// How many labels there are to tell apart.
+fn labels_of(source: &dyn Pictures) -> u32 {
+    source.class_count().max(1) + u32::from(source.masks())
+}
+
+/// Where a picture asks for answers: at every pixel, or once.
+fn positions(source: &dyn Pictures) -> Vec<usize> {
+    if source.masks() { vec![source.size(); 2] } else { Vec::new() }
+}
+
 /// What the data will be: nothing has to be painted to know.
 pub(crate) fn outline(source: &dyn Pictures) -> super::Outline {
     let common = source.common();
     super::Outline {
         samples: common.samples as usize,
         input: field([1, source.size(), source.size()], Vec::new()),
-        classes: source.class_count() as usize,
+        classes: labels_of(source) as usize,
+        positions: positions(source),
         validation: common.validation,
         streamed: common.endless,
     }
@@ -152,17 +172,26 @@ pub(crate) fn generate(source: Rc<dyn Pictures>, seed: u32) -> Result<Dataset, U
     let (common, size, classes) = (source.common(), source.size(), source.class_count().max(1));
     let mut bytes = Vec::with_capacity(common.samples as usize * size * size);
     let mut picture = vec![0; size * size];
+    let mut labels = Vec::new();
     for i in 0..common.samples {
         // Picture and noise of a sample have a sequence each, so that more noise does not paint other pictures.
         picture.fill(0);
-        source.paint(i % classes, &mut Rng::new(seed, rng::Stream::Data, 2 * i), &mut picture);
+        let (class, mut rng) = (i % classes, Rng::new(seed, rng::Stream::Data, 2 * i));
+        if source.masks() {
+            source.mask(class, rng.clone(), &mut picture);
+            labels.extend_from_slice(&picture);
+            picture.fill(0);
+        } else {
+            labels.push(class);
+        }
+        source.paint(class, &mut rng, &mut picture);
         disturb(common.noise, &mut Rng::new(seed, rng::Stream::Data, 2 * i + 1), &mut picture);
         bytes.extend(picture.iter().map(|&brightness| brightness as u8));
     }
-    let labels = (0..common.samples).map(|i| i % classes).collect();
     let card = (source.description(), "Generated from the seed; free to use.");
     let samples = samples([1, size, size], bytes, (source.classes(), labels), card);
-    let mut set = Samples { label_noise: common.label_noise, ..samples }.finish(common.validation, seed)?;
+    let positions = positions(&*source);
+    let mut set = Samples { label_noise: common.label_noise, positions, ..samples }.finish(common.validation, seed)?;
     set.stream = common.endless.then(|| Stream::new(Rc::new(Endless(source)), seed));
     Ok(set)
 }
@@ -182,14 +211,20 @@ struct Endless(Rc<dyn Pictures>);
 
 impl Draw for Endless {
     fn draw(&self, seed: u32, step: u64, x: &mut [u32], y: &mut [u32]) {
-        let (common, classes) = (self.0.common(), self.0.class_count().max(1));
+        let (common, classes, labels) = (self.0.common(), self.0.class_count().max(1), labels_of(&*self.0));
+        let pixels = (self.0.size() * self.0.size()).max(1);
         let mut rng = Rng::new(seed, rng::Stream::Batches, step as u32);
-        for (picture, label) in x.chunks_exact_mut((self.0.size() * self.0.size()).max(1)).zip(y) {
-            *label = rng.below(classes as usize) as u32;
+        let answers = if self.0.masks() { pixels } else { 1 };
+        for (picture, answer) in x.chunks_exact_mut(pixels).zip(y.chunks_exact_mut(answers)) {
+            let class = rng.below(classes as usize) as u32;
+            answer.fill(if self.0.masks() { 0 } else { class });
+            self.0.mask(class, rng.clone(), answer);
             picture.fill(0);
-            self.0.paint(*label, &mut rng, picture);
+            self.0.paint(class, &mut rng, picture);
             disturb(common.noise, &mut rng, picture);
-            *label = mislabelled(*label, common.label_noise, classes, &mut rng);
+            for label in answer {
+                *label = mislabelled(*label, common.label_noise, labels, &mut rng);
+            }
             for word in picture {
                 *word = (*word as f32 * (1.0 / WHITE as f32)).to_bits();
             }

@@ -1,6 +1,8 @@
 //! Four shapes at any place, in any size and rotation: what a network has to know of an image that is not where it was.
 
 use downhill_tensor::rng::Rng;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::pictures::{Common, Pictures, WHITE, pictures};
 
@@ -17,6 +19,19 @@ pictures! {
     /// Whether shapes are filled, or lines.
     #[schemars(title = "Filled")]
     filled: bool = true;
+    /// What is to be said of a picture.
+    #[schemars(title = "Answer")]
+    answer: ShapesAnswer = ShapesAnswer::Class;
+}
+
+/// What is to be said of a picture of a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShapesAnswer {
+    /// Which shape it shows
+    Class,
+    /// Of every pixel, which shape it belongs to, or none
+    Mask,
 }
 
 const NAMES: [&str; 4] = ["circle", "square", "triangle", "star"];
@@ -59,10 +74,45 @@ fn distance([x, y]: [f64; 2], (corners, count): &Corners) -> f64 {
     libm::sqrt(nearest) * if inside { -1.0 } else { 1.0 }
 }
 
+/// Where a shape lies and how bright it is.
+struct Placed {
+    radius: f64,
+    centre: [f64; 2],
+    bright: f64,
+    shape: Corners,
+}
+
+impl Shapes {
+    fn placed(&self, class: u32, rng: &mut Rng) -> Placed {
+        let side = f64::from(self.size);
+        let radius = side * rng.range(RADIUS[0], RADIUS[1]);
+        let room = self.place * (side / 2.0 - radius);
+        let centre = [0, 1].map(|_| side / 2.0 + rng.range(-room, room));
+        let bright = f64::from(WHITE) * rng.range(0.55, 1.0);
+        Placed { radius, centre, bright, shape: corners(class, rng.range(0.0, std::f64::consts::TAU)) }
+    }
+
+    /// How many pixels the middle of a pixel lies outside of a shape; negative inside.
+    fn outside(&self, placed: &Placed, pixel: usize) -> f64 {
+        let (row, column) = (pixel / self.size as usize, pixel % self.size as usize);
+        let Placed { radius, centre, shape, .. } = placed;
+        let at = [column as f64 + 0.5 - centre[0], row as f64 + 0.5 - centre[1]].map(|v| v / radius);
+        radius * distance(at, shape)
+    }
+}
+
 impl Pictures for Shapes {
     fn description(&self) -> &'static str {
-        "A sample is a picture of one shape at a random place, in a random size, rotation and brightness; a pixel is a brightness from 0 to 1. \
-         The class is the kind of shape."
+        match self.answer {
+            ShapesAnswer::Class => {
+                "A sample is a picture of one shape at a random place, in a random size, rotation and brightness; a pixel is a brightness from \
+                 0 to 1. The class is the kind of shape."
+            }
+            ShapesAnswer::Mask => {
+                "A sample is a picture of one shape at a random place, in a random size, rotation and brightness; a pixel is a brightness from \
+                 0 to 1. Every pixel has a class: the kind of the shape that its middle lies in, or the background."
+            }
+        }
     }
 
     fn common(&self) -> Common {
@@ -70,7 +120,8 @@ impl Pictures for Shapes {
     }
 
     fn classes(&self) -> Vec<String> {
-        NAMES.map(str::to_string).to_vec()
+        let background = self.masks().then_some("background");
+        background.into_iter().chain(NAMES).map(str::to_string).collect()
     }
 
     fn class_count(&self) -> u32 {
@@ -82,18 +133,27 @@ impl Pictures for Shapes {
     }
 
     fn paint(&self, class: u32, rng: &mut Rng, picture: &mut [u32]) {
-        let side = f64::from(self.size);
-        let radius = side * rng.range(RADIUS[0], RADIUS[1]);
-        let room = self.place * (side / 2.0 - radius);
-        let centre = [0, 1].map(|_| side / 2.0 + rng.range(-room, room));
-        let bright = f64::from(WHITE) * rng.range(0.55, 1.0);
-        let shape = corners(class, rng.range(0.0, std::f64::consts::TAU));
+        let placed = self.placed(class, rng);
         for (i, pixel) in picture.iter_mut().enumerate() {
-            let (row, column) = (i / self.size as usize, i % self.size as usize);
-            let at = [column as f64 + 0.5 - centre[0], row as f64 + 0.5 - centre[1]].map(|v| v / radius);
-            let outside = radius * distance(at, &shape);
+            let outside = self.outside(&placed, i);
             let outside = if self.filled { outside } else { outside.abs() - 0.9 };
-            *pixel = (bright * (0.5 - outside).clamp(0.0, 1.0)) as u32;
+            *pixel = (placed.bright * (0.5 - outside).clamp(0.0, 1.0)) as u32;
+        }
+    }
+
+    fn masks(&self) -> bool {
+        self.answer == ShapesAnswer::Mask
+    }
+
+    fn mask(&self, class: u32, mut rng: Rng, mask: &mut [u32]) {
+        if !self.masks() {
+            return;
+        }
+        let placed = self.placed(class, &mut rng);
+        for (i, label) in mask.iter_mut().enumerate() {
+            if self.outside(&placed, i) < 0.0 {
+                *label = class + 1;
+            }
         }
     }
 }
@@ -101,6 +161,26 @@ impl Pictures for Shapes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mask_lies_where_the_shape_is_painted_and_a_stream_gives_such_masks_too() {
+        let fields = serde_json::json!({ "answer": "mask", "size": 16, "noise": 0.0, "samples": 40, "endless": true });
+        let set = crate::Source::from_json("shapes", &fields).unwrap().build(3, &crate::NoAssets).unwrap();
+        let (x, y) = (set.train.field("x").unwrap(), set.train.field("y").unwrap());
+        assert_eq!((&y.shape[..], y.vocabulary), (&[16, 16][..], Some(5)));
+        let (mut pixels, mut labels) = (vec![0; 8 * 256], vec![0; 8 * 256]);
+        set.stream.as_ref().unwrap().fill(2, &mut pixels, &mut labels);
+        let drawn = pixels.chunks(256).map(|p| p.iter().map(|bits| f32::from_bits(*bits)).collect()).zip(labels.chunks(256).map(<[u32]>::to_vec));
+        let kept = (0..set.train.len()).map(|i| (x.numbers(i), y.row(i)));
+        for (picture, mask) in kept.chain(drawn.collect::<Vec<(Vec<f32>, Vec<u32>)>>()) {
+            let class = *mask.iter().max().unwrap();
+            assert!((1..=4).contains(&class) && mask.iter().all(|&label| label == 0 || label == class));
+            let bright = picture.iter().copied().fold(0.0, f32::max);
+            // An edge may cut through a pixel.
+            let agree = |(v, label): (&f32, &u32)| if *label == 0 { *v < 0.75 * bright } else { *v > 0.25 * bright };
+            assert!(picture.iter().zip(&mask).all(agree));
+        }
+    }
 
     #[test]
     fn distances_are_those_of_the_shapes() {

@@ -55,6 +55,7 @@ macro_rules! table {
                     samples: $samples,
                     input: $crate::Field::new($crate::INPUT, [$columns], $crate::Column::F32(Vec::new())),
                     classes: $classes,
+                    positions: Vec::new(),
                     validation: self.validation,
                     streamed: false,
                 })

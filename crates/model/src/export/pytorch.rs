@@ -36,7 +36,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     let experiment = &checked.experiment;
     let wired = is_wired(checked);
     let (order, part) = if checked.signature.streamed {
-        ("torch.arange(len(data[\"batch.y\"])).split(BATCH)", "batch")
+        ("torch.arange(len(data[f\"batch.{TARGET}\"])).split(BATCH)", "batch")
     } else {
         ("data[\"indices\"]", "train")
     };
@@ -55,6 +55,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("@RIGHT@", right(checked)),
         ("@OPTIMIZER@", optimizer(experiment)),
         ("@AVERAGE@", average(experiment)),
+        ("@TARGET@", target(checked).to_string()),
         ("@SEED@", experiment.seed.to_string()),
         ("@STEPS@", experiment.training.steps.map_or("None".to_string(), |steps| steps.to_string())),
         ("@BATCH@", experiment.training.batch_size.to_string()),
@@ -159,10 +160,15 @@ fn collect_helpers(model: &[Layer], classes: &mut BTreeSet<&'static str>) {
     }
 }
 
-/// What compares outputs with targets; with an answer at every position, all positions of a batch alike.
+/// The field that outputs are compared with.
+fn target(checked: &Checked) -> &str {
+    if checked.targets == Targets::Input { &checked.signature.first().name } else { downhill_data::TARGET }
+}
+
+/// What compares outputs with targets; with an answer at every position, all positions of a batch alike. PyTorch takes pixels as they are.
 fn loss(checked: &Checked) -> String {
     let loss = checked.experiment.loss.def().torch();
-    if checked.signature.positions.is_empty() {
+    if checked.signature.positions.is_empty() || checked.signature.of_pixels() {
         return loss;
     }
     format!("lambda output, y: {loss}(output.flatten(0, -2), y.flatten())")
@@ -172,6 +178,9 @@ fn loss(checked: &Checked) -> String {
 fn right(checked: &Checked) -> String {
     match (checked.signature.task, checked.targets) {
         (Task::Regression, _) => "None".to_string(),
+        (Task::Classification, Targets::Classes) if checked.signature.of_pixels() => {
+            "(output.argmax(dim=1) == y)[y >= 0]".to_string()
+        }
         (Task::Classification, Targets::Classes) if !checked.signature.positions.is_empty() => {
             "(output.argmax(dim=-1) == y)[y >= 0]".to_string()
         }
@@ -180,10 +189,16 @@ fn right(checked: &Checked) -> String {
     }
 }
 
+/// Biases and the factors of norms do not decay.
+const PARAMETER_GROUPS: &str = "[\
+    {\"params\": [p for p in model.parameters() if p.ndim > 1]}, \
+    {\"params\": [p for p in model.parameters() if p.ndim < 2], \"weight_decay\": 0}]";
+
 fn optimizer(experiment: &Experiment) -> String {
     let def = experiment.optimizer.def();
     let coupled = if def.coupled_decay() { experiment.training.l2 } else { 0.0 };
-    format!("{}, lr={})", def.torch(coupled), def.lr())
+    let call = format!("{}, lr={})", def.torch(coupled), def.lr());
+    if experiment.training.decay_all { call } else { call.replace("model.parameters()", PARAMETER_GROUPS) }
 }
 
 /// The model whose weights are averages of the trained ones.
@@ -253,7 +268,9 @@ mod tests {
             for name in names {
                 let mut document = whole(crate::layers::example("tanh"));
                 document[group] = json!(name);
-                if group == "loss" && *name != "cross_entropy" {
+                if group == "loss" && *name == "reconstruction" {
+                    document["model"] = json!([{ "linear": { "out": "targets" } }]);
+                } else if group == "loss" && *name != "cross_entropy" {
                     document["model"] = json!([{ "linear": { "out": 1 } }]);
                 }
                 documents.push((format!("{group} {name}"), document));

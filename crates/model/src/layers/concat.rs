@@ -5,6 +5,7 @@ use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
 use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, first, torch_list};
+use super::side_by_side::{dim, joined};
 use super::{Layer, list_schema, read_list, write_list};
 use crate::registry::{Described, Fields, Reader};
 
@@ -62,20 +63,20 @@ impl LayerDef for Concat {
 
     fn infer(&self, cx: &mut Resolver<'_>, inputs: &[Port]) -> Result<Inferred, UserError> {
         let input = first(inputs);
-        let mut inferred = Inferred::new(input.clone());
-        let mut width = 0usize;
+        let mut branches = Vec::with_capacity(self.branches.len());
+        let mut whole: Option<Port> = None;
         for (i, branch) in self.branches.iter().enumerate() {
             let layers = cx.list(&format!("[{i}]"), Some(i), branch, input)?;
             let output = layers.last().map_or(input, |layer| &layer.output);
-            let &[units] = output.shape.as_slice() else {
-                let message = format!("concat puts vectors side by side, but this branch gives {output}.");
-                return Err(UserError::at(format!("[{i}]"), message).hint("End it with `flatten`."));
-            };
-            width = width.saturating_add(units);
-            inferred = inferred.branch(layers);
+            whole = Some(match whole {
+                None => output.clone(),
+                Some(before) => {
+                    joined("concat", &before, "this branch gives", output).map_err(|e| e.under(&format!("[{i}]")))?
+                }
+            });
+            branches.push(layers);
         }
-        inferred.output = Port::numbers([width]);
-        Ok(inferred)
+        Ok(branches.into_iter().fold(Inferred::new(whole.unwrap_or_else(|| input.clone())), Inferred::branch))
     }
 
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
@@ -83,12 +84,17 @@ impl LayerDef for Concat {
         for (i, branch) in self.branches.iter().enumerate() {
             parts.push(cx.list(branch, at.branch(i), *first(inputs))?);
         }
-        cx.graph.concat(&parts, -1)
+        cx.graph.concat(&parts, dim(&at.output))
     }
 
     fn torch(&self, at: &Resolved) -> String {
         let branch = |(i, layers): (usize, &Vec<Layer>)| format!("nn.Sequential({})", torch_list(layers, at.branch(i)));
-        format!("Concat({})", self.branches.iter().enumerate().map(branch).collect::<Vec<_>>().join(", "))
+        let branches = self.branches.iter().enumerate().map(branch).collect::<Vec<_>>().join(", ");
+        if dim(&at.output) == -1 {
+            format!("Concat({branches})")
+        } else {
+            format!("Concat({branches}, dim={})", dim(&at.output))
+        }
     }
 
     fn torch_helper(&self) -> Option<&'static str> {
@@ -102,9 +108,10 @@ impl LayerDef for Concat {
 
 const CONCAT: &str = "\
 class Concat(nn.ModuleList):
-    def __init__(self, *branches):
+    def __init__(self, *branches, dim=-1):
         super().__init__(branches)
+        self.dim = dim
 
     def forward(self, x):
-        return torch.cat([branch(x) for branch in self], dim=-1)
+        return torch.cat([branch(x) for branch in self], dim=self.dim)
 ";

@@ -546,14 +546,15 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// A graph that declares the parameters and the states of `model`.
-    pub fn new(model: &[Resolved], mode: Mode) -> Self {
+    /// A graph that declares the parameters and the states of `model`. Without `decay_all`, parameters of one dimension are in a group of their own.
+    pub fn new(model: &[Resolved], mode: Mode, decay_all: bool) -> Self {
         let mut graph = Graph::new();
         let mut states = NameMap::default();
         for layer in flat(model) {
             for parameter in &layer.parameters {
                 let shape = Shape::from(parameter.shape.as_slice());
-                graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group: 0 });
+                let group = u32::from(!decay_all && shape.rank() < 2);
+                graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group });
             }
             for buffer in &layer.buffers {
                 let shape = Shape::from(buffer.shape.as_slice());

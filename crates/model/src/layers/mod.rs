@@ -1,9 +1,13 @@
 //! The registry of layers: one line each in the list below, and how a list of layers is read and written. What a layer is says `def.rs`.
 
 mod activation;
+mod adaptive_avg_pool2d;
 mod batch_norm;
 mod concat;
+mod conv;
+mod conv1d;
 mod conv2d;
+mod conv_transpose2d;
 pub(crate) mod def;
 mod dropout;
 mod embedding;
@@ -17,6 +21,7 @@ mod linear;
 mod lstm;
 mod mean_over_time;
 mod multi_head_attention;
+mod patch_embedding;
 mod pool;
 mod positions;
 mod recurrent;
@@ -25,19 +30,26 @@ mod reshape;
 mod residual;
 mod rnn;
 pub(crate) mod scanned;
+mod side_by_side;
 mod size;
 mod transformer_block;
+mod transpose;
+mod upsample;
 mod wiring;
 
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
 pub use activation::*;
+pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
 pub use batch_norm::BatchNorm;
 pub use concat::Concat;
-pub use conv2d::{Conv2d, Padding, PaddingMode, Same};
+pub use conv::{Padding, PaddingMode, Same};
+pub use conv_transpose2d::ConvTranspose2d;
+pub use conv1d::Conv1d;
+pub use conv2d::Conv2d;
 pub use def::{Buffer, POSITIONS};
-pub use dropout::Dropout;
+pub use dropout::{Dropout, Dropout2d};
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use group_norm::{GroupNorm, InstanceNorm};
@@ -49,7 +61,8 @@ pub use linear::Linear;
 pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
 pub use multi_head_attention::MultiHeadAttention;
-pub use pool::{AvgPool2d, MaxPool2d};
+pub use patch_embedding::PatchEmbedding;
+pub use pool::{AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d};
 pub use positions::{PositionKind, Positions};
 pub use recurrent::States;
 pub use repeat::Repeat;
@@ -58,6 +71,8 @@ pub use residual::Residual;
 pub use rnn::{Nonlinearity, Rnn};
 pub use size::{Size, Word};
 pub use transformer_block::{BlockNorm, FeedForward, TransformerBlock};
+pub use transpose::Transpose;
+pub use upsample::{PixelShuffle, Upsample, UpsampleMode};
 pub use wiring::{Add, Cat, Input, Name};
 
 use crate::registry::{MAX_DEPTH, MAX_LAYERS, Reader, registry};
@@ -95,6 +110,16 @@ activation::activations!(registry! {
         "positions" => positions::Positions,
         "multi_head_attention" => multi_head_attention::MultiHeadAttention,
         "transformer_block" => transformer_block::TransformerBlock,
+        "conv1d" => conv1d::Conv1d,
+        "conv_transpose2d" => conv_transpose2d::ConvTranspose2d,
+        "max_pool1d" => pool::MaxPool1d,
+        "avg_pool1d" => pool::AvgPool1d,
+        "adaptive_avg_pool2d" => adaptive_avg_pool2d::AdaptiveAvgPool2d,
+        "upsample" => upsample::Upsample,
+        "pixel_shuffle" => upsample::PixelShuffle,
+        "dropout2d" => dropout::Dropout2d,
+        "transpose" => transpose::Transpose,
+        "patch_embedding" => patch_embedding::PatchEmbedding,
     }
 });
 
@@ -160,7 +185,18 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "concat" => (json!([{ "concat": [["tanh"], []] }, end]), "xor"),
         "repeat" => (json!([{ "repeat": { "body": ["tanh"] } }, end]), "xor"),
         "reshape" => (json!([name, "flatten", end]), "digits"),
-        "conv2d" | "max_pool2d" | "avg_pool2d" => (json!(["reshape", name, "flatten", end]), "digits"),
+        "conv2d"
+        | "max_pool2d"
+        | "avg_pool2d"
+        | "conv_transpose2d"
+        | "adaptive_avg_pool2d"
+        | "upsample"
+        | "dropout2d"
+        | "patch_embedding" => (json!(["reshape", name, "flatten", end]), "digits"),
+        "pixel_shuffle" => (json!(["reshape", "conv2d", name, "flatten", end]), "digits"),
+        "conv1d" | "max_pool1d" | "avg_pool1d" | "transpose" => {
+            (json!(["reshape", "patch_embedding", name, "flatten", end]), "digits")
+        }
         "instance_norm" => (json!(["embedding", name, end]), "reverse"),
         "positions" | "multi_head_attention" | "transformer_block" => (json!(["embedding", name, end]), "reverse"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),

@@ -7,6 +7,7 @@ use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
 use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, SimpleLayer, elements};
+use super::side_by_side::{dim, joined};
 use crate::registry::{Described, Fields, Reader, fields};
 
 /// Longest name.
@@ -166,19 +167,18 @@ impl LayerDef for Cat {
 
     fn infer(&self, _: &mut Resolver<'_>, inputs: &[Port]) -> Result<Inferred, UserError> {
         let (before, named) = both(inputs);
-        let ([a], [b]) = (before.shape.as_slice(), named.shape.as_slice()) else {
-            let message = format!("cat puts vectors side by side, but gets {before} and, from `{}`, {named}.", self.from);
-            return Err(UserError::new(message).hint("Insert `flatten` before what is not a vector."));
-        };
-        Ok(Inferred::numbers([a.saturating_add(*b)]))
+        joined("cat", before, &format!("`{}` is", self.from), named).map(Inferred::new)
     }
 
-    fn build(&self, cx: &mut Builder, _: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
-        cx.graph.concat(inputs, -1)
+    fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
+        cx.graph.concat(inputs, dim(&at.output))
     }
 
-    fn torch(&self, _: &Resolved) -> String {
-        format!("Cat(wires, \"{}\")", self.from)
+    fn torch(&self, at: &Resolved) -> String {
+        match dim(&at.output) {
+            -1 => format!("Cat(wires, \"{}\")", self.from),
+            dim => format!("Cat(wires, \"{}\", dim={dim})", self.from),
+        }
     }
 
     fn torch_helper(&self) -> Option<&'static str> {
@@ -254,12 +254,12 @@ class Name(nn.Module):
 ";
 const CAT: &str = "\
 class Cat(nn.Module):
-    def __init__(self, wires, name):
+    def __init__(self, wires, name, dim=-1):
         super().__init__()
-        self.wires, self.name = wires, name
+        self.wires, self.name, self.dim = wires, name, dim
 
     def forward(self, x):
-        return torch.cat([x, self.wires[\"name \" + self.name]], dim=-1)
+        return torch.cat([x, self.wires[\"name \" + self.name]], dim=self.dim)
 ";
 const ADD: &str = "\
 class Add(nn.Module):

@@ -6,6 +6,7 @@ mod cross_entropy;
 mod huber;
 mod l1;
 mod mse;
+mod reconstruction;
 
 use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
@@ -18,6 +19,7 @@ pub use cross_entropy::{ClassWeight, CrossEntropy};
 pub use huber::Huber;
 pub use l1::L1;
 pub use mse::Mse;
+pub use reconstruction::Reconstruction;
 
 use crate::registry::registry;
 use crate::{Signature, Task};
@@ -37,6 +39,11 @@ pub(crate) trait LossDef {
 
     /// Whether every class counts the same, however rare it is: a sample then weighs as the `balanced` one of [`class_weights`] says.
     fn weighs_classes(&self) -> bool {
+        false
+    }
+
+    /// Whether the network is to give its first input again, whatever answers the data has.
+    fn reconstructs(&self) -> bool {
         false
     }
 
@@ -81,6 +88,8 @@ pub enum Targets {
     },
     /// Real targets, f32 `[rows, targets]`.
     Values,
+    /// None of their own: the first input is compared with, as f32 `[rows, numbers]`.
+    Input,
 }
 
 registry! {
@@ -92,6 +101,7 @@ registry! {
         "mse" => mse::Mse,
         "l1" => l1::L1,
         "huber" => huber::Huber,
+        "reconstruction" => reconstruction::Reconstruction,
     }
 }
 
@@ -110,6 +120,11 @@ impl Loss {
     /// Whether every class counts the same, however rare it is.
     pub fn weighs_classes(&self) -> bool {
         self.def().weighs_classes()
+    }
+
+    /// Whether the network is to give its first input again, whatever answers the data has.
+    pub fn reconstructs(&self) -> bool {
+        self.def().reconstructs()
     }
 
     /// How labels become targets.
@@ -153,7 +168,7 @@ impl Loss {
     pub fn columns(&self, signature: &Signature) -> Result<usize, UserError> {
         Ok(match self.targets(signature)? {
             Targets::Binary { .. } => 1,
-            Targets::Classes | Targets::Values => signature.outputs,
+            Targets::Classes | Targets::Values | Targets::Input => signature.outputs,
         })
     }
 }

@@ -24,7 +24,7 @@ pub use sgd::Sgd;
 
 use crate::Training;
 use crate::registry::registry;
-use crate::scalars::{AVERAGE_TAKE, CLIP_VALUE, L1, set};
+use crate::scalars::{AVERAGE_TAKE, CLIP_VALUE, L1, NO_DECAY, set};
 
 /// What every optimizer can do.
 pub(crate) trait OptimizerDef {
@@ -94,6 +94,8 @@ impl Optimizer {
     /// Writes the numbers of the `age`-th update (0 is the first) since the slots were zero, at learning rate `lr`.
     pub fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {
         set(out, L1, training.l1);
+        // A coupled decay is added to the gradient, any other is a factor of the weight.
+        set(out, NO_DECAY, if self.def().coupled_decay() { 0.0 } else { 1.0 });
         set(out, CLIP_VALUE, training.clip_value.unwrap_or(f64::from(f32::MAX)));
         if let Some(decay) = training.ema {
             set(out, AVERAGE_TAKE, if age == 0 { 1.0 } else { 1.0 - decay });

@@ -14,13 +14,14 @@ pub(crate) mod writing;
 
 use std::time::Duration;
 
-use downhill_model::Checked;
+use downhill_model::{Checked, PatienceMetric, Training};
 use downhill_protocol::{Arrays, Event, Message, SeriesChunk};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
 use crate::pipeline::Row;
 use crate::run::Run;
+use crate::verdict::Evaluation;
 use curves::Curves;
 use evaluate::{Evaluator, Results};
 use signs::Signs;
@@ -185,6 +186,15 @@ impl Reports {
         }
         self.signs.history.note(step, &results.metrics);
         self.evaluator.note(results);
+    }
+
+    /// Whether the experiment's patience has just run out.
+    pub fn is_out_of_patience(&self, training: &Training) -> bool {
+        let of = |evaluation: &Evaluation| match training.patience_metric {
+            PatienceMetric::ValidationLoss => evaluation.validation.map(|loss| -loss),
+            PatienceMetric::ValidationAccuracy => evaluation.validation_accuracy,
+        };
+        training.patience.is_some_and(|patience| self.signs.history.has_waited(patience, of))
     }
 
     /// Evaluations come every `eval_every` steps exactly, before the first step, and where the run rests. A run that is watched on a device

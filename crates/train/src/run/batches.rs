@@ -2,7 +2,7 @@
 //! Everything that takes steps (training, comparing, timing, probing) gets its samples here; evaluations and maps read samples by themselves.
 
 use downhill_compile::StateLayout;
-use downhill_data::{Dataset, Sampler, SamplerPosition, Stream};
+use downhill_data::{Dataset, Field, Sampler, SamplerPosition, Stream};
 use downhill_model::{Checked, Encoding, FieldFeed};
 use downhill_tensor::UserError;
 
@@ -109,17 +109,30 @@ impl BatchSource for Resident {
 #[derive(Clone)]
 struct Streamed {
     stream: Stream,
+    /// Room for the answers of a batch, where the program asks for none.
+    unasked: Vec<u32>,
 }
 
 impl BatchSource for Streamed {
     fn fill(&mut self, step: u64, feeds: &mut Feeds, row: usize) {
-        let [x, y] = feeds.feeds.as_mut_slice() else { return };
-        let words = |feed: &mut StepFeed| row * feed.stride..row * feed.stride + feed.len;
-        let (at_x, at_y) = (words(x), words(y));
-        let (Some(inputs), Some(labels)) = (x.words.get_mut(at_x), y.words.get_mut(at_y)) else { return };
-        self.stream.fill(step, inputs, labels);
+        let words = |feed: &StepFeed| row * feed.stride..row * feed.stride + feed.len;
+        let (x, y) = match feeds.feeds.as_mut_slice() {
+            [x, y] => (x, Some(y)),
+            [x] => (x, None),
+            _ => return,
+        };
+        let at = words(x);
+        let Some(inputs) = x.words.get_mut(at) else { return };
+        match y {
+            Some(y) => {
+                let at = words(y);
+                let Some(labels) = y.words.get_mut(at) else { return };
+                self.stream.fill(step, inputs, labels);
+                y.encoding.encode(labels);
+            }
+            None => self.stream.fill(step, inputs, &mut self.unasked),
+        }
         x.encoding.encode(inputs);
-        y.encoding.encode(labels);
     }
 
     fn position(&self, _: u64) -> SamplerPosition {
@@ -203,7 +216,9 @@ fn source(
     (step, position): (u64, SamplerPosition),
 ) -> Result<Box<dyn BatchSource>, UserError> {
     if let Some(stream) = &data.stream {
-        return Ok(Box::new(Streamed { stream: stream.clone() }));
+        let answers = data.train.field(downhill_data::TARGET).map_or(1, Field::width);
+        let unasked = vec![0; checked.experiment.training.batch_size * answers];
+        return Ok(Box::new(Streamed { stream: stream.clone(), unasked }));
     }
     let mut sampler = Sampler::new(checked.experiment.seed, data.train.len());
     sampler.restore(position)?;

@@ -111,6 +111,12 @@ impl Drive {
         arrived
     }
 
+    /// Rests as at the experiment's end, before it is reached.
+    pub fn end_early(&mut self) {
+        self.finishing = self.running;
+        self.pause();
+    }
+
     /// Whether the end of the experiment was reached, once.
     pub fn take_finishing(&mut self) -> bool {
         std::mem::take(&mut self.finishing)

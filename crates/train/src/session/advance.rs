@@ -229,6 +229,9 @@ impl Session {
                 let (checked, data) = (self.run.checked(), self.run.data());
                 if let Some(results) = self.reports.evaluator().sum_up(checked, data, rows, &job.words) {
                     self.reports.note_evaluation(job.step, results);
+                    if self.reports.is_out_of_patience(&self.run.experiment().training) {
+                        self.run.drive_mut().end_early();
+                    }
                 }
             }
             JobKind::Examine(examination) => self.finish_examination(examination, job.step, job.words),

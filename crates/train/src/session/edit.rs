@@ -47,7 +47,8 @@ impl Session {
             return Ok(Edited::Live);
         }
         let old = self.run.experiment();
-        let data = if old.data != experiment.data || old.seed != experiment.seed {
+        let again = old.loss.reconstructs() != experiment.loss.reconstructs();
+        let data = if old.data != experiment.data || old.seed != experiment.seed || again {
             Rc::new(build_data(&experiment, assets)?)
         } else {
             self.run.shared_data()

@@ -133,6 +133,7 @@ impl Session {
             validation_points: points(&data.validation),
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
             positions: if positions.is_empty() { 0 } else { positions.iter().product::<usize>() as u32 },
+            of_pixels: self.run.checked().signature.of_pixels(),
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
             language: data

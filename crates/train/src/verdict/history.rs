@@ -52,6 +52,14 @@ impl History {
         }
     }
 
+    /// Whether so many evaluations have come since the one with the largest of these numbers, and no more: whoever goes on after that is not
+    /// stopped again before there was a better one.
+    pub fn has_waited(&self, patience: u64, of: impl Fn(&Evaluation) -> Option<f64>) -> bool {
+        let numbers = self.evaluations.iter().map(|e| of(e).unwrap_or(f64::NEG_INFINITY)).enumerate();
+        let best = numbers.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        best.is_some_and(|(at, _)| (self.evaluations.len() - 1 - at) as u64 == patience)
+    }
+
     /// Leaves out some of the older evaluations, so that the others are about the same number of steps apart.
     fn thin(&mut self) {
         let newest = self.evaluations.split_off(self.evaluations.len().saturating_sub(NEWEST));
@@ -86,6 +94,21 @@ mod tests {
         assert!(steps.len() < MOST && steps.is_sorted(), "{}", steps.len());
         assert!(steps[0] == 0 && steps[1..9].iter().all(|step| *step < 10_000), "{:?}", &steps[..9]);
         assert!(steps[steps.len() - NEWEST..].windows(2).all(|pair| pair[1] == pair[0] + 1));
+    }
+
+    #[test]
+    fn patience_runs_out_once_for_every_best_evaluation() {
+        let mut history = History::default();
+        let losses = [5.0, 3.0, 4.0, 3.0, 6.0, 2.0, 2.0, 2.5];
+        let out: Vec<bool> = losses
+            .into_iter()
+            .zip(0..)
+            .map(|(loss, step)| {
+                history.note(step, &[("train_loss".to_string(), 1.0), ("validation_loss".to_string(), loss)]);
+                history.has_waited(2, |e| e.validation.map(|loss| -loss))
+            })
+            .collect();
+        assert_eq!(out, [false, false, false, true, false, false, false, true]);
     }
 
     #[test]
