@@ -198,6 +198,10 @@ pub struct Dataset {
     pub normalisation: Normalisation,
     /// The table that the samples are rows of.
     pub table: Option<Arc<Table>>,
+    /// Share of the samples to learn from that have a wrong class, where they were given one on purpose.
+    pub label_noise: f64,
+    /// What an answer costs whoever knows how the data are made, in nats, where that is known.
+    pub floor: Option<f64>,
 }
 
 impl Dataset {
@@ -351,6 +355,8 @@ impl Samples {
             card,
             normalisation,
             table: self.table,
+            label_noise: self.label_noise,
+            floor: None,
         })
     }
 }

@@ -34,6 +34,8 @@ pub struct LayerSummary {
     pub field: Option<String>,
     /// Name and shape of its own parameters.
     pub parameters: Vec<(String, Vec<usize>)>,
+    /// Names of tensors on its way that can be looked at, after its path: `attention`.
+    pub inner: Vec<&'static str>,
 }
 
 impl LayerSummary {
@@ -207,6 +209,7 @@ fn summaries(experiment: &Experiment, model: &[Resolved]) -> Vec<LayerSummary> {
         shape: layer.output.shape.clone(),
         range: layer.range,
         parameters: layer.parameters.iter().map(|p| (p.name.clone(), p.shape.clone())).collect(),
+        inner: layer.inner.clone(),
     };
     flat(model).into_iter().map(summary).collect()
 }

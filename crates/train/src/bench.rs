@@ -355,5 +355,7 @@ fn dataset(features: usize, classes: usize, x: Vec<f32>, y: Vec<u32>) -> Dataset
         card: DataCard::default(),
         normalisation: Normalisation::identity(features, 0),
         table: None,
+        label_noise: 0.0,
+        floor: None,
     }
 }

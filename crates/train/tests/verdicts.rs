@@ -128,7 +128,12 @@ fn a_change_that_is_offered_mends_the_run_and_takes_the_verdict_back_at_once() {
         ("underfitting--linear_circles", 1000, 2000),
         ("diverged--sgd_on_sine", 1000, 1000),
     ];
-    for (name, before, more) in mended {
+    let families = [
+        ("context_unused--tales_without_attention", 600, 400),
+        ("same_heads--window_of_one", 600, 400),
+        ("small_batches--two_samples", 800, 1200),
+    ];
+    for (name, before, more) in mended.into_iter().chain(families) {
         let (found, after) = after_its_fix(name, before, more);
         assert_ne!(after[0].name, found.name, "{name}: what was changed does not show yet");
         if name.starts_with("diverged") {

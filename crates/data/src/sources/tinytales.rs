@@ -127,7 +127,8 @@ impl Generate for Tinytales {
         let thousandths = (floor * 1000.0).round() as u32;
         let notes = vec![format!("Whoever knows the grammar loses {}.{:03} nats per word.", thousandths / 1000, thousandths % 1000)];
         let description = "A sample is a story of some sentences from a grammar, word by word; to be predicted is the next word.";
-        Answers { tokens, sequences, prompt: 1, padding: Some(0), description, notes }.finish(self.validation, seed)
+        let set = Answers { tokens, sequences, prompt: 1, padding: Some(0), description, notes }.finish(self.validation, seed)?;
+        Ok(Dataset { floor: Some(floor), ..set })
     }
 }
 

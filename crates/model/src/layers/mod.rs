@@ -47,7 +47,7 @@ pub use layer_norm::{LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
-pub use multi_head_attention::MultiHeadAttention;
+pub use multi_head_attention::{MultiHeadAttention, WEIGHTS as ATTENTION_WEIGHTS};
 pub use pool::{AvgPool2d, MaxPool2d};
 pub use positions::{PositionKind, Positions};
 pub use recurrent::States;
