@@ -75,8 +75,8 @@ impl Signs {
 pub(crate) struct ExamineJob {
     /// Whether parameters and gradients come first.
     pub weights: bool,
-    /// The recurrent layer whose gradients over time come next, if they do, and the shape of those.
-    pub over_time: Option<(String, Vec<u32>)>,
+    /// The recurrent layer whose gradients over time come next, if they do, whether it has gates, and the shape of those.
+    pub over_time: Option<(String, bool, Vec<u32>)>,
     /// How the words of the other reads are put together.
     pub layout: ReadLayout,
 }

@@ -17,6 +17,8 @@ use crate::verdict::examination::{Examination, Heads, OverTime, Units, Weights};
 /// Samples that run through the network, and how few of them still say something where there is no room for all.
 const SAMPLES: usize = 256;
 const LEAST: usize = 24;
+/// The recurrent layer whose cells have no gates.
+const PLAIN: &str = "rnn";
 /// Heads of an attention for which there is room.
 const HEADS: usize = 8;
 /// Numbers that are read at most; of a network that has more, this part is not looked at.
@@ -46,7 +48,7 @@ impl Session {
 
     fn try_examination(&mut self) -> Result<bool, UserError> {
         let (kind, rows) = self.inside();
-        let back = self.over_time();
+        let back = self.over_time().map(|(layer, kind)| ((layer.title(), layer.name != PLAIN), kind));
         let offsets = &self.machine.layout().offsets;
         let (parameters, gradients, len) = (offsets.parameters, offsets.gradients, offsets.parameter_len);
         let weights = len as usize <= MOST / 2;
@@ -62,13 +64,13 @@ impl Session {
             let region = |offset| Region { space: Space::Arena, offset, len };
             self.pipeline.read_for_job(self.machine.engine_mut(), &[region(parameters), region(gradients)])?;
         }
-        if let Some((title, kind)) = back {
+        if let Some(((title, gated), kind)) = back {
             let outputs = self.inspect_step(self.run.queued(), &kind)?;
             let regions: Vec<Region> = outputs.into_iter().map(|(_, region)| region).collect();
             self.pipeline.read_for_job(self.machine.engine_mut(), &regions)?;
             let shape = self.program(&kind)?.outputs.first().map(|o| words(&o.shape)).unwrap_or_default();
             if let Some(JobKind::Examine(job)) = self.pipeline.last_job() {
-                job.over_time = Some((title, shape));
+                job.over_time = Some((title, gated, shape));
             }
         }
         if let Some(kind) = kind {
@@ -99,9 +101,9 @@ impl Session {
         (None, 0)
     }
 
-    /// The program that gives the gradient by each step of a sequence which a recurrent layer reads, and the name of that layer. Only of one
+    /// The program that gives the gradient by each step of a sequence which a recurrent layer reads, and that layer. Only of one
     /// that gives its last state: what comes from there has to come all the way back.
-    fn over_time(&self) -> Option<(String, ProgramKind)> {
+    fn over_time(&self) -> Option<(&LayerSummary, ProgramKind)> {
         let checked = self.run.checked();
         let cell = |layer: &Layer| {
             let fields = layer.to_full_value();
@@ -111,7 +113,7 @@ impl Session {
         let layer = checked.summary.layers.iter().find(|layer| layer.path == format!("model[{at}]"))?;
         let tensors = vec![format!("grad:{}", layer.reads.first()?)];
         let rows = checked.experiment.training.batch_size;
-        Some((layer.title(), ProgramKind::Inspect { rows, tensors, with_gradients: true }))
+        Some((layer, ProgramKind::Inspect { rows, tensors, with_gradients: true }))
     }
 
     /// Runs training samples, spread evenly over the set, through the program of a look.
@@ -138,8 +140,8 @@ impl Session {
     pub(crate) fn finish_examination(&mut self, job: ExamineJob, step: u64, mut reads: Vec<Vec<u32>>) {
         let state = if job.weights && !reads.is_empty() { reads.remove(0) } else { Vec::new() };
         let back = job.over_time.filter(|_| !reads.is_empty()).map(|told| (told, reads.remove(0)));
-        let over_time = back.and_then(|((title, shape), words)| {
-            OverTime::look(title, &shape, &words.into_iter().map(f32::from_bits).collect::<Vec<f32>>())
+        let over_time = back.and_then(|((title, gated, shape), words)| {
+            OverTime::look(title, gated, &shape, &words.into_iter().map(f32::from_bits).collect::<Vec<f32>>())
         });
         let (mut units, mut heads) = (Vec::new(), Vec::new());
         for ((path, shape), values) in job.layout.outputs.iter().zip(job.layout.gather(&reads)) {

@@ -105,7 +105,7 @@ impl Count {
                     *surest = Some(Mistake { sample, truth, said, by });
                 }
             }
-            if let Some(length) = lengths.and_then(|field| field.row(sample as usize).first().map(|length| *length as u32)) {
+            if let Some(length) = lengths.and_then(|field| field.row(sample as usize).first().copied()) {
                 self.add_length(length, said == truth);
             }
         }

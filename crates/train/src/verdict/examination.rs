@@ -44,6 +44,8 @@ pub struct Heads {
 pub struct OverTime {
     /// Name of the layer for a person: `rnn 16 #0`.
     pub title: String,
+    /// Whether its cells have gates, which can learn to let gradients through.
+    pub gated: bool,
     /// Steps of the longest sequence.
     pub steps: usize,
     /// The gradient that reaches the first step as a share of that at the last; the middle one of some sequences.
@@ -70,7 +72,7 @@ impl Heads {
 
 impl OverTime {
     /// Looks at gradients `[samples, steps, numbers]`; past the end of a shorter sequence they are 0.
-    pub(crate) fn look(title: String, shape: &[u32], values: &[f32]) -> Option<Self> {
+    pub(crate) fn look(title: String, gated: bool, shape: &[u32], values: &[f32]) -> Option<Self> {
         let &[_, steps, width] = shape else { return None };
         let row = steps as usize * width as usize;
         let share = |row: &[f32]| {
@@ -82,7 +84,7 @@ impl OverTime {
         let steps = found.iter().map(|(steps, _)| *steps).max()?;
         // Short sequences say little of what a long way does.
         let long = found.iter().filter(|(n, _)| 4 * n >= 3 * steps).map(|(_, share)| *share);
-        Some(Self { title, steps, share: median(long) })
+        Some(Self { title, gated, steps, share: median(long) })
     }
 }
 
@@ -208,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_gradient_over_time_is_that_of_the_first_step_beside_the_last_that_counts() {
-        let look = |values: &[f32]| OverTime::look(String::new(), &[2, 3, 1], values).map(|found| (found.steps, found.share));
+        let look =
+            |values: &[f32]| OverTime::look(String::new(), false, &[2, 3, 1], values).map(|found| (found.steps, found.share));
         assert_eq!(look(&[0.5, 9.0, 2.0, -0.25, 1.0, 1.0]), Some((3, 0.25)));
         assert_eq!(look(&[0.5, 2.0, 0.0, 1.0, 0.0, 0.0]), Some((2, 0.25)));
         assert_eq!(look(&[0.0; 6]), None);

@@ -10,12 +10,12 @@ use super::words::{count, number};
 const FEW: f64 = 1e-4;
 /// Share of the loss of guessing below which the network learns all the same.
 const GOOD: f64 = 0.9;
-/// Share of all steps for which it has to last: gates can learn to stay open.
-const LONG: f64 = 0.3;
+/// Share of all steps for which it has to last, without gates and with them: gates can learn to stay open.
+const LONG: (f64, f64) = (0.3, 0.65);
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let found = e.layers?.over_time.as_ref()?;
-    if found.share.is_nan() || found.share >= FEW || !e.is_plenty() || !e.is_long(LONG) || e.level() < GOOD || e.falls() || e.breaks_through() {
+    if found.share.is_nan() || found.share >= FEW || !e.is_plenty() || !e.is_long(if found.gated { LONG.1 } else { LONG.0 }) || e.level() < GOOD || e.falls() || e.breaks_through() {
         return None;
     }
     Some(Verdict {
