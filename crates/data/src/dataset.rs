@@ -205,6 +205,9 @@ pub struct Dataset {
     /// Where samples are windows of series: what follows them.
     pub forecast: Option<Forecast>,
     /// The cross-entropy of whoever knows how the samples are made, in nats per answer; none where that is not known, or nothing is left to chance.
+    /// Share of the samples to learn from that have a wrong class, where they were given one on purpose.
+    pub label_noise: f64,
+    /// What an answer costs whoever knows how the data are made, in nats, where that is known.
     pub floor: Option<f64>,
 }
 
@@ -398,6 +401,7 @@ impl Samples {
             table: self.table,
             language: None,
             forecast: self.forecast,
+            label_noise: self.label_noise,
             floor: None,
         })
     }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use downhill_data::Bundled;
-use downhill_model::Experiment;
+use downhill_model::{Experiment, presets};
 use downhill_protocol::{Level, Verdict};
 use downhill_train::{Edited, Session, ready};
 
@@ -56,14 +56,15 @@ fn story(found: &[Verdict]) -> String {
 
 #[test]
 fn nothing_is_said_against_a_healthy_run_after_a_tenth_of_it() {
-    for path in documents("healthy") {
-        let experiment = experiment(&path);
+    let preset = |id: &str| (id.to_string(), Experiment::parse(presets::find(id).unwrap().json).unwrap().experiment);
+    let documents = documents("healthy").into_iter().map(|path| (name(&path), experiment(&path)));
+    for (name, experiment) in documents.chain(["lenet", "parity"].map(preset)) {
         let steps = experiment.training.steps.unwrap();
         let found = verdicts(&mut session(experiment), steps);
         let alarm = found.iter().find(|v| v.step > steps / 10 && v.level.is_alarm());
-        assert!(alarm.is_none(), "{}: {}\n{alarm:?}", name(&path), story(&found));
+        assert!(alarm.is_none(), "{name}: {}\n{alarm:?}", story(&found));
         let last = found.last().unwrap();
-        assert!(["learned", "finished"].contains(&last.name.as_str()), "{}: {}", name(&path), story(&found));
+        assert!(["learned", "finished"].contains(&last.name.as_str()), "{name}: {}", story(&found));
     }
 }
 
@@ -128,7 +129,12 @@ fn a_change_that_is_offered_mends_the_run_and_takes_the_verdict_back_at_once() {
         ("underfitting--linear_circles", 1000, 2000),
         ("diverged--sgd_on_sine", 1000, 1000),
     ];
-    for (name, before, more) in mended {
+    let families = [
+        ("context_unused--tales_without_attention", 600, 400),
+        ("same_heads--window_of_one", 600, 400),
+        ("small_batches--two_samples", 800, 1200),
+    ];
+    for (name, before, more) in mended.into_iter().chain(families) {
         let (found, after) = after_its_fix(name, before, more);
         assert_ne!(after[0].name, found.name, "{name}: what was changed does not show yet");
         if name.starts_with("diverged") {

@@ -60,7 +60,7 @@ pub use layer_norm::{LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
-pub use multi_head_attention::MultiHeadAttention;
+pub use multi_head_attention::{MultiHeadAttention, WEIGHTS as ATTENTION_WEIGHTS};
 pub use patch_embedding::PatchEmbedding;
 pub use pool::{AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d};
 pub use positions::{PositionKind, Positions};

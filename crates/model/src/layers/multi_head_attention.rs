@@ -61,7 +61,7 @@ const NAMES: Names =
     Names { in_weight: "in_proj_weight", in_bias: "in_proj_bias", out_weight: "out_proj.weight", out_bias: "out_proj.bias" };
 
 /// Name, after a layer's path, of the weights that it looks with: `model[2].attention`, `[rows, heads, queries, keys]`.
-pub(super) const WEIGHTS: &str = "attention";
+pub const WEIGHTS: &str = "attention";
 
 /// The heads of an attention.
 #[derive(Clone, Copy, Debug)]

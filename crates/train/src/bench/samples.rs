@@ -107,6 +107,7 @@ fn dataset(fields: Vec<Field>, classes: usize, features: Vec<String>) -> Dataset
         table: None,
         language: None,
         forecast: None,
+        label_noise: 0.0,
         floor: None,
     }
 }

@@ -8,6 +8,7 @@ use downhill_tensor::UserError;
 use crate::machine::Machine;
 use crate::pipeline::Pipeline;
 use crate::run::Run;
+use crate::verdict::answers::{Answers, Count};
 
 /// Splits in the order in which they are evaluated.
 const SPLITS: [Split; 2] = [Split::Train, Split::Validation];
@@ -22,6 +23,7 @@ pub(crate) struct Evaluator {
     metrics: Vec<(String, f64)>,
     /// Share of each class that is predicted right; empty where that is not told.
     recall: Vec<f32>,
+    answers: Answers,
     /// Step of the last evaluation queued, with the edits of then.
     last: Option<(u64, u64)>,
 }
@@ -45,10 +47,16 @@ impl Evaluator {
         &self.recall
     }
 
+    /// What the answers of the last one show.
+    pub fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
     /// Forgets them, when the state was replaced.
     pub fn forget(&mut self) {
         self.metrics.clear();
         self.recall.clear();
+        self.answers = Answers::default();
         self.last = None;
     }
 
@@ -59,7 +67,7 @@ impl Evaluator {
 
     /// Takes up results.
     pub fn note(&mut self, results: Results) {
-        (self.metrics, self.recall) = (results.metrics, results.recall);
+        (self.metrics, self.recall, self.answers) = (results.metrics, results.recall, results.answers);
     }
 
     /// Queues an evaluation of the state behind all queued steps as a job of this kind.
@@ -96,7 +104,8 @@ impl Evaluator {
         let mut results = Results::default();
         let names = checked.signature.task.metrics();
         let weighs = checked.experiment.loss.weighs_classes();
-        let (mut hits, mut whole) = (Hits::default(), 0);
+        let mut whole = 0;
+        let mut answered = Count::default();
         for (samples, split) in self.samples.iter().zip(SPLITS) {
             let count = samples.len();
             let mut sums = [0.0f64; 2];
@@ -114,7 +123,7 @@ impl Evaluator {
                 all += if weighs { number(names.len()) } else { share };
                 let predictions = words.get(names.len() + usize::from(weighs)..).unwrap_or(&[]);
                 if split == Split::Validation && checked.signature.tells_recall() {
-                    hits.add(data, &samples[start..start + chunk], predictions, rows);
+                    answered.add(data, &samples[start..start + chunk], predictions, rows);
                 }
                 if split == Split::Validation && checked.signature.tells_sequences() {
                     let Labels::Class(labels) = data.labels(&data.validation) else { continue };
@@ -144,7 +153,8 @@ impl Evaluator {
         {
             results.metrics.iter_mut().filter(|(name, _)| name.ends_with("_mae")).for_each(|(_, value)| *value *= std);
         }
-        results.recall = hits.recall();
+        results.recall = answered.recall();
+        results.answers = answered.finish(data);
         let known: Vec<f64> = results.recall.iter().filter(|share| !share.is_nan()).map(|share| f64::from(*share)).collect();
         if !known.is_empty() {
             let mean = known.iter().sum::<f64>() / known.len() as f64;
@@ -161,6 +171,8 @@ pub(crate) struct Results {
     pub metrics: Vec<(String, f64)>,
     /// See [`Evaluator::recall`].
     pub recall: Vec<f32>,
+    /// What the answers for the samples held out show.
+    pub answers: Answers,
 }
 
 /// Of samples with so many answers each, how many have the right one at every place that asks for one; the words are the logits of `rows` rows,
@@ -177,36 +189,6 @@ fn right_as_a_whole(labels: &[u32], answers: usize, samples: &[u32], words: &[u3
     };
     let each = words.chunks_exact((width * answers).max(1));
     samples.iter().zip(each).filter(|(sample, words)| row((sample, words))).count()
-}
-
-/// Samples of each class, and those of them that are predicted right.
-#[derive(Default)]
-struct Hits(Vec<(u32, u32)>);
-
-impl Hits {
-    /// Adds held-out samples with the logits of `rows` rows, of which they are the first.
-    fn add(&mut self, data: &Dataset, samples: &[u32], words: &[u32], rows: usize) {
-        let Labels::Class(labels) = data.labels(&data.validation) else { return };
-        let width = words.len() / rows.max(1);
-        for (&sample, logits) in samples.iter().zip(words.chunks_exact(width.max(1))) {
-            let Some(&label) = labels.get(sample as usize) else { continue };
-            let class = label as usize;
-            if self.0.len() <= class {
-                self.0.resize(class + 1, (0, 0));
-            }
-            let logit = |at: usize| f32::from_bits(logits[at]);
-            let best = match width {
-                1 => usize::from(logit(0) > 0.0),
-                _ => (1..width).fold(0, |best, at| if logit(at) > logit(best) { at } else { best }),
-            };
-            self.0[class].0 += 1;
-            self.0[class].1 += u32::from(best == class);
-        }
-    }
-
-    fn recall(&self) -> Vec<f32> {
-        self.0.iter().map(|(all, right)| if *all == 0 { f32::NAN } else { *right as f32 / *all as f32 }).collect()
-    }
 }
 
 #[cfg(test)]

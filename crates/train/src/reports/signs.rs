@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use downhill_model::losses::Baseline;
 use downhill_protocol::Divergence;
 use web_time::Instant;
 
 use super::watches::ReadLayout;
+use crate::verdict::Known;
 use crate::verdict::examination::Examination;
 use crate::verdict::history::History;
 
@@ -26,8 +26,8 @@ pub(crate) struct Signs {
     pub divergence: Option<Divergence>,
     /// The newest look at the layers.
     pub layers: Option<Examination>,
-    /// What guessing costs; worked out when it is first asked for.
-    pub baseline: Option<Baseline>,
+    /// What the data alone say; worked out when it is first asked for.
+    pub known: Option<Known>,
     /// Step and time of the last look that was asked for.
     looked: Option<(u64, Instant)>,
     /// Whether the layers of this model cannot be looked at.
@@ -37,7 +37,7 @@ pub(crate) struct Signs {
 impl Signs {
     /// Is about step 0 again.
     pub fn begin(&mut self) {
-        *self = Self { baseline: self.baseline, blind: self.blind, ..Self::default() };
+        *self = Self { known: self.known, blind: self.blind, ..Self::default() };
     }
 
     /// What follows is trained otherwise: evidence of before does not count.
@@ -49,8 +49,8 @@ impl Signs {
     /// Whether the layers are to be looked at: where the loss is high, again after an eighth of the steps so far, and where the run rests.
     /// A run that learns well is not looked at.
     pub fn wants_examination(&self, step: u64, rests: bool, watched: bool, now: Instant) -> bool {
-        let (Some(baseline), Some(last)) = (self.baseline, self.history.evaluations().last()) else { return false };
-        if self.blind || self.history.evaluations().len() < FIRST || last.train < GOOD * baseline.loss {
+        let (Some(known), Some(last)) = (self.known, self.history.evaluations().last()) else { return false };
+        if self.blind || self.history.evaluations().len() < FIRST || last.train < GOOD * known.baseline.loss {
             return false;
         }
         self.looked.is_none_or(|(then, at)| {
@@ -75,6 +75,8 @@ impl Signs {
 pub(crate) struct ExamineJob {
     /// Whether parameters and gradients come first.
     pub weights: bool,
+    /// The recurrent layer whose gradients over time come next, if they do, whether it has gates, and the shape of those.
+    pub over_time: Option<(String, bool, Vec<u32>)>,
     /// How the words of the other reads are put together.
     pub layout: ReadLayout,
 }

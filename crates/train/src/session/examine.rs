@@ -2,7 +2,7 @@
 //! last step left.
 
 use downhill_compile::{Region, Space};
-use downhill_model::{Layer, LayerSummary, ProgramKind};
+use downhill_model::{ATTENTION_WEIGHTS, Layer, LayerSummary, ProgramKind};
 use downhill_protocol::Part;
 use downhill_tensor::UserError;
 use web_time::Instant;
@@ -12,17 +12,22 @@ use super::job::JobKind;
 use crate::reports::rows::Rows;
 use crate::reports::signs::ExamineJob;
 use crate::reports::watches::ReadLayout;
-use crate::verdict::examination::{Examination, Units, Weights};
+use crate::verdict::examination::{Examination, Heads, OverTime, Units, Weights};
 
-/// Samples that run through the network.
+/// Samples that run through the network, and how few of them still say something where there is no room for all.
 const SAMPLES: usize = 256;
+const LEAST: usize = 24;
+/// The recurrent layer whose cells have no gates.
+const PLAIN: &str = "rnn";
+/// Heads of an attention for which there is room.
+const HEADS: usize = 8;
 /// Numbers that are read at most; of a network that has more, this part is not looked at.
 const MOST: usize = 1 << 20;
 
 impl Session {
     /// Whether the layers are to be looked at now.
     pub(crate) fn examination_due(&mut self, now: Instant) -> bool {
-        self.baseline();
+        self.known();
         let drive = self.run.drive();
         let (rests, watched) = (!drive.running(), drive.paced());
         self.run.diverged_at().is_none() && self.reports.signs().wants_examination(self.run.queued(), rests, watched, now)
@@ -42,18 +47,16 @@ impl Session {
     }
 
     fn try_examination(&mut self) -> Result<bool, UserError> {
-        let hidden: Vec<String> = self.activations().map(|layer| layer.path.clone()).collect();
-        let numbers: usize = self.activations().map(units).sum();
-        let rows = SAMPLES.min(self.run.data().train.len());
-        let inside = !hidden.is_empty() && numbers.saturating_mul(SAMPLES) <= MOST;
+        let (kind, rows) = self.inside();
+        let back = self.over_time().map(|(layer, kind)| ((layer.title(), layer.name != PLAIN), kind));
         let offsets = &self.machine.layout().offsets;
         let (parameters, gradients, len) = (offsets.parameters, offsets.gradients, offsets.parameter_len);
         let weights = len as usize <= MOST / 2;
-        let kind = ProgramKind::Inspect { rows: SAMPLES, tensors: hidden, with_gradients: false };
-        if inside {
-            self.program(&kind)?;
+        // Compiled before anything is queued: where that fails nothing waits for words that never come.
+        for kind in kind.iter().chain(back.as_ref().map(|(_, kind)| kind)) {
+            self.program(kind)?;
         }
-        if !inside && !weights {
+        if kind.is_none() && back.is_none() && !weights {
             return Ok(false);
         }
         self.pipeline.begin_job(JobKind::Examine(ExamineJob { weights, ..ExamineJob::default() }), self.run.queued());
@@ -61,10 +64,57 @@ impl Session {
             let region = |offset| Region { space: Space::Arena, offset, len };
             self.pipeline.read_for_job(self.machine.engine_mut(), &[region(parameters), region(gradients)])?;
         }
-        if inside {
+        if let Some(((title, gated), kind)) = back {
+            let outputs = self.inspect_step(self.run.queued(), &kind)?;
+            let regions: Vec<Region> = outputs.into_iter().map(|(_, region)| region).collect();
+            self.pipeline.read_for_job(self.machine.engine_mut(), &regions)?;
+            let shape = self.program(&kind)?.outputs.first().map(|o| words(&o.shape)).unwrap_or_default();
+            if let Some(JobKind::Examine(job)) = self.pipeline.last_job() {
+                job.over_time = Some((title, gated, shape));
+            }
+        }
+        if let Some(kind) = kind {
             self.queue_samples(&kind, rows)?;
         }
         Ok(true)
+    }
+
+    /// The program that gives what hidden activations give, and what heads look at, for some samples, and for how many; attention is left out
+    /// where there is no room for it.
+    fn inside(&self) -> (Option<ProgramKind>, usize) {
+        let hidden: Vec<(String, usize)> = self.activations().map(|layer| (layer.path.clone(), units(layer))).collect();
+        let steps = self.run.checked().signature.first().port.shape.first().copied().unwrap_or_default();
+        let attentions =
+            self.run.checked().summary.layers.iter().filter(|layer| layer.inner.iter().any(|inner| inner == ATTENTION_WEIGHTS));
+        let heads = attentions.map(|layer| (format!("{}.{ATTENTION_WEIGHTS}", layer.path), HEADS * steps * steps));
+        let all: Vec<(String, usize)> = hidden.iter().cloned().chain(heads).collect();
+        for tensors in [all, hidden] {
+            let numbers: usize = tensors.iter().map(|(_, numbers)| numbers).sum();
+            let rows = SAMPLES.min(MOST / numbers.max(1));
+            if !tensors.is_empty() && rows >= LEAST {
+                let tensors = tensors.into_iter().map(|(name, _)| name).collect();
+                return (
+                    Some(ProgramKind::Inspect { rows, tensors, with_gradients: false }),
+                    rows.min(self.run.data().train.len()),
+                );
+            }
+        }
+        (None, 0)
+    }
+
+    /// The program that gives the gradient by each step of a sequence which a recurrent layer reads, and that layer. Only of one
+    /// that gives its last state: what comes from there has to come all the way back.
+    fn over_time(&self) -> Option<(&LayerSummary, ProgramKind)> {
+        let checked = self.run.checked();
+        let cell = |layer: &Layer| {
+            let fields = layer.to_full_value();
+            ["rnn", "lstm", "gru"].iter().any(|name| fields[*name]["output"] == "last")
+        };
+        let at = checked.experiment.model.iter().position(cell)?;
+        let layer = checked.summary.layers.iter().find(|layer| layer.path == format!("model[{at}]"))?;
+        let tensors = vec![format!("grad:{}", layer.reads.first()?)];
+        let rows = checked.experiment.training.batch_size;
+        Some((layer, ProgramKind::Inspect { rows, tensors, with_gradients: true }))
     }
 
     /// Runs training samples, spread evenly over the set, through the program of a look.
@@ -80,10 +130,9 @@ impl Session {
         self.machine.engine_mut().submit(program.id, &[scalars])?;
         let regions: Vec<Region> = program.outputs.iter().map(|o| o.region).collect();
         self.pipeline.read_for_job(self.machine.engine_mut(), &regions)?;
-        let shape = |shape: &[usize]| shape.iter().map(|&n| n as u32).collect();
-        let outputs = program.outputs.iter().map(|o| (o.name.clone(), shape(&o.shape))).collect();
-        if let Some(JobKind::Examine(job)) = self.pipeline.last_job() {
-            job.layout = ReadLayout { outputs, rows, chunk: SAMPLES };
+        let outputs = program.outputs.iter().map(|o| (o.name.clone(), words(&o.shape))).collect();
+        if let (Some(JobKind::Examine(job)), ProgramKind::Inspect { rows: chunk, .. }) = (self.pipeline.last_job(), kind) {
+            job.layout = ReadLayout { outputs, rows, chunk: *chunk };
         }
         Ok(())
     }
@@ -91,22 +140,31 @@ impl Session {
     /// Takes note of what a look has read.
     pub(crate) fn finish_examination(&mut self, job: ExamineJob, step: u64, mut reads: Vec<Vec<u32>>) {
         let state = if job.weights && !reads.is_empty() { reads.remove(0) } else { Vec::new() };
-        let mut units = Vec::new();
-        for ((path, _), values) in job.layout.outputs.iter().zip(job.layout.gather(&reads)) {
-            let layer = self.run.checked().summary.layers.iter().find(|layer| layer.path == *path);
-            units.extend(layer.map(|layer| Units::look(layer, self::units(layer), &values)));
+        let back = job.over_time.filter(|_| !reads.is_empty()).map(|told| (told, reads.remove(0)));
+        let over_time = back.and_then(|((title, gated, shape), words)| {
+            OverTime::look(title, gated, &shape, &words.into_iter().map(f32::from_bits).collect::<Vec<f32>>())
+        });
+        let (mut units, mut heads) = (Vec::new(), Vec::new());
+        for ((path, shape), values) in job.layout.outputs.iter().zip(job.layout.gather(&reads)) {
+            let layers = &self.run.checked().summary.layers;
+            let attention = path.strip_suffix(ATTENTION_WEIGHTS).and_then(|path| path.strip_suffix('.'));
+            let layer = layers.iter().find(|layer| layer.path == attention.unwrap_or(path));
+            match attention {
+                Some(_) => heads.extend(layer.map(|layer| Heads::look(layer.title(), shape, &values))),
+                None => units.extend(layer.map(|layer| Units::look(layer, &values))),
+            }
         }
         let weights = self.weights_of_layers(&state);
-        let examination = Examination { step, samples: job.layout.rows, units, weights };
+        let examination = Examination { step, samples: job.layout.rows, units, weights, heads, over_time };
         self.reports.signs_mut().layers = Some(examination);
     }
 
-    /// Hidden activations of vectors, from input to output.
+    /// Hidden activations of vectors and of pictures, from input to output.
     fn activations(&self) -> impl Iterator<Item = &LayerSummary> {
         let names = Layer::activations();
         let layers = &self.run.checked().summary.layers;
         let hidden = layers.split_last().map_or(&[][..], |(_, hidden)| hidden);
-        hidden.iter().filter(move |layer| names.contains(&layer.name) && layer.shape.len() == 1)
+        hidden.iter().filter(move |layer| names.contains(&layer.name) && [1, 3].contains(&layer.shape.len()))
     }
 
     /// Every matrix of weights in the words of parameters and gradients.
@@ -127,6 +185,10 @@ impl Session {
         };
         self.run.checked().summary.layers.iter().filter_map(look).collect()
     }
+}
+
+fn words(shape: &[usize]) -> Vec<u32> {
+    shape.iter().map(|&n| n as u32).collect()
 }
 
 /// Numbers that a layer gives for a sample.

@@ -26,7 +26,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let steps = recent.last()?.step - recent.first()?.step;
     // Before and after are each the middle of a third, two thirds of the steps apart.
     let pace = (before - after) / (steps as f64 * 2.0 / 3.0).max(1.0);
-    let wanted = after - 0.5 * e.baseline.loss;
+    let wanted = after - 0.5 * e.known.baseline.loss;
     let needed = wanted / pace;
     let steady = (ups as f64) < UPS * moves as f64 && before - after > LEAST * before;
     if !steady || needed < PATIENCE * (e.age() as f64).max(1.0) {
@@ -43,12 +43,12 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             count((steps as f64 * 2.0 / 3.0) as u64),
             number(after),
             count(needed.min(1e12) as u64),
-            number(e.baseline.loss),
+            number(e.known.baseline.loss),
             number(e.lr())
         ),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
+            ("guessing".to_string(), number(e.known.baseline.loss)),
             ("fall in 1,000 steps".to_string(), number(1000.0 * pace)),
             ("learning rate".to_string(), number(e.lr())),
         ],

@@ -1,4 +1,4 @@
-//! Most units of a layer give nothing for any sample: no gradient reaches what is behind them, so they stay that way.
+//! Most units of a layer, or most filters of a convolution, give nothing for any sample: no gradient reaches what is behind them, so they stay that way.
 
 use downhill_protocol::{Level, Verdict};
 
@@ -24,14 +24,15 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let dead = layers.units.iter().filter(|u| share(u.dead, u.count) >= MANY && !u.bounded);
     let mended = fix::activation(dead.map(|u| u.path.as_str()), "leaky_relu");
     Some(Verdict {
-        title: "Dead units".to_string(),
+        title: format!("Dead {}", found.what),
         level: Level::Warn,
         sentence: format!(
-            "At step {} {} of the {} units of {} gave 0 for every one of {} samples. No gradient passes through a unit that gives 0, so they \
-             have stopped learning.",
+            "At step {} {} of the {} {} of {} gave 0 for every one of {} samples. No gradient passes through where 0 is given, so they have \
+             stopped learning.",
             count(layers.step),
             found.dead,
             found.count,
+            found.what,
             found.title,
             layers.samples
         ),
@@ -39,7 +40,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("layer".to_string(), found.title.clone()),
             ("dead".to_string(), percent(share(found.dead, found.count))),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
+            ("guessing".to_string(), number(e.known.baseline.loss)),
         ],
         fix: mended.or_else(|| fix::rate(e.experiment, 0.1, true)),
         ..Verdict::default()

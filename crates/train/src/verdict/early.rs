@@ -35,9 +35,9 @@ fn not_yet(e: &Evidence<'_>) -> Verdict {
             count(e.step),
             number(before),
             number(after),
-            number(e.baseline.loss)
+            number(e.known.baseline.loss)
         ),
-        evidence: vec![("loss".to_string(), number(e.loss())), ("guessing".to_string(), number(e.baseline.loss))],
+        evidence: vec![("loss".to_string(), number(e.loss())), ("guessing".to_string(), number(e.known.baseline.loss))],
         ..Verdict::default()
     }
 }

@@ -1,12 +1,12 @@
 //! What the rules may read of a run: its evaluations, what guessing costs, the state of its layers, and the experiment. Medians and trends
 //! are worked out here; what they mean is for the rules to say.
 
-use downhill_model::Experiment;
 use downhill_model::losses::Baseline;
+use downhill_model::{Experiment, LayerSummary};
 use downhill_protocol::Divergence;
-use downhill_tensor::sort_short_by_key;
 
-use super::examination::{Examination, Weights};
+use super::answers::Answers;
+use super::examination::{Examination, Weights, median};
 use super::history::Evaluation;
 use super::words::number;
 
@@ -17,6 +17,19 @@ const SLOW: usize = 8;
 /// Fall of the loss over the second half of the evaluations, relative to what it was, that counts as progress.
 const PROGRESS: f64 = 0.02;
 
+/// What the data alone say of any answer, before anything is learned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Known {
+    /// Loss and accuracy of an answer that does not look at its input; the lower loss of both parts of the data.
+    pub baseline: Baseline,
+    /// Share of the samples to learn from that have a wrong class, where they were given one on purpose.
+    pub label_noise: f64,
+    /// What an answer costs whoever knows how the data are made, where that is known.
+    pub floor: Option<f64>,
+    /// What an answer costs that looks at the token in its own place alone, where there is one.
+    pub last_token: Option<f64>,
+}
+
 /// What is known of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
@@ -26,8 +39,12 @@ pub struct Evidence<'a> {
     pub step: u64,
     /// Evaluations since the run began or was last edited, in order.
     pub evaluations: &'a [Evaluation],
-    /// Loss and accuracy of an answer that does not look at its input; the lower loss of both parts of the data.
-    pub baseline: Baseline,
+    /// What the data alone say.
+    pub known: Known,
+    /// What the newest answers for the samples held out show.
+    pub answers: &'a Answers,
+    /// The layers.
+    pub summary: &'a [LayerSummary],
     /// Number of held-out samples.
     pub held_out: usize,
     /// Whether every step gets new samples.
@@ -38,14 +55,6 @@ pub struct Evidence<'a> {
     pub divergence: Option<&'a Divergence>,
     /// Whether all steps of the experiment are done and the run rests.
     pub ended: bool,
-}
-
-/// The middle one of some losses or shares; NaN where there are none.
-pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    // None of them is negative, and then their bits are in the same order.
-    sort_short_by_key(&mut values, |v| v.to_bits());
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The lowest training loss of some evaluations.
@@ -89,14 +98,16 @@ impl<'a> Evidence<'a> {
 
     /// Whether something nonlinear stands between input and output, as far as that is known.
     pub(super) fn has_hidden_layers(&self) -> bool {
-        self.layers.is_none_or(|layers| !layers.units.is_empty())
+        const BENDING: [&str; 4] = ["rnn", "lstm", "gru", "max_pool2d"];
+        let bends = |layer: &LayerSummary| BENDING.contains(&layer.name) || !layer.inner.is_empty();
+        self.layers.is_none_or(|layers| !layers.units.is_empty()) || self.summary.iter().any(bends)
     }
 
     /// What a verdict on gradients stands on: those of the first and the last layer, and the loss.
     pub(super) fn of_gradients(&self, first: &Weights, last: &Weights) -> Vec<(String, String)> {
         let gradient = |of: &Weights| (format!("gradient of {}", of.title), number(of.gradient));
         let loss = ("loss".to_string(), number(self.loss()));
-        vec![gradient(first), gradient(last), loss, ("guessing".to_string(), number(self.baseline.loss))]
+        vec![gradient(first), gradient(last), loss, ("guessing".to_string(), number(self.known.baseline.loss))]
     }
 
     /// Training loss of late: a median, so that a single jump does not count.
@@ -130,7 +141,7 @@ impl<'a> Evidence<'a> {
 
     /// Training loss of late as a share of what guessing costs: 1 is no better than guessing.
     pub(super) fn level(&self) -> f64 {
-        self.loss() / self.baseline.loss
+        self.loss() / self.known.baseline.loss
     }
 
     /// Whether the training loss of late is no lower than what guessing costs.
@@ -141,14 +152,14 @@ impl<'a> Evidence<'a> {
     /// Whether training and validation loss have both been lower than what guessing costs of late, by more than chance gives.
     pub(super) fn beats_guessing(&self) -> bool {
         const MARGIN: f64 = 0.98;
-        let below = |loss: f64| loss < MARGIN * self.baseline.loss;
+        let below = |loss: f64| loss < MARGIN * self.known.baseline.loss;
         self.last(3).iter().all(|e| below(e.train)) && self.validation().is_none_or(below)
     }
 
     /// How much better than guessing the answers are, from 0 to 1: by accuracy where there are classes, else by loss.
     pub(super) fn skill(&self) -> f64 {
         let by_loss = 1.0 - self.level();
-        match (self.accuracy(), self.baseline.accuracy) {
+        match (self.accuracy(), self.known.baseline.accuracy) {
             (Some(accuracy), Some(guessed)) if guessed < 1.0 => by_loss.max((accuracy - guessed) / (1.0 - guessed)),
             _ => by_loss,
         }

@@ -2,6 +2,7 @@
 //! Numbers in, numbers out; how they are had from a device is the session's business.
 
 use downhill_model::LayerSummary;
+use downhill_tensor::sort_short_by_key;
 use downhill_tensor::stats::summarize;
 
 /// Share of a bounded activation's range, at either end, that counts as flat.
@@ -20,6 +21,71 @@ pub struct Examination {
     pub units: Vec<Units>,
     /// Matrices of weights, from input to output.
     pub weights: Vec<Weights>,
+    /// What the heads of attentions look at, from input to output.
+    pub heads: Vec<Heads>,
+    /// How gradients come back through the steps of a sequence.
+    pub over_time: Option<OverTime>,
+}
+
+/// What the heads of an attention look at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heads {
+    /// Name of the layer for a person: `attention 4 heads #2`.
+    pub title: String,
+    /// How many there are.
+    pub count: usize,
+    /// By how much the two that differ most do: the share of a head's weights that lies elsewhere in the other, the mean over places; 0 for
+    /// heads that all look at the same.
+    pub apart: f64,
+}
+
+/// How gradients come back through the steps of sequences, to what a recurrent layer reads at each step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OverTime {
+    /// Name of the layer for a person: `rnn 16 #0`.
+    pub title: String,
+    /// Whether its cells have gates, which can learn to let gradients through.
+    pub gated: bool,
+    /// Steps of the longest sequence.
+    pub steps: usize,
+    /// The gradient that reaches the first step as a share of that at the last; the middle one of some sequences.
+    pub share: f64,
+}
+
+impl Heads {
+    /// Looks at `values`, `[samples, heads, queries, keys]`.
+    pub(crate) fn look(title: String, shape: &[u32], values: &[f32]) -> Self {
+        let &[_, heads, queries, keys] = shape else { return Self { title, ..Self::default() } };
+        let (count, size) = (heads as usize, queries as usize * keys as usize);
+        let mut apart = 0f64;
+        for a in 0..count {
+            for b in 0..a {
+                let of = |head: usize| values.chunks_exact(size.max(1)).skip(head).step_by(count).flatten();
+                let (sum, n) =
+                    of(a).zip(of(b)).fold((0f64, 0usize), |(sum, n), (x, y)| (sum + f64::from((x - y).abs()), n + 1));
+                apart = apart.max(0.5 * sum * f64::from(keys) / n.max(1) as f64);
+            }
+        }
+        Self { title, count, apart }
+    }
+}
+
+impl OverTime {
+    /// Looks at gradients `[samples, steps, numbers]`; past the end of a shorter sequence they are 0.
+    pub(crate) fn look(title: String, gated: bool, shape: &[u32], values: &[f32]) -> Option<Self> {
+        let &[_, steps, width] = shape else { return None };
+        let row = steps as usize * width as usize;
+        let share = |row: &[f32]| {
+            let norms: Vec<f64> = row.chunks_exact(width.max(1) as usize).map(|step| summarize(step).norm).collect();
+            let last = norms.iter().rposition(|norm| *norm > 0.0)?;
+            (last > 0).then(|| (last + 1, norms[0] / norms[last]))
+        };
+        let found: Vec<(usize, f64)> = values.chunks_exact(row.max(1)).filter_map(share).collect();
+        let steps = found.iter().map(|(steps, _)| *steps).max()?;
+        // Short sequences say little of what a long way does.
+        let long = found.iter().filter(|(n, _)| 4 * n >= 3 * steps).map(|(_, share)| *share);
+        Some(Self { title, gated, steps, share: median(long) })
+    }
 }
 
 /// What the units of a hidden activation gave for some samples.
@@ -33,9 +99,11 @@ pub struct Units {
     pub layer: &'static str,
     /// Whether it has a smallest and a largest value.
     pub bounded: bool,
-    /// How many units.
+    /// What they are: `units`, or `filters` where each gives a picture.
+    pub what: &'static str,
+    /// How many there are.
     pub count: usize,
-    /// How many of them gave exactly 0 for every sample, as a relu does below zero.
+    /// How many of them gave exactly 0 for every sample, and everywhere in it, as a relu does below zero.
     pub dead: usize,
     /// Share of all numbers that lie at a flat end of its range; 0 where it has none.
     pub saturated: f64,
@@ -61,10 +129,20 @@ pub struct Weights {
     pub gradient: f64,
 }
 
+/// The middle one of some numbers, none of which is negative; NaN where there are none.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    // Their bits are in the same order.
+    sort_short_by_key(&mut values, |v| v.to_bits());
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 impl Units {
-    /// Looks at `values`, one row per sample and one column per unit, of an activation with this range.
-    pub(crate) fn look(layer: &LayerSummary, count: usize, values: &[f32]) -> Self {
-        let silent = |unit: &usize| values.iter().skip(*unit).step_by(count.max(1)).all(|v| *v == 0.0);
+    /// Looks at `values`, one row per sample, of an activation with this range; a row holds so many numbers for each unit.
+    pub(crate) fn look(layer: &LayerSummary, values: &[f32]) -> Self {
+        let count = layer.shape.first().copied().unwrap_or_default();
+        let pixels = layer.shape.iter().skip(1).product::<usize>().max(1);
+        let silent = |unit: &usize| values.chunks_exact(pixels).skip(*unit).step_by(count.max(1)).flatten().all(|v| *v == 0.0);
         let dead = if values.is_empty() { 0 } else { (0..count).filter(silent).count() };
         let saturated = layer.range.map_or(0.0, |(low, high)| {
             let (low, high) = (low as f32, high as f32);
@@ -72,8 +150,9 @@ impl Units {
             let flat = values.iter().filter(|v| **v < low + edge || **v > high - edge).count();
             flat as f64 / values.len().max(1) as f64
         });
+        let what = if layer.shape.len() == 1 { "units" } else { "filters" };
         let (path, title, bounded) = (layer.path.clone(), layer.title(), layer.range.is_some());
-        Self { path, title, layer: layer.name, bounded, count, dead, saturated }
+        Self { path, title, layer: layer.name, bounded, what, count, dead, saturated }
     }
 }
 
@@ -112,11 +191,30 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_dead_where_it_gives_nothing_for_any_sample() {
-        let relu = Units::look(&layer("relu", None), 3, &[0., 1., 0., 0., 0., 0.]);
-        assert_eq!((relu.dead, relu.saturated), (2, 0.0));
-        let tanh = Units::look(&layer("tanh", Some((-1.0, 1.0))), 2, &[0.999, -0.5, -0.999, 0.2]);
+    fn a_unit_or_filter_is_dead_where_it_gives_nothing_for_any_sample() {
+        let of = |name, range, shape: &[usize]| LayerSummary { shape: shape.to_vec(), ..layer(name, range) };
+        let relu = Units::look(&of("relu", None, &[3]), &[0., 1., 0., 0., 0., 0.]);
+        assert_eq!((relu.what, relu.dead, relu.saturated), ("units", 2, 0.0));
+        let tanh = Units::look(&of("tanh", Some((-1.0, 1.0)), &[2]), &[0.999, -0.5, -0.999, 0.2]);
         assert_eq!((tanh.dead, tanh.saturated), (0, 0.5));
+        // Two samples of two filters with pictures of 1 × 2: the second filter gives something in one place of one sample.
+        let maps = Units::look(&of("relu", None, &[2, 1, 2]), &[0., 0., 0., 0., 0., 0., 0., 1.]);
+        assert_eq!((maps.what, maps.count, maps.dead), ("filters", 2, 1));
+    }
+
+    #[test]
+    fn heads_are_as_far_apart_as_their_weights() {
+        let look = |values: &[f32]| Heads::look(String::new(), &[1, 2, 1, 2], values).apart;
+        assert_eq!([look(&[1., 0., 1., 0.]), look(&[1., 0., 0., 1.]), look(&[1., 0., 0.75, 0.25])], [0.0, 1.0, 0.25]);
+    }
+
+    #[test]
+    fn a_gradient_over_time_is_that_of_the_first_step_beside_the_last_that_counts() {
+        let look =
+            |values: &[f32]| OverTime::look(String::new(), false, &[2, 3, 1], values).map(|found| (found.steps, found.share));
+        assert_eq!(look(&[0.5, 9.0, 2.0, -0.25, 1.0, 1.0]), Some((3, 0.25)));
+        assert_eq!(look(&[0.5, 2.0, 0.0, 1.0, 0.0, 0.0]), Some((2, 0.25)));
+        assert_eq!(look(&[0.0; 6]), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             "After {} the loss stood at {}, and guessing costs {}. More steps would show where it goes.",
             counted(steps, "step"),
             number(e.loss()),
-            number(e.baseline.loss)
+            number(e.known.baseline.loss)
         )
     };
     let more = steps.saturating_mul(2);
@@ -39,7 +39,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         evidence: vec![
             ("steps".to_string(), count(steps)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
+            ("guessing".to_string(), number(e.known.baseline.loss)),
         ],
         fix: Some(longer),
         ..Verdict::default()

@@ -4,7 +4,7 @@ use downhill_model::data::Source;
 use downhill_model::{Checked, Experiment, Layer, check};
 use downhill_protocol::Fix;
 use downhill_tensor::parse_number;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::words::number;
 
@@ -36,10 +36,76 @@ pub(super) fn weight_decay(experiment: &Experiment) -> f64 {
     fields[experiment.optimizer.name()]["weight_decay"].as_f64().unwrap_or(0.0)
 }
 
-/// Another weight decay.
-pub(super) fn decay(experiment: &Experiment, value: f64) -> Fix {
+/// Ten times the weight decay, or some where there is none.
+pub(super) fn stronger_decay(experiment: &Experiment) -> Option<Fix> {
+    let decay = weight_decay(experiment);
+    let value = if decay > 0.0 { (10.0 * decay).min(1.0) } else { 0.003 };
     let label = format!("Set the weight decay to {}", number(value));
-    of(label, &[(of_optimizer(experiment, "weight_decay"), json!(value))], false)
+    (value > decay).then(|| of(label, &[(of_optimizer(experiment, "weight_decay"), json!(value))], false))
+}
+
+/// Another batch size, and new running statistics with it.
+pub(super) fn batch_size(samples: usize) -> Fix {
+    of(format!("Set the batch size to {samples} and start over"), &[("training.batch_size".to_string(), json!(samples))], true)
+}
+
+/// A recurrent layer that remembers longer: gates where there are none, else twice the units.
+pub(super) fn more_memory(experiment: &Experiment) -> Option<Fix> {
+    let model: Vec<Value> = experiment.model.iter().map(Layer::to_full_value).collect();
+    let cell = |name: &'static str| model.iter().position(|layer| layer[name].is_object()).map(|i| (i, &model[i][name]));
+    if let Some((i, rnn)) = cell("rnn") {
+        let kept = ["hidden_size", "num_layers", "bidirectional", "dropout", "output"];
+        let mut lstm: Map<String, Value> = kept.iter().map(|field| ((*field).to_string(), rnn[*field].clone())).collect();
+        // A gate that is open at first forgets nothing of what it has not learned to keep.
+        lstm.insert("forget_bias".to_string(), json!(1.0));
+        let change = (format!("model[{i}]"), json!({ "lstm": lstm }));
+        return Some(of("Use an lstm there".to_string(), &[change], false));
+    }
+    let name = ["lstm", "gru"].into_iter().find(|name| cell(name).is_some())?;
+    let (i, layer) = cell(name)?;
+    let units = 2 * layer["hidden_size"].as_u64()?;
+    let title = format!("{} #{i}", experiment.model.get(i)?.label());
+    Some(of(format!("Give {title} {units} units"), &[(format!("model[{i}].{name}.hidden_size"), json!(units))], false))
+}
+
+/// A way for what comes before to reach an answer: an attention's window taken away, or a recurrent layer before the last.
+pub(super) fn context(experiment: &Experiment) -> Option<Fix> {
+    const UNITS: u64 = 64;
+    let recurrent = || {
+        let mut model: Vec<Value> = experiment.model.iter().map(Layer::to_value).collect();
+        model.insert(model.len().checked_sub(1)?, json!({ "gru": { "hidden_size": UNITS, "output": "all" } }));
+        Some(of(format!("Add a gru of {UNITS} units"), &[("model".to_string(), json!(model))], false))
+    };
+    no_windows(experiment).or_else(recurrent)
+}
+
+/// Attention without a window, where there is one.
+pub(super) fn no_windows(experiment: &Experiment) -> Option<Fix> {
+    let mut windows = Vec::new();
+    for (i, layer) in experiment.model.iter().enumerate() {
+        find_windows(&layer.to_value(), &format!("model[{i}]"), &mut windows);
+    }
+    (!windows.is_empty()).then(|| of("Let attention look at all that it may".to_string(), &windows, false))
+}
+
+/// Every window of an attention in a layer, and in those inside of it, taken away.
+fn find_windows(layer: &Value, path: &str, found: &mut Vec<(String, Value)>) {
+    match layer {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == "window" && value.is_u64() {
+                    found.push((format!("{path}.{name}"), Value::Null));
+                }
+                find_windows(value, &format!("{path}.{name}"), found);
+            }
+        }
+        Value::Array(layers) => {
+            for (i, layer) in layers.iter().enumerate() {
+                find_windows(layer, &format!("{path}[{i}]"), found);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Class weights, where the loss knows some and has none.

@@ -19,7 +19,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let right = e.accuracy().is_some_and(|a| a >= RIGHT) && e.validation_accuracy().is_none_or(|a| a >= HELD_OUT);
     let close = e.accuracy().is_none()
         && e.level() <= LITTLE
-        && e.validation().is_none_or(|loss| loss <= 2.0 * LITTLE * e.baseline.loss);
+        && e.validation().is_none_or(|loss| loss <= 2.0 * LITTLE * e.known.baseline.loss);
     let settled = e.is_plenty() && !e.falls() && !e.breaks_through() && e.skill() >= SKILLED;
     if !right && !close && !settled {
         return None;
@@ -43,6 +43,6 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     };
     let mut evidence = vec![("loss".to_string(), number(e.loss()))];
     evidence.extend(e.validation().map(|loss| ("validation loss".to_string(), number(loss))));
-    evidence.push(("guessing".to_string(), number(e.baseline.loss)));
+    evidence.push(("guessing".to_string(), number(e.known.baseline.loss)));
     Some(Verdict { title: "Learned".to_string(), level: Level::Good, sentence, evidence, ..Verdict::default() })
 }

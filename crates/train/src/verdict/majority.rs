@@ -14,7 +14,7 @@ const NEAR: f64 = 0.01;
 const BLIND: f64 = 0.5;
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
-    let (accuracy, balanced, guessed) = (e.validation_accuracy()?, e.balanced_accuracy()?, e.baseline.accuracy?);
+    let (accuracy, balanced, guessed) = (e.validation_accuracy()?, e.balanced_accuracy()?, e.known.baseline.accuracy?);
     if !e.is_plenty() || guessed < MUCH || accuracy > guessed + NEAR || balanced > BLIND {
         return None;
     }

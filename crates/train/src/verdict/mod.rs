@@ -1,6 +1,7 @@
 //! How a run is doing: rules that read its evaluations, the state of its layers, what guessing costs and the experiment. Each rule is a file
 //! and a line in the list below; the first that applies gives the verdict. Nothing here trains, draws or keeps time for itself.
 
+pub mod answers;
 pub mod evidence;
 pub mod examination;
 pub(crate) mod fix;
@@ -10,7 +11,7 @@ mod words;
 
 use downhill_protocol::Verdict;
 
-pub use evidence::Evidence;
+pub use evidence::{Evidence, Known};
 pub use history::Evaluation;
 
 macro_rules! rules {
@@ -27,11 +28,21 @@ rules! {
     alike,
     exploding,
     dead,
+    small_batches,
+    forgetting,
     oscillating,
     saturated,
     vanishing,
+    fading_over_time,
+    same_heads,
+    memorised_labels,
+    by_heart,
     overfitting,
     majority,
+    most_frequent,
+    context_unused,
+    at_floor,
+    confused,
     learned,
     creeping,
     plateau,
@@ -54,6 +65,7 @@ mod tests {
     use downhill_model::losses::Baseline;
     use downhill_protocol::Level;
 
+    use super::answers::Answers;
     use super::*;
 
     fn experiment() -> Experiment {
@@ -61,23 +73,34 @@ mod tests {
         Experiment::parse(text).unwrap().experiment
     }
 
+    const KNOWN: Known =
+        Known { baseline: Baseline { loss: 0.7, accuracy: None }, label_noise: 0.0, floor: None, last_token: None };
+
+    static NONE: Answers = Answers { classes: 0, confusion: None, lengths: Vec::new() };
+
     fn evaluations(count: u64, loss: impl Fn(u64) -> f64) -> Vec<Evaluation> {
         let at = |i: u64| Evaluation { step: 50 * i, train: loss(i), validation: Some(loss(i)), ..Evaluation::default() };
         (0..count).map(at).collect()
     }
 
     fn said(experiment: &Experiment, evaluations: &[Evaluation], ended: bool) -> Verdict {
-        judge(&Evidence {
+        judge(&evidence(experiment, evaluations, ended))
+    }
+
+    fn evidence<'a>(experiment: &'a Experiment, evaluations: &'a [Evaluation], ended: bool) -> Evidence<'a> {
+        Evidence {
             experiment,
             step: evaluations.last().map_or(0, |e| e.step),
             evaluations,
-            baseline: Baseline { loss: 0.7, accuracy: None },
+            known: KNOWN,
+            answers: &NONE,
+            summary: &[],
             held_out: 100,
             endless: false,
             layers: None,
             divergence: None,
             ended,
-        })
+        }
     }
 
     #[test]
@@ -150,17 +173,18 @@ mod tests {
         let mut rising = evaluations(60, |i| 0.6 / (i + 1) as f64);
         rising.iter_mut().for_each(|e| e.validation = Some(0.3 + 0.02 * e.step as f64 / 50.0));
         assert_eq!(said(&experiment, &rising, false).name, "overfitting");
-        let evidence = |endless| Evidence {
-            experiment: &experiment,
-            step: 2950,
-            evaluations: &rising,
-            baseline: Baseline { loss: 0.7, accuracy: None },
-            held_out: 100,
-            endless,
-            layers: None,
-            divergence: None,
-            ended: false,
+        let endless = Evidence { endless: true, ..evidence(&experiment, &rising, false) };
+        assert_ne!(judge(&endless).name, "overfitting");
+    }
+
+    #[test]
+    fn a_loss_of_which_only_chance_is_left_is_at_the_floor() {
+        let experiment = experiment();
+        let known = Known { floor: Some(0.3), ..KNOWN };
+        let name = |level: f64| {
+            let falling = evaluations(20, |i| level + 0.3 / ((i + 1) * (i + 1)) as f64);
+            judge(&Evidence { known, ..evidence(&experiment, &falling, false) }).name
         };
-        assert_ne!(judge(&evidence(true)).name, "overfitting");
+        assert_eq!((name(0.305), name(0.33)), ("at_floor".to_string(), "learning".to_string()));
     }
 }

@@ -2,7 +2,8 @@
 
 use downhill_protocol::{Level, Verdict};
 
-use super::evidence::{Evidence, lowest, median};
+use super::evidence::{Evidence, lowest};
+use super::examination::median;
 use super::fix;
 use super::words::{count, number};
 
@@ -33,12 +34,14 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let (ups, size) = Evidence::moves(seen);
     let moves = seen.len() - 1;
     let jumps = (UPS.0..=UPS.1).contains(&(ups as f64 / moves as f64));
-    let thrown = middle > THROWN * e.baseline.loss;
-    let large = size > SIZE * e.baseline.loss || thrown;
+    let thrown = middle > THROWN * e.known.baseline.loss;
+    let large = size > SIZE * e.known.baseline.loss || thrown;
     // Above what guessing costs a jumping loss is lower now and then by chance; only a large fall counts there.
-    let high = after > HIGH * e.baseline.loss;
+    let high = after > HIGH * e.known.baseline.loss;
     let falls = after < PROGRESS * before && lowest(second) < PROGRESS * lowest(first);
-    let gets_on = if high { after < 0.5 * before && !thrown } else { falls || e.breaks_through() };
+    // A network that gets off a plateau at once has moved by one large step, and not up and down.
+    let escapes = e.breaks_through() && (!high || e.level() < PROGRESS);
+    let gets_on = escapes || if high { after < 0.5 * before && !thrown } else { falls };
     if !jumps || !large || gets_on || e.skill() > SKILLED {
         return None;
     }
@@ -56,7 +59,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         ),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
+            ("guessing".to_string(), number(e.known.baseline.loss)),
             ("mean move".to_string(), number(size)),
             ("learning rate".to_string(), number(e.lr())),
         ],

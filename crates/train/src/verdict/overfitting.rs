@@ -2,7 +2,8 @@
 
 use downhill_protocol::{Level, Verdict};
 
-use super::evidence::{Evidence, median};
+use super::evidence::Evidence;
+use super::examination::median;
 use super::fix;
 use super::words::{count, number, percent};
 
@@ -28,7 +29,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         return None;
     }
     let (best_step, best) = lowest(e)?;
-    let guessing = e.baseline.loss;
+    let guessing = e.known.baseline.loss;
     let above = |loss: f64| loss - best > (RISE * guessing).max(0.1 * best);
     let risen = above(validation) && e.last(LATE).iter().filter_map(|e| e.validation).all(|loss| loss > best);
     let risen = risen && e.last(1).iter().filter_map(|e| e.validation).all(above);
@@ -50,8 +51,6 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         }
         _ => String::new(),
     };
-    let decay = fix::weight_decay(e.experiment);
-    let stronger = if decay > 0.0 { (10.0 * decay).min(1.0) } else { 0.003 };
     Some(Verdict {
         title: "Overfitting".to_string(),
         level: Level::Warn,
@@ -69,7 +68,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("validation loss".to_string(), number(validation)),
             ("lowest".to_string(), format!("{} at step {}", number(best), count(best_step))),
         ],
-        fix: (stronger > decay).then(|| fix::decay(e.experiment, stronger)),
+        fix: fix::stronger_decay(e.experiment),
         ..Verdict::default()
     })
 }

@@ -31,7 +31,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
              the same answer to everything.",
             count(e.step),
             number(e.loss()),
-            number(e.baseline.loss)
+            number(e.known.baseline.loss)
         )
     } else if nothing {
         format!(
@@ -39,7 +39,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             count(since),
             count(e.step),
             number(e.loss()),
-            number(e.baseline.loss)
+            number(e.known.baseline.loss)
         )
     } else {
         format!(
@@ -57,7 +57,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         sentence,
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
+            ("guessing".to_string(), number(e.known.baseline.loss)),
             ("since step".to_string(), count(since)),
         ],
         fix: if nothing { penalty.or_else(faster) } else { None },

@@ -33,7 +33,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("layer".to_string(), found.title.clone()),
             ("saturated".to_string(), percent(found.saturated)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
+            ("guessing".to_string(), number(e.known.baseline.loss)),
         ],
         fix: redrawn.or_else(|| fix::rate(e.experiment, 0.1, true)),
         ..Verdict::default()

@@ -32,11 +32,11 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             count(since),
             count(e.step),
             number(e.loss()),
-            number(e.baseline.loss)
+            number(e.known.baseline.loss)
         ),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.baseline.loss)),
+            ("guessing".to_string(), number(e.known.baseline.loss)),
             ("since step".to_string(), count(since)),
         ],
         fix: fix::larger(e.experiment),
