@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod document;
 mod export;
+mod pictures;
 mod presets;
 mod train;
 

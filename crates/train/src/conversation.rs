@@ -474,7 +474,7 @@ impl Conversation {
     }
 }
 
-/// Waits for what reads tables, where the data is one.
+/// Waits for what reads tables and files of arrays, where the data is in one.
 async fn readable(experiment: &Experiment) -> Result<(), UserError> {
-    if experiment.data.is_table() { later::arrived().await } else { Ok(()) }
+    if experiment.data.is_table() || experiment.data.reads_own_file() { later::arrived().await } else { Ok(()) }
 }

@@ -206,6 +206,7 @@ sources! {
     wine::Wine,
     breast_cancer::BreastCancer,
     csv::Csv,
+    images::Images,
     majority::Majority,
     pairs::Pairs,
     parity::Parity,
@@ -228,7 +229,7 @@ impl Default for Source {
 impl Source {
     /// Whether the file that it [needs](Source::needs) is a person's own and none of `static/data`.
     pub fn reads_own_file(&self) -> bool {
-        matches!(self, Source::Csv(_))
+        matches!(self, Source::Csv(_) | Source::Images(_))
     }
 
     /// Reads `{ "name": fields }`; fields left out take their defaults, `null` leaves all out.

@@ -105,10 +105,11 @@ impl BatchSource for Resident {
     }
 }
 
-/// Finished samples that nobody has seen before.
+/// Finished samples: new ones, or some of those to learn from that were changed.
 #[derive(Clone)]
 struct Streamed {
     stream: Stream,
+    batch: u64,
 }
 
 impl BatchSource for Streamed {
@@ -122,8 +123,10 @@ impl BatchSource for Streamed {
         y.encoding.encode(labels);
     }
 
-    fn position(&self, _: u64) -> SamplerPosition {
-        SamplerPosition::default()
+    fn position(&self, step: u64) -> SamplerPosition {
+        let Some(len) = self.stream.samples().map(|len| len.max(1) as u64) else { return SamplerPosition::default() };
+        let before = step * self.batch;
+        SamplerPosition { epoch: (before / len) as u32, index: (before % len) as u32 }
     }
 
     fn fork(&self) -> Box<dyn BatchSource> {
@@ -203,7 +206,7 @@ fn source(
     (step, position): (u64, SamplerPosition),
 ) -> Result<Box<dyn BatchSource>, UserError> {
     if let Some(stream) = &data.stream {
-        return Ok(Box::new(Streamed { stream: stream.clone() }));
+        return Ok(Box::new(Streamed { stream: stream.clone(), batch: checked.experiment.training.batch_size as u64 }));
     }
     let mut sampler = Sampler::new(checked.experiment.seed, data.train.len());
     sampler.restore(position)?;

@@ -47,7 +47,7 @@ impl Session {
             return Ok(Edited::Live);
         }
         let old = self.run.experiment();
-        let data = if old.data != experiment.data || old.seed != experiment.seed {
+        let data = if old.data != experiment.data || old.augment != experiment.augment || old.seed != experiment.seed {
             Rc::new(build_data(&experiment, assets)?)
         } else {
             self.run.shared_data()

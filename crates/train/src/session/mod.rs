@@ -249,5 +249,5 @@ impl Session {
 
 /// Makes the samples of an experiment; errors lie under `data.<source>`.
 pub(crate) fn build_data(experiment: &Experiment, assets: &dyn Assets) -> Result<Dataset, UserError> {
-    experiment.data.build(experiment.seed, assets).map_err(|e| e.under(experiment.data.name()).under("data"))
+    experiment.dataset(assets)
 }

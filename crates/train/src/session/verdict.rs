@@ -25,7 +25,7 @@ impl Session {
             evaluations: signs.history.evaluations(),
             baseline,
             held_out: checked.signature.validation,
-            endless: checked.signature.streamed,
+            endless: checked.signature.streamed && !checked.experiment.augment.is_on(),
             layers: signs.layers.as_ref(),
             divergence: signs.divergence.as_ref(),
             ended: !self.run.drive().running() && end.is_some_and(|end| self.run.done() >= end),
