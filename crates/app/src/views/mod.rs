@@ -11,7 +11,7 @@ mod confusion;
 mod curve;
 mod draw;
 mod feature_maps;
-mod gallery;
+pub(crate) mod gallery;
 mod inspector;
 pub mod kinds;
 mod neuron_map;
