@@ -7,7 +7,7 @@ import { CODE, CUSTOM, DATA, DATA_COUNT, ELEMENTS, EXPORTS, FUNCTION_NAMES, Read
 
 /** What goes into the later part: functions by their names in Rust, and whatever is reached through them alone. */
 const LATER =
-  /downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(sources::text|tokenizer)|downhill_data::csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text)|downhill_app::(taking|widget|probing|controls|keeping::(write|read|open|settled|refusal)|panels::(csv|own_text|table|share|export|embed|parts)|views::(attention|attribution|positions|recurrent|text|rows|inspector|program|profile|code))/;
+  /downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(arrays|csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text|timeline))|downhill_app::(taking|pictures|widget|probing|controls|keeping::(write|read|open|settled|refusal)|panels::(csv|images|augment|own_text|table|share|export|embed|parts)|views::(attention|attribution|forecast|pictures|positions|recurrent|text|rows|inspector|program|profile|code))/;
 /** Of those, what is called before the part is there. */
 const AT_ONCE = /DeviceOptions|no_gpu|next_batches|Panel>::(name|count|prepare)|OutputView>|LayerView>|Inside>/;
 /** Of those, what the first part may call. */

@@ -31,7 +31,7 @@ pub fn place_of(path: &str) -> String {
         return title("model", name, field).map_or(layer.clone(), |field| [&layer, ", ", &field].concat());
     }
     let word = match head {
-        "training" => title("training", "", name),
+        "augment" | "training" => title(head, "", name),
         "seed" => Some("Seed".to_string()),
         "data" | "optimizer" | "schedule" | "loss" => {
             title(head, name, field).or_else(|| (!name.is_empty()).then(|| title_of(head, name)))

@@ -236,6 +236,17 @@ pub fn fit_begin(doc: &mut Value, images: bool) {
     }
 }
 
+/// Puts a small convolutional network in the place of a model that is none for pictures.
+pub fn small_convnet(doc: &mut Value) {
+    doc["model"] = json!([
+        { "conv2d": { "out_channels": 8, "kernel_size": 3, "padding": "same" } }, "relu", { "max_pool2d": { "kernel_size": 2 } },
+        { "conv2d": { "out_channels": 16, "kernel_size": 3, "padding": "same" } }, "relu", { "max_pool2d": { "kernel_size": 2 } },
+        "flatten", { "linear": { "out": "classes" } },
+    ]);
+    doc["loss"] = json!("cross_entropy");
+    doc["optimizer"] = json!({ "adam": { "lr": 0.003 } });
+}
+
 /// Writes down one choice about a column, or with `Null` leaves it to the guess again; what says nothing any more goes.
 pub fn set_column(doc: &mut Value, column: &str, field: &str, value: Value) {
     let Some(csv) = doc.pointer_mut("/data/csv").and_then(Value::as_object_mut) else { return };

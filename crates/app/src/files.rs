@@ -6,14 +6,14 @@ use std::sync::Arc;
 use downhill_model::data::csv::Profile;
 use downhill_protocol::later;
 use downhill_tensor::UserError;
-use js_sys::ArrayBuffer;
+use js_sys::{Array, ArrayBuffer};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{Blob, DataTransfer, DragEvent, File, FileList, HtmlElement};
+use web_sys::{Blob, DataTransfer, DragEvent, File, FileList, FileSystemEntry, HtmlElement};
 
 use crate::state::{Lab, Table};
-use crate::{keeping, taking};
+use crate::{keeping, pictures, taking};
 
 /// Takes files that are dropped anywhere: the browser would leave the page for one that is dropped beside its place.
 pub fn take_drops(lab: Lab) {
@@ -35,7 +35,17 @@ pub fn take_drops(lab: Lab) {
             return;
         }
         ev.prevent_default();
-        if let Some(files) = ev.data_transfer().and_then(|data| data.files()) {
+        let Some(data) = ev.data_transfer() else { return };
+        // Folders are told only while they are dropped.
+        let entries = Array::new();
+        (0..data.items().length()).for_each(|i| {
+            if let Some(Ok(Some(entry))) = data.items().get(i).map(|item| item.webkit_get_as_entry()) {
+                entries.push(&entry);
+            }
+        });
+        if entries.iter().any(|entry| entry.unchecked_into::<FileSystemEntry>().is_directory()) {
+            take_pictures(lab, Array::new(), entries);
+        } else if let Some(files) = data.files() {
             take(lab, &files);
         }
     });
@@ -54,6 +64,16 @@ pub fn take(lab: Lab, files: &FileList) {
     }
     spawn_local(async move {
         let outcome = later::run(|| taking::take(lab, files)).await;
+        if let Err(error) = outcome {
+            lab.tell(true, error.to_string());
+        }
+    });
+}
+
+/// Makes a set of pictures out of files, or of what was dropped.
+pub fn take_pictures(lab: Lab, files: Array, entries: Array) {
+    spawn_local(async move {
+        let outcome = later::run(|| pictures::take(lab, files, entries)).await;
         if let Err(error) = outcome {
             lab.tell(true, error.to_string());
         }
@@ -91,7 +111,7 @@ pub async fn own(lab: Lab, name: &str) -> Option<ArrayBuffer> {
     let blob = keeping::get(keeping::own(name)).await.ok()??.dyn_into::<Blob>().ok()?;
     let bytes = bytes_of(&blob).await?;
     if chosen.is_none() {
-        lab.tell(false, format!("The table \"{name}\" was kept in this browser, and is read from there."));
+        lab.tell(false, format!("\"{name}\" was kept in this browser, and is read from there."));
     }
     lab.inbox.update_value(|inbox| {
         inbox.own.insert(name.to_string(), blob);

@@ -34,6 +34,8 @@ pub mod page;
 #[cfg(target_arch = "wasm32")]
 mod panels;
 #[cfg(target_arch = "wasm32")]
+mod pictures;
+#[cfg(target_arch = "wasm32")]
 mod place;
 pub mod plot;
 #[cfg(target_arch = "wasm32")]

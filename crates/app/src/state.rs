@@ -98,6 +98,17 @@ pub struct Table {
     pub found: Option<Result<Arc<Profile>, String>>,
 }
 
+/// Pictures of a person's own on their way to a set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pictures {
+    /// How many of how many are read.
+    pub read: (u32, u32),
+    /// Whether a person has asked to stop.
+    pub stopped: bool,
+    /// What was left out or, as an error, why there is no set.
+    pub found: Option<Result<Vec<String>, String>>,
+}
+
 /// What arrived since the last animation frame, and what needs no signal.
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -206,6 +217,8 @@ pub struct Lab {
     pub opened: RwSignal<u32>,
     /// The table of a person's own that is read, or was.
     pub table: RwSignal<Option<Table>>,
+    /// The pictures of a person's own that are read, or were.
+    pub pictures: RwSignal<Option<Pictures>>,
     /// What the page stands in, where it is a widget.
     pub(crate) place: StoredValue<Option<Place>, LocalStorage>,
     /// What is watched, and who reads it.
@@ -247,6 +260,7 @@ impl Lab {
             row: RwSignal::new(None),
             opened: RwSignal::new(0),
             table: RwSignal::new(None),
+            pictures: RwSignal::new(None),
             place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
@@ -384,6 +398,7 @@ impl Lab {
         self.diverged.set(None);
         self.chosen.set(None);
         self.table.set(None);
+        self.pictures.set(None);
         self.inbox.update_value(|inbox| inbox.address.unread = None);
         self.opened.update(|n| *n += 1);
         self.submit(true);

@@ -1,5 +1,5 @@
-//! What becomes of a file that comes in: an experiment is opened, weights go into the run, anything else is read as a table. It comes with the
-//! later part of the code.
+//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures become a set (`pictures`), anything else is
+//! read as a table. It comes with the later part of the code.
 
 use downhill_model::Experiment;
 use downhill_model::data::csv::{Goal, decode};
@@ -13,7 +13,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, File};
 
 use crate::state::{Lab, Table};
-use crate::{document, keeping};
+use crate::{document, keeping, pictures};
 
 /// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
 pub const INLINE: usize = 100_000;
@@ -21,11 +21,13 @@ pub const INLINE: usize = 100_000;
 const LARGEST: f64 = 512e6;
 
 /// A file that was read.
-struct Taken {
-    name: String,
+pub struct Taken {
+    /// Its name.
+    pub name: String,
     /// The file itself, which the browser copies without the page.
-    blob: Blob,
-    bytes: ArrayBuffer,
+    pub blob: Blob,
+    /// What it holds.
+    pub bytes: ArrayBuffer,
 }
 
 impl Taken {
@@ -52,9 +54,16 @@ enum Kind {
 /// Where one is empty, too large, or cannot be read.
 #[inline(never)]
 pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
-    let mut taken = Vec::new();
+    let (mut taken, pictures) = (Vec::new(), Array::new());
     for file in files {
-        taken.push(read(&file).await?);
+        if pictures::is_one(&file).await {
+            pictures.push(&file);
+        } else {
+            taken.push(read(&file).await?);
+        }
+    }
+    if pictures.length() > 0 {
+        pictures::take(lab, pictures, Array::new()).await?;
     }
     let kinds: Vec<Kind> = taken.iter().map(|file| kind(lab, file)).collect();
     let with_experiment = kinds.contains(&Kind::Experiment);
@@ -152,7 +161,7 @@ fn weights(lab: Lab, file: &Taken) {
 }
 
 /// Gives a file to the page, to the browser for later, and to the worker. The bytes are gone then.
-fn hand_over(lab: Lab, file: &Taken) {
+pub fn hand_over(lab: Lab, file: &Taken) {
     keep(lab, file);
     let name = file.name.clone();
     let command = |bytes| Command::Asset { name, own: true, bytes };

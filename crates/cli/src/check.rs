@@ -15,7 +15,7 @@ use crate::document::{Document, say};
 pub fn run(path: &Path) -> Result<(), UserError> {
     let document = Document::read(path)?;
     let source = &document.experiment.data;
-    let data = source.build(document.experiment.seed, &document).map_err(|e| e.under(source.name()).under("data"))?;
+    let data = document.experiment.dataset(&document)?;
     let signature = Signature::from_dataset(&data);
     let checked = check(document.experiment.clone(), signature)?;
     let (signature, summary) = (&checked.signature, &checked.summary);

@@ -3,9 +3,11 @@
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use downhill_data::{Assets, Bundled};
+use downhill_data::{Assets, Bundled, Source};
 use downhill_model::Experiment;
 use downhill_tensor::UserError;
+
+use crate::pictures;
 
 /// An experiment with the folder that its own files lie in.
 pub struct Document {
@@ -35,14 +37,15 @@ impl Assets for Document {
         Bundled.get(name)
     }
 
-    /// A file beside the experiment. One that came through a link names nothing else.
+    /// A file beside the experiment, or a folder of pictures. One that came through a link names nothing else.
     fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
         let beside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !beside {
             let message = format!("\"{}\" is not a file beside the experiment.", downhill_data::spec::quote(name));
             return Err(UserError::new(message).hint("Give a name without a drive, an address or \"..\"."));
         }
-        read(&self.folder.join(name))
+        let path = self.folder.join(name);
+        if matches!(self.experiment.data, Source::Images(_)) { pictures::read(&path) } else { read(&path) }
     }
 }
 

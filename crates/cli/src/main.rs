@@ -7,6 +7,7 @@ mod document;
 mod export;
 mod generate;
 mod link;
+mod pictures;
 mod presets;
 mod train;
 

@@ -151,6 +151,47 @@ fn an_own_table_is_one_beside_the_experiment_whatever_its_name() {
 }
 
 #[test]
+fn own_pictures_are_a_folder_of_them_or_files_of_arrays() {
+    let folder = folder("pictures");
+    let experiment = path(&folder, "own.json");
+    let write = |fields: &str| {
+        let model =
+            r#"[{ "conv2d": { "out_channels": 2, "kernel_size": 3 } }, "relu", "flatten", { "linear": { "out": "classes" } }]"#;
+        let text = format!(
+            r#"{{ "data": {{ "images": {{ {fields} }} }}, "model": {model}, "augment": {{ "flip": true }}, "training": {{ "steps": 5 }} }}"#
+        );
+        std::fs::write(&experiment, text).unwrap();
+    };
+    for (class, colour) in [("night", 20u8), ("day", 240)] {
+        std::fs::create_dir_all(folder.join("sky").join(class)).unwrap();
+        for i in 0..10u8 {
+            let picture = image::RgbImage::from_pixel(20 + u32::from(i), 24, image::Rgb([colour, colour / 2, i]));
+            picture.save(folder.join("sky").join(class).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    std::fs::write(folder.join("sky/day/notes.jpg"), "no picture").unwrap();
+    write(r#""file": "sky", "size": 12, "colour": true"#);
+    let output = downhill(&["check", &experiment]);
+    assert!(said(&output).contains("14 to learn from, 6 held out"), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(said(&output).contains("3×12×12"), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("\"day/notes.jpg\" is no picture that can be read"));
+    said(&downhill(&["train", &experiment]));
+    // IDX as MNIST is given away: two parts of images and labels.
+    std::fs::create_dir_all(folder.join("idx")).unwrap();
+    for (part, count) in [("train", 20u8), ("t10k", 8)] {
+        let images = [&[0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 5, 0, 0, 0, 5][..], &vec![7; usize::from(count) * 25]].concat();
+        let labels = [&[0, 0, 8, 1, 0, 0, 0, count][..], &(0..count).map(|i| i % 2).collect::<Vec<u8>>()].concat();
+        std::fs::write(folder.join(format!("idx/{part}-images-idx3-ubyte")), images).unwrap();
+        std::fs::write(folder.join(format!("idx/{part}-labels-idx1-ubyte")), labels).unwrap();
+    }
+    write(r#""file": "idx", "size": 8"#);
+    assert!(said(&downhill(&["check", &experiment])).contains("20 to learn from, 8 held out"));
+    std::fs::create_dir_all(folder.join("none")).unwrap();
+    write(r#""file": "none""#);
+    assert!(refused(&["check", &experiment]).contains("There is no picture in it that can be read"));
+}
+
+#[test]
 fn a_check_reads_what_other_programs_write() {
     let folder = folder("written");
     let file = path(&folder, "bom.json");

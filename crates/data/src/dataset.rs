@@ -1,6 +1,7 @@
 //! A data set, ready to train on: two parts with the same fields, what is to be predicted, and what a person should know of it. Where
 //! samples come from is the sources' business, in which order they are taken the sampler's.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use downhill_tensor::UserError;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::csv::table::Table;
 use crate::features::{Feature, LineFeature};
-use crate::field::{Column, Field};
+use crate::field::{Column, FNV, Field, fnv};
 use crate::forecast::Forecast;
 use crate::language::Language;
 use crate::split::{Split, split};
@@ -162,6 +163,8 @@ pub struct DataCard {
     pub licence: String,
     /// 16 hex digits that change when any sample, label or its part changes.
     pub hash: String,
+    /// Held-out samples whose inputs are those of one to learn from, so that they measure nothing new.
+    pub duplicates: usize,
 }
 
 /// Name of the input of a set that has one.
@@ -384,7 +387,8 @@ impl Samples {
             }
         }
         let hash = hash(&[&train, &validation]);
-        let card = DataCard { description: self.description, licence: self.licence, hash };
+        let duplicates = duplicates(&train, &validation);
+        let card = DataCard { description: self.description, licence: self.licence, hash, duplicates };
         Ok(Dataset {
             task: self.task,
             inputs,
@@ -431,10 +435,22 @@ pub(crate) fn mislabelled(class: u32, share: f64, classes: u32, rng: &mut Rng) -
     if wrong { (class + 1 + rng.below(classes as usize - 1) as u32) % classes } else { class }
 }
 
+/// How many held-out samples have the same inputs as one to learn from.
+fn duplicates(train: &Part, validation: &Part) -> usize {
+    let hashes = |part: &Part| -> Vec<u64> {
+        let inputs: Vec<&Field> = part.fields.iter().filter(|field| field.name != TARGET).collect();
+        (0..part.samples)
+            .map(|i| inputs.iter().fold(FNV, |state, field| field.column.hash(i * field.width(), field.width(), state)))
+            .collect()
+    };
+    let known: HashSet<u64> = hashes(train).into_iter().collect();
+    hashes(validation).iter().filter(|hash| known.contains(hash)).count()
+}
+
 /// FNV-1a over every word of every part, 64 bits.
 fn hash(parts: &[&Part]) -> String {
-    let mut state = 0xcbf2_9ce4_8422_2325u64;
-    let mut add = |word: u32| state = (state ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3);
+    let mut state = FNV;
+    let mut add = |word: u32| state = fnv(state, word);
     for part in parts {
         add(part.samples as u32);
         for field in &part.fields {

@@ -3,6 +3,14 @@
 
 use downhill_tensor::{Dtype, Shape};
 
+/// Where the hash of FNV-1a begins.
+pub(crate) const FNV: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// One more word in a hash of FNV-1a.
+pub(crate) fn fnv(state: u64, word: u32) -> u64 {
+    (state ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3)
+}
+
 /// The values of one part's samples, one after the other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Column {
@@ -56,6 +64,17 @@ impl Column {
             Column::U8 { bytes, scale, shift } => {
                 part(bytes, start, len).iter().map(|&b| (f32::from(b) * scale + shift).to_bits()).collect()
             }
+        }
+    }
+
+    /// The hash `state` with some values added; bytes as they are.
+    pub(crate) fn hash(&self, start: usize, len: usize, state: u64) -> u64 {
+        match self {
+            Column::U8 { bytes, .. } => {
+                bytes.iter().skip(start).take(len).fold(state, |state, &byte| fnv(state, u32::from(byte)))
+            }
+            Column::F32(values) => values.iter().skip(start).take(len).fold(state, |state, value| fnv(state, value.to_bits())),
+            Column::U32(values) => values.iter().skip(start).take(len).fold(state, |state, &word| fnv(state, word)),
         }
     }
 

@@ -5,7 +5,9 @@
 //! It knows nothing of layers or losses, touches no file and no network: bytes come through [`Assets`], and the same seed gives
 //! the same bits natively and in the browser.
 
+pub mod arrays;
 mod assets;
+mod augment;
 pub mod csv;
 mod dataset;
 mod features;
@@ -22,6 +24,7 @@ mod tokenizer;
 mod windows;
 
 pub use assets::{Assets, NoAssets};
+pub use augment::Augment;
 pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};

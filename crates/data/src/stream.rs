@@ -1,5 +1,5 @@
-//! Endless data: batch after batch of new samples, each drawn from the seed and the number of its step alone, so that a run can go on from
-//! any step bit for bit. It holds no samples; a [`Dataset`](crate::Dataset) with a stream keeps some to look at and to measure with.
+//! Batches that are made for each step: endless data, or samples that are changed (`augment`). Each is drawn from the seed and the number of its step alone, so that a run can go on from
+//! any step bit for bit. A [`Dataset`](crate::Dataset) with a stream keeps samples to look at and to measure with.
 
 use std::fmt;
 use std::rc::Rc;
@@ -8,6 +8,16 @@ use std::rc::Rc;
 pub(crate) trait Draw {
     /// Draws a batch: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows, or of each of their positions. Allocates nothing.
     fn draw(&self, seed: u32, step: u64, x: &mut [u32], y: &mut [u32]);
+
+    /// How many samples it draws all batches from, where it does not make new ones.
+    fn samples(&self) -> Option<usize> {
+        None
+    }
+
+    /// One of those samples as a step could be given it, for a preview.
+    fn changed(&self, _seed: u32, _sample: usize) -> Option<Vec<f32>> {
+        None
+    }
 }
 
 /// Where the batches of an endless source come from.
@@ -27,6 +37,16 @@ impl Stream {
     /// Allocates nothing.
     pub fn fill(&self, step: u64, x: &mut [u32], y: &mut [u32]) {
         self.source.draw(self.seed, step, x, y);
+    }
+
+    /// How many samples all batches are drawn from, where each step is given some of them, changed; `None` where every sample is new.
+    pub fn samples(&self) -> Option<usize> {
+        self.source.samples()
+    }
+
+    /// A sample to learn from as a step could be given it, where steps are given changed ones.
+    pub fn changed(&self, sample: usize) -> Option<Vec<f32>> {
+        self.source.changed(self.seed, sample)
     }
 }
 

@@ -15,7 +15,7 @@ const SCHEMA: &str = "static/schema/experiment.v1.json";
 const HASHES: &str = "crates/data/tests/fixtures/hashes.v1.txt";
 const LINKS: &str = "crates/model/tests/fixtures/links.v1.txt";
 /// Sources that give nothing before something is drawn or pasted.
-const EMPTY: [&str; 2] = ["points", "csv"];
+const EMPTY: [&str; 3] = ["points", "csv", "images"];
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -15,6 +15,7 @@ pub fn differences(old: &Experiment, new: &Experiment) -> Vec<String> {
     for part in ["data", "loss", "optimizer", "schedule"] {
         found.choice(part, &old[part], &new[part]);
     }
+    found.fields(&old["augment"], &new["augment"]);
     found.fields(&old["training"], &new["training"]);
     found.0
 }

@@ -36,7 +36,7 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
             return Effect::Fresh;
         }
     }
-    if old.data != new.data {
+    if old.data != new.data || old.augment != new.augment {
         return if old.data.is_same_task(&new.data) { Effect::Data } else { Effect::Fresh };
     }
     // The answers are others, the samples are not.

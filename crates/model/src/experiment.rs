@@ -1,6 +1,6 @@
 //! The experiment document: its parts, how it is read from JSON and written without defaults. Whether it can be trained is found out in `check.rs`.
 
-use downhill_data::{Source, spec};
+use downhill_data::{Assets, Augment, Dataset, Source, spec};
 use downhill_graph::{ScalarId, StepScalars};
 use downhill_tensor::UserError;
 use serde_json::{Map, Value, json};
@@ -29,6 +29,8 @@ pub struct Experiment {
     pub seed: u32,
     /// What to learn from.
     pub data: Source,
+    /// How the pictures that are learned from are changed.
+    pub augment: Augment,
     /// What learns.
     pub model: Vec<Layer>,
     /// What training makes small.
@@ -65,7 +67,8 @@ fields! {
 }
 
 /// The top-level fields, in the order in which they are written.
-const FIELDS: [&str; 10] = ["version", "name", "seed", "data", "model", "loss", "optimizer", "schedule", "training", "view"];
+const FIELDS: [&str; 11] =
+    ["version", "name", "seed", "data", "augment", "model", "loss", "optimizer", "schedule", "training", "view"];
 
 impl Experiment {
     /// Reads a document.
@@ -144,6 +147,10 @@ impl Experiment {
             written(self.data.name(), Value::Object(self.data.to_json()))
         };
         document.insert("data".to_string(), data);
+        if full || self.augment.is_on() {
+            let augment = either(self.augment.write(schema_of("augment")), self.augment.write_full());
+            document.insert("augment".to_string(), augment);
+        }
         document.insert("model".to_string(), write_list(&self.model, full));
         let parts = [
             ("loss", either(self.loss.to_value(), self.loss.to_full_value()), Loss::default().to_value()),
@@ -160,6 +167,20 @@ impl Experiment {
         let mut document = Value::Object(document);
         shorten(&mut document);
         document
+    }
+
+    /// The samples, with what training steps are given of them.
+    ///
+    /// # Errors
+    /// When the data cannot be had, or is not of the kind that can be augmented.
+    pub fn dataset(&self, assets: &dyn Assets) -> Result<Dataset, UserError> {
+        let mut data = self.data.build(self.seed, assets).map_err(|e| e.under(self.data.name()).under("data"))?;
+        if self.loss.reconstructs() {
+            // Data without numbers is refused by the loss, which knows why.
+            data = data.clone().reconstructing().unwrap_or(data);
+        }
+        self.augment.apply(&mut data, self.seed)?;
+        Ok(data)
     }
 
     /// The learning rate of step `t` (0 is the first).
@@ -217,6 +238,7 @@ fn read(document: &Map<String, Value>, reader: &mut Reader) -> Result<Experiment
         name: known.name,
         seed: known.seed,
         data,
+        augment: part(get("augment"), "augment", reader, read_fields("augment"))?,
         model,
         loss: part(get("loss"), "loss", reader, Loss::read)?,
         optimizer: part(get("optimizer"), "optimizer", reader, Optimizer::read)?,

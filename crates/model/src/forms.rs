@@ -22,7 +22,7 @@ pub fn activations() -> Vec<&'static str> {
     Layer::activations()
 }
 
-/// The JSON Schema of the fields of a group's member, or of `training` and `view`, which have no name: for each field title,
+/// The JSON Schema of the fields of a group's member, or of `augment`, `training` and `view`, which have no name: for each field title,
 /// description, default, minimum and maximum or choices; `x-scale` is `log` where a slider should be.
 pub fn fields_of(group: &str, name: &str) -> Option<&'static Value> {
     let schema = match group {
@@ -31,7 +31,7 @@ pub fn fields_of(group: &str, name: &str) -> Option<&'static Value> {
         "loss" => Loss::schema(name),
         "optimizer" => Optimizer::schema(name),
         "schedule" => Schedule::schema(name),
-        "training" | "view" => &spec::document()["properties"][group],
+        "augment" | "training" | "view" => &spec::document()["properties"][group],
         _ => &Value::Null,
     };
     (!schema.is_null()).then_some(schema)

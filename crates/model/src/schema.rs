@@ -1,6 +1,6 @@
 //! The JSON Schema of the whole document, from the same types that read it.
 
-use downhill_data::{Source, spec};
+use downhill_data::{Augment, Source, spec};
 use serde_json::{Value, json};
 
 use crate::experiment::Head;
@@ -37,6 +37,7 @@ pub fn generate_schema() -> Value {
             "name": head["properties"]["name"],
             "seed": head["properties"]["seed"],
             "data": choice("Data", "What to learn from.", &Source::generate_schemas(), None),
+            "augment": spec::generate::<Augment>(),
             "model": list_schema("Model", "What learns: layers from input to output."),
             "loss": choice("Loss", "What training makes small.", &Loss::generate_schemas(), Some(Loss::default().to_value())),
             "optimizer": choice(

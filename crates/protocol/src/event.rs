@@ -261,6 +261,10 @@ pub struct DataInfo {
     pub forecast: Option<ForecastInfo>,
     /// Mean of each target over the training part, from which `output:offset` and `target:offset` count; empty for classes.
     pub target_mean: Vec<f64>,
+    /// Of each class, how many samples are learned from and how many held out; empty where a sample has none or many.
+    pub class_counts: Vec<(u32, u32)>,
+    /// Held-out samples that are among those learned from too.
+    pub duplicates: u32,
     /// What a sample is, where it comes from, under which licence.
     pub description: String,
     /// Licence.

@@ -101,7 +101,8 @@ pub enum Part {
 /// in the units of the data; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
 /// the plane, tokens), followed by `:1`, `:2`, … for the second and further inputs; `target` for the right answers `[rows, 1]`, the
 /// index of a class, `[rows, positions]` where there are several, NaN where none is asked for, or, `[rows, targets]`, values; `saliency` for the gradient of the likeliest class's score, or of the sum of the values, by
-/// `input`; `row` for the places of the samples in their part `[rows]`; `table_row` for the numbers of
+/// `input`; `augmented` for the
+/// first input of samples to learn from as a step could be given it, empty where steps are given them as they are; `row` for the places of the samples in their part `[rows]`; `table_row` for the numbers of
 /// their rows in the table, from 1 below the header, `[rows]`. `output:offset` and `target:offset` are values counted from
 /// [`crate::DataInfo::target_mean`]: where values are large and their differences small, only these tell them apart.
 ///

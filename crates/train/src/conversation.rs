@@ -479,7 +479,7 @@ impl Conversation {
     }
 }
 
-/// Waits for what reads tables and texts, where the data is one.
+/// Waits for what reads tables, texts and files of arrays, where the data is in one.
 async fn readable(experiment: &Experiment) -> Result<(), UserError> {
     if experiment.data.is_table() || experiment.data.reads_own_file() { later::arrived().await } else { Ok(()) }
 }

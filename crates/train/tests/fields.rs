@@ -176,13 +176,14 @@ fn endless_data_never_comes_twice_and_what_measures_stays() {
 
 #[test]
 fn a_probe_sees_the_samples_of_the_next_step() {
-    for data in [json!({ "spirals": { "endless": true } }), json!("spirals"), json!({ "digits": {} })] {
-        let mut session = endless(&data);
+    let runs =
+        [json!({ "spirals": { "endless": true } }), json!("spirals"), json!({ "digits": {} })].map(|data| endless(&data));
+    for (i, mut session) in runs.into_iter().chain([augmented()]).enumerate() {
         losses(&mut session, 7);
         let probed = ready(session.probe()).unwrap().into_iter().find(|(name, _)| name == "loss").unwrap().1[0];
         let (_, trained) = losses(&mut session, 1)[0];
         // The same sums, in the order of another plan.
-        assert!((probed - f32::from_bits(trained)).abs() <= 1e-5 * probed.abs(), "{data}");
+        assert!((probed - f32::from_bits(trained)).abs() <= 1e-5 * probed.abs(), "run {i}");
     }
 }
 
@@ -235,4 +236,48 @@ fn what_is_known_of_the_steps_ahead_is_given_and_not_predicted() {
     assert!(near(&continuation[2..4], &next[0].2), "{continuation:?} {next:?}");
     let refused = answer(&mut session, Input::Worst { limit: 2 }, &["continuation"]).unwrap_err();
     assert!(refused.contains("single window"), "{refused}");
+}
+
+/// Digits whose steps are given changed pictures.
+fn augmented() -> Session {
+    session(&json!({
+        "version": 1, "seed": 4, "data": "digits", "view": { "pace": "max" },
+        "augment": { "shift": 0.1, "rotate": 10, "scale": 0.1, "noise": 0.05, "cutout": 0.2, "mixup": 0.3 },
+        "model": [{ "linear": { "out": 8 } }, "tanh", { "linear": { "out": "classes" } }],
+        "training": { "batch_size": 32, "eval_every": 1000 },
+    }))
+}
+
+#[test]
+fn augmented_pictures_go_on_bit_for_bit_after_a_snapshot_and_are_learned_from_alone() {
+    let mut whole = augmented();
+    let all = losses(&mut whole, 60);
+    let mut first = augmented();
+    let mut parts = losses(&mut first, 41);
+    let mut second = Session::restore(&ready(first.snapshot()).unwrap(), &Bundled).unwrap();
+    parts.extend(losses(&mut second, 19));
+    assert_eq!(all, parts);
+    assert_eq!(bits(&mut whole), bits(&mut second));
+    // 1258 pictures to learn from: 40 steps of 32 are an epoch and a bit.
+    assert_eq!(whole.status().epoch.floor(), 1.0);
+    let plain = session(&json!({ "seed": 4, "data": "digits", "model": [{ "linear": { "out": "classes" } }] }));
+    assert_eq!(whole.data().validation, plain.data().validation);
+    assert_eq!(whole.data().train, plain.data().train);
+}
+
+#[test]
+fn augmentation_is_changed_while_it_trains_and_shown_beside_the_original() {
+    let mut run = augmented();
+    losses(&mut run, 5);
+    let input = || Input::Samples { part: Part::Train, rows: Some(vec![3, 9]) };
+    let tensors = answer(&mut run, input(), &["input", "augmented"]).unwrap();
+    assert_eq!(tensors[0].1, tensors[1].1);
+    assert_ne!(tensors[0].2, tensors[1].2);
+    let mut document = run.experiment().to_value();
+    document.as_object_mut().unwrap().remove("augment");
+    let weights = bits(&mut run);
+    ready(run.edit(Experiment::from_value(&document).unwrap().experiment, &Bundled, false)).unwrap();
+    assert_eq!((run.step_count(), bits(&mut run)), (5, weights));
+    assert!(answer(&mut run, input(), &["augmented"]).unwrap()[0].2.is_empty());
+    losses(&mut run, 1);
 }

@@ -1,8 +1,9 @@
-//! Bring your own table: paste or choose it, see what its columns were taken for, choose what to predict. A file may be dropped anywhere.
+//! Bring your own table: paste or choose it, see what its columns were taken for, choose what to predict; or pictures (`images`). A file may be
+//! dropped anywhere.
 
 use leptos::prelude::*;
 
-use super::table;
+use super::{images, table};
 use crate::document::name_at;
 use crate::reactive::{clicked, effect, entered, memo};
 use crate::state::Lab;
@@ -33,6 +34,11 @@ fn BringYourOwn() -> impl IntoView {
     });
     let typed = move |text: String| if text.trim().is_empty() { lab.table.set(None) } else { taking::table_text(lab, text) };
     let pasted = move |ev: web_sys::ClipboardEvent| {
+        let copied = ev.clipboard_data().and_then(|data| data.files()).filter(|files| files.length() > 0);
+        if let Some(copied) = copied {
+            ev.prevent_default();
+            return files::take(lab, &copied);
+        }
         let new = ev.clipboard_data().and_then(|data| data.get_data("text").ok()).filter(|new| new.len() > LONG);
         if let Some(new) = new {
             ev.prevent_default();
@@ -62,6 +68,7 @@ fn BringYourOwn() -> impl IntoView {
             <label class="file">"Choose a file "<input type="file" data-testid="csv-file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
             {found}
             <p class="hint">"The table stays on this machine, unless you share a link or a file that holds it."</p>
+            {images::form()}
         </div>
     }
 }

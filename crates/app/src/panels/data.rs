@@ -6,9 +6,9 @@ use leptos::html::Canvas;
 use leptos::prelude::*;
 use serde_json::json;
 
-use super::csv;
 use super::later::Later;
 use super::own_text;
+use super::{augment, csv};
 use crate::canvas::{context, painted};
 use crate::catalog;
 use crate::document;
@@ -30,9 +30,10 @@ pub fn DataPanel() -> impl IntoView {
     let sources = Source::NAMES
         .iter()
         .copied()
-        .filter(|n| !matches!(*n, "csv" | "points"))
+        .filter(|n| !matches!(*n, "csv" | "points" | "images"))
         .map(|source| view! { <Thumbnail source name/> }.into_any())
         .collect_view();
+    let images = memo(move || lab.info.with(|info| info.as_ref().is_some_and(|info| info.data.image.is_some())));
     let form = move || {
         let name = name.get();
         let schema = catalog::fields_of("data", &name)?;
@@ -42,8 +43,8 @@ pub fn DataPanel() -> impl IntoView {
     view! {
         <section class="data" aria-label="Data">
             <div class="heading"><h2>"Data"</h2><button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></div>
-            <Show when=move || own.get() || name.get() == "csv" || lab.table.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
             <Show when=move || name.get() == "text"><Later show=Box::new(own_text::form)/></Show>
+            <Show when=move || own.get() || matches!(name.get().as_str(), "csv" | "images") || lab.table.with(Option::is_some) || lab.pictures.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
             <div class="sources" role="radiogroup" aria-label="Sources" on:keydown=focus::walk>{sources}</div>
             {form}
             <Trouble path="data".to_string() here_only=true/>
@@ -52,7 +53,26 @@ pub fn DataPanel() -> impl IntoView {
             <Trouble path="data.text".to_string() here_only=true/>
             <Trouble path="data.text.text".to_string()/>
             <Trouble path="data.text.file".to_string()/>
+            <Trouble path="data.images".to_string()/>
+            <Trouble path="augment".to_string() here_only=true/>
+            <Show when=move || images.get()><Augmentation/></Show>
         </section>
+    }
+}
+
+/// The fold whose inside comes with the later part of the code.
+#[component]
+fn Augmentation() -> impl IntoView {
+    let open = RwSignal::new(false);
+    let toggled = move |ev: leptos::ev::Event| {
+        let details: web_sys::Element = event_target(&ev);
+        open.set(details.has_attribute("open"));
+    };
+    view! {
+        <details data-testid="augment" on:toggle=toggled>
+            <summary>"Augmentation"</summary>
+            <Show when=move || open.get()><Later show=Box::new(augment::form)/></Show>
+        </details>
     }
 }
 
@@ -82,7 +102,8 @@ fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
     };
     let on = move || name.get() == source;
     // Data of one's own is none of these: then the first one is the way in.
-    let reached = move || on() || source == Source::NAMES[0] && name.with(|name| matches!(name.as_str(), "csv" | "points"));
+    let reached =
+        move || on() || source == Source::NAMES[0] && name.with(|name| matches!(name.as_str(), "csv" | "points" | "images"));
     view! {
         <button type="button" class="source" role="radio" data-source=source aria-checked=move || on().to_string() tabindex=move || focus::stop(reached()) title=catalog::help_of("data", source) on:click=clicked(move |_| choose(lab, source))>
             {picture}<span>{title}</span>
@@ -111,7 +132,9 @@ fn said(source: &str, key: &str) -> Option<&'static str> {
 
 /// Whether the page gave this name to an experiment with this source, and not a person.
 fn is_ours(name: &str, source: &str) -> bool {
-    source == "csv" || name == catalog::title_of("data", source) || presets::all().iter().any(|p| p.title == name)
+    matches!(source, "csv" | "images")
+        || name == catalog::title_of("data", source)
+        || presets::all().iter().any(|p| p.title == name)
 }
 
 /// Changes the source; features and validation go along where the new one has them, and the rest of the experiment is made to fit.

@@ -1,5 +1,6 @@
 //! The panels that are always there, one file or folder each. What is shown inside of some of them is chosen from the lists in `views`.
 
+pub mod augment;
 pub mod backend;
 pub mod compare;
 pub mod csv;
@@ -10,6 +11,7 @@ pub mod embed;
 pub mod export;
 pub mod header;
 pub mod help;
+pub mod images;
 pub mod later;
 pub mod network;
 pub mod notices;

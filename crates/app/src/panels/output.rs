@@ -167,7 +167,14 @@ fn DataCard() -> impl IntoView {
                 .then(|| view! { <ul class="notes">{notes.into_iter().map(|n| view! { <li>{n}</li> }).collect_view()}</ul> });
             let labels = if d.task == "classification" {
                 let kind = if d.positions > 0 { "tokens" } else { "classes" };
-                format!("{} {kind}: {}", d.labels.len(), listed(&d.labels))
+                // Where each sample has a class: how many of it are learned from and held out.
+                let counts = d.class_counts.iter().map(Some).chain(std::iter::repeat(None));
+                let class = |(label, counts): (&String, Option<&(u32, u32)>)| match counts {
+                    Some((train, held_out)) => [label.as_str(), " ", &train.to_string(), " + ", &held_out.to_string()].concat(),
+                    None => label.clone(),
+                };
+                let list: Vec<String> = d.labels.iter().zip(counts).map(class).collect();
+                format!("{} {kind}: {}", list.len(), listed(&list))
             } else {
                 format!("predicts {}", d.labels.join(", "))
             };
@@ -176,6 +183,7 @@ fn DataCard() -> impl IntoView {
                 {notes}
                 <dl>
                     <dt>"Samples"</dt><dd class="num">{format!("{} to learn from, {} held out", d.train, d.validation)}</dd>
+                    {(d.duplicates > 0).then(|| view! { <dt>"Twice"</dt><dd data-testid="duplicates">{format!("{} of those held out are among those learned from", d.duplicates)}</dd> })}
                     <dt>"Labels"</dt><dd>{labels}</dd>
                     <dt>"Licence"</dt><dd>{d.licence}</dd>
                     <dt>"Hash"</dt><dd class="num">{d.hash}</dd>

@@ -34,12 +34,14 @@ fn offer(experiment: &Experiment) -> Offer {
     let (data, missing) = match &experiment.data {
         Source::Csv(csv) if csv.text.is_empty() && !csv.file.is_empty() => ("", Some(csv.file.as_str())),
         Source::Csv(_) => ("with its table", None),
+        Source::Images(images) => ("", Some(images.file.as_str())),
         Source::Points(_) => ("with the points that were drawn", None),
         _ => ("with all that its data are made from", None),
     };
     let warning = match missing {
         Some(file) => Some(format!(
-            "The link holds the network and all settings, but not the table \"{file}\", which is too large for it: whoever opens it has to have that file. A file holds both."
+            "The link holds the network and all settings, but not \"{file}\", which is too large for it: whoever opens it has to have that file.{}",
+            if matches!(experiment.data, Source::Csv(_)) { " An exported experiment holds both." } else { "" }
         )),
         None if fragment.len() > LONGEST => Some(format!(
             "The link has {length}: it holds the whole experiment, {data}, but many programs cut links of this length off. A file arrives whole."

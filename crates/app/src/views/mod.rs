@@ -13,7 +13,7 @@ mod curve;
 mod draw;
 mod feature_maps;
 mod forecast;
-mod gallery;
+pub(crate) mod gallery;
 mod inspector;
 pub mod kinds;
 mod neuron_map;

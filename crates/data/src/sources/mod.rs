@@ -210,6 +210,7 @@ sources! {
     breast_cancer::BreastCancer,
     csv::Csv,
     text::Text,
+    images::Images,
     majority::Majority,
     pairs::Pairs,
     parity::Parity,
@@ -239,7 +240,7 @@ impl Default for Source {
 impl Source {
     /// Whether the file that it [needs](Source::needs) is a person's own and none of `static/data`.
     pub fn reads_own_file(&self) -> bool {
-        matches!(self, Source::Csv(_) | Source::Text(_))
+        matches!(self, Source::Csv(_) | Source::Text(_) | Source::Images(_))
     }
 
     /// Reads `{ "name": fields }`; fields left out take their defaults, `null` leaves all out.

@@ -282,6 +282,7 @@ impl Rows {
                     Some(input) => of_field(data, part, input, raw.is_some(), &at),
                     None if name == AHEAD => ahead(data, train, &at),
                     None if name == "row" => (vec![at.len() as u32], at.iter().map(|&i| i as f32).collect()),
+                    None if name == "augmented" => augmented(data, part, &at),
                     None if name == "table_row" => (vec![at.len() as u32], at.iter().map(row).collect()),
                     None => targets(data, part, &at, name != "target"),
                 }
@@ -365,7 +366,7 @@ fn shaped(picks: &[usize], shape: &[usize], values: Vec<f32>) -> (Vec<u32>, Vec<
 }
 
 /// Tensors that are known of samples, besides their inputs.
-const OF_SAMPLES: [&str; 4] = ["target", "target:offset", "row", "table_row"];
+const OF_SAMPLES: [&str; 5] = ["target", "target:offset", "row", "table_row", "augmented"];
 
 /// What follows the windows of samples.
 const AHEAD: &str = "ahead";
@@ -413,6 +414,14 @@ fn targets(data: &Dataset, part: &Samples, at: &[usize], offset: bool) -> (Vec<u
             shaped(at, &[width], at.iter().flat_map(target).collect())
         }
     }
+}
+
+/// Samples to learn from as a step could be given them; nothing where steps are given them as they are.
+fn augmented(data: &Dataset, part: &Samples, at: &[usize]) -> (Vec<u32>, Vec<f32>) {
+    let field = data.inputs.first().and_then(|name| part.field(name));
+    let (Some(stream), Some(field)) = (&data.stream, field) else { return (vec![0], Vec::new()) };
+    let pictures: Option<Vec<Vec<f32>>> = at.iter().map(|&i| stream.changed(i)).collect();
+    pictures.map_or((vec![0], Vec::new()), |pictures| shaped(at, &field.shape, pictures.concat()))
 }
 
 fn of_field(data: &Dataset, part: &Samples, input: usize, raw: bool, at: &[usize]) -> (Vec<u32>, Vec<f32>) {

@@ -105,12 +105,13 @@ impl BatchSource for Resident {
     }
 }
 
-/// Finished samples that nobody has seen before.
+/// Finished samples: new ones, or some of those to learn from that were changed.
 #[derive(Clone)]
 struct Streamed {
     stream: Stream,
     /// Room for the answers of a batch, where the program asks for none.
     unasked: Vec<u32>,
+    batch: u64,
 }
 
 impl BatchSource for Streamed {
@@ -135,8 +136,10 @@ impl BatchSource for Streamed {
         x.encoding.encode(inputs);
     }
 
-    fn position(&self, _: u64) -> SamplerPosition {
-        SamplerPosition::default()
+    fn position(&self, step: u64) -> SamplerPosition {
+        let Some(len) = self.stream.samples().map(|len| len.max(1) as u64) else { return SamplerPosition::default() };
+        let before = step * self.batch;
+        SamplerPosition { epoch: (before / len) as u32, index: (before % len) as u32 }
     }
 
     fn fork(&self) -> Box<dyn BatchSource> {
@@ -218,7 +221,8 @@ fn source(
     if let Some(stream) = &data.stream {
         let answers = data.train.field(downhill_data::TARGET).map_or(1, Field::width);
         let unasked = vec![0; checked.experiment.training.batch_size * answers];
-        return Ok(Box::new(Streamed { stream: stream.clone(), unasked }));
+        let batch = checked.experiment.training.batch_size as u64;
+        return Ok(Box::new(Streamed { stream: stream.clone(), unasked, batch }));
     }
     let mut sampler = Sampler::new(checked.experiment.seed, data.train.len());
     sampler.restore(position)?;

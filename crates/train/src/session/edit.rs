@@ -48,6 +48,7 @@ impl Session {
         }
         let old = self.run.experiment();
         let again = old.loss.reconstructs() != experiment.loss.reconstructs();
+        let again = again || old.augment != experiment.augment;
         let data = if old.data != experiment.data || old.seed != experiment.seed || again {
             Rc::new(build_data(&experiment, assets)?)
         } else {

@@ -143,11 +143,34 @@ impl Session {
             floor: data.floor.filter(|_| measures_nats(&self.run.experiment().loss)),
             forecast: data.forecast.as_ref().map(|forecast| forecast_info(data, forecast)),
             target_mean: data.normalisation.target_mean.clone(),
+            class_counts: class_counts(data),
+            duplicates: data.card.duplicates as u32,
             description: data.card.description.clone(),
             licence: data.card.licence.clone(),
             hash: data.card.hash.clone(),
         }
     }
+}
+
+/// Of each class, how many samples are learned from and how many held out.
+fn class_counts(data: &Dataset) -> Vec<(u32, u32)> {
+    let Task::Classification { classes } = &data.task else { return Vec::new() };
+    let count = |part: &Part| {
+        let mut counts = vec![0; classes.len()];
+        match data.labels(part) {
+            Labels::Class(labels) if labels.len() <= part.len() => {
+                for &label in labels {
+                    if let Some(count) = counts.get_mut(label as usize) {
+                        *count += 1;
+                    }
+                }
+                Some(counts)
+            }
+            _ => None,
+        }
+    };
+    let counts = count(&data.train).zip(count(&data.validation));
+    counts.map_or_else(Vec::new, |(train, validation)| train.into_iter().zip(validation).collect())
 }
 
 fn column((name, first, len): (&str, usize, usize)) -> ColumnInfo {

@@ -250,10 +250,5 @@ impl Session {
 
 /// Makes the samples of an experiment; errors lie under `data.<source>`.
 pub(crate) fn build_data(experiment: &Experiment, assets: &dyn Assets) -> Result<Dataset, UserError> {
-    let data = experiment.data.build(experiment.seed, assets).map_err(|e| e.under(experiment.data.name()).under("data"))?;
-    if !experiment.loss.reconstructs() {
-        return Ok(data);
-    }
-    // Data without numbers is refused by the loss, which knows why.
-    Ok(data.clone().reconstructing().unwrap_or(data))
+    experiment.dataset(assets)
 }

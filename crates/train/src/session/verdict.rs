@@ -29,8 +29,8 @@ impl Session {
             answers: self.reports.evaluator().answers(),
             summary: &checked.summary.layers,
             held_out: checked.signature.validation,
-            // A text is drawn from anew at every step, but it ends, and can be learned by heart.
-            endless: checked.signature.streamed && self.run.data().language.is_none(),
+            // A text is drawn from anew at every step, but it ends, and can be learned by heart; so can pictures, however they are changed.
+            endless: checked.signature.streamed && self.run.data().language.is_none() && !checked.experiment.augment.is_on(),
             layers: signs.layers.as_ref(),
             divergence: signs.divergence.as_ref(),
             ended: !self.run.drive().running() && end.is_some_and(|end| self.run.done() >= end),

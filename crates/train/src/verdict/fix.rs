@@ -170,6 +170,7 @@ pub(crate) fn applied(fix: &Fix, checked: &Checked) -> Option<Experiment> {
         name: old.name.clone(),
         seed: old.seed,
         data: Source::default(),
+        augment: old.augment.clone(),
         model: old.model.clone(),
         loss: old.loss.clone(),
         optimizer: old.optimizer.clone(),
