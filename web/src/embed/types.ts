@@ -21,6 +21,8 @@ export type Data =
   | "wine"
   | "breast_cancer"
   | "csv"
+  | "text"
+  | "images"
   | "majority"
   | "pairs"
   | "parity"
@@ -32,6 +34,13 @@ export type Data =
   | "modular_addition"
   | "induction"
   | "tinytales"
+  | "sine_wave"
+  | "mackey_glass"
+  | "lorenz"
+  | "temporal_order"
+  | "copy_memory"
+  | "dyck"
+  | "elman"
   | /** Arms that wind around each other, one per class: easy to see, hard to separate. */
   { spirals: {
     /** Points in all, training and validation together. 10 to 20000. Default: `500`. */
@@ -224,6 +233,8 @@ export type Data =
     place?: number;
     /** Whether shapes are filled, or lines. Default: `true`. */
     filled?: boolean;
+    /** What is to be said of a picture. Default: `"class"`. */
+    answer?: "class" | "mask";
     /** Standard deviation of what is added to every pixel; white is 1. 0 to 1. Default: `0.05`. */
     noise?: number;
     /** Share of the samples to learn from that get a wrong class; validation keeps the right ones. 0 to 1. Default: `0.0`. */
@@ -313,7 +324,43 @@ export type Data =
       /** In which order its dates are written. */
       date?: "auto" | "year_first" | "day_first" | "month_first";
     }>;
+    /** Rows of a series that the network is given; at 0 every row is a sample of its own. 0 to 2000. Default: `0`. */
+    window?: number;
+    /** Rows that it is to predict, with a window. 1 to 500. Default: `1`. */
+    horizon?: number;
+    /** Rows from one window to the next. 1 to 2000. Default: `1`. */
+    stride?: number;
+    /** Column that says when a row was, with a window; left empty, the first one of dates, or else rows follow as they stand. Default: `""`. */
+    time?: string;
+    /** Column that tells several series apart, with a window. Default: `""`. */
+    group?: string;
     /** Share of the rows that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** A text of your own, in windows: what comes next? */
+  { text: {
+    /** The text itself, kept in the experiment; without one, and without a file, a short example. Default: `""`. */
+    text?: string;
+    /** Name of a file to read when there is no text. Default: `""`. */
+    file?: string;
+    /** What one token is. Default: `"characters"`. */
+    tokenizer?: "characters" | "bytes" | "words" | "bpe";
+    /** Different tokens, at most, where they are words or merged bytes; 256 of them are the bytes. 257 to 20000. Default: `512`. */
+    vocabulary?: number;
+    /** Tokens that the network sees at a time. 1 to 1024. Default: `64`. */
+    context?: number;
+    /** Share of the text, its end, that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** Pictures of your own, each with a class. */
+  { images: {
+    /** Name of the file that holds the pictures and their classes. Default: `""`. */
+    file?: string;
+    /** Height and width of a picture in pixels; it is cut to a square and made smaller or larger. 8 to 128. Default: `28`. */
+    size?: number;
+    /** Whether pictures keep their colours: three channels in place of one. Default: `false`. */
+    colour?: boolean;
+    /** Share of the pictures that is never learned from, where the set has no test part of its own. 0 to 0.9. Default: `0.3`. */
     validation?: number;
   } }
   | /** Sequences of tokens: which of the tokens 1 and 2 comes more often? */
@@ -422,15 +469,142 @@ export type Data =
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
-  | /** Small stories from a grammar, word by word. */
+  | /** Small stories from a grammar, word by word or letter by letter. */
   { tinytales: {
     /** Stories in all, training and validation together. 10 to 50000. Default: `5000`. */
     samples?: number;
     /** Sentences between the first and the last, at most. 1 to 12. Default: `4`. */
     sentences?: number;
+    /** What they are cut into. Default: `"word"`. */
+    unit?: "word" | "character";
     /** Share of the stories that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
+  } }
+  | /** A sine wave in time: how does it go on? */
+  { sine_wave: {
+    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `1200`. */
+    steps?: number;
+    /** Steps that the network is given. 1 to 512. Default: `40`. */
+    window?: number;
+    /** Steps that it is to predict. 1 to 128. Default: `8`. */
+    horizon?: number;
+    /** Steps from one window to the next. 1 to 512. Default: `1`. */
+    stride?: number;
+    /** Steps of a whole wave. 3 to 500. Default: `25.0`. */
+    period?: number;
+    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
+    validation?: number;
+  } }
+  | /** A chaotic series whose change depends on its own past: how does it go on? */
+  { mackey_glass: {
+    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `2500`. */
+    steps?: number;
+    /** Steps that the network is given. 1 to 512. Default: `48`. */
+    window?: number;
+    /** Steps that it is to predict. 1 to 128. Default: `8`. */
+    horizon?: number;
+    /** Steps from one window to the next. 1 to 512. Default: `1`. */
+    stride?: number;
+    /** How far in its past lies what the change depends on, in units of time. 5 to 60. Default: `17`. */
+    delay?: number;
+    /** Units of time from one step to the next. 1 to 10. Default: `2`. */
+    spacing?: number;
+    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
+    validation?: number;
+  } }
+  | /** Three numbers that circle around two points in turns, never the same way: how do they go on? */
+  { lorenz: {
+    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `3000`. */
+    steps?: number;
+    /** Steps that the network is given. 1 to 512. Default: `32`. */
+    window?: number;
+    /** Steps that it is to predict. 1 to 128. Default: `8`. */
+    horizon?: number;
+    /** Steps from one window to the next. 1 to 512. Default: `1`. */
+    stride?: number;
+    /** Time from one step to the next. 0.01 to 0.2. Default: `0.04`. */
+    spacing?: number;
+    /** How strongly it is heated; below about 24.7 it comes to rest. 1 to 60. Default: `28.0`. */
+    rho?: number;
+    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
+    validation?: number;
+  } }
+  | /** Two symbols stand far apart among others: in which order? */
+  { temporal_order: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `6000`. */
+    samples?: number;
+    /** Symbols of the shortest sequence. 10 to 512. Default: `30`. */
+    min_length?: number;
+    /** Symbols of the longest sequence. 10 to 512. Default: `50`. */
+    max_length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** Symbols are shown, then nothing for long: which were they? */
+  { copy_memory: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `6000`. */
+    samples?: number;
+    /** Symbols to remember. 1 to 20. Default: `3`. */
+    symbols?: number;
+    /** Different symbols. 2 to 20. Default: `4`. */
+    alphabet?: number;
+    /** Shortest time in which nothing is shown. 0 to 450. Default: `10`. */
+    min_length?: number;
+    /** Longest time in which nothing is shown. 0 to 450. Default: `20`. */
+    max_length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** Brackets open and close: which one has to close next? */
+  { dyck: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `3000`. */
+    samples?: number;
+    /** Brackets of the shortest sequence. 1 to 512. Default: `10`. */
+    min_length?: number;
+    /** Brackets of the longest sequence. 1 to 512. Default: `40`. */
+    max_length?: number;
+    /** Kinds of brackets: ( ), [ ], { } and < >. 1 to 4. Default: `1`. */
+    kinds?: number;
+    /** Brackets that are open at the same time, at most. 1 to 64. Default: `8`. */
+    depth?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** Sentences of a small grammar, word by word: verbs agree with nouns far before them. */
+  { elman: {
+    /** Texts in all, training and validation together. 10 to 20000. Default: `4000`. */
+    samples?: number;
+    /** Sentences of a text. 1 to 8. Default: `3`. */
+    sentences?: number;
+    /** How deep clauses may stand inside each other. 0 to 4. Default: `2`. */
+    depth?: number;
+    /** Share of the texts that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
   } };
+
+/** Changes of the pictures that are learned from, drawn anew in every step. */
+export type Augment = {
+  /** Moved by up to this share of the picture, down and across. 0 to 0.5. Default: `0.0`. */
+  shift?: number;
+  /** Turned by up to so many degrees, to either side. 0 to 180. Default: `0.0`. */
+  rotate?: number;
+  /** Made larger or smaller by up to this share. 0 to 0.9. Default: `0.0`. */
+  scale?: number;
+  /** Every second picture is mirrored, left to right. Default: `false`. */
+  flip?: boolean;
+  /** Standard deviation of what is added to every pixel; white is 1. 0 to 1. Default: `0.0`. */
+  noise?: number;
+  /** Side of a square that is blacked out somewhere, as a share of the picture. 0 to 0.9. Default: `0.0`. */
+  cutout?: number;
+  /** Both parameters of the beta distribution of how much of another picture of the batch is blended in; the class is that of either one, as often as its share, so that the loss is in the mean that of both. 0 to 1. Default: `0.0`. */
+  mixup?: number;
+};
 
 /** What training makes small. */
 export type Loss =
@@ -439,6 +613,7 @@ export type Loss =
   | "mse"
   | "l1"
   | "huber"
+  | "reconstruction"
   | /** How unlikely the network holds the right class: for data with classes, one output per class. */
   { cross_entropy: {
     /** Share of the certainty that is spread over all classes, against overconfidence. 0 to 0.9. Default: `0.0`. */
@@ -456,7 +631,9 @@ export type Loss =
   { huber: {
     /** Where small ends. 0.001 to 1000. Default: `1.0`. */
     delta?: number;
-  } };
+  } }
+  | /** Mean of the squared differences between what the network gives and what it was given: for autoencoders, which learn without answers. */
+  { reconstruction: Record<string, never> };
 
 /** How gradients become changes of weights. */
 export type Optimizer =
@@ -606,6 +783,12 @@ export type Training = {
   ema?: number | null;
   /** Steps between two evaluations on the validation data. 1 to 1000000. Default: `50`. */
   eval_every?: number;
+  /** Whether weight decay also pulls at biases and at the factors of norms, which have one dimension; otherwise at matrices and kernels only. Default: `true`. */
+  decay_all?: boolean;
+  /** Evaluations in a row without a better one after which the run rests; empty is never. 1 to 200. */
+  patience?: number | null;
+  /** What has to become better for a run with patience. Default: `"validation_loss"`. */
+  patience_metric?: "validation_loss" | "validation_accuracy";
 };
 
 /** What the page shows; the engine ignores it. */
@@ -660,6 +843,16 @@ export type Layer =
   | "positions"
   | "multi_head_attention"
   | "transformer_block"
+  | "conv1d"
+  | "conv_transpose2d"
+  | "max_pool1d"
+  | "avg_pool1d"
+  | "adaptive_avg_pool2d"
+  | "upsample"
+  | "pixel_shuffle"
+  | "dropout2d"
+  | "transpose"
+  | "patch_embedding"
   | /** Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step. */
   { linear: {
     /** Number of outputs, or "classes" or "targets" for as many as the data asks for. Default: `8`. */
@@ -752,7 +945,7 @@ export type Layer =
   } }
   | /** Puts all numbers of a sample into one row. */
   { flatten: Record<string, never> }
-  | /** Adds its input to what the layers inside make of it. */
+  | /** Adds its input to what the layers inside make of it; where they change its shape, the input goes through a learned projection first. */
   { residual: Array<Layer> }
   | /** Sends its input through several branches and puts their outputs side by side. */
   { concat: Array<Array<Layer>> }
@@ -1006,6 +1199,209 @@ export type Layer =
     norm_first?: boolean;
     /** Share of what attention and feed-forward network add that is dropped while training. 0 to 0.95. Default: `0.0`. */
     dropout?: number;
+  } }
+  | /** Every output channel is a small kernel that slides along the numbers of all channels and looks for the same thing everywhere. */
+  { conv1d: {
+    /** Number of kernels, each of which gives a channel. 1 to 4096. Default: `8`. */
+    out_channels?: number;
+    /** Length of a kernel. 1 to 64. Default: `3`. */
+    kernel_size?: number;
+    /** How far a kernel moves from a place to the next. 1 to 64. Default: `1`. */
+    stride?: number;
+    /** Border on each side, or "same" for an output as long as the input. Default: `0`. */
+    padding?: number | "same";
+    /** How far the numbers that a kernel sees lie apart. 1 to 64. Default: `1`. */
+    dilation?: number;
+    /** Parts of the channels that do not meet; as many as channels make each a line of its own. 1 to 4096. Default: `1`. */
+    groups?: number;
+    /** Whether a learned constant is added to every channel. Default: `true`. */
+    bias?: boolean;
+    /** What stands in the border. Default: `"zeros"`. */
+    padding_mode?: "zeros" | "reflect";
+    /** How the weights are drawn at the start. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
+  } }
+  | /** Every number of the image paints a kernel into a larger one, and where they overlap they add up. */
+  { conv_transpose2d: {
+    /** Number of channels that it gives. 1 to 4096. Default: `8`. */
+    out_channels?: number;
+    /** Height and width of a kernel. 1 to 64. Default: `3`. */
+    kernel_size?: number;
+    /** How far the kernels of neighbours lie apart: how many times larger the image becomes. 1 to 64. Default: `1`. */
+    stride?: number;
+    /** What is cut off on each side. 0 to 64. Default: `0`. */
+    padding?: number;
+    /** Rows and columns added below and to the right, less than the stride. 0 to 63. Default: `0`. */
+    output_padding?: number;
+    /** Parts of the channels that do not meet. 1 to 4096. Default: `1`. */
+    groups?: number;
+    /** Whether a learned constant is added to every channel. Default: `true`. */
+    bias?: boolean;
+    /** How far the pixels that a kernel paints lie apart. 1 to 64. Default: `1`. */
+    dilation?: number;
+    /** How the weights are drawn at the start. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
+  } }
+  | /** Keeps the largest of every few numbers of a line: what was found stays, where exactly is forgotten. */
+  { max_pool1d: {
+    /** Length of a window. 1 to 64. Default: `2`. */
+    kernel_size?: number;
+    /** How far a window moves from a place to the next; 0 for as far as it is long. 0 to 64. Default: `0`. */
+    stride?: number;
+    /** Border on each side, which is never the largest. 0 to 32. Default: `0`. */
+    padding?: number;
+  } }
+  | /** Replaces every few numbers of a line by their mean. */
+  { avg_pool1d: {
+    /** Length of a window. 1 to 64. Default: `2`. */
+    kernel_size?: number;
+    /** How far a window moves from a place to the next; 0 for as far as it is long. 0 to 64. Default: `0`. */
+    stride?: number;
+    /** Border of zeros on each side. 0 to 32. Default: `0`. */
+    padding?: number;
+    /** Whether the zeros of the border count for the mean. Default: `true`. */
+    count_include_pad?: boolean;
+  } }
+  | /** Means of every channel over a grid of windows, whatever the size of the image; with one window, over all of it (global average pooling). */
+  { adaptive_avg_pool2d: {
+    /** Height and width of what it gives. 1 to 64. Default: `1`. */
+    output_size?: number;
+  } }
+  | /** Makes an image larger by repeating its pixels, or by filling in between them. */
+  { upsample: {
+    /** How many times higher and wider the image becomes. 2 to 16. Default: `2`. */
+    scale_factor?: number;
+    /** What stands between the pixels. Default: `"nearest"`. */
+    mode?: "nearest" | "bilinear";
+  } }
+  | /** Lays channels side by side as pixels: of four channels a single one of twice the height and width. */
+  { pixel_shuffle: {
+    /** How many times higher and wider the image becomes. 2 to 16. Default: `2`. */
+    upscale_factor?: number;
+  } }
+  | /** While training, sets whole channels of an image to zero and scales the rest up: neighbours of a pixel could tell what it was. */
+  { dropout2d: {
+    /** Share of the channels that is set to zero. 0 to 0.95. Default: `0.5`. */
+    p?: number;
+  } }
+  | /** Swaps the two dimensions of a sample: steps of vectors become channels of numbers, and the other way round. */
+  { transpose: Record<string, never> }
+  | /** Cuts an image into square patches and learns a vector for each: a sequence, row by row. */
+  { patch_embedding: {
+    /** Height and width of a patch, which divide those of the image. 1 to 64. Default: `4`. */
+    patch_size?: number;
+    /** Numbers of a vector. 1 to 4096. Default: `32`. */
+    dim?: number;
+    /** How the weights are drawn at the start. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
   } };
 
 /** What to learn, from what, and how. */
@@ -1018,6 +1414,8 @@ export type ExperimentDocument = {
   seed?: number;
   /** What to learn from. */
   data: Data;
+  /** Changes of the pictures that are learned from, drawn anew in every step. */
+  augment?: Augment;
   /** What learns: layers from input to output. */
   model: Array<Layer>;
   /** What training makes small. Default: `"cross_entropy"`. */
@@ -1065,6 +1463,8 @@ export type Preset =
   | "shapes"
   | "wrong_labels"
   | "lenet"
+  | "mixer"
+  | "unet"
   | "iris"
   | "wine"
   | "breast_cancer"
@@ -1074,9 +1474,15 @@ export type Preset =
   | "majority"
   | "parity"
   | "adding"
+  | "adding_rnn"
+  | "temporal_order"
+  | "brackets"
+  | "sine_forecast"
+  | "lorenz"
   | "pairs"
   | "sort"
   | "addition"
   | "induction"
   | "tinytales"
+  | "own_text"
   | "symmetry";
