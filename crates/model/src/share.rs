@@ -254,7 +254,7 @@ mod tests {
         assert!(message(&format!("#c=1.{bomb}")).starts_with("This link unpacks to more than 4 MiB"));
         let list = URL_SAFE_NO_PAD.encode(compress_to_vec(format!("[0{}]", ",0".repeat(MAX_VALUES)).as_bytes(), 9));
         assert!(message(&format!("#c=1.{list}")).starts_with("This link unpacks to more than 100000 values"));
-        let commas = format!(r#"{{ "name": "{}\\"[,", "data": "xor", "model": ["relu"] }}"#, ",[{".repeat(60));
+        let commas = format!(r#"{{ "name": "{}\"[,", "data": "xor", "model": ["relu"] }}"#, ",[{".repeat(60));
         assert!(!has_more_values(&commas, 4) && has_more_values(&commas, 3));
         assert!(message(&format!("#c=1.{}", "A".repeat(MAX_PAYLOAD + 1))).starts_with("This link is longer than any"));
         assert!(message(&"%".repeat(MAX_TEXT + 1)).starts_with("This link is longer than any"));

@@ -148,7 +148,7 @@ mod tests {
             let checked = check(network.experiment.clone(), network.signature.clone()).unwrap();
             assert_eq!(checked.summary.layers.len(), layers);
             let times = network.compile().unwrap();
-            assert_eq!(times.parts.len(), 7, "the layout, training, two evaluations, an answer and two inspections");
+            assert_eq!(times.parts.len(), 8, "the layout, training, two evaluations, an answer and three inspections");
             assert!(times.kernels > 3 * layers, "{}", times.kernels);
         }
     }

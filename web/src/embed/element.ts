@@ -138,6 +138,9 @@ export class DownhillLab extends PageElement implements Turn {
   async predict(sample: number[] | number[][]): Promise<Float32Array> {
     return (await this.run()).predict(sample);
   }
+  async generate(...args: Parameters<Run["generate"]>): ReturnType<Run["generate"]> {
+    return (await this.run()).generate(...args);
+  }
   async probe(...args: Parameters<Run["probe"]>): ReturnType<Run["probe"]> {
     return (await this.run()).probe(...args);
   }

@@ -63,8 +63,9 @@ fn every_source_gives_the_same_bits_for_ever() {
 #[test]
 fn another_seed_gives_other_samples_or_another_split() {
     for name in ready() {
-        let [a, b] = [1, 2].map(|seed| build(name, Value::Null, seed).unwrap().card.hash);
-        assert_ne!(a, b, "{name}");
+        let [a, b] = [1, 2].map(|seed| build(name, Value::Null, seed).unwrap());
+        // What is drawn at every step is drawn from the seed then.
+        assert!(a.card.hash != b.card.hash || a.stream.is_some(), "{name}");
     }
 }
 
@@ -89,7 +90,7 @@ fn parts_have_the_wanted_sizes_and_every_row_its_columns() {
 #[test]
 fn both_parts_keep_the_share_of_every_class() {
     for name in ready().filter(|name| !Source::is_regression(name)) {
-        let set = build(name, Value::Null, 5).unwrap();
+        let set = build(name, json!({ "validation": 0.3 }), 5).unwrap();
         if set.train.field(TARGET).unwrap().width() > 1 {
             continue; // a sample has many classes
         }
