@@ -67,7 +67,7 @@ test("a table that no link can hold is told before anything is copied, and the f
   await drop(page, [{ name: "mine.csv", bytes: table(LARGE) }]);
   await learns(lab, "mine.csv");
   await page.getByTestId("share").click();
-  await expect(page.locator("#share")).toContainText('not the table "mine.csv"');
+  await expect(page.locator("#share")).toContainText('not "mine.csv"');
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("before");
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByTestId("share-file").click()]);
   const document = await bytesOf(download);
@@ -158,7 +158,7 @@ for (const name of ["iris.csv", "export 12:30.csv", `${"long".repeat(50)}.csv`])
     await page.waitForTimeout(300);
     await page.reload();
     await learns(lab, name);
-    await expect(page.getByTestId("notices")).toContainText(`The table "${name}" was kept in this browser`);
+    await expect(page.getByTestId("notices")).toContainText(`"${name}" was kept in this browser`);
     await expect(page.getByTestId("csv-spread")).toContainText(/cat.*dog/);
     expect(await labels(page)).not.toContain("spirals");
   });

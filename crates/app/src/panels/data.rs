@@ -119,7 +119,9 @@ fn short(source: &str) -> String {
 /// What stands for a source whose samples are no points: a sign of its own, or its initials.
 fn glyph(source: &str) -> AnyView {
     if let Some(sign) = said(source, "x-glyph") {
-        return view! { <b>{sign}</b> }.into_any();
+        // Several letters stand side by side where they are small.
+        let several = sign.chars().nth(1).is_some();
+        return if several { view! { <small>{sign}</small> }.into_any() } else { view! { <b>{sign}</b> }.into_any() };
     }
     let initials = source.split('_').filter_map(|word| word.chars().next()).map(|c| c.to_ascii_uppercase());
     view! { <small>{initials.collect::<String>()}</small> }.into_any()
