@@ -141,10 +141,11 @@ fn Readings() -> impl IntoView {
         lab.status.with(|s| {
             if s.loss.is_finite() {
                 document::loss(s.loss)
-            } else if s.step == 0 {
-                "–".into()
-            } else {
+            } else if lab.diverged.with(Option::is_some) {
                 "NaN".into()
+            } else {
+                // The first steps are not told one by one.
+                "–".into()
             }
         })
     });

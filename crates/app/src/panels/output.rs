@@ -92,7 +92,9 @@ fn Facts() -> impl IntoView {
         show(train.zip(validation).map(|(t, v)| if classes.get() { t - v } else { v - t }))
     };
     let apart = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.positions > 0)));
+    let pixels = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.of_pixels)));
     let word = move || match (classes.get(), apart.get()) {
+        (true, _) if pixels.get() => "train, per pixel",
         (true, true) => "train, per token",
         (true, false) => "train accuracy",
         _ => "train loss",
@@ -166,7 +168,7 @@ fn DataCard() -> impl IntoView {
             let notes = (!notes.is_empty())
                 .then(|| view! { <ul class="notes">{notes.into_iter().map(|n| view! { <li>{n}</li> }).collect_view()}</ul> });
             let labels = if d.task == "classification" {
-                let kind = if d.positions > 0 { "tokens" } else { "classes" };
+                let kind = if d.positions > 0 && !d.of_pixels { "tokens" } else { "classes" };
                 // Where each sample has a class: how many of it are learned from and held out.
                 let counts = d.class_counts.iter().map(Some).chain(std::iter::repeat(None));
                 let class = |(label, counts): (&String, Option<&(u32, u32)>)| match counts {

@@ -108,7 +108,7 @@ fn Panel(lab: Lab) -> impl IntoView {
         }
     };
     view! {
-        <div class="beside" role="img" aria-label=said data-testid="pictures">{move || ["raw", "output"].map(|name| picture(lab, chosen, masks.get(), name, 0)).into_iter().collect_view()}</div>
+        <div class="compared" role="img" aria-label=said data-testid="pictures">{move || ["raw", "output"].map(|name| picture(lab, chosen, masks.get(), name, 0)).into_iter().collect_view()}</div>
         <p class="hint">{said}</p>
         <p class="classes">{keys}</p>
         <p class="hint">{listed}</p>

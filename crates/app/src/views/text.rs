@@ -191,6 +191,7 @@ fn Next(tokens: Memo<Vec<Token>>, names: Memo<Names>, cursor: Memo<usize>) -> im
         let here = here.get();
         let name = names.with(|names| names.alone(here.number));
         match here.probability {
+            _ if tokens.with(Vec::is_empty) => "nothing is written yet".to_string(),
             p if p.is_nan() => format!("{name} was given"),
             p => format!("{name} had {p:.3}"),
         }

@@ -18,6 +18,9 @@ fn raw_name(info: &ColumnInfo) -> String {
     super::samples::raw_name(info.column.input.unwrap_or(0) as usize)
 }
 
+/// More tokens than that are written small.
+const MANY: usize = 30;
+
 impl LayerView for Tokens {
     fn fits(&self, info: &ColumnInfo) -> bool {
         info.column.input.is_some() && info.column.tokens
@@ -36,7 +39,7 @@ impl LayerView for Tokens {
             numbers.into_iter().filter(|t| !t.is_nan()).map(|t| token(&words, t)).collect::<Vec<_>>()
         });
         let list = move || tokens.get().into_iter().map(|t| view! { <li>{t}</li> }.into_any()).collect_view();
-        view! { <div class="stack"><ol class="tokens num" translate="no" aria-label="The sample's tokens">{list}</ol></div> }
+        view! { <div class="stack"><ol class="tokens num" class:dense=move || tokens.with(|tokens| tokens.len() > MANY) translate="no" aria-label="The sample's tokens">{list}</ol></div> }
             .into_any()
     }
 }
