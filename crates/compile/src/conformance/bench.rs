@@ -84,7 +84,7 @@ impl<B: Backend> Bench<B> {
         let id = self.executor.request_read(&[region]).expect("the region exists");
         let found = self.completed().await.into_iter().find_map(|c| match c {
             Completed::Read(read, words) if read == id => Some(words),
-            Completed::DeviceLost(why) => panic!("the device was lost: {why}"),
+            Completed::DeviceLost(why) => panic!("the device was lost: {why}\n{}", self.plan),
             _ => None,
         });
         found.expect("a read completes")
