@@ -158,7 +158,7 @@ impl Side {
     fn guarded(&self) -> String {
         let Self { name, rows, offset, k_part, .. } = self;
         if let Some(patches) = &self.patches {
-            return format!("{patches}{}", guarded_patches());
+            return format!("{patches}{GUARDED_PATCHES}");
         }
         let at = format!("{offset} + {k_part}").replace("ROW", "row").replace('K', "k");
         let element = self.operand.float(self.width, &at);
@@ -229,22 +229,21 @@ impl Side {
 }
 
 /// `load_b(batch, column, k)` of patches: column j of the result holds columns `column` to `column + 3` at `k + j`; zero outside the matrix.
-fn guarded_patches() -> String {
-    let element = |i: u32| format!("select(0.0, b_patch(image, c{i} + row), inside && column + {i}u < p.n)");
-    let columns: String = (0..4).map(|i| format!("    let c{i} = b_column(column + {i}u);\n")).collect();
-    let vector = format!("vec4<f32>({})", [0, 1, 2, 3].map(element).join(", "));
-    let parts: String = (0..4)
-        .map(|j| {
-            format!(
-                "    {{\n        let inside = k + {j}u < p.k;\n        let row = b_row(k + {j}u);\n        \
-                 let image = b_image(batch, k + {j}u);\n        block[{j}] = {vector};\n    }}\n"
-            )
-        })
-        .collect();
-    format!(
-        "fn load_b(batch: u32, column: u32, k: u32) -> mat4x4<f32> {{\n{columns}    var block: mat4x4<f32>;\n{parts}    return block;\n}}\n\n"
-    )
+/// In loops, for every place takes a dozen divisions and comparisons: unrolled, compilers of software adapters take minutes over it.
+const GUARDED_PATCHES: &str = "fn load_b(batch: u32, column: u32, k: u32) -> mat4x4<f32> {
+    var block: mat4x4<f32>;
+    for (var j = 0u; j < 4u; j++) {
+        let row = b_row(k + j);
+        let image = b_image(batch, k + j);
+        for (var i = 0u; i < 4u; i++) {
+            let inside = k + j < p.k && column + i < p.n;
+            block[j][i] = select(0.0, b_patch(image, b_column(column + i) + row), inside);
+        }
+    }
+    return block;
 }
+
+";
 
 /// `s<i>_<j>`: row i, vector j of the block. `rs<i>`: sums of rows 4i to 4i + 3.
 fn accumulators(block: &Block, row_sum: bool) -> String {
