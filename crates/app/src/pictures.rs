@@ -13,8 +13,8 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
 use crate::document;
+use crate::own_file::{Taken, hand_over};
 use crate::state::{Lab, Pictures};
-use crate::taking::{Taken, hand_over};
 
 /// Endings of files that hold pictures, or arrays of them.
 const ENDINGS: [&str; 15] = [

@@ -8,6 +8,7 @@ use downhill_model::Experiment;
 use downhill_tensor::UserError;
 
 use crate::pictures;
+use crate::trouble::trouble;
 
 /// An experiment with the folder that its own files lie in.
 pub struct Document {
@@ -78,11 +79,6 @@ pub fn read(path: &Path) -> Result<Vec<u8>, UserError> {
 /// When it cannot be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), UserError> {
     std::fs::write(path, bytes).map_err(|e| trouble(path, "written", &e))
-}
-
-/// What a person is told of a file that could not be read or written.
-pub fn trouble(path: &Path, what: &str, error: &std::io::Error) -> UserError {
-    UserError::at(path.display().to_string(), format!("This cannot be {what}: {error}."))
 }
 
 /// Prints a line; a closed pipe (`| head`) is no error.

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use downhill_tensor::UserError;
 use downhill_train::{Session, export, ready};
 
-use crate::document::{Document, read, say, trouble, write};
+use crate::document::{Document, read, say, write};
+use crate::trouble::trouble;
 
 /// What an export writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -10,6 +10,7 @@ mod link;
 mod pictures;
 mod presets;
 mod train;
+mod trouble;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -10,7 +10,7 @@ use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
 
-use crate::document::trouble;
+use crate::trouble::trouble;
 
 /// Larger pictures are kept in this size.
 const FINE: u32 = 128;

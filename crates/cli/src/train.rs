@@ -12,7 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, json};
 
 use crate::backend::Backend;
-use crate::document::{Document, read, say, trouble, write};
+use crate::document::{Document, read, say, write};
+use crate::trouble::trouble;
 
 /// What to train, how long, from where and to where.
 pub struct Order {

@@ -136,7 +136,7 @@ fn every_pixel_has_a_class_also_in_data_without_end() {
             "model": [{ "conv2d": { "out_channels": 8, "padding": "same" } }, "relu", { "conv2d": { "out_channels": 5, "kernel_size": 1 } }],
             "optimizer": { "adam": { "lr": 0.02 } }, "training": { "batch_size": 16 },
         }));
-        session.step(150);
+        session.step(400);
         ready(session.run_until_rest()).unwrap();
         let Event::Loaded(info) = session.loaded().header else { panic!("it is loaded") };
         let (guess, learned) = (info.baseline_accuracy.unwrap(), metric(&session, "validation_accuracy").unwrap());

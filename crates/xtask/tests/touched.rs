@@ -43,8 +43,8 @@ const NEWCOMERS: [Newcomer; 16] = [
     ),
     (
         "a new op that others express",
-        &["Permute", "permute"],
-        &["crates/graph/src/builder.rs", "crates/graph/src/ops/mod.rs", "crates/graph/src/ops/permute.rs"],
+        &["AvgPool", "avg_pool"],
+        &["crates/graph/src/builder.rs", "crates/graph/src/ops/mod.rs", "crates/graph/src/ops/avg_pool.rs"],
     ),
     ("a new layer", &["Residual", "residual"], &["crates/model/src/layers/mod.rs", "crates/model/src/layers/residual.rs"]),
     ("a new layer", &["BatchNorm", "batch_norm"], &["crates/model/src/layers/batch_norm.rs", "crates/model/src/layers/mod.rs"]),

@@ -4,7 +4,7 @@ use downhill_tensor::UserError;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveWriter};
 
-use super::{MOST_BYTES, refuse};
+use super::array::{MOST_BYTES, refuse};
 
 /// A file out of an archive, or one that stands for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use downhill_tensor::UserError;
 
-use super::{Array, Kind, Number, count, refuse};
+use super::array::{Array, Kind, Number, count, refuse};
 
 /// Whether a file begins as IDX does.
 pub fn is_idx(bytes: &[u8]) -> bool {

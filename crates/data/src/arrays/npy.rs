@@ -3,7 +3,7 @@
 
 use downhill_tensor::UserError;
 
-use super::{Array, Kind, Number, Values, count, refuse};
+use super::array::{Array, Kind, Number, Values, count, refuse};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 

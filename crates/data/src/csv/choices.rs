@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::timeline::SeriesChoices;
+use crate::windows::Cut;
 
 /// Largest table that is read, in bytes.
 pub const MAX_BYTES: usize = 20_000_000;
@@ -191,6 +191,17 @@ pub enum Goal {
     Classification,
     /// How much?
     Regression,
+}
+
+/// How a table is read as series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesChoices {
+    /// How they are cut.
+    pub cut: Cut,
+    /// Column that says when a row was; left empty, the first one of dates, or else the order of the rows.
+    pub time: String,
+    /// Column that tells several series apart; left empty, there is one.
+    pub group: String,
 }
 
 /// What a person decided about a table; the default leaves everything to be guessed.

@@ -20,14 +20,13 @@ mod trouble;
 
 pub use choices::{
     Choices, ColumnChoice, ColumnChoices, ColumnType, DateOrder, Decimal, Delimiter, Goal, Header, MAX_BYTES, MAX_COLUMNS,
-    MAX_ROWS, Missing,
+    MAX_ROWS, Missing, SeriesChoices,
 };
 pub(crate) use load::load;
 pub use profile::{Column, Cost, Finding, FindingKind, Profile, Spread};
 pub use reader::{Progress, Reader, inspect};
 pub use table::{Table, TableCell};
 pub use text::decode;
-pub use timeline::SeriesChoices;
 pub use trouble::Trouble;
 
 #[cfg(test)]

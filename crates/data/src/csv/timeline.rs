@@ -2,24 +2,13 @@
 
 use downhill_tensor::UserError;
 
-use super::choices::ColumnType;
+use super::choices::{ColumnType, SeriesChoices};
 use super::columns::{NONE, ReadColumn, Values};
 use super::date::Moment;
 use super::sheet::Sheet;
 use crate::spec::quote;
 use crate::split::Split;
 use crate::windows::{Cut, learned};
-
-/// How a table is read as series.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeriesChoices {
-    /// How they are cut.
-    pub cut: Cut,
-    /// Column that says when a row was; left empty, the first one of dates, or else the order of the rows.
-    pub time: String,
-    /// Column that tells several series apart; left empty, there is one.
-    pub group: String,
-}
 
 /// The columns that order the rows.
 #[derive(Clone, Copy, Debug, Default)]
