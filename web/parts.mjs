@@ -7,11 +7,13 @@ import { CODE, CUSTOM, DATA, DATA_COUNT, ELEMENTS, EXPORTS, FUNCTION_NAMES, Read
 
 /** What goes into the later part: functions by their names in Rust, and whatever is reached through them alone. */
 const LATER =
-  /downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(arrays|csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text|timeline))|downhill_app::(taking|pictures|widget|probing|controls|keeping::(write|read|open|settled|refusal)|panels::(csv|images|augment|own_text|table|share|export|embed|parts)|views::(attention|attribution|forecast|pictures|positions|recurrent|text|rows|inspector|program|profile|code))/;
-/** Of those, what is called before the part is there. */
-const AT_ONCE = /DeviceOptions|no_gpu|next_batches|Panel>::(name|count|prepare)|OutputView>|LayerView>|Inside>/;
+  /later::begun|Part>::show|(OutputView|LayerView|Inside|Panel)>::view|downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(arrays|csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text|timeline))|downhill_app::(taking|pictures|widget|probing|controls|keeping::(write|read|open|settled|refusal))/;
+/** Of those, what is called before the part is there; the views are those whose `is_at_once` says so. */
+const AT_ONCE = /DeviceOptions|no_gpu|next_batches|(Boundary|NeuronMap|Charts) as/;
 /** Of those, what the first part may call. */
-const BORDER = /^(<?downhill_(gpu|train|data|app)::|<.* for downhill_(gpu|train)::)/;
+const BORDER = /^(<?downhill_(gpu|train|data|app|protocol)::|<F as downhill_app::|<.* for downhill_(gpu|train)::)/;
+/** Of those, what is a border however small it is. */
+const ENTRANCE = /later::begun|Part>::show/;
 /** Bytes of a function that is so small that it may as well be somebody else's. */
 const SMALL = 96;
 /** The first part, as the later one names it. */
@@ -90,7 +92,7 @@ function divide(wasm, table, references) {
   whole.dispose();
   const code = list(new Map(sections(wasm)).get(CODE), (reader) => reader.take(reader.number()).length);
   const own = all.filter(({ module }) => !module);
-  const isBorder = ({ name }, i) => LATER.test(path(name)) && BORDER.test(path(name)) && !AT_ONCE.test(path(name)) && code[i] >= SMALL;
+  const isBorder = ({ name }, i) => LATER.test(path(name)) && BORDER.test(path(name)) && !AT_ONCE.test(path(name)) && (code[i] >= SMALL || ENTRANCE.test(path(name)));
   const border = new Map(own.filter(isBorder).map((info) => [info.name, info]));
   if (!border.size) throw new Error("No function of the later part is found by its name.");
   const known = new Set(own.map(({ name }) => linkName(name)));

@@ -1,5 +1,7 @@
 //! Experiments to begin with: one JSON file each in `static/presets`, one line in the list below.
 
+use serde_json::Value;
+
 /// An experiment to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
@@ -11,6 +13,15 @@ pub struct Preset {
     pub description: &'static str,
     /// The document.
     pub json: &'static str,
+}
+
+impl Preset {
+    /// The name of its data source.
+    pub fn source(&self) -> String {
+        let document: Value = serde_json::from_str(self.json).unwrap_or_default();
+        let data = &document["data"];
+        data.as_str().or_else(|| Some(data.as_object()?.keys().next()?.as_str())).unwrap_or_default().to_string()
+    }
 }
 
 macro_rules! presets {
@@ -85,6 +96,7 @@ mod tests {
             let parsed = Experiment::parse(preset.json).unwrap_or_else(|e| panic!("{}: {e}", preset.id));
             assert!(parsed.notes.is_empty());
             assert_eq!(parsed.experiment.name, preset.title);
+            assert_eq!(preset.source(), parsed.experiment.data.name());
             let signature = Signature::of(&parsed.experiment.data).unwrap();
             check(parsed.experiment, signature).unwrap_or_else(|e| panic!("{}: {e}", preset.id));
             assert!(find(preset.id) == Some(preset) && preset.description.ends_with('.'));

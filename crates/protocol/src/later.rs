@@ -2,6 +2,7 @@
 //! tables and files, what leaves the page, the tabs that are not open at the start. `web/parts.mjs` cuts it out of the wasm by the names of
 //! its functions, so whoever calls one of them waits for [`arrived`] first.
 
+use std::hint::black_box;
 use std::pin::Pin;
 
 use downhill_tensor::UserError;
@@ -12,9 +13,14 @@ use downhill_tensor::UserError;
 /// The function's own, and where the part cannot be loaded.
 pub async fn run<T, F: Future<Output = Result<T, UserError>>>(begin: impl FnOnce() -> F) -> Result<T, UserError> {
     arrived().await?;
-    // Behind a pointer, or the compiler could make the function a piece of this one.
-    let running: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(begin());
-    running.await
+    begun(begin).await
+}
+
+/// Where the later part begins: what `begin` calls, and what runs its future, is reached from here alone.
+#[inline(never)]
+fn begun<'a, T, F: Future<Output = T> + 'a>(begin: impl FnOnce() -> F) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    // Hidden from the compiler, or it could tell the caller where the future is run.
+    black_box(Box::pin(begin()))
 }
 
 /// Fetches the part, once. Where the code is in one piece, as it is natively and in builds for development, it is there at once.

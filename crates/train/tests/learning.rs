@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
 
+use std::time::{Duration, Instant};
+
 use downhill_data::Bundled;
 use downhill_model::Experiment;
 use downhill_protocol::{Event, KeptWeights};
@@ -91,6 +93,21 @@ fn steps_are_counted_exactly_and_evaluations_come_on_the_beat() {
     assert_eq!(evaluated, [0, 1, 50, 100, 150, 177]);
     let losses: Vec<u64> = session.curves().points("loss").iter().map(|p| p.step).collect();
     assert_eq!(losses, (0..177).collect::<Vec<_>>());
+}
+
+#[test]
+fn losses_are_told_also_where_a_step_takes_longer_than_a_slice_of_time() {
+    let wide = json!([{ "linear": { "out": 1000 } }, "tanh", { "linear": { "out": 1000 } }, "tanh", { "linear": { "out": "classes" } }]);
+    let mut session = session(experiment(|d| {
+        d["model"] = wide;
+        d["training"] = json!({ "batch_size": 200, "eval_every": 100_000 });
+    }));
+    session.step(100_000);
+    let start = Instant::now();
+    while session.curves().points("loss").is_empty() {
+        ready(session.advance(Instant::now() + Duration::from_millis(1))).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(10), "no loss after {} steps", session.step_count());
+    }
 }
 
 #[test]

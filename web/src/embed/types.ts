@@ -10,6 +10,7 @@ export type Data =
   | "checkerboard"
   | "rings"
   | "points"
+  | "pairs"
   | "sine"
   | "steps"
   | "digits"
@@ -17,29 +18,28 @@ export type Data =
   | "shapes"
   | "gratings"
   | "textures"
+  | "images"
   | "iris"
   | "wine"
   | "breast_cancer"
   | "csv"
-  | "text"
-  | "images"
-  | "majority"
-  | "pairs"
-  | "parity"
+  | "sine_wave"
+  | "mackey_glass"
+  | "lorenz"
   | "adding"
+  | "temporal_order"
+  | "majority"
+  | "parity"
   | "copy"
   | "reverse"
   | "sort"
   | "addition"
   | "modular_addition"
   | "induction"
-  | "tinytales"
-  | "sine_wave"
-  | "mackey_glass"
-  | "lorenz"
-  | "temporal_order"
   | "copy_memory"
   | "dyck"
+  | "text"
+  | "tinytales"
   | "elman"
   | /** Arms that wind around each other, one per class: easy to see, hard to separate. */
   { spirals: {
@@ -173,6 +173,15 @@ export type Data =
     /** What the network is told about a point. Default: `["x","y"]`. */
     features?: Array<"x" | "y" | "x2" | "y2" | "xy" | "sin_x" | "sin_y" | "cos_x" | "cos_y" | "radius" | "angle">;
   } }
+  | /** A point of two circles and a point of four quadrants: are they of the same class? */
+  { pairs: {
+    /** Pairs in all, training and validation together. 10 to 20000. Default: `1500`. */
+    samples?: number;
+    /** Standard deviation of what is added to all coordinates; each plane is about 2 wide. 0 to 0.5. Default: `0.02`. */
+    noise?: number;
+    /** Share of the pairs that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
   | /** A sine wave to be fitted by a curve. */
   { sine: {
     /** Points in all, training and validation together. 10 to 20000. Default: `200`. */
@@ -278,6 +287,17 @@ export type Data =
     /** Whether every step learns from new pictures, so that none can be learned by heart. Default: `false`. */
     endless?: boolean;
   } }
+  | /** Pictures of your own, each with a class. */
+  { images: {
+    /** Name of the file that holds the pictures and their classes. Default: `""`. */
+    file?: string;
+    /** Height and width of a picture in pixels; it is cut to a square and made smaller or larger. 8 to 128. Default: `28`. */
+    size?: number;
+    /** Whether pictures keep their colours: three channels in place of one. Default: `false`. */
+    colour?: boolean;
+    /** Share of the pictures that is never learned from, where the set has no test part of its own. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
   | /** 150 iris flowers of three species, measured in four ways. */
   { iris: {
     /** Share of the samples that is never learned from. 0 to 0.9. Default: `0.3`. */
@@ -337,30 +357,81 @@ export type Data =
     /** Share of the rows that is never learned from. 0 to 0.9. Default: `0.3`. */
     validation?: number;
   } }
-  | /** A text of your own, in windows: what comes next? */
-  { text: {
-    /** The text itself, kept in the experiment; without one, and without a file, a short example. Default: `""`. */
-    text?: string;
-    /** Name of a file to read when there is no text. Default: `""`. */
-    file?: string;
-    /** What one token is. Default: `"characters"`. */
-    tokenizer?: "characters" | "bytes" | "words" | "bpe";
-    /** Different tokens, at most, where they are words or merged bytes; 256 of them are the bytes. 257 to 20000. Default: `512`. */
-    vocabulary?: number;
-    /** Tokens that the network sees at a time. 1 to 1024. Default: `64`. */
-    context?: number;
-    /** Share of the text, its end, that is never learned from. 0 to 0.9. Default: `0.1`. */
+  | /** A sine wave in time: how does it go on? */
+  { sine_wave: {
+    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `1200`. */
+    steps?: number;
+    /** Steps that the network is given. 1 to 512. Default: `40`. */
+    window?: number;
+    /** Steps that it is to predict. 1 to 128. Default: `8`. */
+    horizon?: number;
+    /** Steps from one window to the next. 1 to 512. Default: `1`. */
+    stride?: number;
+    /** Steps of a whole wave. 3 to 500. Default: `25.0`. */
+    period?: number;
+    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
     validation?: number;
   } }
-  | /** Pictures of your own, each with a class. */
-  { images: {
-    /** Name of the file that holds the pictures and their classes. Default: `""`. */
-    file?: string;
-    /** Height and width of a picture in pixels; it is cut to a square and made smaller or larger. 8 to 128. Default: `28`. */
-    size?: number;
-    /** Whether pictures keep their colours: three channels in place of one. Default: `false`. */
-    colour?: boolean;
-    /** Share of the pictures that is never learned from, where the set has no test part of its own. 0 to 0.9. Default: `0.3`. */
+  | /** A chaotic series whose change depends on its own past: how does it go on? */
+  { mackey_glass: {
+    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `2500`. */
+    steps?: number;
+    /** Steps that the network is given. 1 to 512. Default: `48`. */
+    window?: number;
+    /** Steps that it is to predict. 1 to 128. Default: `8`. */
+    horizon?: number;
+    /** Steps from one window to the next. 1 to 512. Default: `1`. */
+    stride?: number;
+    /** How far in its past lies what the change depends on, in units of time. 5 to 60. Default: `17`. */
+    delay?: number;
+    /** Units of time from one step to the next. 1 to 10. Default: `2`. */
+    spacing?: number;
+    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
+    validation?: number;
+  } }
+  | /** Three numbers that circle around two points in turns, never the same way: how do they go on? */
+  { lorenz: {
+    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `3000`. */
+    steps?: number;
+    /** Steps that the network is given. 1 to 512. Default: `32`. */
+    window?: number;
+    /** Steps that it is to predict. 1 to 128. Default: `8`. */
+    horizon?: number;
+    /** Steps from one window to the next. 1 to 512. Default: `1`. */
+    stride?: number;
+    /** Time from one step to the next. 0.01 to 0.2. Default: `0.04`. */
+    spacing?: number;
+    /** How strongly it is heated; below about 24.7 it comes to rest. 1 to 60. Default: `28.0`. */
+    rho?: number;
+    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
+    validation?: number;
+  } }
+  | /** Two of many numbers are marked: what is their sum? */
+  { adding: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `8500`. */
+    samples?: number;
+    /** Numbers of the shortest sequence. 2 to 512. Default: `50`. */
+    min_length?: number;
+    /** Numbers of the longest sequence. 2 to 512. Default: `50`. */
+    max_length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.06`. */
+    validation?: number;
+  } }
+  | /** Two symbols stand far apart among others: in which order? */
+  { temporal_order: {
+    /** Sequences in all, training and validation together. 10 to 20000. Default: `6000`. */
+    samples?: number;
+    /** Symbols of the shortest sequence. 10 to 512. Default: `30`. */
+    min_length?: number;
+    /** Symbols of the longest sequence. 10 to 512. Default: `50`. */
+    max_length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } }
   | /** Sequences of tokens: which of the tokens 1 and 2 comes more often? */
@@ -376,15 +447,6 @@ export type Data =
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.3`. */
     validation?: number;
   } }
-  | /** A point of two circles and a point of four quadrants: are they of the same class? */
-  { pairs: {
-    /** Pairs in all, training and validation together. 10 to 20000. Default: `1500`. */
-    samples?: number;
-    /** Standard deviation of what is added to all coordinates; each plane is about 2 wide. 0 to 0.5. Default: `0.02`. */
-    noise?: number;
-    /** Share of the pairs that is never learned from. 0 to 0.9. Default: `0.3`. */
-    validation?: number;
-  } }
   | /** Sequences of bits: is the number of ones even or odd? */
   { parity: {
     /** Sequences in all, training and validation together. 10 to 20000. Default: `2000`. */
@@ -394,17 +456,6 @@ export type Data =
     /** Bits of the longest sequence. 1 to 512. Default: `12`. */
     max_length?: number;
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.3`. */
-    validation?: number;
-  } }
-  | /** Two of many numbers are marked: what is their sum? */
-  { adding: {
-    /** Sequences in all, training and validation together. 10 to 20000. Default: `8500`. */
-    samples?: number;
-    /** Numbers of the shortest sequence. 2 to 512. Default: `50`. */
-    min_length?: number;
-    /** Numbers of the longest sequence. 2 to 512. Default: `50`. */
-    max_length?: number;
-    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.06`. */
     validation?: number;
   } }
   | /** Sequences to be said again: abc → abc. */
@@ -469,83 +520,6 @@ export type Data =
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
-  | /** Small stories from a grammar, word by word or letter by letter. */
-  { tinytales: {
-    /** Stories in all, training and validation together. 10 to 50000. Default: `5000`. */
-    samples?: number;
-    /** Sentences between the first and the last, at most. 1 to 12. Default: `4`. */
-    sentences?: number;
-    /** What they are cut into. Default: `"word"`. */
-    unit?: "word" | "character";
-    /** Share of the stories that is never learned from. 0 to 0.9. Default: `0.1`. */
-    validation?: number;
-  } }
-  | /** A sine wave in time: how does it go on? */
-  { sine_wave: {
-    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `1200`. */
-    steps?: number;
-    /** Steps that the network is given. 1 to 512. Default: `40`. */
-    window?: number;
-    /** Steps that it is to predict. 1 to 128. Default: `8`. */
-    horizon?: number;
-    /** Steps from one window to the next. 1 to 512. Default: `1`. */
-    stride?: number;
-    /** Steps of a whole wave. 3 to 500. Default: `25.0`. */
-    period?: number;
-    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
-    noise?: number;
-    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
-    validation?: number;
-  } }
-  | /** A chaotic series whose change depends on its own past: how does it go on? */
-  { mackey_glass: {
-    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `2500`. */
-    steps?: number;
-    /** Steps that the network is given. 1 to 512. Default: `48`. */
-    window?: number;
-    /** Steps that it is to predict. 1 to 128. Default: `8`. */
-    horizon?: number;
-    /** Steps from one window to the next. 1 to 512. Default: `1`. */
-    stride?: number;
-    /** How far in its past lies what the change depends on, in units of time. 5 to 60. Default: `17`. */
-    delay?: number;
-    /** Units of time from one step to the next. 1 to 10. Default: `2`. */
-    spacing?: number;
-    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
-    noise?: number;
-    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
-    validation?: number;
-  } }
-  | /** Three numbers that circle around two points in turns, never the same way: how do they go on? */
-  { lorenz: {
-    /** Steps of the series, those held out at its end included. 20 to 20000. Default: `3000`. */
-    steps?: number;
-    /** Steps that the network is given. 1 to 512. Default: `32`. */
-    window?: number;
-    /** Steps that it is to predict. 1 to 128. Default: `8`. */
-    horizon?: number;
-    /** Steps from one window to the next. 1 to 512. Default: `1`. */
-    stride?: number;
-    /** Time from one step to the next. 0.01 to 0.2. Default: `0.04`. */
-    spacing?: number;
-    /** How strongly it is heated; below about 24.7 it comes to rest. 1 to 60. Default: `28.0`. */
-    rho?: number;
-    /** Standard deviation of what is added to every value, as a share of the series' own. 0 to 1. Default: `0.0`. */
-    noise?: number;
-    /** Share of the windows that is never learned from, at the end of the series. 0 to 0.9. Default: `0.25`. */
-    validation?: number;
-  } }
-  | /** Two symbols stand far apart among others: in which order? */
-  { temporal_order: {
-    /** Sequences in all, training and validation together. 10 to 20000. Default: `6000`. */
-    samples?: number;
-    /** Symbols of the shortest sequence. 10 to 512. Default: `30`. */
-    min_length?: number;
-    /** Symbols of the longest sequence. 10 to 512. Default: `50`. */
-    max_length?: number;
-    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
-    validation?: number;
-  } }
   | /** Symbols are shown, then nothing for long: which were they? */
   { copy_memory: {
     /** Sequences in all, training and validation together. 10 to 20000. Default: `6000`. */
@@ -574,6 +548,32 @@ export type Data =
     /** Brackets that are open at the same time, at most. 1 to 64. Default: `8`. */
     depth?: number;
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** A text of your own, in windows: what comes next? */
+  { text: {
+    /** The text itself, kept in the experiment; without one, and without a file, a short example. Default: `""`. */
+    text?: string;
+    /** Name of a file to read when there is no text. Default: `""`. */
+    file?: string;
+    /** What one token is. Default: `"characters"`. */
+    tokenizer?: "characters" | "bytes" | "words" | "bpe";
+    /** Different tokens, at most, where they are words or merged bytes; 256 of them are the bytes. 257 to 20000. Default: `512`. */
+    vocabulary?: number;
+    /** Tokens that the network sees at a time. 1 to 1024. Default: `64`. */
+    context?: number;
+    /** Share of the text, its end, that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** Small stories from a grammar, word by word or letter by letter. */
+  { tinytales: {
+    /** Stories in all, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** Sentences between the first and the last, at most. 1 to 12. Default: `4`. */
+    sentences?: number;
+    /** What they are cut into. Default: `"word"`. */
+    unit?: "word" | "character";
+    /** Share of the stories that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } }
   | /** Sentences of a small grammar, word by word: verbs agree with nouns far before them. */

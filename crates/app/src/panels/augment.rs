@@ -17,7 +17,6 @@ use crate::watches::{Ask, Source};
 const SHOWN: usize = 6;
 
 /// The fields and the pictures.
-#[inline(never)]
 pub fn form() -> AnyView {
     let form = catalog::fields_of("augment", "")
         .map(|schema| view! { <Form schema=(*schema).clone() base="augment".to_string()/> }.into_any());

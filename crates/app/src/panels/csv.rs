@@ -12,8 +12,7 @@ use crate::{files, taking};
 /// More text than this takes a text field minutes to show; a file brings it in a moment.
 const LONG: usize = 100_000;
 
-/// The form, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
+/// The form.
 pub fn form() -> AnyView {
     view! { <BringYourOwn/> }.into_any()
 }

@@ -27,12 +27,27 @@ pub fn DataPanel() -> impl IntoView {
     let lab = Lab::here();
     let own = RwSignal::new(false);
     let name = memo(move || lab.draft.with(|doc| document::name_at(doc, "data", "spirals")));
-    let sources = Source::NAMES
-        .iter()
-        .copied()
-        .filter(|n| !matches!(*n, "csv" | "points" | "images"))
-        .map(|source| view! { <Thumbnail source name/> }.into_any())
-        .collect_view();
+    // The kind that is looked at, until other data is chosen.
+    let looked_at = RwSignal::new(None::<(String, usize)>);
+    let kind = memo(move || {
+        let name = name.get();
+        let own = || Source::KINDS.iter().position(|(_, sources)| sources.contains(&name.as_str())).unwrap_or_default();
+        looked_at.get().filter(|(then, _)| *then == name).map_or_else(own, |(_, kind)| kind)
+    });
+    let kinds = Source::KINDS.iter().enumerate().map(|(at, (title, _))| {
+        let on = move || kind.get() == at;
+        let look = move |_| looked_at.set(Some((name.get_untracked(), at)));
+        view! { <button type="button" class="toggle" role="tab" aria-controls="sources" aria-selected=move || on().to_string() tabindex=move || focus::stop(on()) on:click=clicked(look)>{*title}</button> }
+            .into_any()
+    });
+    let kinds = kinds.collect_view();
+    let sources = move || {
+        let sources = offered(kind.get());
+        let first = sources[0];
+        // Where none of these is the data, the first one is the way in.
+        let way_in = memo(move || if offered(kind.get()).iter().any(|s| name.with(|n| n == s)) { "" } else { first });
+        sources.into_iter().map(|source| view! { <Thumbnail source name way_in/> }.into_any()).collect_view()
+    };
     let images = memo(move || lab.info.with(|info| info.as_ref().is_some_and(|info| info.data.image.is_some())));
     let form = move || {
         let name = name.get();
@@ -43,9 +58,10 @@ pub fn DataPanel() -> impl IntoView {
     view! {
         <section class="data" aria-label="Data">
             <div class="heading"><h2>"Data"</h2><button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></div>
-            <Show when=move || name.get() == "text"><Later show=Box::new(own_text::form)/></Show>
             <Show when=move || own.get() || matches!(name.get().as_str(), "csv" | "images") || lab.table.with(Option::is_some) || lab.pictures.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
-            <div class="sources" role="radiogroup" aria-label="Sources" on:keydown=focus::walk>{sources}</div>
+            <div class="choices kinds" role="tablist" aria-label="Kinds of data" on:keydown=focus::walk>{kinds}</div>
+            <div id="sources" role="tabpanel" aria-label="Sources"><div class="sources" role="radiogroup" aria-label="Sources" on:keydown=focus::walk>{sources}</div></div>
+            <Show when=move || name.get() == "text"><Later show=Box::new(own_text::form)/></Show>
             {form}
             <Trouble path="data".to_string() here_only=true/>
             <Trouble path="data.points".to_string()/>
@@ -58,6 +74,11 @@ pub fn DataPanel() -> impl IntoView {
             <Show when=move || images.get()><Augmentation/></Show>
         </section>
     }
+}
+
+/// The sources of a kind but those that need a person's own data: there are other ways to them.
+fn offered(kind: usize) -> Vec<&'static str> {
+    Source::KINDS[kind].1.iter().copied().filter(|n| !matches!(*n, "csv" | "points" | "images")).collect()
 }
 
 /// The fold whose inside comes with the later part of the code.
@@ -77,7 +98,7 @@ fn Augmentation() -> impl IntoView {
 }
 
 #[component]
-fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
+fn Thumbnail(source: &'static str, name: Memo<String>, way_in: Memo<&'static str>) -> impl IntoView {
     let lab = Lab::here();
     let title = short(source);
     let canvas = NodeRef::<Canvas>::new();
@@ -101,9 +122,7 @@ fn Thumbnail(source: &'static str, name: Memo<String>) -> impl IntoView {
         view! { <canvas node_ref=canvas width="100" height="100" aria-hidden="true"></canvas> }.into_any()
     };
     let on = move || name.get() == source;
-    // Data of one's own is none of these: then the first one is the way in.
-    let reached =
-        move || on() || source == Source::NAMES[0] && name.with(|name| matches!(name.as_str(), "csv" | "points" | "images"));
+    let reached = move || on() || way_in.get() == source;
     view! {
         <button type="button" class="source" role="radio" data-source=source aria-checked=move || on().to_string() tabindex=move || focus::stop(reached()) title=catalog::help_of("data", source) on:click=clicked(move |_| choose(lab, source))>
             {picture}<span>{title}</span>

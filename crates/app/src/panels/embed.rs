@@ -94,7 +94,6 @@ impl Choice {
 }
 
 /// The form; made anew whenever it is opened.
-#[inline(never)]
 pub fn form() -> AnyView {
     view! { <Embed/> }.into_any()
 }

@@ -39,7 +39,6 @@ const ALL: [(What, &str, &str, &str); 4] = [
 ];
 
 /// The list.
-#[inline(never)]
 pub fn form() -> AnyView {
     let lab = Lab::here();
     ALL.iter()

@@ -1,6 +1,7 @@
 //! Name, gallery, transport, readings, backend, share, theme.
 
-use downhill_model::presets;
+use downhill_model::data::Source;
+use downhill_model::presets::{self, Preset};
 use leptos::html;
 use leptos::prelude::*;
 use serde_json::json;
@@ -80,7 +81,7 @@ fn Name() -> impl IntoView {
 #[component]
 fn Gallery() -> impl IntoView {
     let lab = Lab::here();
-    let cards = presets::all().iter().map(|preset| {
+    let card = |preset: &'static Preset| {
         view! {
             <button type="button" class="card" role="menuitem" tabindex="-1" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
                 on:click=clicked(move |_| open_preset(lab, preset.id))>
@@ -88,8 +89,13 @@ fn Gallery() -> impl IntoView {
                 <span>{preset.description}</span>
             </button>
         }
-    });
-    cards.collect_view()
+    };
+    let kind = |(title, sources): &(&'static str, &'static [&'static str])| {
+        let is_one = |preset: &&Preset| sources.contains(&preset.source().as_str());
+        let cards = presets::all().iter().filter(is_one).map(card).collect_view();
+        view! { <div role="group" aria-label=*title><h3 aria-hidden="true">{*title}</h3>{cards}</div> }
+    };
+    Source::KINDS.iter().map(kind).collect_view()
 }
 
 /// Reset, play and step.

@@ -10,7 +10,6 @@ use crate::state::Lab;
 use crate::{files, pictures};
 
 /// The form.
-#[inline(never)]
 pub fn form() -> AnyView {
     view! { <OwnPictures/> }.into_any()
 }

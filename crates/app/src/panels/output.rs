@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use crate::document;
 use crate::focus;
+use crate::panels::later::Later;
 use crate::panels::verdict::VerdictCard;
 use crate::reactive::{RwSignal, clicked, effect, memo};
 use crate::state::{Chosen, Lab};
@@ -40,7 +41,8 @@ pub fn Pictures() -> impl IntoView {
     let body = move || {
         kind.with(|_| ());
         match untrack(&fitting).into_iter().find(|view| Some(view.title()) == shown.get()) {
-            Some(view) => view.view(lab),
+            Some(view) if view.is_at_once() => view.view(lab),
+            Some(view) => view! { <Later show=Box::new(move || view.view(lab))/> }.into_any(),
             None => view! { <div class="boundary"></div> }.into_any(),
         }
     };

@@ -8,8 +8,7 @@ use crate::reactive::{entered, memo};
 use crate::state::Lab;
 use crate::{files, taking};
 
-/// The form, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
+/// The form.
 pub fn form() -> AnyView {
     view! { <OwnText/> }.into_any()
 }

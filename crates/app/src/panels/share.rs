@@ -13,7 +13,6 @@ use crate::reactive::{RwSignal, clicked};
 use crate::state::Lab;
 
 /// The form; made anew whenever it is opened.
-#[inline(never)]
 pub fn form() -> AnyView {
     view! { <Share/> }.into_any()
 }

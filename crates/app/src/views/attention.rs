@@ -11,7 +11,6 @@ use super::kinds::{ColumnInfo, Inside, LayerView};
 use crate::canvas::{painted, position, put_pixels};
 use crate::document::number;
 use crate::focus;
-use crate::panels::later::Later;
 use crate::panels::network::map::Map;
 use crate::plot::heatmap;
 use crate::plot::network::Column;
@@ -43,7 +42,7 @@ impl LayerView for Heads {
     }
 
     fn view(&self, info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
-        view! { <Later show=Box::new(move || heads(info.clone(), answers))/> }.into_any()
+        heads(&info, answers)
     }
 }
 
@@ -53,7 +52,7 @@ impl Inside for Attention {
     }
 
     fn view(&self, lab: Lab, column: Column) -> AnyView {
-        view! { <Later show=Box::new(move || matrix(lab, column.clone()))/> }.into_any()
+        view! { <Matrix lab column/> }.into_any()
     }
 }
 
@@ -74,9 +73,8 @@ fn paint(lab: Lab, canvas: NodeRef<Canvas>, answers: Answers, name: String, whic
     });
 }
 
-/// The pictures of a column, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
-fn heads(info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
+/// The pictures of a column.
+fn heads(info: &ColumnInfo, answers: Answers) -> AnyView {
     let map: Map = expect_context();
     let lab = info.lab;
     let Some(name) = info.column.attention().cloned() else { return ().into_any() };
@@ -115,12 +113,6 @@ fn heads(info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
         </div>
     }
     .into_any()
-}
-
-/// The large picture, in the later part as well.
-#[inline(never)]
-fn matrix(lab: Lab, column: Column) -> AnyView {
-    view! { <Matrix lab column/> }.into_any()
 }
 
 /// Names along an axis of so many places: those of the sample's tokens where they stand there, else numbers from 1.

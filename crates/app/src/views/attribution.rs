@@ -9,7 +9,6 @@ use super::kinds::{OutputView, answers_are_pictures};
 use crate::canvas::{painted, put_pixels};
 use crate::document::percent;
 use crate::focus;
-use crate::panels::later::Later;
 use crate::plot::heatmap::likeliest;
 use crate::plot::picture::{colours, full, overlaid, rgba};
 use crate::reactive::{RwSignal, clicked, memo};
@@ -32,14 +31,8 @@ impl OutputView for Attribution {
     }
 
     fn view(&self, lab: Lab) -> AnyView {
-        view! { <Later show=Box::new(move || panel(lab))/> }.into_any()
+        view! { <Panel lab/> }.into_any()
     }
-}
-
-/// The picture, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
-fn panel(lab: Lab) -> AnyView {
-    view! { <Panel lab/> }.into_any()
 }
 
 /// How it is found out where the network looks.

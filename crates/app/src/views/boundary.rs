@@ -33,6 +33,10 @@ impl OutputView for Boundary {
         data.train_points.is_some() && data.task == "classification"
     }
 
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     fn view(&self, lab: Lab) -> AnyView {
         view! { <Plane lab/> }.into_any()
     }

@@ -8,7 +8,6 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 use super::kinds::OutputView;
 use crate::canvas::{fitted, painted, size_of};
 use crate::document::{Digits, number};
-use crate::panels::later::Later;
 use crate::plot::colour::{Palette, css};
 use crate::plot::curve::Frame;
 use crate::plot::forecast::Lines;
@@ -32,14 +31,8 @@ impl OutputView for Forecast {
     }
 
     fn view(&self, lab: Lab) -> AnyView {
-        view! { <Later show=Box::new(move || panel(lab))/> }.into_any()
+        view! { <Pictures lab/> }.into_any()
     }
-}
-
-/// The pictures, in the part of the code that comes later: they are no piece of who shows them.
-#[inline(never)]
-fn panel(lab: Lab) -> AnyView {
-    view! { <Pictures lab/> }.into_any()
 }
 
 #[component]

@@ -27,6 +27,11 @@ pub trait LayerView: Sync {
     /// What it wants to see. Signals that are read here are followed.
     fn wants(&self, info: &ColumnInfo) -> Option<Ask>;
 
+    /// Whether its code is there from the start; that of others is fetched when one of them is first shown.
+    fn is_at_once(&self) -> bool {
+        false
+    }
+
     /// What stands below the column's head; `answers` holds what was asked for.
     fn view(&self, info: Arc<ColumnInfo>, answers: Answers) -> AnyView;
 
@@ -52,6 +57,11 @@ pub trait OutputView: Sync {
 
     /// Whether it has something true to show of this data.
     fn fits(&self, data: &DataInfo) -> bool;
+
+    /// Whether its code is there from the start; that of others is fetched when one of them is first shown.
+    fn is_at_once(&self) -> bool {
+        false
+    }
 
     /// The picture; it watches what it needs by itself.
     fn view(&self, lab: Lab) -> AnyView;

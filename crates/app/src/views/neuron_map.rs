@@ -41,6 +41,10 @@ impl LayerView for NeuronMap {
         Some(Ask { source, tensors: vec![query(info)], every_ms: 50.0 })
     }
 
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     fn view(&self, info: Arc<ColumnInfo>, answers: Answers) -> AnyView {
         unit_cells(info, answers, |info, answer, count| {
             let maps = answer.find(&query(info))?;

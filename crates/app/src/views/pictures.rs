@@ -7,7 +7,6 @@ use leptos::prelude::*;
 use super::gallery::image_size;
 use super::kinds::{OutputView, answers_are_pictures};
 use crate::canvas::{painted, put_pixels};
-use crate::panels::later::Later;
 use crate::plot::colour::css;
 use crate::plot::picture::{classes, colours, full, rgba};
 use crate::reactive::{clicked, memo};
@@ -30,14 +29,8 @@ impl OutputView for Pictures {
     }
 
     fn view(&self, lab: Lab) -> AnyView {
-        view! { <Later show=Box::new(move || panel(lab))/> }.into_any()
+        view! { <Panel lab/> }.into_any()
     }
-}
-
-/// The pictures, in the part of the code that comes later: they are no piece of who shows them.
-#[inline(never)]
-fn panel(lab: Lab) -> AnyView {
-    view! { <Panel lab/> }.into_any()
 }
 
 /// A picture of entry `row` of an answer: `raw`, `output` or `target`.

@@ -5,7 +5,6 @@ use leptos::prelude::*;
 
 use super::kinds::OutputView;
 use crate::document::percent;
-use crate::panels::later::Later;
 use crate::plot::sequence::{Said, likeliest_of, said, token, tokens_of};
 use crate::reactive::{RwSignal, clicked, entered, memo};
 use crate::state::{Chosen, Lab};
@@ -28,14 +27,8 @@ impl OutputView for Positions {
     }
 
     fn view(&self, lab: Lab) -> AnyView {
-        view! { <Later show=Box::new(move || panel(lab))/> }.into_any()
+        view! { <Panel lab/> }.into_any()
     }
-}
-
-/// The view, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
-fn panel(lab: Lab) -> AnyView {
-    view! { <Panel lab/> }.into_any()
 }
 
 /// A sample: what it is given at every position, and what it says there.

@@ -9,7 +9,6 @@ use super::kinds::Inside;
 use crate::canvas::{fitted, painted, position, put_pixels};
 use crate::document::number;
 use crate::focus;
-use crate::panels::later::Later;
 use crate::plot::colour::css;
 use crate::plot::heatmap;
 use crate::plot::network::Column;
@@ -36,14 +35,8 @@ impl Inside for Recurrent {
     }
 
     fn view(&self, lab: Lab, column: Column) -> AnyView {
-        view! { <Later show=Box::new(move || panel(lab, column.clone()))/> }.into_any()
+        view! { <Panel lab column/> }.into_any()
     }
-}
-
-/// The picture, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
-fn panel(lab: Lab, column: Column) -> AnyView {
-    view! { <Panel lab column/> }.into_any()
 }
 
 /// What is known of the chosen sample.

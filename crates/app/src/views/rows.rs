@@ -5,7 +5,6 @@ use leptos::prelude::*;
 
 use super::kinds::OutputView;
 use crate::document::{grouped, percent};
-use crate::panels::later::Later;
 use crate::plot::offset;
 use crate::plot::rows::{Line, Parts, lines, parts};
 use crate::reactive::{Memo, clicked, effect, memo};
@@ -28,14 +27,8 @@ impl OutputView for Rows {
     }
 
     fn view(&self, lab: Lab) -> AnyView {
-        view! { <Later show=Box::new(move || list(lab))/> }.into_any()
+        view! { <Table lab/> }.into_any()
     }
-}
-
-/// The list, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
-fn list(lab: Lab) -> AnyView {
-    view! { <Table lab/> }.into_any()
 }
 
 /// How values of the data are written: classes by their names, numbers with the digits that tell the rows apart.

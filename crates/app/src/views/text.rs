@@ -7,7 +7,6 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent};
 
 use super::kinds::OutputView;
-use crate::panels::later::Later;
 use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 use crate::watches::{Answer, Ask, Source};
@@ -32,14 +31,8 @@ impl OutputView for Text {
     }
 
     fn view(&self, lab: Lab) -> AnyView {
-        view! { <Later show=Box::new(move || panel(lab))/> }.into_any()
+        view! { <Written lab/> }.into_any()
     }
-}
-
-/// The text, in the part of the code that comes later: it is no piece of who shows it.
-#[inline(never)]
-fn panel(lab: Lab) -> AnyView {
-    view! { <Written lab/> }.into_any()
 }
 
 /// A token of the text.

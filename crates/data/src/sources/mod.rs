@@ -66,7 +66,15 @@ pub struct Outline {
 }
 
 macro_rules! sources {
-    ($($module:ident::$variant:ident,)*) => {
+    ($($kind:literal: $($module:ident::$variant:ident),*;)*) => {
+        sources! { @all $($($module::$variant,)*)* }
+
+        impl Source {
+            /// The kinds of sources with their names, in the order of the list on the page.
+            pub const KINDS: &[(&str, &[&str])] = &[$(($kind, &[$(stringify!($module)),*])),*];
+        }
+    };
+    (@all $($module:ident::$variant:ident,)*) => {
         $(
             mod $module;
             pub use $module::$variant;
@@ -190,45 +198,14 @@ macro_rules! sources {
 pub struct Bundled;
 
 sources! {
-    spirals::Spirals,
-    circles::Circles,
-    moons::Moons,
-    xor::Xor,
-    gaussians::Gaussians,
-    checkerboard::Checkerboard,
-    rings::Rings,
-    points::Points,
-    sine::Sine,
-    steps::Steps,
-    digits::Digits,
-    drawn_digits::DrawnDigits,
-    shapes::Shapes,
-    gratings::Gratings,
-    textures::Textures,
-    iris::Iris,
-    wine::Wine,
-    breast_cancer::BreastCancer,
-    csv::Csv,
-    text::Text,
-    images::Images,
-    majority::Majority,
-    pairs::Pairs,
-    parity::Parity,
-    adding::Adding,
-    copy::Copy,
-    reverse::Reverse,
-    sort::Sort,
-    addition::Addition,
-    modular_addition::ModularAddition,
-    induction::Induction,
-    tinytales::Tinytales,
-    sine_wave::SineWave,
-    mackey_glass::MackeyGlass,
-    lorenz::Lorenz,
-    temporal_order::TemporalOrder,
-    copy_memory::CopyMemory,
-    dyck::Dyck,
-    elman::Elman,
+    "Plane": spirals::Spirals, circles::Circles, moons::Moons, xor::Xor, gaussians::Gaussians, checkerboard::Checkerboard, rings::Rings,
+        points::Points, pairs::Pairs, sine::Sine, steps::Steps;
+    "Images": digits::Digits, drawn_digits::DrawnDigits, shapes::Shapes, gratings::Gratings, textures::Textures, images::Images;
+    "Tables": iris::Iris, wine::Wine, breast_cancer::BreastCancer, csv::Csv;
+    "Series": sine_wave::SineWave, mackey_glass::MackeyGlass, lorenz::Lorenz, adding::Adding, temporal_order::TemporalOrder;
+    "Tokens": majority::Majority, parity::Parity, copy::Copy, reverse::Reverse, sort::Sort, addition::Addition,
+        modular_addition::ModularAddition, induction::Induction, copy_memory::CopyMemory, dyck::Dyck;
+    "Text": text::Text, tinytales::Tinytales, elman::Elman;
 }
 
 impl Default for Source {

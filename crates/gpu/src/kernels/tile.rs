@@ -196,7 +196,9 @@ impl Side {
     fn starts(&self, blocks: u32) -> String {
         let Self { name, first, offset, .. } = self;
         if self.patches.is_some() {
-            return (0..4 * blocks).map(|r| format!("let {name}_p{r} = {name}_column({first} + {r}u);\n")).collect();
+            let count = 4 * blocks;
+            let each = format!("for (var r = 0u; r < {count}u; r++) {{\n    {name}_p[r] = {name}_column({first} + r);\n}}\n");
+            return format!("var {name}_p: array<vec3<i32>, {count}>;\n{each}");
         }
         let (at, unit) = (self.operand.at(offset), self.unit());
         let start = |r: u32| format!("let {name}_p{r} = ({}){unit};\n", at.replace("ROW", &format!("({first} + {r}u)")));
@@ -216,10 +218,15 @@ impl Side {
     /// Loads the four rows of a block at k into `<name><block>`.
     fn load(&self, block: u32) -> String {
         let Self { name, width, .. } = self;
+        if self.patches.is_some() {
+            // In a loop, as in `GUARDED_PATCHES`.
+            let first = 4 * block;
+            let each = format!("{name}{block}[r] = {name}_patch({name}_i, {name}_p[{first}u + r] + {name}_k);");
+            return format!("var {name}{block}: vec4<f32>;\nfor (var r = 0u; r < 4u; r++) {{\n    {each}\n}}\n");
+        }
         let place = |t: u32| format!("{name}_p{} + {name}_k", 4 * block + t);
         let each = |value: &dyn Fn(u32) -> String| format!("vec4<f32>({})", [0, 1, 2, 3].map(value).join(", "));
         let rows = match (self.by_vectors(), self.along_k) {
-            _ if self.patches.is_some() => each(&|t| format!("{name}_patch({name}_i, {})", place(t))),
             (true, false) => self.operand.vector(&place(0)),
             (true, true) => each(&|t| self.operand.part(&place(t), &format!("{name}_c"))),
             (false, _) => each(&|t| self.operand.float_at(*width, &place(t))),

@@ -169,10 +169,7 @@ impl Session {
             allowed -= u64::from(steps);
             let busy = self.machine.engine_mut().pump(if on_device { start } else { deadline }) == Progress::Busy;
             let end = Instant::now();
-            if !on_device {
-                if busy {
-                    return Ok(());
-                }
+            if !on_device && !busy {
                 self.machine.note_pace(end.duration_since(start), u64::from(steps));
             }
             self.collect()?;

@@ -8,6 +8,7 @@ use web_sys::{Element, HtmlCanvasElement, HtmlElement};
 use super::layers::Head;
 use super::map::{Cell, Map, Target, unit_at};
 use super::wires::wires_between;
+use crate::panels::later::Later;
 use crate::plot::network::Column;
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::Lab;
@@ -30,7 +31,11 @@ pub fn ColumnView(at: usize, column: Column) -> impl IntoView {
             lab.watch(move || view.wants(&info))
         };
         map.see(&info, view, answers);
-        Some(view.view(info, answers))
+        Some(if view.is_at_once() {
+            view.view(info, answers)
+        } else {
+            view! { <Later show=Box::new(move || view.view(info.clone(), answers))/> }.into_any()
+        })
     };
     let focused = move |ev: web_sys::FocusEvent| {
         let target = ev.target().and_then(|t| t.dyn_into::<Element>().ok());

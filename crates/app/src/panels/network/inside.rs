@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::map::Map;
 use crate::focus;
+use crate::panels::later::Later;
 use crate::plot::network::Column;
 use crate::reactive::{clicked, memo};
 use crate::state::Lab;
@@ -33,7 +34,12 @@ pub fn Inside(map: Map) -> impl IntoView {
             .into_any()
     };
     let buttons = move || fitting.with(|all| all.iter().cloned().map(button).collect_view());
-    let body = move || open.get().and_then(|column| Some(view_of(&column)?.view(lab, column)));
+    let body = move || {
+        open.get().and_then(|column| {
+            let view = view_of(&column)?;
+            Some(view! { <Later show=Box::new(move || view.view(lab, column.clone()))/> })
+        })
+    };
     let any = memo(move || open.with(Option::is_some));
     let panel = move || {
         let body = body.clone();
