@@ -6,6 +6,7 @@ use std::collections::TryReserveError;
 use downhill_compile::{ExecError, Space};
 use downhill_graph::kernel::{Epilogue, MatLayout, MatMulSpec, Strides};
 use downhill_graph::{ExprOp, StepScalars};
+use downhill_tensor::apart;
 use smallvec::SmallVec;
 
 use crate::arena::{Buffer, Memory, Operand};
@@ -142,7 +143,7 @@ impl MatMulOp {
             a_layout: spec.a,
             b: reads[1],
             b_layout: spec.b,
-            patches: spec.patches.as_ref().map(PatchTable::new),
+            patches: spec.patches.as_ref().map(|patches| apart(|| PatchTable::new(patches))),
             bias: None,
             out: results.first().copied(),
             epilogue: None,
@@ -366,7 +367,7 @@ impl MatMulOp {
 
     fn small(&self, batch: usize, panels: &mut Panels, memory: &Memory<'_>) {
         if let (true, Some(patches)) = (self.direct, &self.patches) {
-            return self.direct(batch, patches, panels, memory);
+            return apart(|| self.direct(batch, patches, panels, memory));
         }
         let (c, start) = self.place(batch, 0, panels, memory);
         let a = memory.ptr(&self.a).wrapping_add(batch % self.cycle * self.a_layout.batch_stride as usize);
@@ -374,10 +375,12 @@ impl MatMulOp {
         let mut b_row = self.b_layout.row_stride as usize;
         let width = self.n.next_multiple_of(4);
         if let Some(patches) = &self.patches {
-            let src = self.image((batch, 0), patches, panels, memory);
-            let (lanes, depths, dst) = (&patches.columns[..], &patches.rows[..], panels.b.as_mut_ptr());
-            // SAFETY: as below; the tables point into the image's canvas.
-            unsafe { pack_patches(&PackPatches { src, lanes, depths, width, panel: self.k, dst }) };
+            apart(|| {
+                let src = self.image((batch, 0), patches, panels, memory);
+                let (lanes, depths, dst) = (&patches.columns[..], &patches.rows[..], panels.b.as_mut_ptr());
+                // SAFETY: as below; the tables point into the image's canvas.
+                unsafe { pack_patches(&PackPatches { src, lanes, depths, width, panel: self.k, dst }) };
+            });
             (b, b_row) = (panels.b.as_mut_ptr(), width);
         } else if self.b_layout.col_stride != 1 && self.n > 1 {
             let what = Pack {
@@ -453,10 +456,12 @@ impl MatMulOp {
         let (width, panel) = (gemm::tile().1, self.block_depth(depth));
         for (segment, within, part) in self.parts(depth) {
             if let Some(patches) = &self.patches {
-                let src = self.image((batch, segment), patches, panels, memory);
-                let (lanes, depths) = (&patches.columns[column..column + columns], &patches.rows[within..within + part]);
-                // SAFETY: the tables point into the image's canvas; room for all of `b` was made at load.
-                unsafe { pack_patches(&PackPatches { src, lanes, depths, width, panel, dst }) };
+                apart(|| {
+                    let src = self.image((batch, segment), patches, panels, memory);
+                    let (lanes, depths) = (&patches.columns[column..column + columns], &patches.rows[within..within + part]);
+                    // SAFETY: the tables point into the image's canvas; room for all of `b` was made at load.
+                    unsafe { pack_patches(&PackPatches { src, lanes, depths, width, panel, dst }) };
+                });
             } else {
                 let at = batch * by_batch + segment * by_segment + column * lane_stride + within * depth_stride;
                 let src = memory.ptr(&self.b).wrapping_add(at);

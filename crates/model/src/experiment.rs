@@ -2,7 +2,7 @@
 
 use downhill_data::{Assets, Augment, Dataset, Source, spec};
 use downhill_graph::{ScalarId, StepScalars};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 use serde_json::{Map, Value, json};
 
 use crate::layers::{Layer, read_list, write_list};
@@ -179,8 +179,18 @@ impl Experiment {
             // Data without numbers is refused by the loss, which knows why.
             data = data.clone().reconstructing().unwrap_or(data);
         }
-        self.augment.apply(&mut data, self.seed)?;
+        if self.augment.is_on() {
+            apart(|| self.augment.apply(&mut data, self.seed))?;
+        }
         Ok(data)
+    }
+
+    /// Whether it trains with the code that the page has from the start. For any other, whoever takes it up waits for the later part first.
+    pub fn is_at_once(&self) -> bool {
+        fn all(layers: &[Layer]) -> bool {
+            layers.iter().all(|layer| layer.is_at_once() && layer.branches().into_iter().all(all))
+        }
+        self.data.is_at_once() && !self.loss.reconstructs() && !self.augment.is_on() && all(&self.model)
     }
 
     /// The learning rate of step `t` (0 is the first).

@@ -3,6 +3,7 @@
 //!
 //! It is not a tensor library: nothing here owns data on a device or computes a layer.
 
+mod apart;
 mod dtype;
 mod error;
 mod names;
@@ -13,6 +14,7 @@ mod shape;
 mod sort;
 pub mod stats;
 
+pub use apart::apart;
 pub use dtype::{Dtype, TensorTy};
 pub use error::UserError;
 pub use names::NameMap;

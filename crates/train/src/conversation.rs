@@ -291,7 +291,7 @@ impl Conversation {
             Command::CancelTable => self.stop_reading(),
             Command::Restore { bytes } => {
                 let bytes = request.blob(*bytes);
-                readable(&Session::saved_experiment(bytes)?).await?;
+                code_of(&Session::saved_experiment(bytes)?).await?;
                 let session = Session::restore(bytes, &self.files)?;
                 self.adopt(session, Vec::new());
             }
@@ -446,7 +446,7 @@ impl Conversation {
     }
 
     async fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
-        readable(&experiment).await?;
+        code_of(&experiment).await?;
         // An edit would keep the samples, for the experiment may be the same to the letter.
         let anew = experiment.data.reads_own_file() && std::mem::take(&mut self.files.replaced);
         let Some(session) = self.session.as_mut().filter(|_| !anew) else {
@@ -479,7 +479,7 @@ impl Conversation {
     }
 }
 
-/// Waits for what reads tables, texts and files of arrays, where the data is in one.
-async fn readable(experiment: &Experiment) -> Result<(), UserError> {
-    if experiment.data.is_table() || experiment.data.reads_own_file() { later::arrived().await } else { Ok(()) }
+/// Waits for the code that an experiment needs beyond what is there from the start.
+async fn code_of(experiment: &Experiment) -> Result<(), UserError> {
+    if experiment.is_at_once() { Ok(()) } else { later::arrived().await }
 }

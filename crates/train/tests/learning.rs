@@ -121,7 +121,7 @@ fn a_pause_stops_and_a_start_goes_on_to_the_end_and_past_it() {
     ready(session.run_until_rest()).unwrap();
     assert_eq!(session.step_count(), 120);
     session.start();
-    ready(session.advance(web_time::Instant::now() + std::time::Duration::from_millis(20))).unwrap();
+    ready(session.advance(Instant::now() + Duration::from_millis(20))).unwrap();
     assert!(session.step_count() > 120 && session.is_running());
 }
 

@@ -47,7 +47,11 @@ const NEWCOMERS: [Newcomer; 16] = [
         &["crates/graph/src/builder.rs", "crates/graph/src/ops/mod.rs", "crates/graph/src/ops/avg_pool.rs"],
     ),
     ("a new layer", &["Residual", "residual"], &["crates/model/src/layers/mod.rs", "crates/model/src/layers/residual.rs"]),
-    ("a new layer", &["BatchNorm", "batch_norm"], &["crates/model/src/layers/batch_norm.rs", "crates/model/src/layers/mod.rs"]),
+    (
+        "a new layer",
+        &["PatchEmbedding", "patch_embedding"],
+        &["crates/model/src/layers/mod.rs", "crates/model/src/layers/patch_embedding.rs"],
+    ),
     (
         "a new loss",
         &["Huber", "huber"],
@@ -73,12 +77,12 @@ const NEWCOMERS: [Newcomer; 16] = [
     ),
     ("a new preset", &["too_fast"], &["crates/model/src/presets.rs", "static/presets/too_fast.json"]),
     (
-        "a new picture of a layer or of the output, a new tab of the drawer",
+        "a new picture of a layer, of what happens inside one, or of the output, a new tab of the drawer",
         &["NeuronMap", "neuron_map"],
         &["crates/app/src/views/mod.rs", "crates/app/src/views/neuron_map.rs"],
     ),
     (
-        "a new picture of a layer or of the output, a new tab of the drawer",
+        "a new picture of a layer, of what happens inside one, or of the output, a new tab of the drawer",
         &["Inspector", "inspector"],
         &["crates/app/src/views/inspector.rs", "crates/app/src/views/mod.rs"],
     ),

@@ -129,7 +129,8 @@ test("where the system decides the colours, shapes say what they said", async ({
     ["a chip", ".chips [aria-pressed=true]", ".chips [aria-pressed=false]"],
     ["a view", ".choices [aria-checked=true]", ".choices [aria-checked=false]"],
     ["a source", ".source[aria-checked=true] canvas", ".source[aria-checked=false] canvas"],
-    ["a tab", "[role=tab][aria-selected=true]", "[role=tab][aria-selected=false]"],
+    ["a tab", ".tabs [aria-selected=true]", ".tabs [aria-selected=false]"],
+    ["a kind of data", ".kinds [aria-selected=true]", ".kinds [aria-selected=false]"],
     ["a card", ".layer[aria-expanded=true]", ".layer[aria-expanded=false]"],
     ["the key of a curve", ".key.pos", ".key.neg"],
   ] as const) {

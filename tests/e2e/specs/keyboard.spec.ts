@@ -134,16 +134,24 @@ test("a layer that is changed or removed leaves the keys in its place", async ({
 test("tabs, radio groups and menus follow their patterns", async ({ page }) => {
   await new Lab(page).open();
   // One stop of the tab key each.
-  for (const [set, item] of [["[role=tablist]", "[role=tab]"], [".sources", "[role=radio]"], [".choices", "[role=radio]"]] as const) {
+  for (const [set, item] of [[".tabs", "[role=tab]"], [".kinds", "[role=tab]"], [".sources", "[role=radio]"], [".choices", "[role=radio]"]] as const) {
     await expect(page.locator(`${set} ${item}[tabindex='0']`), set).toHaveCount(1);
   }
-  const tabs = page.getByRole("tab");
+  const tabs = page.locator(".tabs").getByRole("tab");
   await tabs.first().focus();
   await page.keyboard.press("End");
   await expect(tabs.last()).toBeFocused();
   await expect(tabs.last()).toHaveAttribute("aria-selected", "true");
   await page.keyboard.press("ArrowRight");
   await expect(tabs.first()).toHaveAttribute("aria-selected", "true");
+  // Another kind of data is looked at without being taken; its first source is the way in.
+  const kinds = page.locator(".kinds").getByRole("tab");
+  await kinds.first().focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(page.getByRole("tab", { name: "Images" })).toHaveAttribute("aria-selected", "true");
+  await expect(page.locator("[data-source=digits]")).toHaveAttribute("tabindex", "0");
+  await expect(page.locator("[data-source=digits]")).toHaveAttribute("aria-checked", "false");
+  await page.keyboard.press("ArrowLeft");
   await page.locator("[data-source=spirals]").focus();
   await page.keyboard.press("ArrowRight");
   await expect(page.locator("[data-source=circles]")).toBeFocused();

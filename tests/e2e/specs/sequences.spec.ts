@@ -19,6 +19,7 @@ const sorting = {
 
 test("answers stand beside the right ones, and each head shows what it looks at", async ({ page }) => {
   await rested(page, sorting);
+  await page.getByRole("radio", { name: "Answers" }).click();
   const places = page.getByTestId("places").locator(".place");
   await expect(places).toHaveCount(6);
   await expect(places.first()).toHaveAttribute("aria-label", /^Position 1: given [a-e], not asked$/);
@@ -40,7 +41,7 @@ test("answers stand beside the right ones, and each head shows what it looks at"
   await page.getByRole("button", { name: /head 2$/ }).click();
   await expect(said).not.toHaveText(before!);
   await expect(page.getByRole("radio", { name: "head 2" })).toHaveAttribute("aria-checked", "true");
-  await expect(page.getByTestId("residual")).toContainText("changes by");
+  await expect(page.getByTestId("stream")).toContainText("changes by");
   // A sample of one's own has answers, and none to compare them with.
   await page.getByTestId("sample").fill("cab→ab");
   await page.getByTestId("sample").press("Enter");

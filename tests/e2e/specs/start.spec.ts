@@ -1,6 +1,6 @@
 // The first seconds: which build is loaded, from which hosts, and what is said when that fails.
 import { expect, test } from "@playwright/test";
-import { Lab } from "../lab";
+import { Lab, link } from "../lab";
 
 for (const name of ["site", "site-relaxed"]) {
   test(`the worker of the ${name} build says that it is ready`, async ({ page }) => {
@@ -63,4 +63,20 @@ test("the theme follows the system unless a choice is stored", async ({ page }) 
   await page.evaluate(() => localStorage.setItem("downhill.theme", "light"));
   await page.reload();
   await expect(page.locator("html")).toHaveAttribute("data-theme", "light");
+});
+
+test("points of the plane are learned by what the first visit fetches", async ({ page }) => {
+  await page.route("**/*_later.wasm", (route) => route.abort());
+  const lab = new Lab(page);
+  for (const id of ["spirals", "circles", "xor", "gaussians", "moons", "checkerboard", "sine", "steps", "overfitting", "regularised", "symmetry"]) {
+    await page.goto(`./#p=${id}`);
+    await page.reload();
+    await lab.reach((state) => state.step > 60, 30_000);
+  }
+  const concat = [[{ linear: { out: 4 } }, "sin"], [{ repeat: { times: 2, body: [{ residual: [{ linear: { out: 6 } }, "gelu"] }] } }]];
+  const model = [{ linear: { out: 6 } }, "batch_norm", "tanh", { name: "a" }, { dropout: { p: 0.1 } }, { concat }, "flatten", { cat: { from: "a" } }, { linear: { out: "classes" } }];
+  await lab.open(link({ version: 1, data: { rings: { endless: true } }, model, view: { pace: "max" } }));
+  await lab.reach((state) => state.step > 60 && state.metrics.validation_accuracy !== undefined, 30_000);
+  // A curve asks for its picture, and goes without.
+  expect(lab.errors.filter((error) => !error.includes("net::ERR_FAILED"))).toEqual([]);
 });

@@ -214,7 +214,7 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
         axes.with(|(queries, keys)| format!("{} looks at {}: {rounded}", name(queries, row), name(keys, column)))
     };
     let width = column.shape.last().copied().unwrap_or(1) as usize;
-    let residual = memo(move || {
+    let stream = memo(move || {
         let row = at.get().map(|at| at.0)?;
         answers.with(|a| {
             let answer = a.as_ref()?;
@@ -224,10 +224,10 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
         })
     });
     let facts = move || {
-        residual.get().map(|values| {
+        stream.get().map(|values| {
             let rows = ["comes in", "changes by", "goes out"].into_iter().zip(values);
             let rows = rows.map(|(name, v)| view! { <div><dt>{name}</dt><dd class="num">{number(f64::from(v))}</dd></div> });
-            view! { <dl class="residual" data-testid="residual"><dt>"Norm of this token’s vector"</dt>{rows.collect_view()}</dl> }
+            view! { <dl class="stream" data-testid="stream"><dt>"Norm of this token’s vector"</dt>{rows.collect_view()}</dl> }
         })
     };
     let button = move |i: usize| {

@@ -107,6 +107,7 @@ impl Places {
 
 impl CpuKernel for AttentionOp {
     type Spec = AttentionSpec;
+    const AT_ONCE: bool = false;
 
     fn load(spec: &AttentionSpec, operands: Bound, _: &mut Loader<'_>) -> Result<Self, ExecError> {
         Ok(Self { spec: *spec, reads: operands.reads, writes: operands.writes, places: Places::new(spec) })

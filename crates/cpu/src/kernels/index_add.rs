@@ -21,6 +21,7 @@ pub(crate) struct IndexAddOp {
 
 impl CpuKernel for IndexAddOp {
     type Spec = IndexAddSpec;
+    const AT_ONCE: bool = false;
 
     fn load(spec: &IndexAddSpec, operands: Bound, _: &mut Loader<'_>) -> Result<Self, ExecError> {
         let Bound { reads, writes } = operands;

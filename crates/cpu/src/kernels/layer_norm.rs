@@ -23,6 +23,7 @@ pub(crate) struct LayerNormOp {
 
 impl CpuKernel for LayerNormOp {
     type Spec = LayerNormSpec;
+    const AT_ONCE: bool = false;
 
     fn load(spec: &LayerNormSpec, operands: Bound, _: &mut Loader<'_>) -> Result<Self, ExecError> {
         Ok(Self { spec: *spec, reads: operands.reads, writes: operands.writes })

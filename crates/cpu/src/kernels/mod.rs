@@ -23,6 +23,7 @@ use std::collections::TryReserveError;
 use downhill_compile::ExecError;
 use downhill_graph::StepScalars;
 use downhill_graph::kernel::Kernel;
+use downhill_tensor::apart;
 
 use crate::arena::{Buffer, Memory};
 pub(crate) use crate::bind::{Bound, Loader};
@@ -92,6 +93,9 @@ pub(crate) trait CpuKernel: Sized {
     /// The attributes.
     type Spec;
 
+    /// Whether the page can run it from the start. The code of others is fetched when a model needs one of them: see [`apart`].
+    const AT_ONCE: bool = true;
+
     /// Prepares a kernel whose attributes and operands have been checked.
     ///
     /// # Errors
@@ -124,7 +128,10 @@ macro_rules! kernels {
             /// # Errors
             /// When it cannot run here.
             pub fn load(kernel: &Kernel, operands: Bound, loader: &mut Loader<'_>) -> Result<Self, ExecError> {
-                Ok(match kernel { $(Kernel::$name(spec) => Op::$name(<$op as CpuKernel>::load(spec, operands, loader)?)),+ })
+                Ok(match kernel { $(
+                    Kernel::$name(spec) if <$op as CpuKernel>::AT_ONCE => Op::$name(<$op as CpuKernel>::load(spec, operands, loader)?),
+                    Kernel::$name(spec) => Op::$name(apart(|| <$op as CpuKernel>::load(spec, operands, loader))?),
+                )+ })
             }
 
             /// See [`CpuKernel::reserve`].
@@ -132,12 +139,18 @@ macro_rules! kernels {
             /// # Errors
             /// When memory runs out.
             pub fn reserve(&self, scratch: &mut Scratch) -> Result<(), TryReserveError> {
-                match self { $(Op::$name(op) => op.reserve(scratch)),+ }
+                match self { $(
+                    Op::$name(op) if <$op as CpuKernel>::AT_ONCE => op.reserve(scratch),
+                    Op::$name(op) => apart(|| op.reserve(scratch)),
+                )+ }
             }
 
             /// See [`CpuKernel::run`].
             pub fn run(&self, cursor: &mut Cursor, cx: &mut Cx<'_>) -> bool {
-                let finished = match self { $(Op::$name(op) => op.run(cursor, cx)),+ };
+                let finished = match self { $(
+                    Op::$name(op) if <$op as CpuKernel>::AT_ONCE => op.run(cursor, cx),
+                    Op::$name(op) => apart(|| op.run(cursor, cx)),
+                )+ };
                 if finished {
                     *cursor = Cursor::default();
                 }

@@ -37,6 +37,7 @@ fn larger(best: (f32, usize), next: (f32, usize)) -> (f32, usize) {
 
 impl CpuKernel for PoolOp {
     type Spec = PoolSpec;
+    const AT_ONCE: bool = false;
 
     fn load(spec: &PoolSpec, operands: Bound, _: &mut Loader<'_>) -> Result<Self, ExecError> {
         let Bound { reads, writes } = operands;

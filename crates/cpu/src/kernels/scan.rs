@@ -192,6 +192,7 @@ impl ScanOp {
 
 impl CpuKernel for Box<ScanOp> {
     type Spec = ScanSpec;
+    const AT_ONCE: bool = false;
 
     fn load(spec: &ScanSpec, operands: Bound, loader: &mut Loader<'_>) -> Result<Self, ExecError> {
         let named = spec.operands();

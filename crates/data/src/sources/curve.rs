@@ -53,6 +53,7 @@ macro_rules! curve {
 
         impl $crate::sources::Generate for $name {
             const REGRESSION: bool = true;
+            const AT_ONCE: bool = true;
 
             fn generate(
                 &self,

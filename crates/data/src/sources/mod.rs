@@ -9,7 +9,7 @@ mod sequences;
 mod strokes;
 mod table;
 
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 use serde_json::{Map, Value};
 
 use crate::assets::{Assets, NoAssets};
@@ -30,6 +30,9 @@ trait Generate {
 
     /// Whether it reads a table, its own or one of `static/data`.
     const TABLE: bool = false;
+
+    /// Whether the page can make it from the start. The code of others is fetched when one of them is wanted: see [`apart`].
+    const AT_ONCE: bool = false;
 
     /// Its file of `static/data`, compiled in.
     #[cfg(feature = "bundled")]
@@ -156,6 +159,13 @@ macro_rules! sources {
                 }
             }
 
+            /// Whether the page can make it from the start, without the later part of its code.
+            pub fn is_at_once(&self) -> bool {
+                match self {
+                    $(Source::$variant(_) => $variant::AT_ONCE,)*
+                }
+            }
+
             /// What the data will be, `None` where it can be had without a file or depends on a person's own.
             pub fn outline(&self) -> Option<Outline> {
                 match self {
@@ -177,7 +187,8 @@ macro_rules! sources {
             pub fn build(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
                 spec::validate(self.spec(), Self::schema(self.name()))?;
                 match self {
-                    $(Source::$variant(source) => source.generate(seed, assets),)*
+                    $(Source::$variant(source) if $variant::AT_ONCE => source.generate(seed, assets),
+                    Source::$variant(source) => apart(|| source.generate(seed, assets)),)*
                 }
             }
         }
@@ -276,12 +287,10 @@ impl Source {
     /// class 0. None for a source that has no points, or has them from a person.
     pub fn preview(name: &str, samples: u32) -> Vec<(f32, f32, u32)> {
         let fields = serde_json::json!({ "samples": samples.clamp(10, 2000), "validation": 0.0 });
-        let Ok(set) = Self::from_json(name, &fields).and_then(|source| source.build(1, &NoAssets)) else {
+        let source = Self::from_json(name, &fields).ok().filter(Self::is_at_once);
+        let Some(set) = source.and_then(|source| source.build(1, &NoAssets).ok()).filter(|set| set.plane.is_some()) else {
             return Vec::new();
         };
-        if set.plane.is_none() {
-            return Vec::new();
-        }
         let class = |i: usize| match set.labels(&set.train) {
             Labels::Class(classes) => classes[i],
             Labels::Real(_) => 0,

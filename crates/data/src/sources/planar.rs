@@ -92,6 +92,7 @@ macro_rules! planar {
 
         impl $crate::sources::Generate for $name {
             const PLANAR: bool = true;
+            const AT_ONCE: bool = true;
 
             fn generate(
                 &self,

@@ -43,6 +43,7 @@ pub struct Point(
 
 impl Generate for Points {
     const PLANAR: bool = true;
+    const AT_ONCE: bool = true;
 
     fn generate(&self, seed: u32, _: &dyn Assets) -> Result<Dataset, UserError> {
         let classes: Vec<u32> = self.points.iter().map(|p| p.2).collect();

@@ -102,6 +102,7 @@ impl Attention {
 
 impl OpDef for Attention {
     const NAME: &'static str = "attention";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let spec = self.spec(AttentionPart::Forward, inputs)?;
@@ -140,6 +141,7 @@ impl OpDef for Attention {
 
 impl OpDef for AttentionGrad {
     const NAME: &'static str = "attention_grad";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let own =
@@ -178,6 +180,7 @@ impl OpDef for AttentionGrad {
 
 impl OpDef for AttentionWeights {
     const NAME: &'static str = "attention_weights";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let own = inputs.get(1..).ok_or_else(|| OpError::new(Self::NAME, "takes what an attention leaves, and its inputs"))?;

@@ -45,6 +45,7 @@ fn lower(pooling: &Pooling, kind: PoolKind, image: &Shape) -> Lowered {
 
 impl OpDef for AvgPool {
     const NAME: &'static str = "avg_pool2d";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [x] = floats(Self::NAME, inputs)?;
@@ -79,6 +80,7 @@ impl OpDef for AvgPool {
 
 impl OpDef for AvgPoolGrad {
     const NAME: &'static str = "avg_pool2d_grad";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [dy] = floats(Self::NAME, inputs)?;

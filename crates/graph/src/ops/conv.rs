@@ -168,6 +168,7 @@ pub struct Conv {
 
 impl OpDef for Conv {
     const NAME: &'static str = "conv2d";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [image, weight] = floats(Self::NAME, inputs)?;

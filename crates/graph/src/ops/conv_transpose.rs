@@ -44,6 +44,7 @@ impl ConvTranspose {
 
 impl OpDef for ConvTranspose {
     const NAME: &'static str = "conv_transpose2d";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [y, weight] = floats(Self::NAME, inputs)?;

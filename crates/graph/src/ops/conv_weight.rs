@@ -35,6 +35,7 @@ impl ConvWeight {
 
 impl OpDef for ConvWeight {
     const NAME: &'static str = "conv2d_weight";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [image, y] = floats(Self::NAME, inputs)?;

@@ -22,6 +22,7 @@ pub struct IndexAdd {
 
 impl OpDef for IndexAdd {
     const NAME: &'static str = "index_add";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [values, indices] = types(Self::NAME, inputs)?;

@@ -74,6 +74,7 @@ fn check(op: &'static str, inputs: &[&TensorTy], want: &[Shape]) -> Result<(), O
 
 impl OpDef for LayerNorm {
     const NAME: &'static str = "layer_norm";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let x = inputs.first().map(|ty| ty.shape.clone()).unwrap_or_default();
@@ -141,6 +142,7 @@ impl LayerNorm {
 
 impl OpDef for LayerNormGrad {
     const NAME: &'static str = "layer_norm_grad";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let x = inputs.first().map(|ty| ty.shape.clone()).unwrap_or_default();

@@ -74,6 +74,7 @@ pub struct MaxPoolGrad {
 
 impl OpDef for MaxPool {
     const NAME: &'static str = "max_pool2d";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [x] = floats(Self::NAME, inputs)?;
@@ -123,6 +124,7 @@ impl OpDef for MaxPool {
 
 impl OpDef for MaxPoolGrad {
     const NAME: &'static str = "max_pool2d_grad";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [dy, places] = types(Self::NAME, inputs)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use downhill_tensor::{Shape, TensorTy};
+use downhill_tensor::{Shape, TensorTy, apart};
 use smallvec::SmallVec;
 
 use crate::kernel::Lowered;
@@ -28,6 +28,9 @@ pub type Node = graph::Node<Op>;
 pub trait OpDef {
     /// Name in print, lower case, PyTorch's where it has one.
     const NAME: &'static str;
+
+    /// Whether the page can use it from the start. The code of others is fetched when a model needs one of them: see [`apart`].
+    const AT_ONCE: bool = true;
 
     /// Types of the outputs from the types of the inputs. `graph` holds the declarations of parameters and feeds.
     ///
@@ -75,6 +78,16 @@ macro_rules! ops {
         }
         pub use $module::$name;)*
 
+        /// Calls a method of whichever op it is, apart where the op is not there from the start.
+        macro_rules! of_each {
+            ($op:expr, $it:ident => $call:expr) => {
+                match $op { $(
+                    Op::$name($it) if <$module::$name as OpDef>::AT_ONCE => $call,
+                    Op::$name($it) => apart(|| $call),
+                )* }
+            };
+        }
+
         impl Op {
             /// Name in print.
             pub fn name(&self) -> &'static str {
@@ -83,29 +96,29 @@ macro_rules! ops {
 
             /// See [`OpDef::vjp`].
             pub fn vjp(&self, cx: &mut Vjp<'_>) -> SmallVec<[Option<Value>; 4]> {
-                match self { $(Op::$name(op) => op.vjp(cx)),* }
+                of_each!(self, op => op.vjp(cx))
             }
 
             /// See [`OpDef::eval`].
             pub fn eval(&self, inputs: &[&Tensor], outputs: &[TensorTy], env: &mut Env) -> Vec<Tensor> {
-                match self { $(Op::$name(op) => op.eval(inputs, outputs, env)),* }
+                of_each!(self, op => op.eval(inputs, outputs, env))
             }
 
             /// See [`OpDef::lower`].
             pub fn lower(&self, node: &Node, graph: &Graph) -> Lowered {
-                match self { $(Op::$name(op) => op.lower(node, graph)),* }
+                of_each!(self, op => op.lower(node, graph))
             }
 
             /// See [`OpDef::decompose`].
             pub fn decompose(&self, graph: &mut Graph, inputs: &[Value]) -> Option<Outputs> {
-                match self { $(Op::$name(op) => op.decompose(graph, inputs)),* }
+                of_each!(self, op => op.decompose(graph, inputs))
             }
         }
 
         impl NodeOp for Op {
             /// See [`OpDef::infer`].
             fn infer(&self, inputs: &[&TensorTy], graph: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
-                match self { $(Op::$name(op) => op.infer(inputs, graph)),* }
+                of_each!(self, op => op.infer(inputs, graph))
             }
 
             fn stand_in() -> Self {

@@ -27,6 +27,7 @@ pub struct Pad {
 
 impl OpDef for Pad {
     const NAME: &'static str = "pad";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [x] = floats(Self::NAME, inputs)?;

@@ -28,6 +28,7 @@ impl Permute {
 
 impl OpDef for Permute {
     const NAME: &'static str = "permute";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [x] = types(Self::NAME, inputs)?;

@@ -118,6 +118,7 @@ impl ScanGrad {
 
 impl OpDef for Scan {
     const NAME: &'static str = "scan";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [x, w, ..] = inputs else { return Err(OpError::new(Self::NAME, "takes input projections, weights and biases")) };
@@ -171,6 +172,7 @@ impl OpDef for Scan {
 
 impl OpDef for ScanGrad {
     const NAME: &'static str = "scan_grad";
+    const AT_ONCE: bool = false;
 
     fn infer(&self, inputs: &[&TensorTy], _: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let [w, h, ..] = inputs else { return Err(OpError::new(Self::NAME, "takes weights and hidden states")) };

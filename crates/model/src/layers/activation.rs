@@ -58,6 +58,8 @@ macro_rules! activation {
         }
 
         impl SimpleLayer for $name {
+            const AT_ONCE: bool = true;
+
             fn label(&self) -> String {
                 $label.to_string()
             }

@@ -30,6 +30,8 @@ struct Centered {
 }
 
 impl SimpleLayer for BatchNorm {
+    const AT_ONCE: bool = true;
+
     fn label(&self) -> String {
         "batch norm".to_string()
     }

@@ -79,6 +79,10 @@ impl LayerDef for Concat {
         Ok(branches.into_iter().fold(Inferred::new(whole.unwrap_or_else(|| input.clone())), Inferred::branch))
     }
 
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         let mut parts = Vec::with_capacity(self.branches.len());
         for (i, branch) in self.branches.iter().enumerate() {

@@ -5,7 +5,7 @@
 
 use downhill_data::spec;
 use downhill_graph::{FeedKind, Graph, OpError, ParamId, Parameter, StateId, StateTensor, Value};
-use downhill_tensor::{Dtype, NameMap, Shape, TensorTy, UserError};
+use downhill_tensor::{Dtype, NameMap, Shape, TensorTy, UserError, apart};
 
 use super::Layer;
 use super::init::Draw;
@@ -33,6 +33,11 @@ pub(crate) trait LayerDef {
     /// # Errors
     /// When the layer does not take such inputs; the path starts at the layer's fields.
     fn infer(&self, cx: &mut Resolver<'_>, inputs: &[Port]) -> Result<Inferred, UserError>;
+
+    /// Whether the page can build it from the start. The code of others is fetched when a model has one of them: see [`apart`].
+    fn is_at_once(&self) -> bool {
+        false
+    }
 
     /// Adds the layer to a graph. Every input is `[batch, …shape of its port]`.
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError>;
@@ -87,6 +92,9 @@ pub(crate) trait SimpleLayer {
     /// When the layer does not take such an input; the path starts at the layer's fields.
     fn infer(&self, cx: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError>;
 
+    /// See [`LayerDef::is_at_once`].
+    const AT_ONCE: bool = false;
+
     /// Adds the layer to a graph. `x` is `[batch, …input shape]`.
     fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError>;
 
@@ -123,8 +131,13 @@ impl<T: SimpleLayer> LayerDef for T {
         SimpleLayer::infer(self, cx, first(inputs))
     }
 
+    fn is_at_once(&self) -> bool {
+        T::AT_ONCE
+    }
+
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
-        SimpleLayer::build(self, cx, at, *first(inputs))
+        let mut build = || SimpleLayer::build(self, cx, at, *first(inputs));
+        if T::AT_ONCE { build() } else { apart(build) }
     }
 
     fn torch(&self, at: &Resolved) -> String {

@@ -18,6 +18,8 @@ fields! {
 }
 
 impl SimpleLayer for Dropout {
+    const AT_ONCE: bool = true;
+
     fn label(&self) -> String {
         format!("dropout {}", self.p)
     }

@@ -13,6 +13,8 @@ fields! {
 }
 
 impl SimpleLayer for Flatten {
+    const AT_ONCE: bool = true;
+
     fn label(&self) -> String {
         "flatten".to_string()
     }

@@ -24,6 +24,8 @@ fields! {
 }
 
 impl SimpleLayer for Linear {
+    const AT_ONCE: bool = true;
+
     fn label(&self) -> String {
         format!("linear {}", self.out)
     }

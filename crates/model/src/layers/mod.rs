@@ -129,6 +129,11 @@ impl Layer {
         self.def().label()
     }
 
+    /// Whether the page can build it from the start; of the layers inside each says so itself.
+    pub fn is_at_once(&self) -> bool {
+        self.def().is_at_once()
+    }
+
     /// The layers inside, one list per branch; none for a plain layer.
     pub fn branches(&self) -> Vec<&[Layer]> {
         self.def().branches()

@@ -4,7 +4,7 @@
 use downhill_graph::kernel::Attend;
 use downhill_graph::ops::AttentionWeights;
 use downhill_graph::{OpError, Value, ops};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 
 use super::Draw;
 use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, first};
@@ -245,7 +245,7 @@ impl LayerDef for MultiHeadAttention {
 
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         let lengths = at.inputs.last().and_then(|port| port.lengths.as_deref());
-        self.heads().build(cx, at, (*first(inputs), inputs.get(1).copied()), lengths, &NAMES)
+        apart(|| self.heads().build(cx, at, (*first(inputs), inputs.get(1).copied()), lengths, &NAMES))
     }
 
     fn torch(&self, at: &Resolved) -> String {

@@ -99,6 +99,10 @@ impl LayerDef for Repeat {
         Ok(inferred)
     }
 
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         (0..self.times).try_fold(*first(inputs), |x, i| cx.list(&self.body, at.branch(i), x))
     }

@@ -61,6 +61,10 @@ impl LayerDef for Residual {
         Ok(inferred.branch(body))
     }
 
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         let x = *first(inputs);
         let y = cx.list(&self.body, at.branch(0), x)?;

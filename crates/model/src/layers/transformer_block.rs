@@ -2,7 +2,7 @@
 //! `torch.nn.TransformerEncoderLayer` names them.
 
 use downhill_graph::{OpError, UnaryOp, Value};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -179,8 +179,10 @@ impl LayerDef for TransformerBlock {
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         let x = *first(inputs);
         let lengths = at.input().lengths.as_deref();
-        let x = self.around(cx, at, x, NORMS[0], |cx, x| self.heads().build(cx, at, (x, None), lengths, &NAMES))?;
-        self.around(cx, at, x, NORMS[1], |cx, x| self.feed_forward(cx, at, x))
+        apart(|| {
+            let x = self.around(cx, at, x, NORMS[0], |cx, x| self.heads().build(cx, at, (x, None), lengths, &NAMES))?;
+            self.around(cx, at, x, NORMS[1], |cx, x| self.feed_forward(cx, at, x))
+        })
     }
 
     fn torch(&self, at: &Resolved) -> String {

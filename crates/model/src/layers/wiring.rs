@@ -75,6 +75,8 @@ fn check_name(name: &str) -> Result<(), UserError> {
 }
 
 impl SimpleLayer for Input {
+    const AT_ONCE: bool = true;
+
     fn label(&self) -> String {
         format!("input {}", self.name)
     }
@@ -101,6 +103,8 @@ impl SimpleLayer for Input {
 }
 
 impl SimpleLayer for Name {
+    const AT_ONCE: bool = true;
+
     fn label(&self) -> String {
         format!("name {}", self.name)
     }
@@ -170,6 +174,10 @@ impl LayerDef for Cat {
         joined("cat", before, &format!("`{}` is", self.from), named).map(Inferred::new)
     }
 
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         cx.graph.concat(inputs, dim(&at.output))
     }
@@ -207,6 +215,10 @@ impl LayerDef for Add {
             return Err(UserError::new(message).hint(format!("Let the linear layer before it have {width} outputs.")));
         }
         Ok(Inferred::new(before.clone()).flops(elements(&before.shape)))
+    }
+
+    fn is_at_once(&self) -> bool {
+        true
     }
 
     fn build(&self, cx: &mut Builder, _: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {

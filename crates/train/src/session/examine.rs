@@ -179,9 +179,8 @@ impl Session {
             let entry = layout.entry(name).filter(|_| !words.is_empty())?;
             let values = numbers(parameters, entry.offset, entry.len);
             let bias = layer.parameters.iter().find(|(_, bias)| *bias == layer.shape).and_then(|(name, _)| layout.entry(name));
-            let of = bias.unwrap_or(entry);
-            let gradient = numbers(gradients, of.offset, of.len);
-            Some(Weights::look(layer, shape[0], &values, &gradient))
+            let biases = bias.map(|bias| numbers(gradients, bias.offset, bias.len)).unwrap_or_default();
+            Some(Weights::look(layer, shape[0], &values, [&biases, &numbers(gradients, entry.offset, entry.len)]))
         };
         self.run.checked().summary.layers.iter().filter_map(look).collect()
     }

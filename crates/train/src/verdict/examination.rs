@@ -7,6 +7,8 @@ use downhill_tensor::stats::summarize;
 
 /// Share of a bounded activation's range, at either end, that counts as flat.
 const FLAT: f32 = 0.01;
+/// Share of the weights' gradients below which those of the biases are nothing but rounding.
+const ROUNDING: f64 = 1e-5;
 /// Difference of two weights, relative to the largest, below which they are the same.
 const SAME: f32 = 1e-6;
 
@@ -125,7 +127,7 @@ pub struct Weights {
     /// Root mean square of the weights.
     pub size: f64,
     /// Root mean square of the last step's gradient: of the biases, for theirs is that of the units themselves; of the weights where there
-    /// are none.
+    /// are none, or where a norm takes away whatever they add.
     pub gradient: f64,
 }
 
@@ -157,15 +159,17 @@ impl Units {
 }
 
 impl Weights {
-    /// Looks at a matrix of so many rows and at a gradient.
-    pub(crate) fn look(layer: &LayerSummary, units: usize, values: &[f32], gradient: &[f32]) -> Self {
+    /// Looks at a matrix of so many rows and at the gradients of its biases and of itself.
+    pub(crate) fn look(layer: &LayerSummary, units: usize, values: &[f32], gradients: [&[f32]; 2]) -> Self {
         let width = values.len() / units.max(1);
         let largest = values.iter().fold(0f32, |m, v| m.max(v.abs()));
         let first = values.get(..width).unwrap_or(&[]);
         let same = |row: &[f32]| row.iter().zip(first).all(|(a, b)| (a - b).abs() <= SAME * largest);
         let alike = units > 1 && width > 0 && values.chunks_exact(width).all(same);
         let mean_square = |values: &[f32]| summarize(values).norm / (values.len().max(1) as f64).sqrt();
-        let (size, gradient) = (mean_square(values), mean_square(gradient));
+        let (size, [of_biases, of_weights]) = (mean_square(values), gradients.map(mean_square));
+        // Not 0 but rounding is what comes through a norm.
+        let gradient = if of_biases > ROUNDING * of_weights { of_biases } else { of_weights };
         Self { path: layer.path.clone(), title: layer.title(), layer: layer.name, units, alike, size, gradient }
     }
 }
@@ -220,10 +224,12 @@ mod tests {
     #[test]
     fn rows_are_alike_where_no_weight_tells_them_apart() {
         let linear = layer("linear", None);
-        let look = |values: &[f32]| Weights::look(&linear, 2, values, &[3.0, 4.0]);
+        let look = |values: &[f32]| Weights::look(&linear, 2, values, [&[3.0, 4.0], &[0.5; 4]]);
         assert!(look(&[0.5, 0.1, 0.5, 0.1]).alike && look(&[0.0; 4]).alike);
         assert!(!look(&[0.5, 0.1, 0.5, 0.2]).alike);
         assert!((look(&[1.0, 2.0]).gradient - 12.5f64.sqrt()).abs() < 1e-6);
-        assert!(!Weights::look(&linear, 1, &[1.0, 2.0], &[]).alike, "one unit is like no other");
+        assert!(!Weights::look(&linear, 1, &[1.0, 2.0], [&[], &[]]).alike, "one unit is like no other");
+        let before_a_norm = Weights::look(&linear, 2, &[1.0, 2.0], [&[1e-9, 0.0], &[0.5; 2]]);
+        assert_eq!(before_a_norm.gradient, 0.5);
     }
 }

@@ -34,7 +34,12 @@ pub fn ColumnView(at: usize, column: Column) -> impl IntoView {
         Some(if view.is_at_once() {
             view.view(info, answers)
         } else {
-            view! { <Later show=Box::new(move || view.view(info.clone(), answers))/> }.into_any()
+            let show = move || {
+                // Its cells are new, and are looked for when they are there.
+                effect(move || map.changed.update(|n| *n += 1));
+                view.view(info.clone(), answers)
+            };
+            view! { <Later show=Box::new(show)/> }.into_any()
         })
     };
     let focused = move |ev: web_sys::FocusEvent| {
