@@ -67,7 +67,7 @@ fn walk(folder: &Path, inside: &str, files: &mut Vec<Member>) -> Result<(), User
             files.push(Member { name, bytes });
         }
         if files.iter().map(|file| file.bytes.len()).sum::<usize>() > 2 * MOST_BYTES {
-            let message = format!("The pictures of this folder have more than {} MB.", 2 * MOST_BYTES >> 20);
+            let message = format!("The pictures of this folder have more than {} MB.", (2 * MOST_BYTES) >> 20);
             return Err(UserError::at(folder.display().to_string(), message).hint("Take a part of them."));
         }
     }
