@@ -1,6 +1,7 @@
 //! The part of the code of page and worker that the first visit does without: the GPU's backend, what measures and compares, what reads
-//! tables and files, what leaves the page, the tabs that are not open at the start. `web/parts.mjs` cuts it out of the wasm by the names of
-//! its functions, so whoever calls one of them waits for [`arrived`] first.
+//! tables and files, what leaves the page, the views that are not shown at the start, and all that points of the plane need none of
+//! (`downhill_tensor::apart`). `web/parts.mjs` cuts it out of the wasm by the names of its functions, so whoever calls one of them waits for
+//! [`arrived`] first.
 
 use std::hint::black_box;
 use std::pin::Pin;
