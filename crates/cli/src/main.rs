@@ -60,6 +60,9 @@ enum Command {
     Presets {
         /// Which one.
         name: Option<String>,
+        /// Train it, or all of them, and say whether it comes to what is stated of it.
+        #[arg(long)]
+        train: bool,
     },
     /// Write an experiment as a link, or a link as an experiment.
     Link {
@@ -138,7 +141,7 @@ fn main() -> ExitCode {
         }
         Command::Check { experiment } => check::run(&experiment),
         Command::Link { what, lab } => link::run(&what, &lab),
-        Command::Presets { name } => presets::run(name.as_deref()),
+        Command::Presets { name, train } => presets::run(name.as_deref(), train),
         Command::Bench { workloads, seconds, backend, profile } => {
             bench::run(&bench::Order { workloads, seconds, backend, profile })
         }

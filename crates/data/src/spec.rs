@@ -81,7 +81,7 @@ macro_rules! fields {
 /// The JSON Schema of the whole document.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    const TEXT: &str = include_str!("../../../static/schema/experiment.v1.json");
+    const TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/experiment.json"));
     DOCUMENT.get_or_init(|| serde_json::from_str(TEXT).unwrap_or_default())
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// An experiment to begin with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Preset {
     /// Name of its file and in links.
     pub id: &'static str,
@@ -11,9 +11,24 @@ pub struct Preset {
     pub title: &'static str,
     /// What there is to see.
     pub description: &'static str,
+    /// What it comes to when all its steps are done; `cargo xtask presets` looks whether it does.
+    pub reaches: Reaches,
     /// The document.
     pub json: &'static str,
 }
+
+/// What an example comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reaches {
+    /// A metric of the last evaluation that is at least so large.
+    AtLeast(&'static str, f64),
+    /// A metric of the last evaluation that is at most so large.
+    AtMost(&'static str, f64),
+    /// What the verdict says, by the name of its rule: what is to be seen went wrong on purpose.
+    Verdict(&'static str),
+}
+
+use Reaches::{AtLeast, AtMost, Verdict};
 
 impl Preset {
     /// The name of its data source.
@@ -25,53 +40,61 @@ impl Preset {
 }
 
 macro_rules! presets {
-    ($($id:literal: $title:literal, $description:literal;)*) => {
+    ($($id:literal: $title:literal, $description:literal, $reaches:expr;)*) => {
         const PRESETS: &[Preset] = &[$(Preset {
             id: $id,
             title: $title,
             description: $description,
+            reaches: $reaches,
             json: include_str!(concat!("../../../static/presets/", $id, ".json")),
         }),*];
     };
 }
 
 presets! {
-    "spirals": "Two spirals", "A small network bends a straight line until it winds between two arms.";
-    "circles": "Circles", "Six units are enough to put a fence around the inner class.";
-    "xor": "Exclusive or", "No straight line separates these four corners; four hidden units do.";
-    "gaussians": "Six clouds", "Without a hidden layer every class gets one straight side: enough here, and only here.";
-    "moons": "Two moons", "Two interlocking crescents: compare activations by how smooth the boundary becomes.";
-    "checkerboard": "Checkerboard", "Many small squares need many corners; a residual layer and a warm-up help to fold them.";
-    "sine": "Sine wave", "A curve is fitted to noisy points: watch it bend from a straight line.";
-    "steps": "Staircase", "A smooth network learns jumps, with a loss that forgives outliers.";
-    "digits": "Handwritten digits", "Reads real digits of 8 × 8 pixels; draw one yourself and see what it takes it for.";
-    "drawn_digits": "Drawn digits", "Larger digits of 28 × 28, drawn with strokes: raise the variation, or make them endless so that none is seen twice.";
-    "shapes": "Shapes anywhere", "A network that knows every pixel by its place alone has to learn each shape at each place; put them in the middle and compare.";
-    "wrong_labels": "Wrong labels by heart", "Four of ten digits to learn from have a wrong label: the network learns them by heart, and validation shows when.";
-    "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, and pooling forgets where they were. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.";
-    "mixer": "Patches, mixed", "Digits are cut into patches of four pixels, and two small networks take turns: one mixes the patches, the other the numbers of each. Larger patches are fewer: try 4. Swap a mixing block for `multi_head_attention` and it is a small vision transformer.";
-    "unet": "U-Net", "Every pixel is told which shape it belongs to: down to where the whole shape is seen, and up again beside what was fine. Take a `cat` away and the edges blur. Make shapes outlines instead of filled and see whether it knows their inside.";
-    "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.";
-    "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.";
-    "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.";
-    "too_fast": "Too large a step", "Circles with a rate thirty times too large: lower it and reset, for a ruined network stays ruined.";
-    "overfitting": "Learning by heart", "A large network, few noisy samples: the training loss falls, the validation loss rises.";
-    "regularised": "Kept from learning by heart", "The same with dropout and an L2 penalty: the two losses stay closer together.";
-    "majority": "Majority of two tokens", "Which of two tokens comes more often in a sequence of varying length: a mean of learned vectors is enough.";
-    "parity": "Parity of bits", "Is the number of ones odd? A recurrent network needs one bit of memory, and every step counts.";
-    "adding": "Adding problem, LSTM", "The sum of two marked numbers far apart: gates learn to keep what matters until the end.";
-    "adding_rnn": "Adding problem, RNN", "The same sum without gates: the gradient fades on its way back over fifty steps, so the network never learns what was marked. Compare its loss with that of the LSTM. Then make the sequences ten steps long.";
-    "temporal_order": "Temporal order, GRU", "Two symbols among many that mean nothing: which were they, in which order? The first one has to be kept until the second comes. Make the sequences longer, or put an RNN in its place.";
-    "brackets": "Brackets, LSTM", "Which bracket has to close next, if any? One unit of the state counts up and down with the brackets. Add a second kind, and counting is not enough any more.";
-    "sine_forecast": "Sine wave, GRU", "A window of a noisy wave, and how it goes on. The dashed line is what it says to its own answers: watch the wave go on by itself, then raise the noise or shorten the window until it cannot.";
-    "lorenz": "Lorenz forecast", "Three numbers that never repeat themselves. The dashed line is what the network says to its own answers: see how long it stays with the truth. Raise the horizon and see what chaos costs.";
-    "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.";
-    "sort": "Sorting letters", "A transformer puts letters in order, one after the other: see where its heads look.";
-    "addition": "Addition by digits", "Sums worked out as on paper, the last digit first; switch that off and it takes far longer.";
-    "induction": "Induction heads", "Two layers of attention and nothing else find out what followed the last time.";
-    "tinytales": "TinyTales", "A small transformer learns to tell stories, down to what they cost whoever knows their grammar.";
-    "own_text": "A text of your own", "A small transformer learns a short tale letter by letter: read what it writes get better, then paste a text of your own in its place.";
-    "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.";
+    "spirals": "Two spirals", "A small network bends a straight line until it winds between two arms.", AtLeast("validation_accuracy", 0.98);
+    "circles": "Circles", "Six units are enough to put a fence around the inner class.", AtLeast("validation_accuracy", 0.97);
+    "xor": "Exclusive or", "No straight line separates these four corners; four hidden units do.", AtLeast("validation_accuracy", 0.99);
+    "gaussians": "Six clouds", "Without a hidden layer every class gets one straight side: enough here, and only here.", AtLeast("validation_accuracy", 0.97);
+    "moons": "Two moons", "Two interlocking crescents: compare activations by how smooth the boundary becomes.", AtLeast("validation_accuracy", 0.97);
+    "checkerboard": "Checkerboard", "Many small squares need many corners; a residual layer and a warm-up help to fold them.", AtLeast("validation_accuracy", 0.95);
+    "sine": "Sine wave", "A curve is fitted to noisy points: watch it bend from a straight line.", AtMost("validation_mae", 0.05);
+    "steps": "Staircase", "A smooth network learns jumps, with a loss that forgives outliers.", AtMost("validation_mae", 0.06);
+    "digits": "Handwritten digits", "Reads real digits of 8 × 8 pixels; draw one yourself and see what it takes it for.", AtLeast("validation_accuracy", 0.97);
+    "drawn_digits": "Drawn digits", "Larger digits of 28 × 28, drawn with strokes: raise the variation, or make them endless so that none is seen twice.", AtLeast("validation_accuracy", 0.95);
+    "shapes": "Shapes anywhere", "A network that knows every pixel by its place alone has to learn each shape at each place; put them in the middle and compare.", Verdict("overfitting");
+    "wrong_labels": "Wrong labels by heart", "Four of ten digits to learn from have a wrong label: the network learns them by heart, and validation shows when.", Verdict("memorised_labels");
+    "batch_norm": "A high rate with batch norm", "Four layers learn with a learning rate of 1, for a norm behind each keeps its numbers in bounds. Take the batch norms out and begin anew: the same network hardly learns. Then see how low its rate has to be.", AtLeast("validation_accuracy", 0.97);
+    "lenet": "Digits with a LeNet", "Two layers of small kernels find strokes, and pooling forgets where they were. Change a kernel's size while it trains; only that layer begins anew. Then take the pooling away and shift what you draw.", AtLeast("validation_accuracy", 0.97);
+    "resnet": "Small ResNet", "Residual blocks with batch norm tell shapes apart wherever they lie; two of them halve the picture and go around it by a projection. Take the batch norms out and compare the first hundred steps. Then take the ways around away: write the layers of a block without a residual.", AtLeast("validation_accuracy", 0.9);
+    "depthwise": "Depthwise-separable kernels", "Every channel has a kernel of its own, and kernels of one pixel mix the channels: a fraction of the weights reads drawn digits. Set the groups to 1 and see how many weights that adds, and how little it gains. Raise the variation of the digits until it is worth it.", AtLeast("validation_accuracy", 0.94);
+    "mixer": "Patches, mixed", "Digits are cut into patches of four pixels, and two small networks take turns: one mixes the patches, the other the numbers of each. Larger patches are fewer: try 4. Swap a mixing block for attention and it is a small vision transformer.", AtLeast("validation_accuracy", 0.96);
+    "autoencoder": "Autoencoder", "Without a single label a network learns to draw digits again from two numbers. Widen the bottleneck from 2 to 8 and watch the pictures get sharp. Then change the loss to cross-entropy and the end to classes: the first layers keep what they know.", AtMost("validation_loss", 0.055);
+    "unet": "U-Net", "Every pixel is told which shape it belongs to: down to where the whole shape is seen, and up again beside what was fine. Take a cat layer away and the edges blur. Make shapes outlines instead of filled and see whether it knows their inside.", AtLeast("validation_accuracy", 0.98);
+    "iris": "Iris", "Three species of flowers by four measurements, 150 samples: the oldest exercise of all.", AtLeast("validation_accuracy", 0.93);
+    "wine": "Wine", "Thirteen chemical values tell three growers apart, even without a hidden layer.", AtLeast("validation_accuracy", 0.96);
+    "breast_cancer": "Breast cancer", "Benign or malignant by thirty measurements of a cell image, with dropout and weight decay.", AtLeast("validation_accuracy", 0.94);
+    "too_fast": "Too large a step", "Circles with a rate thirty times too large: lower it and reset, for a ruined network stays ruined.", Verdict("oscillating");
+    "overfitting": "Learning by heart", "A large network, few noisy samples: the training loss falls, the validation loss rises.", Verdict("overfitting");
+    "regularised": "Kept from learning by heart", "The same with dropout and an L2 penalty: the two losses stay closer together.", AtMost("validation_loss", 0.9);
+    "majority": "Majority of two tokens", "Which of two tokens comes more often in a sequence of varying length: a mean of learned vectors is enough.", AtLeast("validation_accuracy", 0.99);
+    "parity": "Parity of bits", "Is the number of ones odd? A recurrent network needs one bit of memory, and every step counts.", AtLeast("validation_accuracy", 0.99);
+    "adding": "Adding problem, LSTM", "The sum of two marked numbers far apart: gates learn to keep what matters until the end.", AtMost("validation_mae", 0.03);
+    "adding_rnn": "Adding problem, RNN", "The same sum without gates: the gradient fades on its way back over fifty steps, so the network never learns what was marked. Compare its loss with that of the LSTM. Then make the sequences ten steps long.", Verdict("fading_over_time");
+    "temporal_order": "Temporal order, GRU", "Two symbols among many that mean nothing: which were they, in which order? The first one has to be kept until the second comes. Make the sequences longer, or put an RNN in its place.", AtLeast("validation_accuracy", 0.99);
+    "memory": "Copying from memory, GRU", "Three symbols, then nothing for a long time, then they are to be said again. The state has to hold them while it waits: look at the units over time. Make the wait longer, or put an RNN in its place.", AtLeast("validation_sequence_accuracy", 0.99);
+    "brackets": "Brackets, LSTM", "Which bracket has to close next, if any? One unit of the state counts up and down with the brackets. Add a second kind, and counting is not enough any more.", AtLeast("validation_sequence_accuracy", 0.99);
+    "sine_forecast": "Sine wave, GRU", "A window of a noisy wave, and how it goes on. The dashed line is what it says to its own answers: watch the wave go on by itself, then raise the noise or shorten the window until it cannot.", AtMost("validation_mae", 0.08);
+    "lorenz": "Lorenz forecast", "Three numbers that never repeat themselves. The dashed line is what the network says to its own answers: see how long it stays with the truth. Raise the horizon and see what chaos costs.", AtMost("validation_mae", 0.015);
+    "pairs": "Two points, one question", "Two inputs, a tower for each, and one answer: whether both points are of the same class.", AtLeast("validation_accuracy", 0.99);
+    "sort": "Sorting letters", "A transformer puts letters in order, one after the other: see where its heads look.", AtLeast("validation_sequence_accuracy", 0.97);
+    "addition": "Addition by digits", "Sums worked out as on paper, the last digit first; switch that off and it takes far longer.", AtLeast("validation_sequence_accuracy", 0.99);
+    "grokking": "Modular addition", "The sum of two numbers, counted around a clock of 31: the training set is soon known by heart, and much later the rest is right too. Weight decay brings the jump about: set it to 0 and wait in vain. Hold fewer sums out and it comes sooner.", AtLeast("validation_accuracy", 0.95);
+    "induction": "Induction heads", "Two layers of attention and nothing else find out what followed the last time.", AtLeast("validation_accuracy", 0.9);
+    "tinytales": "TinyTales", "A small transformer learns to tell stories, down to what they cost whoever knows their grammar.", Verdict("at_floor");
+    "char_rnn": "Char-RNN", "An LSTM writes little stories letter by letter: first words, then names, then who did what. Lower the temperature and it repeats itself. Put a GRU in its place and compare how long they take.", AtMost("validation_loss", 0.2);
+    "own_text": "A text of your own", "A small transformer learns a short tale letter by letter: read what it writes get better, then paste a text of your own in its place.", AtLeast("train_accuracy", 0.9);
+    "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.", Verdict("alike");
 }
 
 /// All presets; the first is what the page opens with.

@@ -82,6 +82,13 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// Whether a worker can answer with the code that it has from the start.
+    pub fn is_at_once(&self) -> bool {
+        matches!(self, Input::State | Input::Batch | Input::Grid { .. } | Input::Line { .. } | Input::Samples { .. })
+    }
+}
+
 /// A part of the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {

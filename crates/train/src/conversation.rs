@@ -7,7 +7,7 @@ use downhill_data::{Assets, Source};
 use downhill_gpu::{DeviceOptions, GpuDevice};
 use downhill_model::Experiment;
 use downhill_protocol::{
-    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Input, Message, ProfileReport, Request, later,
+    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Message, ProfileReport, Request, later,
 };
 use downhill_tensor::{NameMap, UserError};
 use web_time::Instant;
@@ -374,7 +374,7 @@ impl Conversation {
             }
             Command::Pace { steps_per_second } => session.set_pace(*steps_per_second),
             Command::Watch(watch) => {
-                if matches!(watch.input, Input::Occluded { .. } | Input::Generated(_)) {
+                if !watch.input.is_at_once() {
                     later::arrived().await?;
                 }
                 session.watch(watch.clone());

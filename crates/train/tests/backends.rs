@@ -7,6 +7,8 @@
 
 mod shared;
 
+use std::collections::BTreeSet;
+
 use downhill_model::presets;
 use downhill_protocol::{Backend, Event};
 use shared::{SPIRALS, assert_curves_agree, device, losses, session};
@@ -20,13 +22,22 @@ const FLOPS: u64 = if cfg!(target_arch = "wasm32") { 500_000_000 } else { 1_500_
 
 async fn presets_agree() {
     let Some(device) = device().await else { return };
+    let mut seen = BTreeSet::new();
     for preset in presets::all() {
         let mut cpu = session(preset.json);
+        // In a browser every shader takes its time to compile: there only examples run that have a layer or a loss which none before had.
+        let (experiment, layers) = (cpu.experiment(), &cpu.checked().summary.layers);
+        let names: Vec<&str> = layers.iter().map(|layer| layer.name).chain([experiment.loss.name()]).collect();
+        let is_normed = names.contains(&"batch_norm");
+        if names.into_iter().filter(|name| seen.insert(*name)).count() == 0 && cfg!(target_arch = "wasm32") {
+            continue;
+        }
         let mut gpu = session(preset.json);
         gpu.move_to(Some(&device)).await.unwrap();
         let Event::Loaded(told) = cpu.loaded().header else { continue };
-        // A software adapter takes its time for the large ones; a rate that is too high on purpose leaves the numbers after some steps.
-        let most = if preset.id == "too_fast" { FEWEST } else { 50 };
+        // A software adapter takes its time for the large ones; with a rate that is high on purpose, and where a norm divides by what is
+        // small at first, rounding grows from step to step.
+        let most = if preset.id == "too_fast" || is_normed { FEWEST } else { 50 };
         let steps = (FLOPS / told.flops_per_step.max(1)).clamp(FEWEST, most);
         assert_curves_agree(preset.id, &losses(&mut cpu, steps).await, &losses(&mut gpu, steps).await);
     }

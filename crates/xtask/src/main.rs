@@ -8,6 +8,7 @@ mod browser;
 mod cmd;
 mod engines;
 mod parity;
+mod presets;
 mod schema;
 mod server;
 mod setup;
@@ -27,6 +28,7 @@ cargo xtask COMMAND
                           measure the CPU's workloads in Chromium, Firefox and WebKit side by side
   bench --widgets [--no-lighthouse]
                           measure what widgets cost the page that they stand in, writes tests/bench/WIDGETS.md
+  presets [NAME…]         train the examples to their end, and see whether they come to what is stated of them
   parity                  compare with PyTorch itself (installs it, large)
   fixtures                write tests/parity/fixtures anew with PyTorch
   schema                  write the committed JSON Schema, the types of scripts and the hashes of the data sources anew
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         "serve" => site::serve_command(rest).map(|()| true),
         "test" => test::run(rest),
         "bench" => bench::run(rest).map(|()| true),
+        "presets" => presets::train(rest).map(|()| true),
         "parity" => parity::compare(rest).map(|()| true),
         "schema" => schema::run(rest).map(|()| true),
         "fixtures" => parity::write_fixtures(rest).map(|()| true),

@@ -4,6 +4,7 @@ use downhill_protocol::{Comparison, Difference};
 use leptos::prelude::*;
 
 use super::dialog::Dialog;
+use super::later::Later;
 use crate::document::number;
 use crate::machine::{COMPARED_STEPS, agrees, close, judgement};
 use crate::reactive::RwSignal;
@@ -15,7 +16,8 @@ pub fn Compare(
     /// Whether it is open.
     open: RwSignal<bool>,
 ) -> impl IntoView {
-    view! { <Dialog open id="compare" title="CPU and GPU compared"><Answer/></Dialog> }
+    let answer = || view! { <Answer/> }.into_any();
+    view! { <Dialog open id="compare" title="CPU and GPU compared"><Later show=Box::new(answer)/></Dialog> }
 }
 
 /// What came of it: the wait, the reason why not, or the table.

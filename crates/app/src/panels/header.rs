@@ -1,7 +1,7 @@
 //! Name, gallery, transport, readings, backend, share, theme.
 
 use downhill_model::data::Source;
-use downhill_model::presets::{self, Preset};
+use downhill_model::presets::{self, Preset, Reaches};
 use leptos::html;
 use leptos::prelude::*;
 use serde_json::json;
@@ -78,6 +78,17 @@ fn Name() -> impl IntoView {
     }
 }
 
+/// What is stated of an example, where a number says it.
+fn comes_to(reaches: Reaches) -> Option<String> {
+    match reaches {
+        Reaches::AtLeast("validation_accuracy", least) => {
+            Some(format!("Gets {}\u{a0}% of what is held out right.", (100.0 * least).round()))
+        }
+        Reaches::AtMost("validation_mae", most) => Some(format!("Is off by {most} on the mean where it is held out.")),
+        _ => None,
+    }
+}
+
 #[component]
 fn Gallery() -> impl IntoView {
     let lab = Lab::here();
@@ -87,6 +98,7 @@ fn Gallery() -> impl IntoView {
                 on:click=clicked(move |_| open_preset(lab, preset.id))>
                 <b>{preset.title}</b>
                 <span>{preset.description}</span>
+                {comes_to(preset.reaches).map(|said| view! { <small>{said}</small> })}
             </button>
         }
     };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use downhill_compile::{Entry, Region};
 use downhill_model::{ProgramKind, goes_back};
 use downhill_protocol::{Event, Input, Message, Watch};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 use web_time::Instant;
 
 use super::Session;
@@ -68,12 +68,21 @@ impl Session {
                 Rows::points(self.run.data(), &(0..points).map(|i| [between(low, high, i, points), 0.0]).collect::<Vec<_>>())?
             }
             Input::Samples { part, ref rows } => Rows::samples(self.run.data(), part, rows.clone())?,
-            Input::Worst { limit } => Rows::worst(limit),
-            Input::Row { row } => Rows::row(self.run.data(), row)?,
-            Input::Typed(ref texts) => Rows::typed(self.run.data(), texts)?,
-            Input::Given(ref values) => Rows::given(self.run.data(), values)?,
-            Input::Occluded { ref image, side, stride } => self.rows_of(image)?.occluded(self.run.data(), side, stride)?,
+            Input::Worst { .. } | Input::Row { .. } | Input::Typed(_) | Input::Given(_) | Input::Occluded { .. } => {
+                apart(|| self.special_rows_of(input))?
+            }
         })
+    }
+
+    fn special_rows_of(&self, input: &Input) -> Result<Rows, UserError> {
+        match *input {
+            Input::Worst { limit } => Ok(Rows::worst(limit)),
+            Input::Row { row } => Rows::row(self.run.data(), row),
+            Input::Typed(ref texts) => Rows::typed(self.run.data(), texts),
+            Input::Given(ref values) => Rows::given(self.run.data(), values),
+            Input::Occluded { ref image, side, stride } => self.rows_of(image)?.occluded(self.run.data(), side, stride),
+            _ => self.rows_of(input),
+        }
     }
 
     fn queue_answer(&mut self, watch: &Rc<Watch>, rows: Rc<Rows>) -> Result<(), UserError> {

@@ -45,7 +45,7 @@ pub struct Evidence<'a> {
     pub answers: &'a Answers,
     /// The layers.
     pub summary: &'a [LayerSummary],
-    /// Number of held-out samples.
+    /// Answers that are held out: one for each sample, or for each position of one.
     pub held_out: usize,
     /// Whether every step gets new samples.
     pub endless: bool,

@@ -10,17 +10,21 @@ pub(crate) mod standing;
 mod words;
 
 use downhill_protocol::Verdict;
+use downhill_tensor::apart;
 
 pub use evidence::{Evidence, Known};
 pub use history::Evaluation;
 
+/// Marked with `apart` are those that can only apply to an experiment whose code comes later: see [`apart`].
 macro_rules! rules {
-    ($($name:ident,)*) => {
+    ($($name:ident $($apart:ident)?,)*) => {
         $(mod $name;)*
 
         /// Every rule, the one that counts most first.
-        const RULES: &[(&str, fn(&Evidence<'_>) -> Option<Verdict>)] = &[$((stringify!($name), $name::rule)),*];
+        const RULES: &[(&str, fn(&Evidence<'_>) -> Option<Verdict>)] = &[$((stringify!($name), rules!(@ $name $($apart)?))),*];
     };
+    (@ $name:ident) => { $name::rule };
+    (@ $name:ident apart) => { |e| if e.experiment.is_at_once() { None } else { apart(|| $name::rule(e)) } };
 }
 
 rules! {
@@ -33,14 +37,14 @@ rules! {
     oscillating,
     saturated,
     vanishing,
-    fading_over_time,
-    same_heads,
+    fading_over_time apart,
+    same_heads apart,
     memorised_labels,
     by_heart,
     overfitting,
     majority,
-    most_frequent,
-    context_unused,
+    most_frequent apart,
+    context_unused apart,
     at_floor,
     confused,
     learned,
