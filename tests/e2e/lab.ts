@@ -139,11 +139,14 @@ export class Lab {
     return this.page.evaluate(() => window.downhill!.state());
   }
 
-  /** Waits until the state is as wanted; `accept` runs in the page and sees nothing but its argument. */
+  /** Waits until the state is as wanted, and gives that very state; `accept` runs in the page and sees nothing but its argument. */
   async reach(accept: (state: State) => boolean, timeout = 20_000): Promise<State> {
-    const source = `(${accept})(window.downhill?.state() ?? { step: 0, metrics: {} })`;
-    await this.page.waitForFunction(source, null, { timeout, polling: 50 });
-    return this.state();
+    const source = `(() => {
+      const state = window.downhill?.state() ?? { step: 0, metrics: {} };
+      return (${accept})(state) && state;
+    })()`;
+    const reached = await this.page.waitForFunction(source, null, { timeout, polling: 50 });
+    return (await reached.jsonValue()) as State;
   }
 
   /** Panics inside the worker, as a bug would. */
