@@ -215,6 +215,16 @@ pub fn saved(lab: Lab, id: u32, bytes: &[u8]) {
     }
 }
 
+/// Answers a promise of files with the bytes of each. Says whether there was one.
+pub fn exported(lab: Lab, id: u32, files: &[(String, Vec<u8>)]) -> bool {
+    let asked = lab.inbox.try_update_value(|inbox| inbox.asked.remove(&id)).flatten();
+    if let Some((resolve, _)) = &asked {
+        let files: Array = files.iter().map(|(_, bytes)| Uint8Array::from(bytes.as_slice())).collect();
+        let _ = resolve.call1(&JsValue::NULL, &files);
+    }
+    asked.is_some()
+}
+
 /// Answers a script's comparison.
 pub fn compared(lab: Lab, comparison: &Comparison) {
     answer(lab, comparison.id, |object| {

@@ -39,9 +39,23 @@ pub fn follow_address(lab: Lab) {
         });
     }
     match share::decode(fragment) {
-        Ok(parsed) => open(lab, parsed),
+        Ok(parsed) => {
+            open(lab, parsed);
+            if begin_with(lab, fragment) {
+                lab.wanted.set(false);
+                stay(lab);
+            }
+        }
         Err(error) => unread(lab, &error),
     }
+}
+
+/// Has the run that was opened with a link begin with the weights in it. Says whether there are any.
+pub fn begin_with(lab: Lab, link: &str) -> bool {
+    let weights = share::weights_of(link);
+    let any = weights.is_some();
+    lab.inbox.update_value(|inbox| inbox.linked = weights);
+    any
 }
 
 /// The experiment that was kept in the browser because it was too long for an address.

@@ -97,9 +97,9 @@ impl Lab {
                 self.inbox.update_value(|inbox| inbox.saved = Some((step, bytes)));
             }
             Event::Weights { id, taken, refused } => files::taken(self, id, taken, &refused),
-            Event::Exported { files, .. } => {
+            Event::Exported { id, files } => {
                 let files = files.into_iter().map(|(name, at)| (name, blobs.get(at.0 as usize).cloned().unwrap_or_default()));
-                export::arrived(self, files.collect());
+                export::arrived(self, id, files.collect());
             }
             Event::TableProgress { id, done } => files::progress(self, id, done),
             Event::TableProfile { id, profile } => drop(files::profiled(self, id, Ok(Arc::new(*profile)))),
@@ -257,10 +257,18 @@ impl Lab {
     /// Tells a run what the page wants of it. A load may have waited for a file, so only now can it hear.
     fn go_on(self, renumbered: bool) {
         let Some(link) = self.link.get_value() else { return };
-        if let Some(bytes) = self.inbox.try_update_value(|inbox| inbox.restore.take()).flatten() {
+        let (saved, linked) =
+            self.inbox.try_update_value(|inbox| (inbox.restore.take(), inbox.linked.take())).unwrap_or_default();
+        if let Some(bytes) = saved {
             let mut arrays = Arrays::default();
             let bytes = arrays.blob(bytes);
             link.send_with(arrays, Command::Restore { bytes });
+        }
+        if let Some(bytes) = linked {
+            let mut arrays = Arrays::default();
+            let bytes = arrays.blob(bytes);
+            let id = link.send_with(arrays, Command::Weights { bytes });
+            self.inbox.update_value(|inbox| drop(inbox.weights.insert(id, "link".to_string())));
         }
         if renumbered {
             let steps_per_second = self.draft.with_untracked(Self::pace_of);

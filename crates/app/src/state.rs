@@ -128,6 +128,8 @@ pub(crate) struct Inbox {
     pub began: Option<Experiment>,
     pub saved: Option<(u64, Vec<u8>)>,
     pub restore: Option<Vec<u8>>,
+    /// The weights in the link that is opened, which its run begins with.
+    pub linked: Option<Vec<u8>>,
     pub accepted: String,
     pub experiment: Option<Experiment>,
     /// What the address of the page stands for.
@@ -399,7 +401,10 @@ impl Lab {
         self.chosen.set(None);
         self.table.set(None);
         self.pictures.set(None);
-        self.inbox.update_value(|inbox| inbox.address.unread = None);
+        self.inbox.update_value(|inbox| {
+            inbox.address.unread = None;
+            inbox.linked = None;
+        });
         self.opened.update(|n| *n += 1);
         self.submit(true);
     }

@@ -52,7 +52,8 @@ pub fn widget(host: &HtmlElement, shell: &JsValue) -> Result<Object, JsValue> {
 #[inline(never)]
 fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
     let text = |name: &str| reflected(shell, name).as_string();
-    let parsed = opening::read(&text("experiment").unwrap_or_default()).map_err(|error| error.to_string())?;
+    let experiment = text("experiment").unwrap_or_default();
+    let parsed = opening::read(&experiment).map_err(|error| error.to_string())?;
     let mut doc = parsed.experiment.to_value();
     if let Some(steps) = reflected(shell, "steps").as_f64() {
         document::set(&mut doc, "training.steps", Value::from(steps as u64));
@@ -90,7 +91,9 @@ fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
         }
     });
     let Some((lab, parts)) = made.take() else { return Err("The widget could not be made.".to_string()) };
-    handle_of(lab, parts, doc, parsed.notes, shell, Box::new(handle))
+    let run = handle_of(lab, parts, doc, parsed.notes, shell, Box::new(handle));
+    opening::begin_with(lab, &experiment);
+    run
 }
 
 /// Opens the experiment, tells what happens, and gives the run to scripts. `mounted` is what keeps the widget in the page.

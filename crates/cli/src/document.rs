@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use downhill_data::{Assets, Bundled, Source};
-use downhill_model::Experiment;
+use downhill_model::{Experiment, Parsed};
 use downhill_tensor::UserError;
 
 use crate::pictures;
@@ -23,12 +23,14 @@ impl Document {
     /// # Errors
     /// When the file cannot be read or does not hold an experiment.
     pub fn read(path: &Path) -> Result<Self, UserError> {
-        let parsed = Experiment::parse(&text(path)?)?;
-        for note in parsed.notes {
-            eprintln!("note: {note}");
-        }
+        Ok(Self::of(Experiment::parse(&text(path)?)?, path))
+    }
+
+    /// An experiment that was read from there; notes go to standard error.
+    pub fn of(parsed: Parsed, path: &Path) -> Self {
+        parsed.notes.iter().for_each(|note| eprintln!("note: {note}"));
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Ok(Self { experiment: parsed.experiment, folder })
+        Self { experiment: parsed.experiment, folder }
     }
 }
 

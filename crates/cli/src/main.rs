@@ -71,6 +71,9 @@ enum Command {
         /// The address of the page that the link is to open; without it, only what stands from its `#` on.
         #[arg(long, value_name = "URL", default_value = "")]
         lab: String,
+        /// Weights, or a run, that go into the link in a few bits each; where a link is read, the file that its weights are written to.
+        #[arg(long, value_name = "WEIGHTS.safetensors")]
+        weights: Option<PathBuf>,
     },
     /// Measure workloads; one JSON line each.
     Bench {
@@ -140,7 +143,7 @@ fn main() -> ExitCode {
             train::run(&train::Order { experiment, steps, backend, init, save, metrics })
         }
         Command::Check { experiment } => check::run(&experiment),
-        Command::Link { what, lab } => link::run(&what, &lab),
+        Command::Link { what, lab, weights } => link::run(&link::Order { what, lab, weights }),
         Command::Presets { name, train } => presets::run(name.as_deref(), train),
         Command::Bench { workloads, seconds, backend, profile } => {
             bench::run(&bench::Order { workloads, seconds, backend, profile })

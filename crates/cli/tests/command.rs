@@ -258,3 +258,19 @@ fn a_link_holds_the_experiment_and_gives_it_back() {
     assert!(refused(&["link", "#p=spirls"]).contains("spirals"));
     assert!(refused(&["link", "nothing.json"]).contains("nothing.json"));
 }
+
+#[test]
+fn a_link_carries_weights_and_gives_them_back() {
+    let folder = folder("link-weights");
+    let [experiment, run, weights] =
+        ["experiment.json", "run.safetensors", "weights.safetensors"].map(|name| path(&folder, name));
+    let trained: Value = serde_json::from_str(&said(&downhill(&["train", &experiment, "--save", &run]))).unwrap();
+    let link = said(&downhill(&["link", &experiment, "--weights", &run]));
+    assert!(link.contains(".w1.") && link.len() < 2000, "{link}");
+    downhill(&["link", link.trim(), "--weights", &weights]);
+    let on = said(&downhill(&["train", &experiment, "--init", &weights, "--steps", "1"]));
+    let on: Value = serde_json::from_str(&on).unwrap();
+    let [before, now] = [&trained, &on].map(|line| line["validation_accuracy"].as_f64().unwrap());
+    assert!((before - now).abs() < 0.05, "{before} {now}");
+    assert!(refused(&["link", "#p=spirals", "--weights", &weights]).contains("no weights"));
+}

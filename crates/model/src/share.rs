@@ -1,5 +1,5 @@
-//! Experiments as links: `c=1.<base64url(deflate(JSON without defaults))>`, understood for ever, and `p=<preset>`. What chat and mail programs
-//! do to a link on its way is undone.
+//! Experiments as links: `c=1.<base64url(deflate(JSON without defaults))>`, understood for ever, and `p=<preset>`; behind either there may be
+//! weights, `.w1.<base64url>`. What chat and mail programs do to a link on its way is undone.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
@@ -32,6 +32,24 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 pub fn encode(experiment: &Experiment) -> String {
     let json = experiment.to_value().to_string();
     format!("c={CODEC}.{}", URL_SAFE_NO_PAD.encode(compress_to_vec(json.as_bytes(), 9)))
+}
+
+/// What stands before the weights in a link, behind the experiment.
+const WEIGHTS: &str = ".w1.";
+
+/// A link, or the part of one after `#`, with weights behind it.
+pub fn with_weights(link: &str, weights: &[u8]) -> String {
+    format!("{link}{WEIGHTS}{}", URL_SAFE_NO_PAD.encode(weights))
+}
+
+/// The weights in a link; nothing where it has none. Whoever takes them up finds out whether they are whole.
+pub fn weights_of(link: &str) -> Option<Vec<u8>> {
+    let fragment = fragment(link.get(..MAX_TEXT).unwrap_or(link));
+    let (_, packed) = fragment.split_once(WEIGHTS)?;
+    let packed = belonging(packed);
+    // One character alone is no byte.
+    let whole = packed.len() - usize::from(packed.len() % 4 == 1);
+    Some(LENIENT.decode(&packed[..whole]).unwrap_or_default())
 }
 
 /// Reads a link, or the part of one after `#`.
@@ -218,6 +236,26 @@ mod tests {
             for written in written {
                 let read = decode(&written).map(|parsed| parsed.experiment);
                 assert_eq!(read.as_ref(), Ok(&experiment), "{}: {written}", preset.id);
+            }
+        }
+    }
+
+    #[test]
+    fn weights_travel_behind_an_experiment_and_what_reads_none_leaves_them() {
+        let weights: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let plain = encode(&first());
+        for begins in [plain.as_str(), "p=spirals"] {
+            let link = with_weights(begins, &weights);
+            for written in
+                [link.clone(), format!("See https://example.org/#{link}."), format!("<#{link}> "), link.replace('.', "%2E")]
+            {
+                assert_eq!(weights_of(&written).as_deref(), Some(&weights[..]), "{written}");
+                assert_eq!(decode(&written), decode(begins), "{written}");
+            }
+            assert_eq!(weights_of(begins), None);
+            // A link that is cut off gives fewer bytes, never a panic.
+            for at in 0..link.len() {
+                assert!(weights_of(&link[..at]).is_none_or(|found| weights.starts_with(&found)), "{at}");
             }
         }
     }

@@ -97,7 +97,7 @@ pub enum Command {
     },
     /// Takes up the weights of a file as far as they fit and answers with [`crate::Event::Weights`]; the run goes on with them.
     Weights {
-        /// Safetensors bytes with PyTorch's names.
+        /// Safetensors bytes with PyTorch's names, or those of [`Export::Small`].
         bytes: BlobRef,
     },
     /// Answers with [`crate::Event::Exported`].
@@ -128,6 +128,8 @@ pub enum Export {
     Pytorch,
     /// The weights of now.
     Weights,
+    /// The weights of now in a few bits each, for a link, and how far predictions move by that.
+    Small,
 }
 
 /// A benchmark that runs inside the worker, through the session's own loop.

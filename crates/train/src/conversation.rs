@@ -392,7 +392,8 @@ impl Conversation {
                 return Ok(false);
             }
             Command::Weights { bytes } => {
-                let (taken, refused) = session.take_weights(request.blob(*bytes)).await?;
+                let bytes = request.blob(*bytes);
+                let (taken, refused) = later::run(|| session.take(bytes)).await?;
                 self.tell(Event::Weights { id, taken, refused });
                 return Ok(false);
             }

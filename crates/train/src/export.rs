@@ -5,8 +5,10 @@ use downhill_data::{Field, Sampler, TARGET};
 use downhill_model::{Encoding, FieldFeed, export};
 use downhill_protocol::Export;
 use downhill_tensor::{Dtype, UserError};
+use serde_json::json;
 
 use crate::session::Session;
+use crate::session::small::Small;
 use crate::tensors::{Array, Values, write_arrays};
 
 /// Steps whose order is written where neither the experiment nor the command says how many.
@@ -23,6 +25,11 @@ pub async fn files(session: &mut Session, what: Export) -> Result<Vec<(&'static 
     match what {
         Export::Pytorch => pytorch(session, None, session.initial_weights()?),
         Export::Weights => Ok(vec![("weights.safetensors", session.weights(true).await?)]),
+        Export::Small => {
+            let Small { bytes, bits, farthest, samples } = session.small_weights().await?;
+            let moved = json!({ "bits": bits, "farthest": farthest, "samples": samples }).to_string();
+            Ok(vec![("weights.bin", bytes), ("moved.json", moved.into_bytes())])
+        }
     }
 }
 

@@ -30,5 +30,6 @@ pub use ready::ready;
 pub use reports::curves::{Curve, Curves, Point};
 pub use session::edited::Edited;
 pub use session::next::Next;
+pub use session::small::Small;
 pub use session::{NamedParameter, Session};
 pub use tensors::{Array, Values, write_arrays};

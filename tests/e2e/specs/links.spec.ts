@@ -116,3 +116,26 @@ test("a learning rate that makes the loss run away stops the run and names what 
   await expect(page.getByRole("alert").first()).toContainText(/#\d|loss/);
   expect((await lab.state()).running).toBe(false);
 });
+
+test("a link carries the weights of now, and whoever opens it sees what they predict", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link({ ...good, training: { steps: 400 }, view: { pace: "max" } }));
+  const trained = await lab.reach((state) => !state.running && state.step >= 400);
+  await page.getByTestId("share").click();
+  await page.getByTestId("share-weights").check();
+  const field = page.getByTestId("link");
+  await expect(field).toHaveValue(/#c=1\.[\w-]+\.w1\.[\w-]+$/);
+  await expect(page.getByRole("dialog", { name: "Share" }).getByRole("status")).toContainText(/with (8|16) bits each: no prediction for \d+ samples moves by more than 0/);
+  const url = await field.inputValue();
+  await page.goto("about:blank");
+  await page.goto(url);
+  await expect(page.getByText(/The weights of "link" are loaded: 4 tensors/)).toBeVisible();
+  const opened = await lab.reach((state) => Number.isFinite(state.metrics.validation_loss));
+  expect(opened).toMatchObject({ step: 0, running: false });
+  expect(Math.abs(opened.metrics.validation_loss! - trained.metrics.validation_loss!)).toBeLessThan(0.05);
+  // A reload brings the same again.
+  expect(page.url()).toBe(url);
+  await page.goto(url.slice(0, -30));
+  await page.reload();
+  await expect(page.getByText(/The weights of "link" could not be loaded. The weights in the link are damaged/)).toBeVisible();
+});

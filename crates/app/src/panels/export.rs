@@ -11,6 +11,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, HtmlAnchorElement, Url};
 
+use crate::api;
 use crate::document::name_at;
 use crate::files;
 use crate::leaving::{file_stem, metrics_csv, size};
@@ -89,8 +90,11 @@ async fn experiment(lab: Lab) -> Result<String, UserError> {
     Ok(experiment.to_json())
 }
 
-/// The worker's files: one is saved as it is, several as a zip.
-pub fn arrived(lab: Lab, files: Vec<(String, Vec<u8>)>) {
+/// The worker's files: whoever asked for them by a promise gets them, or one is saved as it is, several as a zip.
+pub fn arrived(lab: Lab, id: u32, files: Vec<(String, Vec<u8>)>) {
+    if api::exported(lab, id, &files) {
+        return;
+    }
     match files.as_slice() {
         [(name, bytes)] => save(lab, name.rsplit_once('.').map_or("bin", |(_, ending)| ending), &bytes.as_slice().into()),
         _ => spawn_local(async move {

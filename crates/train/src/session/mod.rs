@@ -14,6 +14,7 @@ pub(crate) mod job;
 mod look;
 pub(crate) mod next;
 mod profile;
+pub(crate) mod small;
 mod snapshot;
 mod survive;
 mod table_row;
