@@ -11,7 +11,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
 const out = join(here, "dist/package");
 /** What the script fetches, by name or as a whole folder. The sets of data lie beside it as they do beside the page. */
-const FILES = /^(embed\.js|charts\.js|worker\.js|widget\.css|site(-relaxed)?\.js|site(-relaxed)?_(bg|later)\.wasm|data)$/;
+const FILES = /^(embed\.js|charts\.js|worker\.js|widget\.css|site(-relaxed)?\.js|site(-relaxed)?_(bg|later)\.wasm|data|words)$/;
 const VERSION = readFileSync(join(root, "Cargo.toml"), "utf8").match(/^version = "(.*)"$/m)[1];
 
 const manifest = {

@@ -50,6 +50,21 @@ test("plain HTML of another origin trains, rests at its steps, and says so", asy
   expect(thrown).toEqual([]);
 });
 
+test("a widget speaks the language that its page asks for, and stays English where there is no list", async ({ page }) => {
+  await open(page, "languages.html", `${tag}<downhill-lab id="de" lang="de-AT" src="spirals" show="transport,step,lr,loss"></downhill-lab><downhill-lab id="tlh" lang="tlh" src="spirals" show="transport,lr"></downhill-lab>`);
+  const [german, other] = [page.locator("#de"), page.locator("#tlh")];
+  await expect(german.getByTitle("Start oder Pause (Leertaste)")).toBeVisible();
+  await expect(german).toContainText("Lernrate");
+  await expect(german).toContainText("Schritt");
+  await expect(german).not.toContainText("Learning rate");
+  await expect(german.locator(".downhill")).toHaveAttribute("lang", "de-AT");
+  // What the widget writes later is said in the same language.
+  await german.evaluate(async (lab: any) => (await lab.run()).pause());
+  await expect(german.getByRole("button", { name: "Start" })).toBeVisible();
+  await expect(other).toContainText("Learning rate");
+  await expect(other.locator(".downhill")).toHaveAttribute("lang", "en");
+});
+
 test("the link of a widget opens the Lab with the experiment as it was changed there", async ({ page }) => {
   await open(page, "plain.html");
   const lab = page.locator("downhill-lab");

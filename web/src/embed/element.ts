@@ -1,6 +1,7 @@
 // <downhill-lab>: a network that trains in an article. Until it is near the screen it is a poster and costs nothing; whatever goes wrong, the
 // poster stays, one sentence says why, and nothing is thrown at the page.
 import { type Handle, load } from "./engine";
+import { speak, wordsOf } from "./language";
 import { begin, type Events, type Run } from "./run";
 import { join, leave, share, type Turn } from "./turns";
 
@@ -225,11 +226,12 @@ export class DownhillLab extends PageElement implements Turn {
 
   async #begin(turn: number): Promise<Run> {
     try {
-      const [experiment, engine] = await Promise.all([this.#experiment(), load()]);
+      const [experiment, engine, list] = await Promise.all([this.#experiment(), load(), wordsOf(this.lang)]);
       if (turn !== this.#turn) throw new DOMException("The widget was taken away.", "AbortError");
       const stage = document.createElement("div");
       stage.className = "downhill";
-      stage.lang = "en";
+      stage.lang = list ? this.lang : "en";
+      if (list) speak(stage, list);
       stage.dir = "ltr";
       this.#stage = stage;
       this.#root.adoptedStyleSheets = [...this.#root.adoptedStyleSheets.slice(0, 1), engine.sheet];

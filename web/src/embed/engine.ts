@@ -97,7 +97,8 @@ const validates = (...body: number[]): boolean =>
   WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, body.length + 4, 1, body.length + 2, 0, ...body, 11]));
 const splat = [65, 0, 253, 15];
 
-async function fetched(name: string): Promise<Response> {
+/** A file of ours. */
+export async function fetched(name: string): Promise<Response> {
   const url = base + name;
   let response;
   try {
