@@ -19,6 +19,7 @@ async function host(script) {
     "/below": FAR + ["spirals", "circles", "moons"].map((name) => WIDGET(name)).join(""),
     "/one": WIDGET("circles", 'show="step"'),
     "/ten": WIDGET("circles", 'show="step" height="40"').repeat(10),
+    "/asked": WIDGET("circles", 'show="step"') + WIDGET("circles", 'height="40" autostart="click"').repeat(20),
     "/empty": "",
   };
   const server = createServer(({ url }, reply) => {
@@ -49,7 +50,7 @@ async function memory(browser, page) {
 const started = (page, count) =>
   page.waitForFunction(
     async (count) => {
-      const labs = [...document.querySelectorAll("downhill-lab")];
+      const labs = [...document.querySelectorAll("downhill-lab:not([autostart=click])")];
       const runs = await Promise.all(labs.map((lab) => lab.run?.()));
       return runs.filter((run) => run?.state().experiment).length === count;
     },
@@ -57,10 +58,11 @@ const started = (page, count) =>
     { timeout: 120_000 },
   );
 
-/** Megabytes of pages with none, one and ten widgets, and when the ten are taken away in the middle of their runs. */
+/** Megabytes of pages with none, one and ten widgets, with one and twenty that wait for a click, and when the ten are taken away in the middle of
+    their runs. */
 async function megabytes(origin) {
   const found = {};
-  for (const [name, count] of [["empty", 0], ["one", 1], ["ten", 10]]) {
+  for (const [name, count] of [["empty", 0], ["one", 1], ["asked", 1], ["ten", 10]]) {
     // Processes of pages that were closed live on for a while.
     const browser = await launch();
     const page = await browser.newPage();
@@ -75,7 +77,8 @@ async function megabytes(origin) {
     }
     await browser.close();
   }
-  return { ...found, perWidget: Math.round(((found.ten - found.one) / 9) * 10) / 10 };
+  const each = (page, widgets) => Math.round(((found[page] - found.one) / widgets) * 10) / 10;
+  return { ...found, perWidget: each("ten", 9), perPoster: each("asked", 20) };
 }
 
 /** Milliseconds from a widget's way into the viewport to the first change of its picture, and the longest task of the page meanwhile. */
@@ -138,7 +141,8 @@ const row = (what, value) => (rows.push([what, value]), console.log(`${what}: ${
 
 const held = await megabytes(origin);
 row("memory of the page, MB: empty, one widget, ten", `${held.empty}, ${held.one}, ${held.ten}`);
-row("each further widget, MB", held.perWidget);
+row("each further widget that has run and takes its turn, MB", held.perWidget);
+row("each widget that waits for a click, MB", held.perPoster);
 row("ten taken away in the middle of their runs: workers left, MB", `${held.workersAfterRemoval}, ${held.removed}`);
 const moved = [];
 for (let round = 0; round < ROUNDS; round++) moved.push(await motion(browser, origin));
