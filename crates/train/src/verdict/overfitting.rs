@@ -10,6 +10,8 @@ use super::words::{count, number, percent};
 /// How far the validation loss has to lie above its lowest, and above the training loss, relative to the loss of guessing.
 const RISE: f64 = 0.1;
 const GAP: f64 = 0.15;
+/// So many times the training loss is far from it, however little the validation loss has risen.
+const FAR: f64 = 3.0;
 /// Difference of the accuracies that counts as one.
 const LESS: f64 = 0.04;
 
@@ -31,8 +33,9 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let (best_step, best) = lowest(e)?;
     let guessing = e.known.baseline.loss;
     let above = |loss: f64| loss - best > (RISE * guessing).max(0.1 * best);
-    let risen = above(validation) && e.last(LATE).iter().filter_map(|e| e.validation).all(|loss| loss > best);
-    let risen = risen && e.last(1).iter().filter_map(|e| e.validation).all(above);
+    let far = validation > FAR * e.loss();
+    let risen = (far || above(validation)) && e.last(LATE).iter().filter_map(|e| e.validation).all(|loss| loss > best);
+    let risen = risen && (far || e.last(1).iter().filter_map(|e| e.validation).all(above));
     let apart = validation - e.loss() > (GAP * guessing).max(0.5 * e.loss());
     // A share of few samples is known to within its standard error only. What costs more than guessing is worse whatever the shares.
     let less = match (e.accuracy(), e.validation_accuracy()) {
