@@ -72,6 +72,32 @@ test("a row that opens has its own number, and its parts add up to what is said"
   await expect(page.getByRole("group", { name: `area ${cells[1]}` })).toBeVisible();
 });
 
+test("a row of one's own begins as the row that is open, and what cannot be read is told", async ({ page }) => {
+  const lab = await open(page);
+  await lab.reach((state) => state.step > 300);
+  await page.getByTestId("play").click();
+  await lab.reach((state) => !state.running);
+  await page.getByTestId("row").first().click();
+  const last = page.getByTestId("parts").locator("tr.sum td").last();
+  await expect(last).toHaveText(/\d/);
+  await page.getByText("Try a row of your own").click();
+  const said = page.getByTestId("try-answer");
+  await expect(said).toHaveText((await last.textContent())!);
+  const rent = Number((await said.textContent())!.replaceAll(",", ""));
+  const area = page.locator(".try").getByLabel("area");
+  await area.fill(String(Number(await area.inputValue()) + 30));
+  await area.press("Tab");
+  await expect.poll(async () => Number((await said.textContent())!.replaceAll(",", ""))).toBeGreaterThan(rent + 100);
+  // A gap is filled as the column's gaps are.
+  await page.locator(".try").getByLabel("built").fill("");
+  await page.locator(".try").getByLabel("built").press("Tab");
+  await expect(said).toHaveText(/\d/);
+  await area.fill("large");
+  await area.press("Tab");
+  await expect(page.getByRole("alert").first()).toContainText("large");
+  await expect(said).toHaveText("–");
+});
+
 test("a table that makes way for points is asked about first", async ({ page }) => {
   const lab = await open(page, ["east,north,kind", ...Array.from({ length: 40 }, (_, i) => `${Math.sin(i * 1.7) * 3},${Math.cos(i * 2.3) * 5},${i % 2 ? "cat" : "dog"}`)].join("\n"));
   const pen = page.locator(".pen").first();

@@ -30,6 +30,7 @@ mod strip;
 mod table_columns;
 mod text;
 mod tokens;
+mod try_row;
 mod values;
 
 use kinds::{Inside, LayerView, OutputView, Panel};

@@ -4,7 +4,9 @@ use downhill_protocol::{Cell, Command, DataInfo, Input, Part, Query};
 use leptos::prelude::*;
 
 use super::kinds::OutputView;
+use super::try_row::try_row;
 use crate::document::{grouped, percent};
+use crate::plot::heatmap::likeliest;
 use crate::plot::offset;
 use crate::plot::rows::{Line, Parts, lines, parts};
 use crate::reactive::{Memo, clicked, effect, memo};
@@ -125,7 +127,17 @@ fn Table(lab: Lab) -> impl IntoView {
             "Training rows, the worst predictions first"
         }
     };
+    let tensor = memo(move || if classes.get() { "output" } else { "output:offset" });
+    let say = move |output: &[f32]| {
+        let (class, p) = likeliest(output);
+        let first = output.first().map_or(f64::NAN, |v| f64::from(*v));
+        words.with(|w| match w.classes {
+            true => format!("{} {}", w.value(class as f64), percent(f64::from(p))),
+            false => w.value(first),
+        })
+    };
     view! {
+        {try_row(lab, data, tensor, say)}
         <div class="matrix rows" tabindex="0" role="region" aria-label="Rows">
             <p class="hint">{which}</p>
             <table class="num predictions"><thead><tr>{heads}</tr></thead><tbody>{kept_open}{move || (0..count.get()).map(row).collect_view()}</tbody></table>
