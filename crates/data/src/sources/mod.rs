@@ -215,7 +215,7 @@ sources! {
     "Tables": iris::Iris, wine::Wine, breast_cancer::BreastCancer, csv::Csv;
     "Series": sine_wave::SineWave, mackey_glass::MackeyGlass, lorenz::Lorenz, adding::Adding, temporal_order::TemporalOrder;
     "Tokens": majority::Majority, parity::Parity, copy::Copy, reverse::Reverse, sort::Sort, addition::Addition,
-        modular_addition::ModularAddition, induction::Induction, copy_memory::CopyMemory, dyck::Dyck;
+        modular_addition::ModularAddition, induction::Induction, recall::Recall, copy_memory::CopyMemory, dyck::Dyck;
     "Text": text::Text, tinytales::Tinytales, elman::Elman;
 }
 
