@@ -55,6 +55,8 @@ pub mod state;
 #[cfg(target_arch = "wasm32")]
 mod taking;
 #[cfg(target_arch = "wasm32")]
+mod texts;
+#[cfg(target_arch = "wasm32")]
 mod theme;
 #[cfg(target_arch = "wasm32")]
 pub mod views;

@@ -76,7 +76,7 @@ impl Lab {
                     self.tell(true, error.to_string());
                 }
             }
-            Event::Generated(text) => crate::api::generated(self, &text),
+            Event::Generated(text) => crate::texts::written(self, &text),
             Event::TableRow(row) => self.row.set(Some(row)),
             Event::Verdict(verdict) => {
                 if self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == verdict.run)) {

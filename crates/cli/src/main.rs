@@ -108,6 +108,15 @@ enum Command {
         /// Pick from the likeliest only that together have this probability.
         #[arg(long, default_value_t = 0.95)]
         top_p: f32,
+        /// Pick only from what is at least so likely, measured by the likeliest; 0 for all.
+        #[arg(long, default_value_t = 0.0)]
+        min_p: f32,
+        /// Above 1, what the text has already is less likely to come again.
+        #[arg(long, default_value_t = 1.0)]
+        repetition_penalty: f32,
+        /// A word before which the text ends; may be given several times.
+        #[arg(long, value_name = "WORD")]
+        stop: Vec<String>,
         /// The same seed picks the same tokens.
         #[arg(long, default_value_t = 1)]
         seed: u32,
@@ -145,8 +154,21 @@ fn main() -> ExitCode {
         Command::Bench { workloads, seconds, backend, profile } => {
             bench::run(&bench::Order { workloads, seconds, backend, profile })
         }
-        Command::Generate { experiment, weights, prompt, tokens, temperature, top_k, top_p, seed, backend } => {
-            let ask = Generate { prompt, tokens, temperature, top_k, top_p, seed };
+        Command::Generate {
+            experiment,
+            weights,
+            prompt,
+            tokens,
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            repetition_penalty,
+            stop,
+            seed,
+            backend,
+        } => {
+            let ask = Generate { prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed };
             generate::run(&generate::Order { experiment, weights, backend, ask })
         }
         Command::Export { experiment, format, weights, steps, output } => {

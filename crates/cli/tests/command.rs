@@ -89,6 +89,13 @@ fn a_text_is_continued_with_weights_or_after_training() {
     assert_eq!(said(&downhill(&[&["generate", &experiment][..], &ask].concat())), "abcdabcd\n");
     said(&downhill(&["train", &experiment, "--save", &saved]));
     assert_eq!(said(&downhill(&[&["generate", &experiment, "--weights", &saved][..], &ask].concat())), "abcdabcd\n");
+    let more = |more: &[&str]| said(&downhill(&[&["generate", &experiment, "--weights", &saved][..], &ask, more].concat()));
+    assert_eq!(more(&["--stop", "x", "--stop", "dab"]), "abc\n");
+    let likeliest = ["--prompt", "ab", "--tokens", "6", "--min-p", "1"];
+    assert_eq!(said(&downhill(&[&["generate", &experiment, "--weights", &saved][..], &likeliest].concat())), "abcdabcd\n");
+    let absurd = |flag: &str, value: &str| refused(&["generate", &experiment, "--weights", &saved, flag, value]);
+    assert!(absurd("--min-p", "2").contains("min_p") && absurd("--repetition-penalty", "0").contains("above 0"));
+    assert!(absurd("--tokens", "20000").contains("not by 20000") && absurd("--stop", "").contains("begins with nothing"));
     assert!(refused(&["generate", &experiment, "--prompt", "xyz"]).contains("no character \"x\""));
     assert!(refused(&["generate", &path(&folder, "experiment.json")]).contains("no text"));
 }

@@ -192,6 +192,11 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
 }
 
 impl Checked {
+    /// Path of the layer that gives the answer, before a loss makes probabilities of it.
+    pub fn last(&self) -> Option<&str> {
+        self.layers.last().map(|layer| layer.path.as_str())
+    }
+
     /// Names of the states of recurrent layers, which have a gradient at every step: `model[0].hidden_l0`.
     pub fn recurrent_states(&self) -> Vec<String> {
         let states = |layer: &&Resolved| {

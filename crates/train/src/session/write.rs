@@ -51,7 +51,8 @@ impl Session {
             self.finish_text(writer);
             return Ok(());
         }
-        let program = match self.program(&ProgramKind::Predict { rows: 1 }) {
+        let scores = self.run.checked().last().map(String::from);
+        let program = match self.program(&ProgramKind::inspect(1, scores)) {
             Ok(program) => program,
             Err(error) if self.lost().is_none() => {
                 self.refuse_text(&writer, error);
@@ -76,9 +77,9 @@ impl Session {
 
     /// Takes what the network said of the next token, and goes on with the text or ends it.
     pub(super) fn finish_token(&mut self, mut writer: Writer, words: &[Vec<u32>]) {
-        let said: Vec<f32> = words.iter().flatten().map(|word| f32::from_bits(*word)).collect();
+        let scores: Vec<f32> = words.iter().flatten().map(|word| f32::from_bits(*word)).collect();
         let asked = writer.asked;
-        writer.writing.take(&said);
+        writer.writing.take(&scores);
         let wanted = match &writer.whom {
             Whom::Watch(watch, ..) => self.reports.watches().holds(watch),
             Whom::Request(_) => true,
@@ -108,7 +109,7 @@ impl Session {
                 let name = |token: &u32| names.get(*token as usize).cloned().unwrap_or_default();
                 let generated = Generated {
                     id,
-                    text: language.tokenizer.decode(writing.tokens()),
+                    text: writing.text(),
                     tokens: writing.tokens().iter().map(name).collect(),
                     given: writing.given() as u32,
                     probabilities: writing.probabilities().to_vec(),
