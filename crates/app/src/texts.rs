@@ -71,5 +71,7 @@ pub fn written(lab: Lab, text: &Generated) {
         put(object, "tokens", text.tokens.iter().map(|token| JsValue::from(token.as_str())).collect::<Array>());
         put(object, "given", text.given);
         put(object, "probabilities", text.probabilities.iter().map(|p| JsValue::from(*p)).collect::<Array>());
+        put(object, "firstTokenMs", text.speed.first_token_ms);
+        put(object, "tokensPerSecond", text.speed.tokens_per_second);
     });
 }

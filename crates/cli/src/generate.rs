@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use downhill_protocol::{Event, Generate};
+use downhill_protocol::{Event, Generate, Generated, Speed};
 use downhill_tensor::UserError;
 use downhill_train::{Session, ready};
 
@@ -16,9 +16,11 @@ pub struct Order {
     pub weights: Option<PathBuf>,
     pub backend: Backend,
     pub ask: Generate,
+    /// Whether an object is printed, and not the text.
+    pub json: bool,
 }
 
-/// Continues a text and prints it.
+/// Continues a text and prints it; how fast that was goes to standard error.
 ///
 /// # Errors
 /// When the experiment cannot be trained, the weights cannot be read, or its data is no text.
@@ -43,12 +45,37 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     for message in session.take_events() {
         match message.header {
             Event::Generated(generated) => {
+                let said = if order.json { object(&generated).to_string() } else { generated.text };
                 // A closed pipe is no error.
-                let _ = writeln!(std::io::stdout(), "{}", generated.text);
+                let _ = writeln!(std::io::stdout(), "{said}");
+                if !order.json {
+                    eprintln!("{}", told(&generated.speed));
+                }
             }
             Event::Error { error, .. } => return Err(error),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What `--json` prints; what is not known is null.
+fn object(text: &Generated) -> serde_json::Value {
+    serde_json::json!({
+        "text": text.text,
+        "tokens": text.tokens,
+        "given": text.given,
+        "probabilities": text.probabilities,
+        "first_token_ms": text.speed.first_token_ms,
+        "tokens_per_second": text.speed.tokens_per_second,
+    })
+}
+
+/// How fast it was, for a person.
+fn told(speed: &Speed) -> String {
+    match (speed.first_token_ms, speed.tokens_per_second) {
+        (first, _) if first.is_nan() => "Nothing was added.".to_string(),
+        (first, rate) if rate.is_nan() => format!("The first token took {first:.1} ms."),
+        (first, rate) => format!("The first token took {first:.1} ms, then {rate:.0} tokens/s."),
+    }
 }

@@ -123,6 +123,9 @@ enum Command {
         /// What trains, where it is trained first.
         #[arg(long, value_enum, default_value_t = Backend::Auto)]
         backend: Backend,
+        /// Print an object with the text, its tokens, how likely each was held, and how fast it was written.
+        #[arg(long)]
+        json: bool,
     },
     /// Write an experiment as a PyTorch program with its data and initial weights, or its weights alone.
     Export {
@@ -167,9 +170,10 @@ fn main() -> ExitCode {
             stop,
             seed,
             backend,
+            json,
         } => {
             let ask = Generate { prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed };
-            generate::run(&generate::Order { experiment, weights, backend, ask })
+            generate::run(&generate::Order { experiment, weights, backend, ask, json })
         }
         Command::Export { experiment, format, weights, steps, output } => {
             export::run(&export::Order { experiment, format, weights, steps, output })

@@ -58,4 +58,21 @@ pub struct Generated {
     pub given: u32,
     /// How likely the network held each of them; NaN for the first, which nothing precedes.
     pub probabilities: Vec<f32>,
+    /// How fast it was written.
+    pub speed: Speed,
+}
+
+/// How fast a text was written.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Speed {
+    /// Milliseconds until the first token was there; NaN where none was added.
+    pub first_token_ms: f32,
+    /// Tokens a second after that, while the network was at work on them; NaN where there were none.
+    pub tokens_per_second: f32,
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self { first_token_ms: f32::NAN, tokens_per_second: f32::NAN }
+    }
 }

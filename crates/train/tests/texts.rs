@@ -8,7 +8,7 @@ use downhill_protocol::{Command, Event, Generate, Generated, Input, Message, Que
 use downhill_train::{Conversation, Next, ready};
 use serde_json::{Value, json};
 
-const NAMES: [&str; 5] = ["tokens", "given", "probability", "likeliest", "likeliest_probability"];
+const NAMES: [&str; 6] = ["tokens", "given", "probability", "likeliest", "likeliest_probability", "speed"];
 
 /// Eight letters in a circle, each of which is known by the one before it.
 fn circle() -> Value {
@@ -62,7 +62,7 @@ impl Page {
     }
 
     /// Step, and the tensors of [`NAMES`], of every answer.
-    fn answers(&self) -> Vec<(u64, [Vec<f32>; 5])> {
+    fn answers(&self) -> Vec<(u64, [Vec<f32>; 6])> {
         let answer = |m: &Message<Event>| match &m.header {
             Event::Answer { step, tensors, .. } => {
                 assert_eq!(tensors.iter().map(|t| t.query.name.as_str()).collect::<Vec<_>>(), NAMES);
@@ -91,13 +91,14 @@ fn a_text_is_written_anew_while_a_run_learns_and_once_more_where_it_rests() {
     page.work();
     let answers = page.answers();
     assert!(answers.len() > 1, "it is written while the run goes on, too");
-    let (step, [tokens, given, probability, likeliest, their]) = answers.last().unwrap();
+    let (step, [tokens, given, probability, likeliest, their, speed]) = answers.last().unwrap();
     assert_eq!((*step, given.as_slice(), tokens.len(), probability.len()), (120, &[3.0][..], 13, 13));
     let letters: Vec<f32> = (0..13u8).map(|i| f32::from(i % 8)).collect();
     assert_eq!(*tokens, letters, "the circle goes on beyond what the network sees at a time");
     assert!(probability[0].is_nan() && probability[1..].iter().all(|p| *p > 0.9), "{probability:?}");
     assert_eq!((likeliest.len(), likeliest[12 * 10], their[12 * 10]), (130, tokens[12], probability[12]));
     assert!(their[18].is_nan() && !their[17].is_nan(), "there are only eight letters");
+    assert!(speed.len() == 2 && speed.iter().all(|n| n.is_finite() && *n > 0.0), "{speed:?}");
     let told = page.answers().len();
     page.work();
     assert_eq!(page.answers().len(), told, "nothing has changed since");
@@ -115,6 +116,13 @@ fn a_text_that_is_asked_for_once_comes_under_its_number_and_a_seed_gives_it_agai
     page.work();
     let [plain, first, again, other] = ids.map(|id| page.generated(id).clone());
     assert_eq!((plain.text.as_str(), plain.given, plain.tokens[3].as_str()), ("fghabcdef", 3, "a"));
+    // Five tokens after the first, each a run of the network, took some time, but not that of the texts before.
+    assert!(plain.speed.first_token_ms > 0.0 && plain.speed.tokens_per_second.is_finite(), "{:?}", plain.speed);
+    let nothing = page.ask(Command::Generate(ask("a", 0)));
+    let one = page.ask(Command::Generate(ask("a", 1)));
+    page.work();
+    let [nothing, one] = [nothing, one].map(|id| page.generated(id).speed);
+    assert!(nothing.first_token_ms.is_nan() && one.first_token_ms > 0.0 && one.tokens_per_second.is_nan(), "{one:?}");
     assert!(first.text == again.text && first.text != other.text && first.text.starts_with("fgh"), "{first:?} {other:?}");
     // Without a prompt it begins as what is held out does.
     let held_out = page.ask(Command::Generate(ask("", 3)));

@@ -76,6 +76,10 @@ export interface Generated {
   tokens: string[];
   given: number;
   probabilities: number[];
+  /** Milliseconds until the first token was there. */
+  firstTokenMs: number;
+  /** Tokens a second after that, while the network was at work on them. */
+  tokensPerSecond: number;
 }
 
 /** What the wasm wants to know of a run that begins. */

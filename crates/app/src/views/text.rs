@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent};
 
 use super::kinds::OutputView;
+use crate::document::grouped;
 use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 use crate::watches::{Answer, Ask, Source};
@@ -16,7 +17,9 @@ const LENGTH: u32 = 120;
 /// A text is written anew at most once in so many milliseconds.
 const EVERY_MS: f64 = 1000.0;
 /// What a text is asked for.
-const TENSORS: [&str; 5] = ["tokens", "given", "probability", "likeliest", "likeliest_probability"];
+const TENSORS: [&str; 6] = ["tokens", "given", "probability", "likeliest", "likeliest_probability", SPEED];
+/// How fast it was written.
+const SPEED: &str = "speed";
 
 /// See the module.
 pub struct Text;
@@ -47,7 +50,7 @@ struct Token {
 }
 
 fn tokens_of(answer: &Answer) -> Option<Vec<Token>> {
-    let [tokens, given, probability, likeliest, their] = TENSORS.map(|name| answer.get(name));
+    let [tokens, given, probability, likeliest, their, _] = TENSORS.map(|name| answer.get(name));
     let (given, probability) = (given?.data.first().copied()? as usize, probability?.data);
     let (likeliest, their) = (likeliest?, their?);
     let token = |(at, number): (usize, &f32)| {
@@ -60,6 +63,13 @@ fn tokens_of(answer: &Answer) -> Option<Vec<Token>> {
         }
     };
     Some(tokens?.data.iter().enumerate().map(token).collect())
+}
+
+/// How fast a text was written, in words; nothing where no token was added.
+fn speed_of(answer: &Answer) -> Option<String> {
+    let &[first, rate] = answer.get(SPEED)?.data else { return None };
+    let first = (!first.is_nan()).then(|| format!("first token {first:.1} ms"))?;
+    Some(if rate.is_nan() { first } else { format!("{first} · {} tokens/s", grouped(rate as u64)) })
 }
 
 /// How tokens are written: by their names, one after the other or apart.
@@ -156,6 +166,7 @@ fn Written(lab: Lab) -> impl IntoView {
         <div class="written" translate="no" data-testid="written" tabindex="0" role="group" aria-label="The text that the network writes; arrow keys move the cursor"
             on:keydown=keys on:pointerover=move |ev| pointed.set(place_of(&ev)) on:pointerleave=move |_| pointed.set(None)
             on:click=move |ev| chosen.set(place_of(&ev).or(chosen.get_untracked()))>{spans}</div>
+        <p class="hint num" data-testid="writing-speed" title="Time until the first token was there, and how many a second came after it, counted while the network was at work on them">{move || answers.with(|answer| answer.as_ref().and_then(|answer| speed_of(answer)))}</p>
         <Next tokens names cursor/>
         <div class="pens">
             <button type="button" class="ghost" data-testid="continue" on:click=clicked(move |_| go_on(None))>"Continue"</button>

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use downhill_protocol::Watch;
+use downhill_protocol::{Speed, Watch};
 use web_time::Instant;
 
 use super::writing::Writing;
@@ -32,13 +32,37 @@ pub(crate) struct Writer {
     pub started: Instant,
     /// When its last token was asked for.
     pub asked: Instant,
+    /// What it took until the first token was there.
+    first: Option<Duration>,
+    /// Tokens after that, and what they took from when they were asked for.
+    others: (u32, Duration),
 }
 
 impl Writer {
     /// A text that is begun now.
     pub fn new(whom: Whom, writing: Writing) -> Self {
         let now = Instant::now();
-        Self { whom, writing, started: now, asked: now }
+        Self { whom, writing, started: now, asked: now, first: None, others: (0, Duration::ZERO) }
+    }
+
+    /// The token that was asked for is there; gives what it took.
+    pub fn note_token(&mut self) -> Duration {
+        let took = self.asked.elapsed();
+        if self.first.is_none() {
+            self.first = Some(self.started.elapsed());
+        } else {
+            self.others = (self.others.0 + 1, self.others.1 + took);
+        }
+        took
+    }
+
+    /// How fast it was written so far.
+    pub fn speed(&self) -> Speed {
+        let (tokens, time) = self.others;
+        Speed {
+            first_token_ms: self.first.map_or(f32::NAN, |first| 1e3 * first.as_secs_f32()),
+            tokens_per_second: if tokens > 0 { tokens as f32 / time.as_secs_f32().max(1e-6) } else { f32::NAN },
+        }
     }
 
     /// The number of the request that it is for.

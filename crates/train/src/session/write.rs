@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use downhill_compile::Region;
 use downhill_model::ProgramKind;
-use downhill_protocol::{Event, Generate, Generated, LIKELIEST, Message, Watch};
+use downhill_protocol::{Event, Generate, Generated, LIKELIEST, Message, Speed, Watch};
 use downhill_tensor::{NameMap, UserError};
 use web_time::Instant;
 
@@ -78,14 +78,14 @@ impl Session {
     /// Takes what the network said of the next token, and goes on with the text or ends it.
     pub(super) fn finish_token(&mut self, mut writer: Writer, words: &[Vec<u32>]) {
         let scores: Vec<f32> = words.iter().flatten().map(|word| f32::from_bits(*word)).collect();
-        let asked = writer.asked;
         writer.writing.take(&scores);
+        let took = writer.note_token();
         let wanted = match &writer.whom {
             Whom::Watch(watch, ..) => self.reports.watches().holds(watch),
             Whom::Request(_) => true,
         };
         let writers = self.reports.writers();
-        writers.note_token(asked.elapsed());
+        writers.note_token(took);
         if !wanted {
             return;
         }
@@ -97,10 +97,11 @@ impl Session {
     }
 
     fn finish_text(&mut self, writer: Writer) {
+        let speed = writer.speed();
         let Writer { whom, writing, started, .. } = writer;
         match whom {
             Whom::Watch(watch, run, step) => {
-                let known = tensors(&writing);
+                let known = tensors(&writing, speed);
                 self.tell_answer(&watch, started, (run, step), &known, &NameMap::default());
             }
             Whom::Request(id) => {
@@ -113,6 +114,7 @@ impl Session {
                     tokens: writing.tokens().iter().map(name).collect(),
                     given: writing.given() as u32,
                     probabilities: writing.probabilities().to_vec(),
+                    speed,
                 };
                 self.reports.tell(Message::new(Event::Generated(generated)));
             }
@@ -129,7 +131,7 @@ impl Session {
 }
 
 /// What a watch may ask of a text.
-fn tensors(writing: &Writing) -> Named {
+fn tensors(writing: &Writing, speed: Speed) -> Named {
     let len = writing.tokens().len() as u32;
     let (places, probabilities) = writing.likeliest().iter().copied().unzip();
     let likeliest = vec![len, LIKELIEST as u32];
@@ -139,6 +141,7 @@ fn tensors(writing: &Writing) -> Named {
         ("probability", (vec![len], writing.probabilities().to_vec())),
         ("likeliest", (likeliest.clone(), places)),
         ("likeliest_probability", (likeliest, probabilities)),
+        ("speed", (vec![2], vec![speed.first_token_ms, speed.tokens_per_second])),
     ];
     named.into_iter().map(|(name, tensor)| (name.to_string(), tensor)).collect()
 }
