@@ -10,6 +10,8 @@ mod api;
 #[cfg(target_arch = "wasm32")]
 mod around;
 #[cfg(target_arch = "wasm32")]
+mod asked;
+#[cfg(target_arch = "wasm32")]
 mod canvas;
 pub mod catalog;
 pub mod controls;

@@ -6,7 +6,7 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-use crate::api::{answer, ask, put};
+use crate::asked::{answer, ask, put};
 use crate::state::Lab;
 use crate::worker::reflected;
 
@@ -19,8 +19,8 @@ pub async fn continued(lab: Lab, with: JsValue) -> Result<Result<JsValue, JsValu
     Ok(JsFuture::from(ask(lab, Command::Generate(wish))).await)
 }
 
-/// What a script wants to be written: a prompt, or `{ prompt, tokens, temperature, topK, topP, minP, repetitionPenalty, stop, seed }`, each of which may
-/// be left out; `stop` is a word or a list of words.
+/// What a script wants to be written: a prompt, or `{ prompt, tokens, temperature, topK, topP, minP, repetitionPenalty, stop, seed, cache }`, each of which
+/// may be left out; `stop` is a word or a list of words.
 fn wish(with: &JsValue) -> Result<Generate, UserError> {
     let usual = Generate::default();
     Ok(Generate {
@@ -33,6 +33,7 @@ fn wish(with: &JsValue) -> Result<Generate, UserError> {
         repetition_penalty: number(with, "repetitionPenalty", usual.repetition_penalty)?,
         stop: words(with, "stop")?,
         seed: whole(with, "seed", usual.seed)?,
+        cache: reflected(with, "cache").as_bool().unwrap_or(usual.cache),
     })
 }
 
@@ -73,5 +74,6 @@ pub fn written(lab: Lab, text: &Generated) {
         put(object, "probabilities", text.probabilities.iter().map(|p| JsValue::from(*p)).collect::<Array>());
         put(object, "firstTokenMs", text.speed.first_token_ms);
         put(object, "tokensPerSecond", text.speed.tokens_per_second);
+        put(object, "cacheBytes", text.speed.cache_bytes);
     });
 }

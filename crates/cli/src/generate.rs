@@ -68,14 +68,21 @@ fn object(text: &Generated) -> serde_json::Value {
         "probabilities": text.probabilities,
         "first_token_ms": text.speed.first_token_ms,
         "tokens_per_second": text.speed.tokens_per_second,
+        "cache_bytes": text.speed.cache_bytes,
     })
 }
 
 /// How fast it was, for a person.
 fn told(speed: &Speed) -> String {
-    match (speed.first_token_ms, speed.tokens_per_second) {
-        (first, _) if first.is_nan() => "Nothing was added.".to_string(),
-        (first, rate) if rate.is_nan() => format!("The first token took {first:.1} ms."),
-        (first, rate) => format!("The first token took {first:.1} ms, then {rate:.0} tokens/s."),
+    if speed.first_token_ms.is_nan() {
+        return "Nothing was added.".to_string();
+    }
+    let mut told = format!("The first token took {:.1} ms", speed.first_token_ms);
+    if !speed.tokens_per_second.is_nan() {
+        told += &format!(", then {:.0} tokens/s", speed.tokens_per_second);
+    }
+    match speed.cache_bytes {
+        0 => told + ", without a cache.",
+        bytes => told + &format!(", with a cache of {bytes} bytes."),
     }
 }

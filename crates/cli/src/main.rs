@@ -123,6 +123,9 @@ enum Command {
         /// What trains, where it is trained first.
         #[arg(long, value_enum, default_value_t = Backend::Auto)]
         backend: Backend,
+        /// Work out every token from the whole text, and keep nothing from one to the next; the tokens are the same.
+        #[arg(long)]
+        no_cache: bool,
         /// Print an object with the text, its tokens, how likely each was held, and how fast it was written.
         #[arg(long)]
         json: bool,
@@ -170,9 +173,11 @@ fn main() -> ExitCode {
             stop,
             seed,
             backend,
+            no_cache,
             json,
         } => {
-            let ask = Generate { prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed };
+            let cache = !no_cache;
+            let ask = Generate { prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed, cache };
             generate::run(&generate::Order { experiment, weights, backend, ask, json })
         }
         Command::Export { experiment, format, weights, steps, output } => {

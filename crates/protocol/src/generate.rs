@@ -24,6 +24,8 @@ pub struct Generate {
     pub stop: Vec<String>,
     /// The same seed picks the same tokens.
     pub seed: u32,
+    /// Whether what the network knows of the tokens so far is kept from one to the next, where it can be; the tokens are the same.
+    pub cache: bool,
 }
 
 impl Default for Generate {
@@ -38,6 +40,7 @@ impl Default for Generate {
             repetition_penalty: 1.0,
             stop: Vec::new(),
             seed: 1,
+            cache: true,
         }
     }
 }
@@ -69,10 +72,12 @@ pub struct Speed {
     pub first_token_ms: f32,
     /// Tokens a second after that, while the network was at work on them; NaN where there were none.
     pub tokens_per_second: f32,
+    /// Bytes in which was kept what the network knows of the tokens so far; 0 where nothing was kept.
+    pub cache_bytes: u32,
 }
 
 impl Default for Speed {
     fn default() -> Self {
-        Self { first_token_ms: f32::NAN, tokens_per_second: f32::NAN }
+        Self { first_token_ms: f32::NAN, tokens_per_second: f32::NAN, cache_bytes: 0 }
     }
 }

@@ -68,6 +68,8 @@ export interface GenerateOptions {
   stop?: string | string[];
   /** The same seed picks the same tokens. */
   seed?: number;
+  /** Whether what the network knows of the tokens so far is kept from one to the next, where it can be; the tokens are the same without. */
+  cache?: boolean;
 }
 
 /** A text that a network continued: all of it, its tokens, how many of them were given, and how likely each was held; the first has no probability. */
@@ -80,6 +82,8 @@ export interface Generated {
   firstTokenMs: number;
   /** Tokens a second after that, while the network was at work on them. */
   tokensPerSecond: number;
+  /** Bytes in which was kept what the network knows of the tokens so far; 0 where nothing was kept. */
+  cacheBytes: number;
 }
 
 /** What the wasm wants to know of a run that begins. */

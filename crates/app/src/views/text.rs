@@ -8,6 +8,7 @@ use web_sys::{Element, Event, KeyboardEvent};
 
 use super::kinds::OutputView;
 use crate::document::grouped;
+use crate::leaving::size;
 use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 use crate::watches::{Answer, Ask, Source};
@@ -67,9 +68,15 @@ fn tokens_of(answer: &Answer) -> Option<Vec<Token>> {
 
 /// How fast a text was written, in words; nothing where no token was added.
 fn speed_of(answer: &Answer) -> Option<String> {
-    let &[first, rate] = answer.get(SPEED)?.data else { return None };
-    let first = (!first.is_nan()).then(|| format!("first token {first:.1} ms"))?;
-    Some(if rate.is_nan() { first } else { format!("{first} · {} tokens/s", grouped(rate as u64)) })
+    let &[first, rate, cache] = answer.get(SPEED)?.data else { return None };
+    let mut said = (!first.is_nan()).then(|| format!("first token {first:.1} ms"))?;
+    if !rate.is_nan() {
+        said += &format!(" · {} tokens/s", grouped(rate as u64));
+    }
+    if cache > 0.0 {
+        said += &format!(" · cache {}", size(cache as usize));
+    }
+    Some(said)
 }
 
 /// How tokens are written: by their names, one after the other or apart.
@@ -173,7 +180,7 @@ fn Written(lab: Lab) -> impl IntoView {
             <button type="button" class="ghost" data-testid="continue-here" on:click=clicked(move |_| go_on(Some(cursor.get_untracked())))>"From the cursor"</button>
             {move || ask.with(|ask| !ask.prompt.is_empty()).then(|| view! { <button type="button" class="link" on:click=clicked(move |_| ask.update(|ask| ask.prompt.clear()))>"Start over"</button> })}
         </div>
-        <Settings ask/>
+        <Settings lab ask/>
     }
 }
 
@@ -208,7 +215,12 @@ fn Next(tokens: Memo<Vec<Token>>, names: Memo<Names>, cursor: Memo<usize>) -> im
 
 /// What the text begins with, how tokens are picked, and where it ends.
 #[component]
-fn Settings(ask: RwSignal<Generate>) -> impl IntoView {
+fn Settings(lab: Lab, ask: RwSignal<Generate>) -> impl IntoView {
+    let no_cache = memo(move || {
+        lab.info.with(|info| {
+            info.as_ref().and_then(|info| info.data.language.as_ref()).and_then(|language| language.no_cache.clone())
+        })
+    });
     let prompt = move || ask.with(|ask| ask.prompt.clone());
     let stop = move || ask.with(|ask| ask.stop.iter().map(|word| word.replace('\n', "\\n")).collect::<Vec<_>>().join(", "));
     view! {
@@ -221,9 +233,15 @@ fn Settings(ask: RwSignal<Generate>) -> impl IntoView {
                 <input id="text-stop" type="text" class="entry num" data-testid="stop" spellcheck="false" placeholder="nothing" prop:value=stop
                     on:change=entered(move |ev| ask.update(|ask| ask.stop = stop_words(&event_target_value(&ev))))/></div>
             {whole(ask, &SEED)}
+            <div class="field" title=move || no_cache.get().unwrap_or_else(|| KEEP.to_string())><label for="text-cache">"Cache"</label>
+                <input id="text-cache" type="checkbox" class="switch" role="switch" data-testid="cache" disabled=move || no_cache.with(Option::is_some)
+                    prop:checked=move || ask.with(|ask| ask.cache) && no_cache.with(Option::is_none) on:change=entered(move |ev| ask.update(|ask| ask.cache = event_target_checked(&ev)))/></div>
         </div>
     }
 }
+
+/// What the cache is.
+const KEEP: &str = "Keep keys and values of the tokens so far, or the state behind them, so that a token costs one position and not all; the text is the same without";
 
 /// A number of [`Generate`] with a slider.
 struct Slider {

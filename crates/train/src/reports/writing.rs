@@ -91,6 +91,12 @@ impl Writing {
         (window, if self.tokens.len() == self.given { 0 } else { len - 1 }..len)
     }
 
+    /// Whether what the network knows of the tokens so far may be kept: as long as all of them lie in the window. Where the window has to slide, every
+    /// token gets another position, and nothing of before holds.
+    pub fn may_keep(&self) -> bool {
+        self.ask.cache && self.tokens.len() <= self.context
+    }
+
     /// The token that stands first in the window.
     fn first(&self) -> usize {
         self.tokens.len().saturating_sub(self.context)
