@@ -25,6 +25,11 @@ RELATIVE = 1e-4
 PRESET_STEPS = 3
 # How experiments with a text go on with it: a prompt that is one token, whatever the tokenizer, and tokens to add.
 PROMPT, TOKENS = "T", 80
+TEXTS = {
+    "greedy": [],
+    "penalised": ["--repetition-penalty", 1.3],
+    "stopped": ["--stop", "sat t", "--stop", "n, and"],
+}
 
 
 def output_of(command, folder=HERE):
@@ -86,11 +91,17 @@ def write_fixture(downhill, experiment):
         shutil.copy(folder / "first.safetensors", fixture)
         save_file(at_end(folder, evaluation), fixture / "last.safetensors")
         if experiment.stem.startswith("text_"):
-            ask = ["--steps", STEPS, "--generate", PROMPT, "--tokens", TOKENS]
-            lines, _ = output_of([sys.executable, "train.py", *ask], folder)
-            (fixture / "greedy.json").write_text(lines.splitlines()[-1] + "\n")
+            write_texts(folder, fixture)
     (fixture / "losses.json").write_text("[\n" + ",\n".join(f"  {loss!r}" for loss in losses) + "\n]\n")
     print(f"{experiment.stem}: {len(losses)} losses, {losses[0]:.6f} to {losses[-1]:.6f}")
+
+
+def write_texts(folder, fixture):
+    """How the program goes on with a text after its steps, always with the likeliest token."""
+    for name, more in TEXTS.items():
+        ask = ["--steps", STEPS, "--generate", PROMPT, "--tokens", TOKENS, *more]
+        lines, _ = output_of([sys.executable, "train.py", *ask], folder)
+        (fixture / f"{name}.json").write_text(lines.splitlines()[-1] + "\n")
 
 
 def compare(downhill, experiments):

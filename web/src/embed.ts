@@ -3,5 +3,5 @@ export { DownhillLab } from "./embed/element";
 export { createRun, Run } from "./embed/run";
 export type { Events, Experiment, Options } from "./embed/run";
 export { locate } from "./embed/engine";
-export type { Probed, Readings, State } from "./embed/engine";
+export type { Generated, GenerateOptions, Probed, Readings, State } from "./embed/engine";
 export type * from "./embed/types";

@@ -1,19 +1,19 @@
 //! `window.downhill`: what automation and the page's own tests see, and the way a panic leaves the page.
 
 use downhill_protocol::{
-    Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Generate, Generated, GpuInfo, GpuState, ProfileReport,
-    Readings, Status,
+    Backend, BenchRequest, BenchResult, Command, Comparison, GpuInfo, GpuState, ProfileReport, Readings, Status, later,
 };
-use downhill_tensor::UserError;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use leptos::prelude::*;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::future_to_promise;
 
+use crate::asked::{answer, ask, put};
 use crate::machine::{self, COMPARED_STEPS};
 use crate::opening::open_text;
 use crate::state::Lab;
-use crate::worker::reflected;
+use crate::texts;
 
 /// Shows the shell's overlay; called from the panic hook, after which this wasm draws nothing more.
 pub fn crash(message: &str) {
@@ -21,10 +21,6 @@ pub fn crash(message: &str) {
     if let Some(show) = show {
         let _ = show.call1(&JsValue::NULL, &message.into());
     }
-}
-
-pub(crate) fn put(object: &Object, name: &str, value: impl Into<JsValue>) {
-    let _ = Reflect::set(object, &name.into(), &value.into());
 }
 
 /// Makes `window.downhill`.
@@ -60,7 +56,12 @@ pub fn object(lab: Lab) -> Object {
         ask(lab, Command::Compare { steps })
     });
     measure("profile", |lab, _| ask(lab, Command::Profile));
-    measure("generate", |lab, with| ask(lab, Command::Generate(wish(&with))));
+    measure("generate", |lab, with| {
+        future_to_promise(async move {
+            let text = later::run(|| texts::continued(lab, with)).await;
+            text.unwrap_or_else(|error| Err(js_sys::Error::new(&error.to_string()).into()))
+        })
+    });
     let bench = Closure::<dyn Fn(String, f64, JsValue) -> Promise>::new(move |workload, seconds, on: JsValue| {
         let backend = if on.as_string().as_deref() == Some("gpu") { Backend::Gpu } else { Backend::Cpu };
         ask(lab, Command::Bench(BenchRequest { workload, seconds, backend }))
@@ -136,64 +137,6 @@ fn backends(lab: Lab) -> Object {
     object
 }
 
-/// Sends a command that is answered later.
-pub(crate) fn ask(lab: Lab, command: Command) -> Promise {
-    ask_with(lab, Arrays::default(), command)
-}
-
-/// Sends a command with bulk data that is answered later.
-pub(crate) fn ask_with(lab: Lab, arrays: Arrays, command: Command) -> Promise {
-    let mut outgoing = Some((arrays, command));
-    Promise::new(&mut |resolve, reject| {
-        let Some((arrays, command)) = outgoing.take() else { return };
-        if let Some(id) = lab.link.with_value(|link| link.as_ref().map(|link| link.send_with(arrays, command))) {
-            lab.inbox.update_value(|inbox| {
-                inbox.asked.insert(id, (resolve, reject));
-            });
-        }
-    })
-}
-
-fn answer(lab: Lab, id: u32, make: impl FnOnce(&Object)) {
-    let Some((resolve, _)) = lab.inbox.try_update_value(|inbox| inbox.asked.remove(&id)).flatten() else { return };
-    let object = Object::new();
-    make(&object);
-    let _ = resolve.call1(&JsValue::NULL, &object);
-}
-
-/// A request that is answered with nothing more was carried out. Its promise is kept with the status that follows, so that whoever waited for
-/// it reads the run as it is then.
-pub fn done(lab: Lab, id: u32) {
-    lab.inbox.update_value(|inbox| {
-        if let Some((resolve, _)) = inbox.asked.remove(&id) {
-            inbox.carried_out.push(resolve);
-        }
-    });
-}
-
-/// A status has come.
-pub fn follows(lab: Lab) {
-    for resolve in lab.inbox.try_update_value(|inbox| std::mem::take(&mut inbox.carried_out)).unwrap_or_default() {
-        let _ = resolve.call0(&JsValue::NULL);
-    }
-}
-
-/// Breaks the promise of a request, if one was given.
-pub fn refused(lab: Lab, id: u32, error: &UserError) -> bool {
-    let asked = lab.inbox.try_update_value(|inbox| inbox.asked.remove(&id)).flatten();
-    asked.inspect(|(_, reject)| break_promise(reject, &error.to_string())).is_some()
-}
-
-/// The worker will answer nothing that was asked of it.
-pub fn abandoned(lab: Lab, message: &str) {
-    let asked = lab.inbox.try_update_value(|inbox| std::mem::take(&mut inbox.asked)).unwrap_or_default();
-    asked.values().for_each(|(_, reject)| break_promise(reject, message));
-}
-
-fn break_promise(reject: &Function, message: &str) {
-    let _ = reject.call1(&JsValue::NULL, &js_sys::Error::new(message));
-}
-
 /// Answers a script's benchmark.
 pub fn benched(lab: Lab, result: &BenchResult) {
     answer(lab, result.id, |object| {
@@ -245,30 +188,6 @@ pub fn compared(lab: Lab, comparison: &Comparison) {
                 put(to, "relative", row.relative);
             }),
         );
-    });
-}
-
-/// What a script wants to be written: `{ prompt, tokens, temperature, topK, topP, seed }`, each of which may be left out.
-fn wish(with: &JsValue) -> Generate {
-    let usual = Generate::default();
-    let number = |name: &str| reflected(with, name).as_f64();
-    Generate {
-        prompt: with.as_string().or_else(|| reflected(with, "prompt").as_string()).unwrap_or_default(),
-        tokens: number("tokens").map_or(usual.tokens, |n| n as u32),
-        temperature: number("temperature").map_or(usual.temperature, |n| n as f32),
-        top_k: number("topK").map_or(usual.top_k, |n| n as u32),
-        top_p: number("topP").map_or(usual.top_p, |n| n as f32),
-        seed: number("seed").map_or(usual.seed, |n| n as u32),
-    }
-}
-
-/// Answers a script's wish for a text.
-pub fn generated(lab: Lab, text: &Generated) {
-    answer(lab, text.id, |object| {
-        put(object, "text", text.text.as_str());
-        put(object, "tokens", text.tokens.iter().map(|token| JsValue::from(token.as_str())).collect::<Array>());
-        put(object, "given", text.given);
-        put(object, "probabilities", text.probabilities.iter().map(|p| JsValue::from(*p)).collect::<Array>());
     });
 }
 

@@ -10,6 +10,8 @@ mod api;
 #[cfg(target_arch = "wasm32")]
 mod around;
 #[cfg(target_arch = "wasm32")]
+mod asked;
+#[cfg(target_arch = "wasm32")]
 mod canvas;
 pub mod catalog;
 pub mod controls;
@@ -54,6 +56,8 @@ mod sliders;
 pub mod state;
 #[cfg(target_arch = "wasm32")]
 mod taking;
+#[cfg(target_arch = "wasm32")]
+mod texts;
 #[cfg(target_arch = "wasm32")]
 mod theme;
 #[cfg(target_arch = "wasm32")]

@@ -10,7 +10,7 @@ use js_sys::{Array, Float32Array, Object, Promise};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::api::put;
+use crate::asked::put;
 use crate::reactive::{RwSignal, effect};
 use crate::state::{Answers, Lab};
 use crate::watches::{Answer, Ask, Source};

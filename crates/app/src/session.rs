@@ -45,7 +45,7 @@ impl Lab {
             }
             Event::Status(status) => {
                 self.inbox.update_value(|inbox| inbox.status = Some(status));
-                crate::api::follows(self);
+                crate::asked::follows(self);
                 self.schedule();
             }
             Event::Series(chunk) => {
@@ -76,7 +76,7 @@ impl Lab {
                     self.tell(true, error.to_string());
                 }
             }
-            Event::Generated(text) => crate::api::generated(self, &text),
+            Event::Generated(text) => crate::texts::written(self, &text),
             Event::TableRow(row) => self.row.set(Some(row)),
             Event::Verdict(verdict) => {
                 if self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == verdict.run)) {
@@ -147,7 +147,7 @@ impl Lab {
 
     /// A request was carried out. Of an experiment that means: it is what runs now.
     fn done(self, id: u32) {
-        crate::api::done(self, id);
+        crate::asked::done(self, id);
         let Some(sent) = self.loaded(id) else { return };
         self.problem.set(None);
         self.accept(sent, None);
@@ -221,7 +221,7 @@ impl Lab {
                 self.measuring.set(None);
                 self.unmeasured.set(Some(error));
             }
-            Some(id) if crate::api::refused(self, id, &error) => {}
+            Some(id) if crate::asked::refused(self, id, &error) => {}
             Some(id) if files::refused(self, id, &error) => {}
             _ => self.tell(true, error.to_string()),
         }
@@ -361,7 +361,7 @@ impl Lab {
         link.restart();
         self.watches.update_value(Watches::close);
         self.measuring.set(None);
-        crate::api::abandoned(self, message);
+        crate::asked::abandoned(self, message);
         let choice = match self.backends.get_untracked() {
             // What trained or was opened when it fell is not trusted with the next one.
             Backends { active: Backend::Gpu, .. } | Backends { gpu: GpuState::Preparing, .. } => Choice::Fixed(Backend::Cpu),

@@ -16,7 +16,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::HtmlElement;
 
-use crate::api::{self, put};
+use crate::api;
+use crate::asked::{self, put};
 use crate::controls::{is_known, path_of};
 use crate::document;
 use crate::panels::parts::{PLACED, Parts, Widget, link_of};
@@ -153,10 +154,10 @@ fn handle_of(
         "step",
         Box::new(move |n| {
             lab.wanted.set(false);
-            api::ask(lab, Command::Step { n: n.as_f64().map_or(1, |n| n as u32) }).into()
+            asked::ask(lab, Command::Step { n: n.as_f64().map_or(1, |n| n as u32) }).into()
         }),
     );
-    act("snapshot", Box::new(move |_| api::ask(lab, Command::Save).into()));
+    act("snapshot", Box::new(move |_| asked::ask(lab, Command::Save).into()));
     act("restore", Box::new(move |bytes| restore(lab, &bytes)));
     let set = Closure::<dyn Fn(String, JsValue) -> Result<(), JsValue>>::new(move |name: String, value: JsValue| {
         set(lab, &name, &value)
@@ -173,7 +174,7 @@ fn handle_of(
         "dispose",
         Box::new(move |_| {
             if let Some(mounted) = mounted.borrow_mut().take() {
-                api::abandoned(lab, DISPOSED);
+                asked::abandoned(lab, DISPOSED);
                 refused(lab, None, DISPOSED);
                 // First of all nothing more is heard: what hears would look for what is about to go.
                 if let Some(link) = lab.link.get_value() {
@@ -229,7 +230,7 @@ fn restore(lab: Lab, bytes: &JsValue) -> JsValue {
     let bytes = bytes.dyn_ref::<Uint8Array>().map(Uint8Array::to_vec).unwrap_or_default();
     let mut arrays = Arrays::default();
     let bytes = arrays.blob(bytes);
-    api::ask_with(lab, arrays, Command::Restore { bytes }).into()
+    asked::ask_with(lab, arrays, Command::Restore { bytes }).into()
 }
 
 /// Tells the script what happens: `ready`, `metrics` at most once a frame, `frame` when there is a new picture, `done`, and `error` with the

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use downhill_protocol::{Event, Generate};
+use downhill_protocol::{Event, Generate, Generated, Speed};
 use downhill_tensor::UserError;
 use downhill_train::{Session, ready};
 
@@ -16,9 +16,11 @@ pub struct Order {
     pub weights: Option<PathBuf>,
     pub backend: Backend,
     pub ask: Generate,
+    /// Whether an object is printed, and not the text.
+    pub json: bool,
 }
 
-/// Continues a text and prints it.
+/// Continues a text and prints it; how fast that was goes to standard error.
 ///
 /// # Errors
 /// When the experiment cannot be trained, the weights cannot be read, or its data is no text.
@@ -43,12 +45,44 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     for message in session.take_events() {
         match message.header {
             Event::Generated(generated) => {
+                let said = if order.json { object(&generated).to_string() } else { generated.text };
                 // A closed pipe is no error.
-                let _ = writeln!(std::io::stdout(), "{}", generated.text);
+                let _ = writeln!(std::io::stdout(), "{said}");
+                if !order.json {
+                    eprintln!("{}", told(&generated.speed));
+                }
             }
             Event::Error { error, .. } => return Err(error),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// What `--json` prints; what is not known is null.
+fn object(text: &Generated) -> serde_json::Value {
+    serde_json::json!({
+        "text": text.text,
+        "tokens": text.tokens,
+        "given": text.given,
+        "probabilities": text.probabilities,
+        "first_token_ms": text.speed.first_token_ms,
+        "tokens_per_second": text.speed.tokens_per_second,
+        "cache_bytes": text.speed.cache_bytes,
+    })
+}
+
+/// How fast it was, for a person.
+fn told(speed: &Speed) -> String {
+    if speed.first_token_ms.is_nan() {
+        return "Nothing was added.".to_string();
+    }
+    let mut told = format!("The first token took {:.1} ms", speed.first_token_ms);
+    if !speed.tokens_per_second.is_nan() {
+        told += &format!(", then {:.0} tokens/s", speed.tokens_per_second);
+    }
+    match speed.cache_bytes {
+        0 => told + ", without a cache.",
+        bytes => told + &format!(", with a cache of {bytes} bytes."),
+    }
 }

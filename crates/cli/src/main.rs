@@ -111,12 +111,27 @@ enum Command {
         /// Pick from the likeliest only that together have this probability.
         #[arg(long, default_value_t = 0.95)]
         top_p: f32,
+        /// Pick only from what is at least so likely, measured by the likeliest; 0 for all.
+        #[arg(long, default_value_t = 0.0)]
+        min_p: f32,
+        /// Above 1, what the text has already is less likely to come again.
+        #[arg(long, default_value_t = 1.0)]
+        repetition_penalty: f32,
+        /// A word before which the text ends; may be given several times.
+        #[arg(long, value_name = "WORD")]
+        stop: Vec<String>,
         /// The same seed picks the same tokens.
         #[arg(long, default_value_t = 1)]
         seed: u32,
         /// What trains, where it is trained first.
         #[arg(long, value_enum, default_value_t = Backend::Auto)]
         backend: Backend,
+        /// Work out every token from the whole text, and keep nothing from one to the next; the tokens are the same.
+        #[arg(long)]
+        no_cache: bool,
+        /// Print an object with the text, its tokens, how likely each was held, and how fast it was written.
+        #[arg(long)]
+        json: bool,
     },
     /// Write an experiment as a PyTorch program with its data and initial weights, or its weights alone.
     Export {
@@ -148,9 +163,25 @@ fn main() -> ExitCode {
         Command::Bench { workloads, seconds, backend, profile } => {
             bench::run(&bench::Order { workloads, seconds, backend, profile })
         }
-        Command::Generate { experiment, weights, prompt, tokens, temperature, top_k, top_p, seed, backend } => {
-            let ask = Generate { prompt, tokens, temperature, top_k, top_p, seed };
-            generate::run(&generate::Order { experiment, weights, backend, ask })
+        Command::Generate {
+            experiment,
+            weights,
+            prompt,
+            tokens,
+            temperature,
+            top_k,
+            top_p,
+            min_p,
+            repetition_penalty,
+            stop,
+            seed,
+            backend,
+            no_cache,
+            json,
+        } => {
+            let cache = !no_cache;
+            let ask = Generate { prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed, cache };
+            generate::run(&generate::Order { experiment, weights, backend, ask, json })
         }
         Command::Export { experiment, format, weights, steps, output } => {
             export::run(&export::Order { experiment, format, weights, steps, output })

@@ -89,6 +89,24 @@ fn a_text_is_continued_with_weights_or_after_training() {
     assert_eq!(said(&downhill(&[&["generate", &experiment][..], &ask].concat())), "abcdabcd\n");
     said(&downhill(&["train", &experiment, "--save", &saved]));
     assert_eq!(said(&downhill(&[&["generate", &experiment, "--weights", &saved][..], &ask].concat())), "abcdabcd\n");
+    let more = |more: &[&str]| said(&downhill(&[&["generate", &experiment, "--weights", &saved][..], &ask, more].concat()));
+    assert_eq!(more(&["--stop", "x", "--stop", "dab"]), "abc\n");
+    let likeliest = ["--prompt", "ab", "--tokens", "6", "--min-p", "1"];
+    assert_eq!(said(&downhill(&[&["generate", &experiment, "--weights", &saved][..], &likeliest].concat())), "abcdabcd\n");
+    let output = downhill(&[&["generate", &experiment, "--weights", &saved][..], &ask].concat());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("The first token took") && told.contains("tokens/s"), "{told}");
+    let object: Value = serde_json::from_str(&more(&["--json"])).unwrap();
+    assert_eq!((object["text"].as_str(), object["given"].as_u64()), (Some("abcdabcd"), Some(2)));
+    assert!(object["probabilities"][0].is_null() && object["probabilities"][7].as_f64().unwrap() > 0.5, "{object}");
+    assert!(
+        object["first_token_ms"].as_f64().unwrap() > 0.0 && object["tokens_per_second"].as_f64().unwrap() > 0.0,
+        "{object}"
+    );
+    assert_eq!(object["cache_bytes"].as_u64(), Some(0), "an embedding and a linear layer keep nothing");
+    let absurd = |flag: &str, value: &str| refused(&["generate", &experiment, "--weights", &saved, flag, value]);
+    assert!(absurd("--min-p", "2").contains("min_p") && absurd("--repetition-penalty", "0").contains("above 0"));
+    assert!(absurd("--tokens", "20000").contains("not by 20000") && absurd("--stop", "").contains("begins with nothing"));
     assert!(refused(&["generate", &experiment, "--prompt", "xyz"]).contains("no character \"x\""));
     assert!(refused(&["generate", &path(&folder, "experiment.json")]).contains("no text"));
 }

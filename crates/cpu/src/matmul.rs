@@ -16,6 +16,7 @@ use crate::rewrite::peel_bias;
 use crate::simd::direct::{Convolve, Correlate, Image, convolve, correlate};
 use crate::simd::gemm::{self, Block, Small, Start};
 use crate::simd::pack::{Pack, PackPatches, pack, pack_patches};
+use crate::simd::rows;
 use crate::vm::{Machine, MapOp, Target, Walk};
 
 /// Greatest depth of a block: a panel of `b` of this depth stays in the first-level cache. A little more than a power of two, so that a
@@ -28,6 +29,10 @@ const MC: usize = 256;
 const NC: usize = 256;
 /// Products of fewer multiplications are not worth packing `a` for.
 const SMALL: usize = 48 * 48 * 48;
+/// Multiplications of a row by columns at most, for it is not interrupted, and how long these are at least: it is only then that they take less than rows
+/// of vectors.
+const VECTOR: usize = 1 << 24;
+const LONG: usize = 48;
 /// Patches are read where they lie for so many rows at most: with more, what is copied once is read often enough.
 const DIRECT_ROWS: usize = 16;
 /// Multiplications of such a product at most, for it is not interrupted.
@@ -62,6 +67,8 @@ pub(crate) struct MatMulOp {
     small: bool,
     /// Whether patches are read where they lie.
     direct: bool,
+    /// Whether it is a row by columns that are read where they lie.
+    vector: bool,
 }
 
 /// Row sums of `a` as the kernel was given, before the operands were exchanged.
@@ -111,7 +118,7 @@ impl Panels {
         if !op.small {
             self.a.grow(MC.min(op.m).next_multiple_of(mr) * op.kc())?;
         }
-        if !op.direct {
+        if !op.direct && !op.vector {
             self.b.grow(columns.saturating_mul(if op.small || op.keeps_b() { k } else { op.kc() }))?;
         }
         if op.out.is_none() {
@@ -150,6 +157,7 @@ impl MatMulOp {
             row_sum: sums.first().map(|&out| RowSum { out, a: reads[0], layout: spec.a, m, k, cycle }),
             small: false,
             direct: false,
+            vector: false,
         };
         let mut epilogue = spec.epilogue.clone();
         if op.n == 1 && op.m > 1 && op.patches.is_none() && op.cycle >= op.batch {
@@ -161,7 +169,8 @@ impl MatMulOp {
         // The product of three sizes is more than 32 bits hold.
         let products = op.m.saturating_mul(op.n).saturating_mul(op.k);
         op.direct = op.m <= DIRECT_ROWS && products.saturating_mul(op.segments) <= DIRECT && op.reads_patches_in_place();
-        op.small = op.direct || (op.segments == 1 && products <= SMALL);
+        op.vector = products <= VECTOR && op.reads_columns_in_place();
+        op.small = op.direct || op.vector || (op.segments == 1 && products <= SMALL);
         Ok(op)
     }
 
@@ -170,6 +179,13 @@ impl MatMulOp {
         let follows =
             |patches: &PatchTable| patches.places_follow() && (!patches.transposed() || self.a_layout.col_stride == 1);
         self.patches.as_ref().is_some_and(follows)
+    }
+
+    /// Whether there is one row, and what it is multiplied with lies column by column, as the weights of a linear layer do: every element is read
+    /// once, so that copying it first would take longer than the product.
+    fn reads_columns_in_place(&self) -> bool {
+        let follows = self.a_layout.col_stride == 1 && self.b_layout.row_stride == 1;
+        self.m == 1 && self.segments == 1 && self.patches.is_none() && self.k >= LONG && follows
     }
 
     /// c = a·b as cᵀ = bᵀ·aᵀ: vectors run along columns, and one column would waste them.
@@ -370,6 +386,9 @@ impl MatMulOp {
             return apart(|| self.direct(batch, patches, panels, memory));
         }
         let (c, start) = self.place(batch, 0, panels, memory);
+        if self.vector {
+            return self.vector(batch, (c, start), memory);
+        }
         let a = memory.ptr(&self.a).wrapping_add(batch % self.cycle * self.a_layout.batch_stride as usize);
         let mut b = memory.ptr(&self.b).wrapping_add(batch * self.b_layout.batch_stride as usize);
         let mut b_row = self.b_layout.row_stride as usize;
@@ -400,6 +419,24 @@ impl MatMulOp {
         let a_strides = (self.a_layout.row_stride as usize, self.a_layout.col_stride as usize);
         // SAFETY: operands were checked at load; the product's place overlaps no operand that is read here.
         unsafe { gemm::small(&Small { m: self.m, n: self.n, k: self.k, a, a_strides, b, b_row, c, start }) };
+    }
+
+    /// A row by columns, a sum for each.
+    fn vector(&self, batch: usize, (c, start): (*mut f32, Start), memory: &Memory<'_>) {
+        let at = batch % self.cycle * self.a_layout.batch_stride as usize;
+        let row = &memory.cells(&self.a)[at..at + self.k];
+        let columns = &memory.cells(&self.b)[batch * self.b_layout.batch_stride as usize..];
+        for column in 0..self.n {
+            let at = column * self.b_layout.col_stride as usize;
+            let mut sum = rows::dot(row, &columns[at..at + self.k]);
+            // SAFETY: the product's place, and a bias of as many columns, were checked at load; neither is read as `a` or `b` here.
+            unsafe {
+                if let Start::Bias(bias) = start {
+                    sum += *bias.add(column);
+                }
+                *c.add(column) = sum;
+            }
+        }
     }
 
     /// Runs the block at `cursor`, packing what it needs first; returns its cost in nanoseconds.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use downhill_graph::kernel::{LossKind, ReduceKind};
 use downhill_graph::ops::Updated;
 use downhill_graph::{BinaryOp, Feed, FeedKind, Graph, OpError, Origin, ParamId, Parameter, ScalarId, Value, autodiff};
-use downhill_tensor::{Dtype, NameMap, TensorTy, UserError};
+use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
-use crate::layers::def::{Builder, Mode, Resolved, flat};
+use crate::layers::Layer;
+use crate::layers::def::{Builder, Given, Mode, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
 use crate::losses::Targets;
+use crate::port::Port;
 use crate::scalars::CLIP_NORM;
 use crate::signature::Ahead;
 use crate::{Experiment, Signature, Task};
@@ -60,6 +62,16 @@ pub enum ProgramKind {
         /// Rows.
         rows: usize,
     },
+    /// How a sequence goes on: the scores of what follows every position of one row, `scores` `[1, positions, classes]`, on the feeds `rows.<input>`; forward only, as
+    /// [`ProgramKind::Eval`] computes it.
+    Continue {
+        /// Whether what layers keep of every position is given too, each under the name of a feed of [`ProgramKind::Next`], `[1, positions, numbers]`.
+        keeps: bool,
+    },
+    /// The same for the next position alone, `[1, 1, …]`: its token is the feed [`NEXT`], its place that of the feeds [`PLACE`], and what was kept of those
+    /// before lies in the feeds whose names begin with [`CACHE`], a row for each place, or the one of the last where it is a state. Only
+    /// where [`Checked::stepwise`] says so.
+    Next,
     /// Some of the tensors on the way, each an output under the name it was asked for by.
     ///
     /// | name | what |
@@ -99,13 +111,23 @@ impl ProgramKind {
     /// In what it differs from other programs of the experiment.
     fn mode(&self, experiment: &Experiment) -> Mode {
         match self {
-            ProgramKind::Train { .. } => Mode { noise: true, moves: true, averages: None },
+            ProgramKind::Train { .. } => Mode { noise: true, moves: true, ..Mode::default() },
             ProgramKind::Inspect { with_gradients: true, .. } => Mode { noise: true, ..Mode::default() },
-            _ => Mode { averages: experiment.average_slot().and_then(|slot| u8::try_from(slot).ok()), ..Mode::default() },
+            _ => {
+                let given = match self {
+                    ProgramKind::Continue { keeps: true } => Given::AndKept,
+                    ProgramKind::Next => Given::Next,
+                    _ => Given::All,
+                };
+                let averages = experiment.average_slot().and_then(|slot| u8::try_from(slot).ok());
+                Mode { averages, given, ..Mode::default() }
+            }
         }
     }
 }
 
+/// The feed with the next token, u32 `[1, 1]`.
+pub const NEXT: &str = "next.token";
 /// What the name of a gradient begins with.
 const GRADIENT: &str = "grad:";
 /// The mean loss.
@@ -135,6 +157,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
         ProgramKind::Train { .. } | ProgramKind::Eval { split: Split::Train, .. } => signature.train,
         ProgramKind::Eval { split: Split::Validation, .. } => signature.validation,
         ProgramKind::Predict { rows } | ProgramKind::Inspect { rows, .. } => *rows,
+        ProgramKind::Continue { .. } | ProgramKind::Next => 1,
     };
     if samples == 0 {
         return Err(UserError::at("data", "There are no samples in this part of the data.")
@@ -158,6 +181,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
         ProgramKind::Eval { rows, split } => program.eval(&mut builder, *rows, *split),
         ProgramKind::Predict { rows } => program.predict(&mut builder, *rows),
+        ProgramKind::Continue { .. } | ProgramKind::Next => apart(|| program.go_on(&mut builder, kind)),
         ProgramKind::Inspect { rows, tensors, with_gradients: false } => program.inspect(&mut builder, *rows, tensors),
         ProgramKind::Inspect { rows, tensors, with_gradients: true } => program.inspect_step(&mut builder, *rows, tensors),
     };
@@ -192,6 +216,29 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
 }
 
 impl Checked {
+    /// Whether a sequence can go on one position at a time, beside what is kept of those before.
+    ///
+    /// # Errors
+    /// Says what keeps it from that.
+    pub fn stepwise(&self) -> Result<(), UserError> {
+        let refused = |path: &str, message: String| Err(UserError::at(path, message));
+        let [input] = self.signature.inputs.as_slice() else {
+            return refused("data", "The network has several inputs.".to_string());
+        };
+        let [positions] = self.signature.positions.as_slice() else {
+            return refused("data", "The network does not answer at every position.".to_string());
+        };
+        if let Some((path, layer)) = not_stepwise(&self.experiment.model, &self.layers) {
+            return refused(path, format!("`{}` looks at several positions at once, and keeps nothing of them.", layer.name()));
+        }
+        let is_sequence = |port: &Port| port.shape.first() == Some(positions) && port.lengths.is_none();
+        match flat(&self.layers).into_iter().find(|layer| !is_sequence(&layer.output)) {
+            Some(layer) => refused(&layer.path, format!("`{}` does not answer at every position.", layer.name)),
+            None if is_sequence(&input.port) && input.port.dtype == Dtype::U32 => Ok(()),
+            None => refused("data", "The network is given no tokens.".to_string()),
+        }
+    }
+
     /// Names of the states of recurrent layers, which have a gradient at every step: `model[0].hidden_l0`.
     pub fn recurrent_states(&self) -> Vec<String> {
         let states = |layer: &&Resolved| {
@@ -200,6 +247,15 @@ impl Checked {
         };
         flat(&self.layers).iter().flat_map(states).collect()
     }
+}
+
+/// The first layer that cannot be built for a position alone, with its path.
+fn not_stepwise<'a>(layers: &'a [Layer], at: &'a [Resolved]) -> Option<(&'a str, &'a Layer)> {
+    layers.iter().zip(at).find_map(|(layer, at)| {
+        let mut inside = layer.branches().into_iter().zip(&at.branches);
+        let own = (!layer.def().is_stepwise()).then_some((at.path.as_str(), layer));
+        own.or_else(|| inside.find_map(|(layers, at)| not_stepwise(layers, at)))
+    })
 }
 
 /// The feed with what a sample of each class weighs, where that differs.
@@ -302,6 +358,21 @@ impl Program<'_> {
         let prediction = self.forward(cx)?;
         let output = self.experiment.loss.answer(&mut cx.graph, prediction)?;
         cx.graph.output("output", output);
+        Ok(())
+    }
+
+    fn go_on(&self, cx: &mut Builder, kind: &ProgramKind) -> Result<(), OpError> {
+        if *kind == ProgramKind::Next {
+            let token = cx.graph.new_feed(NEXT, TensorTy::u32([1, 1]), FeedKind::Resident)?;
+            cx.add_field(&self.signature.first().name, token);
+        } else {
+            self.fed_inputs(cx, "rows", 1, FeedKind::Resident)?;
+        }
+        let scores = self.forward(cx)?;
+        cx.graph.output("scores", scores);
+        for (name, value) in std::mem::take(&mut cx.kept) {
+            cx.graph.output(name, value);
+        }
         Ok(())
     }
 
@@ -578,6 +649,34 @@ mod tests {
                 assert!(program.feeds().iter().all(|feed| feeds.iter().all(|f| f.name != feed.name || *f == feed)));
             }
         }
+    }
+
+    #[test]
+    fn what_a_program_keeps_is_what_the_one_for_the_next_position_is_given() {
+        let mut stepwise = 0;
+        for preset in presets::all() {
+            let experiment = Experiment::parse(preset.json).unwrap().experiment;
+            let signature = Signature::of(&experiment.data).unwrap();
+            let checked = check(experiment, signature).unwrap();
+            if checked.stepwise().is_err() {
+                continue;
+            }
+            stepwise += 1;
+            let [whole, kept, next] =
+                [ProgramKind::Continue { keeps: false }, ProgramKind::Continue { keeps: true }, ProgramKind::Next]
+                    .map(|kind| build(&checked, &kind).unwrap());
+            [&whole, &kept, &next].into_iter().for_each(|graph| verify(graph).unwrap());
+            assert_eq!(outputs(&whole), ["scores"]);
+            assert_eq!(outputs(&kept), outputs(&next), "{}", preset.id);
+            let feeds: Vec<&str> =
+                next.feeds().iter().map(|f| f.name.as_str()).filter(|name| name.starts_with(crate::CACHE)).collect();
+            let (mut given, mut gives) = (feeds, outputs(&next)[1..].to_vec());
+            given.sort_unstable();
+            gives.sort_unstable();
+            assert_eq!(given, gives, "{}", preset.id);
+            assert!(next.feeds().iter().all(|feed| kept.feeds().iter().all(|f| f.name != feed.name || f == feed)));
+        }
+        assert!(stepwise > 2, "texts are among the presets");
     }
 
     #[test]

@@ -54,14 +54,14 @@ mod view;
 
 pub use downhill_data as data;
 
-pub use build::{CLASS_WEIGHTS, KNOWN_AHEAD, ProgramKind, Split, build, goes_back, known_ahead};
+pub use build::{CLASS_WEIGHTS, KNOWN_AHEAD, NEXT, ProgramKind, Split, build, goes_back, known_ahead};
 pub use check::{Checked, LayerSummary, MAX_BYTES, Summary, check};
 pub use differences::{differences, in_a_line};
 pub use edit::{Carried, Effect, carry, effect, keeps_slots};
 pub use experiment::{Experiment, Parsed};
 pub use feeds::{Encoding, FieldFeed};
 pub use init::{InitialParameter, init_parameters};
-pub use layers::{ATTENTION_WEIGHTS, Buffer, Layer, POSITIONS};
+pub use layers::{ATTENTION_WEIGHTS, Buffer, CACHE, Layer, PLACE, POSITIONS};
 pub use losses::Loss;
 pub use optimizers::{AVERAGE, Optimizer};
 pub use port::Port;

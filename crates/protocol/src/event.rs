@@ -280,6 +280,8 @@ pub struct LanguageInfo {
     pub characters: Option<f64>,
     /// Whether names are written one after the other without a gap.
     pub joined: bool,
+    /// Why nothing can be kept of the tokens so far while a text is written; none where it can be.
+    pub no_cache: Option<String>,
 }
 
 /// How series are cut into samples.

@@ -16,13 +16,32 @@ pub struct Generate {
     pub top_k: u32,
     /// Only the likeliest that together have this probability are picked from; 1 for all.
     pub top_p: f32,
+    /// Only what is at least so likely, measured by the likeliest, is picked from; 0 for all.
+    pub min_p: f32,
+    /// Scores of tokens that the text has already are divided by this where they are positive, and multiplied where they are not; 1 leaves them.
+    pub repetition_penalty: f32,
+    /// Words before which the text ends.
+    pub stop: Vec<String>,
     /// The same seed picks the same tokens.
     pub seed: u32,
+    /// Whether what the network knows of the tokens so far is kept from one to the next, where it can be; the tokens are the same.
+    pub cache: bool,
 }
 
 impl Default for Generate {
     fn default() -> Self {
-        Self { prompt: String::new(), tokens: 100, temperature: 0.8, top_k: 0, top_p: 0.95, seed: 1 }
+        Self {
+            prompt: String::new(),
+            tokens: 100,
+            temperature: 0.8,
+            top_k: 0,
+            top_p: 0.95,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            stop: Vec::new(),
+            seed: 1,
+            cache: true,
+        }
     }
 }
 
@@ -36,10 +55,29 @@ pub struct Generated {
     pub id: u32,
     /// All of it, from the prompt on.
     pub text: String,
-    /// Its tokens as they are written.
+    /// Its tokens as they are written; before a stop word those that end there at the latest.
     pub tokens: Vec<String>,
     /// How many of them were given.
     pub given: u32,
     /// How likely the network held each of them; NaN for the first, which nothing precedes.
     pub probabilities: Vec<f32>,
+    /// How fast it was written.
+    pub speed: Speed,
+}
+
+/// How fast a text was written.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Speed {
+    /// Milliseconds until the first token was there; NaN where none was added.
+    pub first_token_ms: f32,
+    /// Tokens a second after that, while the network was at work on them; NaN where there were none.
+    pub tokens_per_second: f32,
+    /// Bytes in which was kept what the network knows of the tokens so far; 0 where nothing was kept.
+    pub cache_bytes: u32,
+}
+
+impl Default for Speed {
+    fn default() -> Self {
+        Self { first_token_ms: f32::NAN, tokens_per_second: f32::NAN, cache_bytes: 0 }
+    }
 }

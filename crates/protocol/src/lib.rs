@@ -22,7 +22,7 @@ pub use event::{
     BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, ForecastInfo, InputInfo, KeptWeights, LanguageInfo, LayerStats,
     ParameterInfo, Role, RunInfo, SeriesChunk, Status, TableRow,
 };
-pub use generate::{Generate, Generated, LIKELIEST};
+pub use generate::{Generate, Generated, LIKELIEST, Speed};
 pub use readings::Readings;
 pub use verdict::{Fix, Level, Verdict};
 pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};
@@ -30,7 +30,7 @@ pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_i
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 
 /// Index into the side list of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -124,7 +124,7 @@ pub enum Part {
 ///
 /// For [`Input::Generated`]: `tokens` of the whole text `[tokens]`, of which the first `given` `[1]` are the prompt; `probability` of each, NaN
 /// where it is not known, as of the first; `likeliest` `[tokens, 10]`, the tokens that were likeliest at its place, and their
-/// `likeliest_probability`.
+/// `likeliest_probability`; `speed` as [`crate::Speed`] has it, in its order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     /// Name.

@@ -9,7 +9,7 @@ mod shared;
 
 use std::time::{Duration, Instant};
 
-use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, GpuState, Message, Request};
+use downhill_protocol::{Arrays, Backend, Backends, Choice, Command, Event, Generate, GpuState, Message, Request};
 use downhill_train::{Conversation, DeviceOptions, GpuDevice, Next, Session, ready};
 use safetensors::SafeTensors;
 use shared::{SPIRALS, assert_curves_agree, session};
@@ -108,6 +108,36 @@ fn a_verdict_reads_the_layers_on_the_device_too() {
     let verdict = session.verdict();
     assert_eq!((session.backend(), verdict.name.as_str()), (Backend::Gpu, "alike"), "{verdict:?}");
     assert!(verdict.sentence.contains("all 6 units of linear 6 #0"), "{}", verdict.sentence);
+}
+
+#[test]
+fn a_text_on_the_device_is_that_of_the_cpu_with_what_is_kept_of_it_and_without() {
+    const TEXT: &str = r#"{ "version": 1, "seed": 3, "data": { "text": { "text": "the cat saw the dog and the dog saw a bird; ", "context": 12 } },
+        "model": [{ "embedding": { "dim": 16 } }, { "positions": { "kind": "sinusoidal" } },
+            { "transformer_block": { "num_heads": 4, "kv_heads": 2, "causal": true, "rotary": true, "window": 5 } },
+            { "transformer_block": { "num_heads": 2, "causal": true, "alibi": true } },
+            { "lstm": { "hidden_size": 8, "output": "all" } }, { "linear": { "out": "classes" } }],
+        "training": { "batch_size": 4 } }"#;
+    let Some(device) = device() else { return };
+    let mut session = session(&TEXT.replace("a bird; ", &"a bird; the cat saw the dog and ".repeat(20)));
+    let mut written = Vec::new();
+    for (on, cache) in [(None, false), (Some(&device), false), (Some(&device), true), (None, true)] {
+        ready(session.move_to(on)).unwrap();
+        let ask = Generate { prompt: "the ".to_string(), tokens: 20, temperature: 0.0, cache, ..Generate::default() };
+        session.generate(1, ask).unwrap();
+        ready(session.run_until_rest()).unwrap();
+        let events = session.take_events();
+        let text =
+            events.into_iter().find_map(|m| if let Event::Generated(text) = m.header { Some(text) } else { None }).unwrap();
+        // Keys and values of 12 places in both blocks, and both states.
+        assert_eq!(text.speed.cache_bytes, if cache { 4 * (12 * (16 + 32) + 16) } else { 0 });
+        written.push(text);
+    }
+    for text in &written[1..] {
+        assert_eq!(text.tokens, written[0].tokens);
+        let known = text.probabilities.iter().zip(&written[0].probabilities).skip(1);
+        assert!(known.into_iter().all(|(a, b)| (a - b).abs() < 1e-4), "{text:?} {:?}", written[0]);
+    }
 }
 
 #[test]

@@ -48,12 +48,42 @@ export interface Probed {
   tensors: Record<string, { shape: number[]; data: Float32Array }>;
 }
 
+/** How a text is continued. */
+export interface GenerateOptions {
+  /** What it begins with; where this is empty, with the beginning of a sample that is held out. */
+  prompt?: string;
+  /** Tokens to add, at most. */
+  tokens?: number;
+  /** Above 1 the unlikely becomes likelier, below 1 rarer; 0 always takes the likeliest. */
+  temperature?: number;
+  /** Only so many of the likeliest are picked from; 0 for all. */
+  topK?: number;
+  /** Only the likeliest that together have this probability are picked from; 1 for all. */
+  topP?: number;
+  /** Only what is at least so likely, measured by the likeliest, is picked from; 0 for all. */
+  minP?: number;
+  /** Above 1, what the text has already is less likely to come again. */
+  repetitionPenalty?: number;
+  /** A word, or words, before which the text ends. */
+  stop?: string | string[];
+  /** The same seed picks the same tokens. */
+  seed?: number;
+  /** Whether what the network knows of the tokens so far is kept from one to the next, where it can be; the tokens are the same without. */
+  cache?: boolean;
+}
+
 /** A text that a network continued: all of it, its tokens, how many of them were given, and how likely each was held; the first has no probability. */
 export interface Generated {
   text: string;
   tokens: string[];
   given: number;
   probabilities: number[];
+  /** Milliseconds until the first token was there. */
+  firstTokenMs: number;
+  /** Tokens a second after that, while the network was at work on them. */
+  tokensPerSecond: number;
+  /** Bytes in which was kept what the network knows of the tokens so far; 0 where nothing was kept. */
+  cacheBytes: number;
 }
 
 /** What the wasm wants to know of a run that begins. */

@@ -1,6 +1,6 @@
 // A run for scripts: what an article's sliders and words drive and follow. Promises reject with the sentences that the page shows.
 import type { ExperimentDocument, Preset } from "./types";
-import { crashes, type Generated, type Handle, load, type Probed, type Readings, type Shell, type State } from "./engine";
+import { crashes, type Generated, type GenerateOptions, type Handle, load, type Probed, type Readings, type Shell, type State } from "./engine";
 
 /** An experiment document, as an object or as JSON; or a link to one, or the name of a preset. */
 export type Experiment = ExperimentDocument | Preset | (string & {});
@@ -117,7 +117,7 @@ export class Run {
   }
 
   /** Continues a text of data that is one, token by token; a temperature of 0 always takes the likeliest. */
-  async generate(wish: { prompt?: string; tokens?: number; temperature?: number; topK?: number; topP?: number; seed?: number } = {}): Promise<Generated> {
+  async generate(wish: string | GenerateOptions = {}): Promise<Generated> {
     return this.#run.generate(wish);
   }
 

@@ -7,6 +7,8 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, Event, KeyboardEvent};
 
 use super::kinds::OutputView;
+use crate::document::grouped;
+use crate::leaving::size;
 use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 use crate::watches::{Answer, Ask, Source};
@@ -16,7 +18,9 @@ const LENGTH: u32 = 120;
 /// A text is written anew at most once in so many milliseconds.
 const EVERY_MS: f64 = 1000.0;
 /// What a text is asked for.
-const TENSORS: [&str; 5] = ["tokens", "given", "probability", "likeliest", "likeliest_probability"];
+const TENSORS: [&str; 6] = ["tokens", "given", "probability", "likeliest", "likeliest_probability", SPEED];
+/// How fast it was written.
+const SPEED: &str = "speed";
 
 /// See the module.
 pub struct Text;
@@ -47,7 +51,7 @@ struct Token {
 }
 
 fn tokens_of(answer: &Answer) -> Option<Vec<Token>> {
-    let [tokens, given, probability, likeliest, their] = TENSORS.map(|name| answer.get(name));
+    let [tokens, given, probability, likeliest, their, _] = TENSORS.map(|name| answer.get(name));
     let (given, probability) = (given?.data.first().copied()? as usize, probability?.data);
     let (likeliest, their) = (likeliest?, their?);
     let token = |(at, number): (usize, &f32)| {
@@ -60,6 +64,19 @@ fn tokens_of(answer: &Answer) -> Option<Vec<Token>> {
         }
     };
     Some(tokens?.data.iter().enumerate().map(token).collect())
+}
+
+/// How fast a text was written, in words; nothing where no token was added.
+fn speed_of(answer: &Answer) -> Option<String> {
+    let &[first, rate, cache] = answer.get(SPEED)?.data else { return None };
+    let mut said = (!first.is_nan()).then(|| format!("first token {first:.1} ms"))?;
+    if !rate.is_nan() {
+        said += &format!(" · {} tokens/s", grouped(rate as u64));
+    }
+    if cache > 0.0 {
+        said += &format!(" · cache {}", size(cache as usize));
+    }
+    Some(said)
 }
 
 /// How tokens are written: by their names, one after the other or apart.
@@ -156,13 +173,14 @@ fn Written(lab: Lab) -> impl IntoView {
         <div class="written" translate="no" data-testid="written" tabindex="0" role="group" aria-label="The text that the network writes; arrow keys move the cursor"
             on:keydown=keys on:pointerover=move |ev| pointed.set(place_of(&ev)) on:pointerleave=move |_| pointed.set(None)
             on:click=move |ev| chosen.set(place_of(&ev).or(chosen.get_untracked()))>{spans}</div>
+        <p class="hint num" data-testid="writing-speed" title="Time until the first token was there, and how many a second came after it, counted while the network was at work on them">{move || answers.with(|answer| answer.as_ref().and_then(|answer| speed_of(answer)))}</p>
         <Next tokens names cursor/>
         <div class="pens">
             <button type="button" class="ghost" data-testid="continue" on:click=clicked(move |_| go_on(None))>"Continue"</button>
             <button type="button" class="ghost" data-testid="continue-here" on:click=clicked(move |_| go_on(Some(cursor.get_untracked())))>"From the cursor"</button>
             {move || ask.with(|ask| !ask.prompt.is_empty()).then(|| view! { <button type="button" class="link" on:click=clicked(move |_| ask.update(|ask| ask.prompt.clear()))>"Start over"</button> })}
         </div>
-        <Settings ask/>
+        <Settings lab ask/>
     }
 }
 
@@ -195,27 +213,122 @@ fn Next(tokens: Memo<Vec<Token>>, names: Memo<Names>, cursor: Memo<usize>) -> im
     }
 }
 
-/// What the text begins with, and how tokens are picked.
+/// What the text begins with, how tokens are picked, and where it ends.
 #[component]
-fn Settings(ask: RwSignal<Generate>) -> impl IntoView {
+fn Settings(lab: Lab, ask: RwSignal<Generate>) -> impl IntoView {
+    let no_cache = memo(move || {
+        lab.info.with(|info| {
+            info.as_ref().and_then(|info| info.data.language.as_ref()).and_then(|language| language.no_cache.clone())
+        })
+    });
     let prompt = move || ask.with(|ask| ask.prompt.clone());
-    let temperature = move || ask.with(|ask| f64::from(ask.temperature));
-    let share = move || ask.with(|ask| f64::from(ask.top_p));
-    let seed = move || ask.with(|ask| ask.seed.to_string());
-    let number = |ev: &Event| parse_number(&event_target_value(ev)).map(|n| n as f32);
+    let stop = move || ask.with(|ask| ask.stop.iter().map(|word| word.replace('\n', "\\n")).collect::<Vec<_>>().join(", "));
     view! {
         <div class="fields">
             <div class="field"><label for="text-prompt">"Prompt"</label>
                 <textarea id="text-prompt" class="num" rows="2" data-testid="prompt" spellcheck="false" placeholder="The beginning of a text that is held out" prop:value=prompt
                     on:change=entered(move |ev| ask.update(|ask| ask.prompt = event_target_value(&ev)))></textarea></div>
-            <div class="field"><label for="text-temperature">"Temperature"</label><output class="num" for="text-temperature">{move || format!("{:.1}", temperature())}</output>
-                <input id="text-temperature" type="range" min="0" max="2" step="0.1" prop:value=move || temperature().to_string()
-                    on:input=entered(move |ev| ask.update(|ask| ask.temperature = number(&ev).unwrap_or(ask.temperature)))/></div>
-            <div class="field"><label for="text-top-p">"Top-p"</label><output class="num" for="text-top-p">{move || format!("{:.2}", share())}</output>
-                <input id="text-top-p" type="range" min="0.05" max="1" step="0.05" prop:value=move || share().to_string()
-                    on:input=entered(move |ev| ask.update(|ask| ask.top_p = number(&ev).unwrap_or(ask.top_p)))/></div>
-            <div class="field"><label for="text-seed">"Seed"</label><input id="text-seed" type="text" inputmode="numeric" class="entry num" prop:value=seed
-                on:change=entered(move |ev| ask.update(|ask| ask.seed = event_target_value(&ev).trim().parse().unwrap_or(ask.seed)))/></div>
+            {slider(ask, &TEMPERATURE)}{whole(ask, &TOP_K)}{slider(ask, &TOP_P)}{slider(ask, &MIN_P)}{slider(ask, &PENALTY)}
+            <div class="field" title="Words before which the text ends, with commas between; \\n is the end of a line"><label for="text-stop">"Stop at"</label>
+                <input id="text-stop" type="text" class="entry num" data-testid="stop" spellcheck="false" placeholder="nothing" prop:value=stop
+                    on:change=entered(move |ev| ask.update(|ask| ask.stop = stop_words(&event_target_value(&ev))))/></div>
+            {whole(ask, &SEED)}
+            <div class="field" title=move || no_cache.get().unwrap_or_else(|| KEEP.to_string())><label for="text-cache">"Cache"</label>
+                <input id="text-cache" type="checkbox" class="switch" role="switch" data-testid="cache" disabled=move || no_cache.with(Option::is_some)
+                    prop:checked=move || ask.with(|ask| ask.cache) && no_cache.with(Option::is_none) on:change=entered(move |ev| ask.update(|ask| ask.cache = event_target_checked(&ev)))/></div>
         </div>
     }
+}
+
+/// What the cache is.
+const KEEP: &str = "Keep keys and values of the tokens so far, or the state behind them, so that a token costs one position and not all; the text is the same without";
+
+/// A number of [`Generate`] with a slider.
+struct Slider {
+    id: &'static str,
+    label: &'static str,
+    help: &'static str,
+    /// Least, most and step.
+    range: [&'static str; 3],
+    /// Digits behind the point.
+    digits: usize,
+    number: fn(&mut Generate) -> &mut f32,
+}
+
+const TEMPERATURE: Slider = Slider {
+    id: "text-temperature",
+    label: "Temperature",
+    help: "Above 1 the unlikely becomes likelier, below 1 rarer; 0 always takes the likeliest",
+    range: ["0", "2", "0.1"],
+    digits: 1,
+    number: |ask| &mut ask.temperature,
+};
+const TOP_P: Slider = Slider {
+    id: "text-top-p",
+    label: "Top-p",
+    help: "Pick from the likeliest that together have this probability; 1 for all",
+    range: ["0.05", "1", "0.05"],
+    digits: 2,
+    number: |ask| &mut ask.top_p,
+};
+const MIN_P: Slider = Slider {
+    id: "text-min-p",
+    label: "Min-p",
+    help: "Pick from what is at least so likely, measured by the likeliest; 0 for all",
+    range: ["0", "1", "0.05"],
+    digits: 2,
+    number: |ask| &mut ask.min_p,
+};
+const PENALTY: Slider = Slider {
+    id: "text-penalty",
+    label: "Repetition penalty",
+    help: "Above 1, what the text has already is less likely to come again",
+    range: ["1", "2", "0.05"],
+    digits: 2,
+    number: |ask| &mut ask.repetition_penalty,
+};
+
+fn slider(ask: RwSignal<Generate>, of: &'static Slider) -> impl IntoView + use<> {
+    let value = move || ask.with(|ask| f64::from(*(of.number)(&mut ask.clone())));
+    let [min, max, step] = of.range;
+    view! {
+        <div class="field" title=of.help><label for=of.id>{of.label}</label><output class="num" for=of.id>{move || format!("{:.*}", of.digits, value())}</output>
+            <input id=of.id type="range" min=min max=max step=step prop:value=move || value().to_string()
+                on:input=entered(move |ev| if let Some(n) = parse_number(&event_target_value(&ev)) { ask.update(|ask| *(of.number)(ask) = n as f32) })/></div>
+    }
+}
+
+/// A whole number of [`Generate`].
+struct Whole {
+    id: &'static str,
+    label: &'static str,
+    help: &'static str,
+    number: fn(&mut Generate) -> &mut u32,
+}
+
+const TOP_K: Whole = Whole {
+    id: "text-top-k",
+    label: "Top-k",
+    help: "Pick from so many of the likeliest; 0 for all",
+    number: |ask| &mut ask.top_k,
+};
+const SEED: Whole =
+    Whole { id: "text-seed", label: "Seed", help: "The same seed picks the same tokens", number: |ask| &mut ask.seed };
+
+fn whole(ask: RwSignal<Generate>, of: &'static Whole) -> impl IntoView + use<> {
+    let value = move || ask.with(|ask| (of.number)(&mut ask.clone()).to_string());
+    let enter = move |ev: Event| {
+        let number = event_target_value(&ev).trim().parse();
+        // What is no number is put back.
+        ask.update(|ask| *(of.number)(ask) = number.unwrap_or(*(of.number)(ask)));
+    };
+    view! {
+        <div class="field" title=of.help><label for=of.id>{of.label}</label>
+            <input id=of.id type="text" inputmode="numeric" class="entry num" prop:value=value on:change=entered(enter)/></div>
+    }
+}
+
+/// Words between commas; `\n` is the end of a line.
+fn stop_words(text: &str) -> Vec<String> {
+    text.split(',').map(|word| word.trim().replace("\\n", "\n")).filter(|word| !word.is_empty()).collect()
 }

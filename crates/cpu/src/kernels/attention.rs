@@ -242,14 +242,19 @@ impl<'a> Unit<'a> {
         (self.sample * self.spec.heads as usize + self.head(g)) * self.queries() + query
     }
 
-    /// Copies so many queries or keys, `stride` apart, to `to` in the scratch, times a factor and turned by their places.
-    fn turn_all(&self, from: Cells<'_>, stride: usize, count: usize, factor: f32, to: usize) {
+    /// The place of a query among the keys.
+    fn place(&self, query: usize) -> usize {
+        self.spec.place(query, self.length)
+    }
+
+    /// Copies so many queries or keys, `stride` apart, to `to` in the scratch, times a factor and turned by their places, the first of which is `first`.
+    fn turn_all(&self, from: Cells<'_>, stride: usize, (first, count): (usize, usize), factor: f32, to: usize) {
         let to = part(self.all, to, count * self.width);
         if self.rotary.is_empty() {
             return rows::copy_rows(from, to, [stride, self.width], [count, self.width], factor);
         }
-        for (place, to) in to.chunks_exact(self.width).enumerate() {
-            self.turn(part(from, place * stride, self.width), place, factor, to);
+        for (i, to) in to.chunks_exact(self.width).enumerate() {
+            self.turn(part(from, i * stride, self.width), first + i, factor, to);
         }
     }
 
@@ -284,7 +289,8 @@ impl<'a> Unit<'a> {
         for g in 0..self.group {
             let first = g * self.queries();
             let (from, stride) = (&self.q[self.q_place(g, 0)..], self.spec.q_stride() as usize);
-            self.turn_all(from, stride, self.queries(), self.spec.how.scale, at.q + first * width);
+            let places = (self.place(0), self.queries());
+            self.turn_all(from, stride, places, self.spec.how.scale, at.q + first * width);
             if backward {
                 let (from, stride) = (&self.others[0][self.out_place(g, 0)..], self.spec.heads as usize * width);
                 let to = part(self.all, at.dout + first * width, self.queries() * width);
@@ -296,10 +302,12 @@ impl<'a> Unit<'a> {
             }
         }
         let [k, v] = [self.spec.k_at(), self.spec.v_at()].map(|at| &self.kv[self.kv_place(0, at)..]);
-        let (stride, shape) = (self.spec.kv_stride() as usize, [self.keys(), width]);
-        self.turn_all(k, stride, self.keys(), 1.0, at.k);
-        rows::copy_rows(v, part(self.all, at.v, self.keys() * width), [stride, width], shape, 1.0);
-        for start in (0..self.keys()).step_by(KEYS) {
+        // Nobody sees what lies behind those that count.
+        let count = self.length.min(self.keys()).next_multiple_of(KEYS).min(self.keys());
+        let stride = self.spec.kv_stride() as usize;
+        self.turn_all(k, stride, (0, count), 1.0, at.k);
+        rows::copy_rows(v, part(self.all, at.v, count * width), [stride, width], [count, width], 1.0);
+        for start in (0..count).step_by(KEYS) {
             let lanes = KEYS.min(self.keys() - start);
             transpose(self.all, at.k + start * width, lanes, width, at.kt + start * width);
             if backward {
@@ -372,7 +380,7 @@ impl<'a> Unit<'a> {
         RowScores {
             cap: self.spec.how.soft_cap,
             slope: self.spec.slope(self.head(g) as u32),
-            distance: query as f32 - first_key as f32,
+            distance: self.place(query) as f32 - first_key as f32,
         }
     }
 

@@ -187,12 +187,14 @@ impl Tokenizer {
 
     /// The text of some tokens; bytes that are no text become the replacement character.
     pub fn decode(&self, tokens: &[u32]) -> String {
-        let bytes = |token: &u32| self.tokens.get(*token as usize).map_or(&[][..], Vec::as_slice);
-        if self.rule == Rule::Names {
-            let names: Vec<_> = tokens.iter().map(|token| String::from_utf8_lossy(bytes(token))).collect();
-            return names.join(if self.is_joined() { "" } else { " " });
-        }
-        String::from_utf8_lossy(&tokens.iter().flat_map(bytes).copied().collect::<Vec<u8>>()).into_owned()
+        String::from_utf8_lossy(&self.bytes(tokens)).into_owned()
+    }
+
+    /// The bytes of some tokens, one after the other.
+    pub fn bytes(&self, tokens: &[u32]) -> Vec<u8> {
+        let bytes: Vec<&[u8]> =
+            tokens.iter().map(|token| self.tokens.get(*token as usize).map_or(&[][..], Vec::as_slice)).collect();
+        bytes.join(if self.is_joined() { &b""[..] } else { b" " })
     }
 }
 

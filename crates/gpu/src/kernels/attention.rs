@@ -107,7 +107,7 @@ fn inputs(cx: &Lower<'_>, spec: &AttentionSpec) -> Result<(Params, String), Exec
     let tile = (TILE_FLOATS / spec.width).clamp(1, 32);
     text.push_str(&format!(
         "const WIDTH: u32 = {}u;\nconst TILE: u32 = {tile}u;\nconst SHARED: bool = {};\nconst ROTARY: bool = {};\nconst CAUSAL: bool = {};\n\
-         const WINDOW: bool = {};\nconst CAPPED: bool = {};\nconst ALIBI: bool = {};\n\n{ATTENTION}\n",
+         const WINDOW: bool = {};\nconst CAPPED: bool = {};\nconst ALIBI: bool = {};\nconst NEWEST: bool = {};\n\n{ATTENTION}\n",
         spec.width,
         cx.style.workgroup_memory,
         spec.how.rotary,
@@ -115,6 +115,7 @@ fn inputs(cx: &Lower<'_>, spec: &AttentionSpec) -> Result<(Params, String), Exec
         spec.how.window > 0,
         spec.how.soft_cap > 0.0,
         spec.how.alibi,
+        spec.how.newest,
     ));
     Ok((params, text))
 }

@@ -29,10 +29,10 @@ fn out_first(sample: u32, head: u32, query: u32) -> u32 {
     return ((sample * p.queries + query) * p.heads + head) * WIDTH;
 }
 
-fn q_element(first: u32, query: u32, d: u32) -> f32 {
+fn q_element(first: u32, place: u32, d: u32) -> f32 {
     let a = load_q(first + d);
     if (ROTARY) {
-        return turned(a, load_q(first + other(d)), query, d, 1.0);
+        return turned(a, load_q(first + other(d)), place, d, 1.0);
     }
     return a;
 }
@@ -45,16 +45,24 @@ fn k_element(first: u32, key: u32, d: u32) -> f32 {
     return a;
 }
 
-// The keys that a query sees: from the first up to the second.
-fn visible(query: u32, length: u32) -> vec2<u32> {
+// The place of a query among the keys, of which so many count.
+fn place_of(query: u32, length: u32) -> u32 {
+    if (NEWEST) {
+        return query + max(length, p.queries) - p.queries;
+    }
+    return query;
+}
+
+// The keys that a query at a place sees: from the first up to the second.
+fn visible(place: u32, length: u32) -> vec2<u32> {
     var start = 0u;
     var end = length;
     if (CAUSAL) {
-        end = min(end, query + 1u);
+        end = min(end, place + 1u);
     }
     if (WINDOW) {
-        start = max(query + 1u, p.window) - p.window;
-        end = min(end, query + p.window);
+        start = max(place + 1u, p.window) - p.window;
+        end = min(end, place + p.window);
     }
     return vec2<u32>(start, end);
 }
@@ -63,6 +71,9 @@ fn visible(query: u32, length: u32) -> vec2<u32> {
 fn reach(first: u32) -> vec2<u32> {
     var start = 0u;
     var end = p.keys;
+    if (NEWEST) {
+        return vec2<u32>(start, end);
+    }
     if (CAUSAL) {
         end = min(end, first + 64u);
     }
@@ -81,7 +92,7 @@ fn slope_of(head: u32) -> f32 {
 }
 
 // A score from a product of query and key, and what of a change of the product arrives at it.
-fn bent(product: f32, query: u32, key: u32, slope: f32) -> vec2<f32> {
+fn bent(product: f32, place: u32, key: u32, slope: f32) -> vec2<f32> {
     let scale = bitcast<f32>(p.scale);
     var score = product * scale;
     var slant = scale;
@@ -92,7 +103,7 @@ fn bent(product: f32, query: u32, key: u32, slope: f32) -> vec2<f32> {
         slant = scale * (1.0 - t * t);
     }
     if (ALIBI) {
-        score -= slope * abs(f32(query) - f32(key));
+        score -= slope * abs(f32(place) - f32(key));
     }
     return vec2<f32>(score, slant);
 }

@@ -13,13 +13,14 @@ fn run(group: u32, local: u32) {
     let query = first + local;
     let live = query < p.queries;
     let slope = slope_of(head);
-    let seen = select(vec2<u32>(0u, 0u), visible(query, length_of(sample)), live);
+    let place = place_of(query, length_of(sample));
+    let seen = select(vec2<u32>(0u, 0u), visible(place, length_of(sample)), live);
     let keys = reach(first);
     var q: array<f32, WIDTH>;
     var sums: array<f32, WIDTH>;
     if (live) {
         for (var d = 0u; d < WIDTH; d++) {
-            q[d] = q_element(q_first(sample, head, query), query, d);
+            q[d] = q_element(q_first(sample, head, query), place, d);
         }
     }
     var largest = -3.0e38;
@@ -31,7 +32,7 @@ fn run(group: u32, local: u32) {
             for (var d = 0u; d < WIDTH; d++) {
                 product = fma(q[d], key_at(sample, kv_head, tile, key, d), product);
             }
-            let score = bent(product, query, key, slope).x;
+            let score = bent(product, place, key, slope).x;
             if (score > largest) {
                 let kept = expf(largest - score);
                 total *= kept;

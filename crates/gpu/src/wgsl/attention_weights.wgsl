@@ -13,11 +13,12 @@ fn run(group: u32, local: u32) {
     let query = first + local;
     let live = query < p.queries;
     let slope = slope_of(head);
-    let seen = select(vec2<u32>(0u, 0u), visible(query, length_of(sample)), live);
+    let place = place_of(query, length_of(sample));
+    let seen = select(vec2<u32>(0u, 0u), visible(place, length_of(sample)), live);
     var q: array<f32, WIDTH>;
     if (live) {
         for (var d = 0u; d < WIDTH; d++) {
-            q[d] = q_element(q_first(sample, head, query), query, d);
+            q[d] = q_element(q_first(sample, head, query), place, d);
         }
     }
     if (live) {
@@ -29,7 +30,7 @@ fn run(group: u32, local: u32) {
                 for (var d = 0u; d < WIDTH; d++) {
                     product = fma(q[d], k_element(kv_first(sample, kv_head, key, p.k_at), key, d), product);
                 }
-                weight = expf(bent(product, query, key, slope).x - lse);
+                weight = expf(bent(product, place, key, slope).x - lse);
             }
             store_weights((row * p.queries + query) * p.keys + key, weight);
         }

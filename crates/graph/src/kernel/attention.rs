@@ -67,14 +67,17 @@ pub struct Attend {
     pub lengths: bool,
     /// Whether queries and keys are turned by their place (Su et al. 2021).
     pub rotary: bool,
+    /// Whether the queries stand at the end of the keys that count, instead of at their beginning: those of the newest places, where keys of
+    /// earlier ones were kept. Without a gradient.
+    pub newest: bool,
 }
 
 impl Attend {
     /// A sequence that looks at all of itself, with heads so wide, scaled as PyTorch does.
     pub fn new(width: u32) -> Self {
         let scale = (1.0 / libm::sqrt(f64::from(width))) as f32;
-        let (causal, alibi, lengths, rotary) = (false, false, false, false);
-        Self { packed: true, causal, window: 0, scale, soft_cap: 0.0, alibi, lengths, rotary }
+        let (causal, alibi, lengths, rotary, newest) = (false, false, false, false, false);
+        Self { packed: true, causal, window: 0, scale, soft_cap: 0.0, alibi, lengths, rotary, newest }
     }
 }
 
@@ -105,17 +108,23 @@ impl AttentionSpec {
         if self.how.alibi { libm::exp2(-8.0 * f64::from(head + 1) / f64::from(self.heads)) as f32 } else { 0.0 }
     }
 
+    /// The place of a query among the keys, of which so many count.
+    pub fn place(&self, query: usize, length: usize) -> usize {
+        let count = length.min(self.keys as usize);
+        query + if self.how.newest { count.saturating_sub(self.queries as usize) } else { 0 }
+    }
+
     /// The keys that a query sees, of so many that count.
     pub fn visible(&self, query: usize, length: usize) -> Range<usize> {
-        let mut end = length.min(self.keys as usize);
-        let mut start = 0;
+        let (mut start, mut end) = (0, length.min(self.keys as usize));
+        let place = self.place(query, length);
         if self.how.causal {
-            end = end.min(query + 1);
+            end = end.min(place + 1);
         }
         if self.how.window > 0 {
             let window = self.how.window as usize;
-            start = (query + 1).saturating_sub(window);
-            end = end.min(query + window);
+            start = (place + 1).saturating_sub(window);
+            end = end.min(place + window);
         }
         start.min(end)..end
     }
@@ -166,7 +175,7 @@ impl Head<'_> {
     }
 
     fn q(&self, query: usize) -> Vec<f64> {
-        self.turned(self.vector(self.q, self.q_place(query)), query, 1.0)
+        self.turned(self.vector(self.q, self.q_place(query)), self.spec.place(query, self.length), 1.0)
     }
 
     fn k(&self, key: usize) -> Vec<f64> {
@@ -181,6 +190,7 @@ impl Head<'_> {
     fn scores(&self, query: usize) -> Vec<(f64, f64)> {
         let how = &self.spec.how;
         let (q, slope, cap) = (self.q(query), f64::from(self.spec.slope(self.head as u32)), f64::from(how.soft_cap));
+        let place = self.spec.place(query, self.length);
         let score = |key: usize| {
             let mut score = f64::from(how.scale) * dot(&q, &self.k(key));
             let mut slant = f64::from(how.scale);
@@ -189,7 +199,7 @@ impl Head<'_> {
                 score = cap * bent;
                 slant *= 1.0 - bent * bent;
             }
-            (score - slope * key.abs_diff(query) as f64, slant)
+            (score - slope * key.abs_diff(place) as f64, slant)
         };
         self.spec.visible(query, self.length).map(score).collect()
     }
@@ -294,6 +304,9 @@ impl KernelDef for AttentionSpec {
         }
         if self.how.packed && self.queries != self.keys {
             return Err(format!("{} queries lie beside {} keys", self.queries, self.keys));
+        }
+        if self.how.newest && (self.how.packed || self.part == AttentionPart::Backward) {
+            return Err("the newest queries stand by themselves, and have no gradient".into());
         }
         if self.how.rotary && (!self.width.is_multiple_of(2) || self.queries > self.keys) {
             return Err("pairs are turned by the place of a key".into());

@@ -255,6 +255,12 @@ fn cross(name: &str, [heads, kv_heads, queries, keys, width]: [usize; 5], how: A
     OpCase::new(format!("attention {name}"), attention, inputs).tolerance(TOLERANCE).constants(&[1]).gradients(&[0, 1])
 }
 
+/// The newest queries of a sequence, beside the keys of all places so far.
+fn newest(name: &str, [heads, kv_heads, queries, keys, width]: [usize; 5], how: Attend, lengths: &[f64]) -> OpCase {
+    let how = Attend { newest: true, causal: true, lengths: !lengths.is_empty(), ..how };
+    cross(name, [heads, kv_heads, queries, keys, width], how, lengths).gradients(&[])
+}
+
 fn attention_cases() -> Vec<OpCase> {
     let causal = |width| Attend { causal: true, ..Attend::new(width) };
     let with = |how: Attend| Attend { causal: true, ..how };
@@ -280,5 +286,15 @@ fn attention_cases() -> Vec<OpCase> {
         cross("of another sequence", [2, 2, 3, 5, 4], Attend::new(4), &[]),
         cross("of another sequence with lengths", [2, 1, 70, 66, 3], Attend { lengths: true, ..Attend::new(3) }, &[65.0, 1.0]),
         cross("of another sequence with rotary", [1, 1, 4, 6, 4], Attend { rotary: true, ..Attend::new(4) }, &[]),
+        newest("of the newest place", [2, 1, 1, 90, 4], Attend::new(4), &[1.0, 80.0]),
+        newest("of the newest three places", [2, 2, 3, 75, 4], Attend { soft_cap: 1.5, ..Attend::new(4) }, &[]),
+        newest("of the newest place in a window", [1, 1, 1, 90, 4], Attend { window: 5, ..Attend::new(4) }, &[3.0, 77.0]),
+        newest("of the newest place with alibi", [4, 2, 1, 9, 4], Attend { alibi: true, ..Attend::new(4) }, &[2.0, 9.0]),
+        newest(
+            "of the newest two places with rotary",
+            [2, 1, 2, 80, 6],
+            Attend { rotary: true, ..Attend::new(6) },
+            &[7.0, 76.0],
+        ),
     ]
 }

@@ -186,7 +186,7 @@ fn cases() -> Vec<OpCase> {
     let mut cases = Vec::new();
     for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
         let op = MatMul { transpose_a, transpose_b };
-        for (m, k, n) in [(1, 1, 1), (1, 5, 1), (3, 5, 7), (8, 8, 8), (5, 1, 4), (17, 33, 9), (70, 65, 37)] {
+        for (m, k, n) in [(1, 1, 1), (1, 5, 1), (3, 5, 7), (8, 8, 8), (5, 1, 4), (1, 65, 37), (17, 33, 9), (70, 65, 37)] {
             let a = if transpose_a { [k, m] } else { [m, k] };
             let b = if transpose_b { [n, k] } else { [k, n] };
             let name = format!("{} {m}×{k}×{n}", Op::from(op.clone()));

@@ -20,12 +20,19 @@ const GENERATE: &str = include_str!("generate.py.txt");
 const GENERATE_ARGUMENTS: &str = r#"    parser.add_argument("--generate", metavar="PROMPT", help="continue this text with the final weights")
     parser.add_argument("--tokens", type=int, default=100, help="how many tokens to add")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 always takes the likeliest")
+    parser.add_argument("--top-k", type=int, default=0, help="pick from so many of the likeliest; 0 for all")
+    parser.add_argument("--top-p", type=float, default=1.0, help="pick from the likeliest that together have this probability")
+    parser.add_argument("--min-p", type=float, default=0.0, help="pick from what is at least so likely, measured by the likeliest")
+    parser.add_argument("--repetition-penalty", type=float, default=1.0, help="above 1, what is there already comes again less")
+    parser.add_argument("--stop", action="append", default=[], metavar="WORD", help="end before this word; may be given several times")
+    parser.add_argument("--seed", type=int, default=SEED, help="the same seed picks the same tokens")
 "#;
 
 /// What is done with it.
 const GENERATED: &str = r#"    if rank == 0 and args.generate is not None:
-        tokens = generate(average or plain, encode(args.generate), args.tokens, args.temperature)
-        print(json.dumps({"text": decode(tokens), "tokens": tokens}), flush=True)
+        how = (args.temperature, args.top_k, args.top_p, args.min_p, args.repetition_penalty, args.stop, args.seed)
+        tokens, text = generate(average or plain, encode(args.generate), args.tokens, *how)
+        print(json.dumps({"text": text, "tokens": tokens}), flush=True)
 "#;
 
 /// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and

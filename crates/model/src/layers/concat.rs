@@ -91,6 +91,10 @@ impl LayerDef for Concat {
         cx.graph.concat(&parts, dim(&at.output))
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, at: &Resolved) -> String {
         let branch = |(i, layers): (usize, &Vec<Layer>)| format!("nn.Sequential({})", torch_list(layers, at.branch(i)));
         let branches = self.branches.iter().enumerate().map(branch).collect::<Vec<_>>().join(", ");

@@ -4,7 +4,7 @@
 //! Which layers there are is the registry's business (`layers/mod.rs`), what a program computes around them that of `build.rs`.
 
 use downhill_data::spec;
-use downhill_graph::{FeedKind, Graph, OpError, ParamId, Parameter, StateId, StateTensor, Value};
+use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, ParamId, Parameter, StateId, StateTensor, Value};
 use downhill_tensor::{Dtype, NameMap, Shape, TensorTy, UserError, apart};
 
 use super::Layer;
@@ -65,6 +65,12 @@ pub(crate) trait LayerDef {
         false
     }
 
+    /// Whether it can be built for a position of a sequence alone, beside what it keeps of those before ([`Builder::next_place`]); of the layers
+    /// inside each says so itself.
+    fn is_stepwise(&self) -> bool {
+        self.is_activation()
+    }
+
     /// Smallest and largest number that it gives, whatever its input; nothing where there is no bound.
     fn range(&self) -> Option<(f64, f64)> {
         None
@@ -116,6 +122,11 @@ pub(crate) trait SimpleLayer {
         false
     }
 
+    /// See [`LayerDef::is_stepwise`].
+    fn is_stepwise(&self) -> bool {
+        self.is_activation()
+    }
+
     /// See [`LayerDef::range`].
     fn range(&self) -> Option<(f64, f64)> {
         None
@@ -154,6 +165,10 @@ impl<T: SimpleLayer> LayerDef for T {
 
     fn is_activation(&self) -> bool {
         SimpleLayer::is_activation(self)
+    }
+
+    fn is_stepwise(&self) -> bool {
+        SimpleLayer::is_stepwise(self)
     }
 
     fn range(&self) -> Option<(f64, f64)> {
@@ -532,6 +547,34 @@ pub(crate) struct Mode {
     pub moves: bool,
     /// The optimizer's slot with the averages of the weights, where the program takes those in their place.
     pub averages: Option<u8>,
+    /// What of a sequence it is given.
+    pub given: Given,
+}
+
+/// What of a sequence a program is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// All of it.
+    #[default]
+    All,
+    /// All of it, and it gives what the program for the next position is to know of it.
+    AndKept,
+    /// The next position alone, beside what was kept of those before.
+    Next,
+}
+
+/// Begin of the names of what layers keep of the positions so far: outputs, and feeds of the program for the next position.
+pub const CACHE: &str = "cache.";
+/// The feeds with the place of the next position, as a number and as an index.
+pub const PLACE: [&str; 2] = ["next.place", "next.index"];
+
+/// The place of the next position.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// As a number, `[1]`.
+    pub number: Value,
+    /// As an index, u32 `[1]`.
+    pub index: Value,
 }
 
 /// A graph in the making, with what layers need to add themselves.
@@ -544,6 +587,8 @@ pub(crate) struct Builder {
     pub activations: Vec<(String, Value)>,
     /// Recurrent cells, in the order in which they were added.
     pub scans: Vec<Scanned>,
+    /// What layers keep of the positions so far, by the names of the feeds where it is kept: `[1, positions, numbers]`.
+    pub kept: Vec<(String, Value)>,
     /// Parameters in use, by [`ParamId`].
     values: Vec<Option<Value>>,
     /// Number of each parameter, by name.
@@ -579,7 +624,8 @@ impl Builder {
         let values = vec![None; graph.parameters().len()];
         let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
         let (fields, named) = (NameMap::default(), NameMap::default());
-        Self { graph, mode, salt: 0, activations: Vec::new(), scans: Vec::new(), values, numbers, next, states, fields, named }
+        let (activations, scans, kept) = (Vec::new(), Vec::new(), Vec::new());
+        Self { graph, mode, salt: 0, activations, scans, kept, values, numbers, next, states, fields, named }
     }
 
     /// In what the program differs from others.
@@ -611,6 +657,54 @@ impl Builder {
         let value = self.graph.new_feed(name.clone(), TensorTy::f32([steps]), FeedKind::Resident)?;
         self.fields.insert(name, value);
         Ok(value)
+    }
+
+    /// In the program for the next position its place.
+    pub fn next_place(&mut self) -> Result<Option<Place>, OpError> {
+        if self.mode.given != Given::Next {
+            return Ok(None);
+        }
+        let tys = [TensorTy::f32([1]), TensorTy::u32([1])];
+        for (name, ty) in PLACE.into_iter().zip(tys) {
+            if self.fields.get(name).is_none() {
+                let value = self.graph.new_feed(name, ty, FeedKind::Resident)?;
+                self.fields.insert(name.to_string(), value);
+            }
+        }
+        Ok(Some(Place { number: self.field(PLACE[0])?, index: self.field(PLACE[1])? }))
+    }
+
+    /// Keeps what a layer knows of every position, `[1, positions, numbers]`, for the program of the next one.
+    pub fn keep(
+        &mut self,
+        at: &Resolved,
+        name: &str,
+        make: impl FnOnce(&mut Self) -> Result<Value, OpError>,
+    ) -> Result<(), OpError> {
+        if self.mode.given != Given::All {
+            let value = make(self)?;
+            self.kept.push((format!("{CACHE}{}.{name}", at.path), value));
+        }
+        Ok(())
+    }
+
+    /// What was kept of so many positions before the next one, `[positions, numbers]`; of a state, which takes the place of the one before, one.
+    pub fn kept_before(&mut self, at: &Resolved, name: &str, shape: [usize; 2]) -> Result<Value, OpError> {
+        self.graph.new_feed(format!("{CACHE}{}.{name}", at.path), TensorTy::f32(shape), FeedKind::Resident)
+    }
+
+    /// What is known of all positions, `[1, positions, numbers]`, with what there is of the next one, `[1, 1, numbers]`, at its place.
+    pub fn with_next(&mut self, at: &Resolved, name: &str, place: Place, next: Value) -> Result<Value, OpError> {
+        let positions = at.input().shape.first().copied().unwrap_or_default();
+        let numbers = self.graph.shape(next).last().copied().unwrap_or_default();
+        self.keep(at, name, |_| Ok(next))?;
+        let before = self.kept_before(at, name, [positions, numbers])?;
+        let places = self.positions(positions)?;
+        let here = self.graph.binary(BinaryOp::Eq, places, place.number)?;
+        let here = self.graph.reshape(here, [positions, 1])?;
+        let next = self.graph.reshape(next, [1, numbers])?;
+        let all = self.graph.select(here, next, before)?;
+        self.graph.reshape(all, [1, positions, numbers])
     }
 
     /// `x` as `[rows, …shape]`.

@@ -32,6 +32,10 @@ impl SimpleLayer for Dropout {
         cx.dropout(self.p, x)
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, _: &Resolved) -> String {
         format!("nn.Dropout({})", self.p)
     }

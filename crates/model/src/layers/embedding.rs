@@ -60,6 +60,10 @@ impl SimpleLayer for Embedding {
         cx.graph.index_select(weight, x)
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, at: &Resolved) -> String {
         let vocabulary = at.input().vocabulary.unwrap_or_default();
         let padding = self.padding_idx.map(|token| format!(", padding_idx={token}")).unwrap_or_default();

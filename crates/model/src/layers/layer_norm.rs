@@ -71,6 +71,10 @@ impl SimpleLayer for LayerNorm {
         cx.graph.layer_norm(x, true, self.eps as f32, weight, bias)
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, at: &Resolved) -> String {
         let affine = if self.elementwise_affine { "" } else { ", elementwise_affine=False" };
         let bias = if self.bias { "" } else { ", bias=False" };
@@ -90,6 +94,10 @@ impl SimpleLayer for RmsNorm {
     fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let weight = if self.elementwise_affine { Some(cx.parameter(at, "weight")?) } else { None };
         cx.graph.layer_norm(x, false, self.eps as f32, weight, None)
+    }
+
+    fn is_stepwise(&self) -> bool {
+        true
     }
 
     fn torch(&self, at: &Resolved) -> String {

@@ -52,6 +52,10 @@ impl SimpleLayer for Linear {
         project(cx, x, weight, bias)
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, at: &Resolved) -> String {
         let bias = if self.bias { "" } else { ", bias=False" };
         format!("nn.Linear({}, {}{bias})", at.input().shape.last().unwrap_or(&0), at.output.shape.last().unwrap_or(&0))

@@ -63,6 +63,9 @@ const NAMES: Names =
 /// Name, after a layer's path, of the weights that it looks with: `model[2].attention`, `[rows, heads, queries, keys]`.
 pub const WEIGHTS: &str = "attention";
 
+/// Name, after a layer's path, of the keys and values that it keeps of earlier positions.
+const KEPT: &str = "kv";
+
 /// The heads of an attention.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heads {
@@ -135,12 +138,28 @@ impl Heads {
     ) -> Result<Value, OpError> {
         let size = |cx: &Builder, x, d: usize| cx.graph.shape(x).get(d).copied().unwrap_or_default();
         let (rows, width) = (size(cx, x, 0), size(cx, x, 2));
-        let keys = size(cx, memory.unwrap_or(x), 1);
+        let (mut keys, next) = (size(cx, memory.unwrap_or(x), 1), cx.next_place()?);
         let weight = cx.parameter(at, names.in_weight)?;
         let bias = if self.bias { Some(cx.parameter(at, names.in_bias)?) } else { None };
         let mut inputs = Vec::new();
         match memory {
-            None => inputs.push(project(cx, x, weight, bias)?),
+            None => {
+                let all = project(cx, x, weight, bias)?;
+                let columns = size(cx, all, 2);
+                let keys_and_values = |cx: &mut Builder| cx.graph.slice(all, 2, width, columns);
+                match next {
+                    None => {
+                        cx.keep(at, KEPT, keys_and_values)?;
+                        inputs.push(all);
+                    }
+                    Some(place) => {
+                        let own = keys_and_values(cx)?;
+                        let kv = cx.with_next(at, KEPT, place, own)?;
+                        keys = size(cx, kv, 1);
+                        inputs.extend([cx.graph.slice(all, 2, 0, width)?, kv]);
+                    }
+                }
+            }
             Some(memory) => {
                 // PyTorch keeps the weights of queries, keys and values in one.
                 let columns = size(cx, weight, 0);
@@ -154,6 +173,9 @@ impl Heads {
         if let Some(lengths) = lengths {
             let lengths = cx.field(lengths)?;
             inputs.push(cx.graph.reshape(lengths, [rows])?);
+        } else if let Some(place) = next {
+            let one = cx.graph.constant(1.0)?;
+            inputs.push(cx.graph.plus(place.number, one)?);
         }
         let head = width / self.num_heads;
         if self.rotary {
@@ -161,12 +183,13 @@ impl Heads {
             inputs.push(cx.graph.concat(&waves, -1)?);
         }
         let how = Attend {
-            packed: memory.is_none(),
+            packed: memory.is_none() && next.is_none(),
             causal: self.causal,
             window: self.window.map_or(0, |window| window as u32),
             soft_cap: self.soft_cap.map_or(0.0, |cap| cap as f32),
             alibi: self.alibi,
-            lengths: lengths.is_some(),
+            lengths: lengths.is_some() || next.is_some(),
+            newest: next.is_some(),
             rotary: self.rotary,
             ..Attend::new(head as u32)
         };
@@ -269,6 +292,10 @@ impl LayerDef for MultiHeadAttention {
 
     fn from(&self) -> Option<&str> {
         if self.from.is_empty() { None } else { Some(&self.from) }
+    }
+
+    fn is_stepwise(&self) -> bool {
+        self.causal && self.from.is_empty()
     }
 }
 

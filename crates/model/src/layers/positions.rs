@@ -35,12 +35,18 @@ const STD: f64 = 0.02;
 /// The longest wavelength is this, times 2π (Vaswani et al. 2017).
 const LONGEST: f64 = 10_000.0;
 
-/// Cosines and sines of `place · base^(−d / columns)` for so many places, `[places, columns]` each.
+/// Cosines and sines of `place · base^(−d / columns)` for the places from the first, `[places, columns]` each.
 pub(super) fn waves(cx: &mut Builder, places: usize, columns: usize) -> Result<[Value; 2], OpError> {
+    let place = cx.positions(places)?;
+    waves_at(cx, place, columns)
+}
+
+/// The same for some places `[n]`.
+fn waves_at(cx: &mut Builder, place: Value, columns: usize) -> Result<[Value; 2], OpError> {
     let number = cx.positions(columns)?;
     let exponent = cx.graph.scale((-LONGEST.ln() / columns as f64) as f32, number)?;
     let frequency = cx.graph.unary(UnaryOp::Exp, exponent)?;
-    let place = cx.positions(places)?;
+    let places = cx.graph.shape(place).numel();
     let place = cx.graph.reshape(place, [places, 1])?;
     let angle = cx.graph.mul(place, frequency)?;
     Ok([cx.graph.unary(UnaryOp::Cos, angle)?, cx.graph.unary(UnaryOp::Sin, angle)?])
@@ -75,12 +81,21 @@ impl SimpleLayer for Positions {
     }
 
     fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
-        let (steps, width) = (at.input().shape[0], at.input().shape[1]);
-        let table = match self.kind {
-            PositionKind::Learned => cx.parameter(at, "weight")?,
-            PositionKind::Sinusoidal => {
+        let (mut steps, width, next) = (at.input().shape[0], at.input().shape[1], cx.next_place()?);
+        let table = match (self.kind, next) {
+            (PositionKind::Learned, None) => cx.parameter(at, "weight")?,
+            (PositionKind::Learned, Some(next)) => {
+                let weight = cx.parameter(at, "weight")?;
+                cx.graph.index_select(weight, next.index)?
+            }
+            (PositionKind::Sinusoidal, _) => {
                 // Sine and cosine of a wavelength stand side by side.
-                let [cos, sin] = waves(cx, steps, width / 2)?;
+                let place = match next {
+                    Some(next) => next.number,
+                    None => cx.positions(steps)?,
+                };
+                steps = if next.is_some() { 1 } else { steps };
+                let [cos, sin] = waves_at(cx, place, width / 2)?;
                 let cos = cx.graph.reshape(cos, [steps, width / 2, 1])?;
                 let sin = cx.graph.reshape(sin, [steps, width / 2, 1])?;
                 let pairs = cx.graph.concat(&[sin, cos], -1)?;
@@ -88,6 +103,10 @@ impl SimpleLayer for Positions {
             }
         };
         cx.graph.plus(x, table)
+    }
+
+    fn is_stepwise(&self) -> bool {
+        true
     }
 
     fn torch(&self, at: &Resolved) -> String {

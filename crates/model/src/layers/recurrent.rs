@@ -51,6 +51,8 @@ pub(super) struct Recurrent {
     pub forget_bias: Option<f64>,
 }
 
+/// What a cell keeps of the steps before: the hidden state, and the cell state, which stands behind an lstm's gates.
+const STATES: [&str; 2] = ["h", "c"];
 /// Forget gate among the parts of an lstm.
 const FORGET: usize = 1;
 
@@ -114,7 +116,7 @@ impl Recurrent {
     /// The input projections of all steps are one product; the scan does the rest, and knows where sequences end.
     pub fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let lengths = at.input().lengths.as_deref();
-        let mut given = None;
+        let (mut given, next) = (None, cx.next_place()?);
         if let Some(field) = lengths {
             given = Some(cx.field(field)?);
         }
@@ -130,12 +132,25 @@ impl Recurrent {
                 let (bias, hidden_bias) = (parameter("bias_ih")?, parameter("bias_hh")?);
                 let projections = cx.graph.linear(x, input, Some(bias))?;
                 let recurrence =
-                    Recurrence { cell: self.cell, reverse: direction > 0, lengths: given.is_some(), initial: false };
-                let inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).collect();
+                    Recurrence { cell: self.cell, reverse: direction > 0, lengths: given.is_some(), initial: next.is_some() };
+                let mut inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).collect();
+                if next.is_some() {
+                    for state in &STATES[..self.cell.states()] {
+                        inputs.push(cx.kept_before(at, &Self::parameter(state, layer, direction), [1, self.hidden_size])?);
+                    }
+                }
                 let outputs = cx.graph.scan(recurrence, &inputs)?;
                 let [state, end, ..] = outputs[..] else { return Err(OpError::new("scan", "it gives two values")) };
                 let named = |what: &str| format!("{}.{}", at.path, Self::parameter(what, layer, direction));
                 let gates = outputs.get(2).copied();
+                cx.keep(at, &Self::parameter(STATES[0], layer, direction), |_| Ok(state))?;
+                if let Some(gates) = gates.filter(|_| self.cell.states() > 1) {
+                    cx.keep(at, &Self::parameter(STATES[1], layer, direction), |cx| {
+                        let all = cx.graph.shape(gates).clone();
+                        let cell = cx.graph.slice(gates, 2, all[2] - 1, all[2])?;
+                        cx.graph.reshape(cell, [all[0], all[1], all[3]])
+                    })?;
+                }
                 cx.activations.push((named(HIDDEN), state));
                 cx.activations.extend(gates.map(|gates| (named(GATES), gates)));
                 cx.scans.push(Scanned {
@@ -170,6 +185,10 @@ impl Recurrent {
         let largest = cx.graph.reduce(ReduceKind::Max, counts, &[1], false)?;
         let lengths = cx.field(field)?;
         cx.graph.select(lengths, largest, zero)
+    }
+
+    pub fn is_stepwise(&self) -> bool {
+        !self.bidirectional && self.output == States::All
     }
 
     pub fn torch(&self, at: &Resolved, module: &str, more: &str) -> String {
@@ -249,6 +268,10 @@ macro_rules! recurrent_layer {
                 x: downhill_graph::Value,
             ) -> Result<downhill_graph::Value, downhill_graph::OpError> {
                 self.cells().build(cx, at, x)
+            }
+
+            fn is_stepwise(&self) -> bool {
+                self.cells().is_stepwise()
             }
 
             fn torch(&self, at: &$crate::layers::def::Resolved) -> String {

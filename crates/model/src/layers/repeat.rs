@@ -107,6 +107,10 @@ impl LayerDef for Repeat {
         (0..self.times).try_fold(*first(inputs), |x, i| cx.list(&self.body, at.branch(i), x))
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, at: &Resolved) -> String {
         let block = |i| format!("nn.Sequential({})", torch_list(&self.body, at.branch(i)));
         format!("nn.Sequential({})", (0..self.times).map(block).collect::<Vec<_>>().join(", "))

@@ -77,6 +77,10 @@ impl LayerDef for Residual {
         cx.graph.plus(x, y)
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, at: &Resolved) -> String {
         let body = torch_list(&self.body, at.branch(0));
         let Some(Projection { weight, stride }) = self.projection(at) else { return format!("Residual({body})") };

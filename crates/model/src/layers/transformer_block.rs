@@ -210,6 +210,10 @@ impl LayerDef for TransformerBlock {
         Some(BLOCK)
     }
 
+    fn is_stepwise(&self) -> bool {
+        self.causal
+    }
+
     fn torch_part(&self) -> Option<&'static str> {
         Some(ATTENTION)
     }

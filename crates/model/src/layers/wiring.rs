@@ -89,6 +89,10 @@ impl SimpleLayer for Input {
         cx.field(&self.name)
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, _: &Resolved) -> String {
         format!("Input(wires, \"{}\")", self.name)
     }
@@ -117,6 +121,10 @@ impl SimpleLayer for Name {
     fn build(&self, cx: &mut Builder, _: &Resolved, x: Value) -> Result<Value, OpError> {
         cx.define(&self.name, x);
         Ok(x)
+    }
+
+    fn is_stepwise(&self) -> bool {
+        true
     }
 
     fn torch(&self, _: &Resolved) -> String {
@@ -182,6 +190,10 @@ impl LayerDef for Cat {
         cx.graph.concat(inputs, dim(&at.output))
     }
 
+    fn is_stepwise(&self) -> bool {
+        true
+    }
+
     fn torch(&self, at: &Resolved) -> String {
         match dim(&at.output) {
             -1 => format!("Cat(wires, \"{}\")", self.from),
@@ -224,6 +236,10 @@ impl LayerDef for Add {
     fn build(&self, cx: &mut Builder, _: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         let (before, named) = both(inputs);
         cx.graph.plus(*before, *named)
+    }
+
+    fn is_stepwise(&self) -> bool {
+        true
     }
 
     fn torch(&self, _: &Resolved) -> String {

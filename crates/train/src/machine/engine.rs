@@ -234,6 +234,15 @@ impl Engine {
         self.runner.executor().upload(Space::Data, at + row * stride, words).map_err(|e| failed(self.backend(), &e))
     }
 
+    /// Queues words for a part of a resident feed, from an element of it on; nothing where no program reads it.
+    ///
+    /// # Errors
+    /// When the words reach beyond the data.
+    pub fn feed_from(&mut self, name: &str, element: u32, words: &[u32]) -> Result<(), UserError> {
+        let Some((at, _)) = self.layout.feed(name) else { return Ok(()) };
+        self.runner.executor().upload(Space::Data, at + element, words).map_err(|e| failed(self.backend(), &e))
+    }
+
     /// Queues a write to the arena.
     ///
     /// # Errors

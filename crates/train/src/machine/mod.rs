@@ -11,7 +11,8 @@ use std::time::Duration;
 use downhill_compile::{Region, Space, StateLayout};
 use downhill_data::Dataset;
 use downhill_gpu::GpuDevice;
-use downhill_model::{Checked, ProgramKind, init_parameters};
+use downhill_graph::Feed;
+use downhill_model::{CACHE, Checked, ProgramKind, init_parameters};
 use downhill_protocol::Backend;
 use downhill_tensor::UserError;
 
@@ -22,6 +23,17 @@ use state::State;
 
 /// What a step takes at least, in seconds: a coarse clock may see none of it.
 const SHORTEST_STEP: f64 = 1e-7;
+
+/// Of how many tokens of which text something is kept, and the state of the run that it was worked out with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cached {
+    /// Number of the text.
+    pub text: u32,
+    /// What the run showed then.
+    pub shows: (u64, u64),
+    /// Tokens, from the first.
+    pub tokens: usize,
+}
 
 /// The engine of a run, on the CPU or on a device.
 pub(crate) struct Machine {
@@ -34,6 +46,8 @@ pub(crate) struct Machine {
     seconds_per_step: f64,
     /// Where to go on from when the device is lost; none on the CPU.
     checkpoint: Option<Checkpoint>,
+    /// What is kept of a text in the feeds of the program for its next token.
+    cached: Option<Cached>,
     /// Why the device was lost that the run was on, until somebody takes note of it.
     lost: Option<String>,
 }
@@ -50,7 +64,7 @@ impl Machine {
         let (train, plan) = engine.load_gently(&graph, &programs::name(&kind)).await?;
         programs.insert(kind, train.clone(), &plan);
         place_data(&mut engine, data, checked)?;
-        Ok(Self { engine, programs, train, builds: 1, seconds_per_step: 0.0, checkpoint: None, lost: None })
+        Ok(Self { engine, programs, train, builds: 1, seconds_per_step: 0.0, checkpoint: None, cached: None, lost: None })
     }
 
     /// Another machine for another experiment, on the same device; what does not fit there goes to the CPU.
@@ -112,6 +126,21 @@ impl Machine {
     /// Unloads programs that nobody asked for of late. Nothing queued may refer to one.
     pub fn trim(&mut self) {
         self.programs.trim(&mut self.engine);
+    }
+
+    /// The feeds in which is kept what is known of a text, in order of their names in the layout; none where nothing can be.
+    pub fn cache(&self) -> impl Iterator<Item = &Feed> {
+        self.layout().feeds.iter().map(|(feed, _)| feed).filter(|feed| feed.name.starts_with(CACHE))
+    }
+
+    /// What is kept.
+    pub fn cached(&self) -> Option<Cached> {
+        self.cached
+    }
+
+    /// Takes note of what is kept.
+    pub fn note_cached(&mut self, cached: Cached) {
+        self.cached = Some(cached);
     }
 
     /// Learns what a step takes.
@@ -203,7 +232,7 @@ impl Machine {
     /// Goes on on an engine that holds the state already.
     pub fn move_to(&mut self, engine: Engine) {
         self.engine = engine;
-        (self.seconds_per_step, self.checkpoint) = (0.0, None);
+        (self.seconds_per_step, self.checkpoint, self.cached) = (0.0, None, None);
     }
 
     /// Keeps a copy of the state as it was at a step, where the device that holds it can be lost.
@@ -223,7 +252,7 @@ impl Machine {
     pub fn fall_back(&mut self, why: &str, (checked, data): (&Checked, &Dataset)) -> Result<Option<Checkpoint>, UserError> {
         self.lost = Some(format!("The GPU was lost ({why})."));
         self.engine = self.engine.replica(None)?;
-        self.seconds_per_step = 0.0;
+        (self.seconds_per_step, self.cached) = (0.0, None);
         place_data(&mut self.engine, data, checked)?;
         Ok(self.checkpoint.take())
     }

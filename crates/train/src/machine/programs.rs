@@ -4,9 +4,9 @@ use downhill_compile::{LayoutSpec, Plan};
 use downhill_data::{Column, Dataset, Labels};
 use downhill_graph::Graph;
 use downhill_model::losses::class_weights;
-use downhill_model::{CLASS_WEIGHTS, Checked, Encoding, POSITIONS, ProgramKind, Split, build, known_ahead};
+use downhill_model::{CACHE, CLASS_WEIGHTS, Checked, Encoding, POSITIONS, ProgramKind, Split, build, known_ahead};
 use downhill_protocol::Backend;
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 
 use super::engine::{Engine, Loaded};
 
@@ -22,6 +22,9 @@ const DEVICE_ROWS: usize = 1 << 14;
 const FEW_FEATURES: usize = 16;
 /// Elements of a ring of per-step feeds; with large batches fewer steps are queued.
 const RING_ELEMENTS: usize = 1 << 20;
+
+/// Elements of what is kept of a text while it is written, at most: 64 MiB.
+const MOST_CACHED: usize = 1 << 24;
 
 /// Programs for panels that stay compiled: more than a page watches at a time, so that only those go that nobody asks for any more.
 const KEPT: usize = 16;
@@ -66,6 +69,9 @@ impl Programs {
             spec.include(&build(checked, &kind)?);
         }
         spec.feeds.extend(known_ahead(signature));
+        if !signature.positions.is_empty() {
+            apart(|| include_next(checked, &mut spec))?;
+        }
         Ok((programs, spec, train))
     }
 
@@ -141,9 +147,22 @@ impl Programs {
     }
 }
 
+/// Makes room for the program that continues a text token by token, where there is one and what it keeps is not too much.
+fn include_next(checked: &Checked, spec: &mut LayoutSpec) -> Result<(), UserError> {
+    if checked.stepwise().is_err() {
+        return Ok(());
+    }
+    let next = build(checked, &ProgramKind::Next)?;
+    let kept = next.feeds().iter().filter(|feed| feed.name.starts_with(CACHE)).map(|feed| feed.ty.shape.numel());
+    if kept.sum::<usize>() <= MOST_CACHED {
+        spec.include(&next);
+    }
+    Ok(())
+}
+
 /// Whether panels come and go with it.
 fn is_for_panels(kind: &ProgramKind) -> bool {
-    matches!(kind, ProgramKind::Predict { .. } | ProgramKind::Inspect { .. })
+    !matches!(kind, ProgramKind::Train { .. } | ProgramKind::Eval { .. })
 }
 
 /// Name of a program in print.
@@ -152,6 +171,8 @@ pub(crate) fn name(kind: &ProgramKind) -> String {
         ProgramKind::Train { batch } => format!("train {batch}"),
         ProgramKind::Eval { rows, split } => format!("eval {} {rows}", split.name()),
         ProgramKind::Predict { rows } => format!("predict {rows}"),
+        ProgramKind::Continue { keeps } => format!("continue{}", if *keeps { ", kept" } else { "" }),
+        ProgramKind::Next => "next".to_string(),
         ProgramKind::Inspect { rows, tensors, .. } => format!("inspect {rows}: {}", tensors.join(" ")),
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod cut;
 pub(crate) mod evaluate;
 pub(crate) mod explained;
 pub(crate) mod occluded;
+pub(crate) mod picking;
 pub(crate) mod rows;
 pub(crate) mod signs;
 pub(crate) mod watches;

@@ -1,18 +1,23 @@
-//! A text in the making: which tokens there are, what the network is to be asked next, and which token is picked of what it says. Probabilities
-//! in, tokens out; nothing here runs a network.
+//! A text in the making: which tokens there are, what the network is to be asked next, and where it ends. Scores in, tokens out; nothing here
+//! runs a network, and which token is picked says `picking.rs`.
 
-use downhill_data::{Dataset, Language};
+use std::rc::Rc;
+
+use downhill_data::{Dataset, Language, Tokenizer};
 use downhill_protocol::{Generate, LIKELIEST};
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 
-/// Tokens that are added at most, whatever is asked for.
-const MOST: usize = 10_000;
+use super::picking::{check, pick, softmax};
+
+/// Tokens that are added at most.
+const MOST: u32 = 10_000;
 
 /// A text that is being continued.
 #[derive(Debug)]
 pub(crate) struct Writing {
     ask: Generate,
+    tokenizer: Rc<Tokenizer>,
     /// Tokens that the network sees at a time.
     context: usize,
     /// Tokens at which the text ends.
@@ -24,6 +29,10 @@ pub(crate) struct Writing {
     probabilities: Vec<f32>,
     /// The likeliest tokens at each place, [`LIKELIEST`] a place, and their probabilities; NaN where there are fewer.
     likeliest: Vec<(f32, f32)>,
+    /// Where a text may end before a stop word, the bytes that were added.
+    added: Vec<u8>,
+    /// Whether a stop word has come.
+    stopped: bool,
 }
 
 impl Writing {
@@ -38,6 +47,10 @@ impl Writing {
                 .hint("Choose data whose answer is the token that comes next, such as your own text."));
         };
         check(&ask)?;
+        if ask.tokens > MOST {
+            let message = format!("A text grows by {MOST} tokens at a time, not by {}.", ask.tokens);
+            return Err(UserError::at("tokens", message).hint("Ask for fewer, and go on from there."));
+        }
         let context = field.width();
         let tokens = if ask.prompt.is_empty() {
             field.row(0).into_iter().take(language.prompt).collect()
@@ -56,16 +69,17 @@ impl Writing {
             let message = format!("The prompt has {given} tokens; the network continues at most {context} here.");
             return Err(UserError::at("prompt", message).hint("Make it shorter."));
         }
-        let wished = given + (ask.tokens as usize).min(MOST);
+        let wished = given + ask.tokens as usize;
         let most = if language.goes_on { wished } else { wished.min(context + 1) };
-        let (probabilities, likeliest) = (vec![f32::NAN; given], vec![(f32::NAN, f32::NAN); given * LIKELIEST]);
-        let end = language.end;
-        Ok(Self { ask, context, most, end, tokens, given, probabilities, likeliest })
+        let (probabilities, likeliest, end) =
+            (vec![f32::NAN; given], vec![(f32::NAN, f32::NAN); given * LIKELIEST], language.end);
+        let (tokenizer, added) = (language.tokenizer.clone(), Vec::new());
+        Ok(Self { ask, tokenizer, context, most, end, tokens, given, probabilities, likeliest, added, stopped: false })
     }
 
     /// Whether nothing is to be added.
     pub fn is_done(&self) -> bool {
-        self.tokens.len() >= self.most || self.tokens.last().copied() == self.end && self.end.is_some()
+        self.stopped || self.tokens.len() >= self.most || self.tokens.last().copied() == self.end && self.end.is_some()
     }
 
     /// What the network is given, the last tokens that fit, filled up behind them, and the places of it whose answers are wanted: all of them
@@ -77,29 +91,67 @@ impl Writing {
         (window, if self.tokens.len() == self.given { 0 } else { len - 1 }..len)
     }
 
+    /// Whether what the network knows of the tokens so far may be kept: as long as all of them lie in the window. Where the window has to slide, every
+    /// token gets another position, and nothing of before holds.
+    pub fn may_keep(&self) -> bool {
+        self.ask.cache && self.tokens.len() <= self.context
+    }
+
     /// The token that stands first in the window.
     fn first(&self) -> usize {
         self.tokens.len().saturating_sub(self.context)
     }
 
-    /// Takes the probabilities of every token at the places of the window that were wanted, one place after the other, and adds a token.
-    pub fn take(&mut self, said: &[f32]) {
+    /// Takes the scores of every token at the places of the window that were wanted, one place after the other, and adds a token.
+    pub fn take(&mut self, scores: &[f32]) {
         let (window, places) = self.window();
-        let width = said.len() / places.len();
-        let Some(last) = said.chunks_exact(width.max(1)).last() else { return };
+        let width = scores.len() / places.len();
+        let Some(last) = scores.chunks_exact(width.max(1)).last() else { return };
         let begun = self.first();
-        for (place, said) in places.zip(said.chunks_exact(width.max(1))) {
+        for (place, scores) in places.zip(scores.chunks_exact(width.max(1))) {
             // What is said at a place is about the token behind it.
             if let Some(at) = Some(begun + place + 1).filter(|at| *at < self.tokens.len()) {
+                let said = softmax(scores);
                 self.probabilities[at] = said.get(window[place + 1] as usize).copied().unwrap_or(f32::NAN);
-                self.likeliest[at * LIKELIEST..(at + 1) * LIKELIEST].copy_from_slice(&likeliest(said));
+                self.likeliest[at * LIKELIEST..(at + 1) * LIKELIEST].copy_from_slice(&likeliest(&said));
             }
         }
         let draw = Rng::new(self.ask.seed, Stream::Text, self.tokens.len() as u32).uniform();
-        let token = pick(last, &self.ask, draw);
+        let (token, said) = (pick(last, &self.tokens, &self.ask, draw), softmax(last));
         self.tokens.push(token as u32);
-        self.probabilities.push(last.get(token).copied().unwrap_or(f32::NAN));
-        self.likeliest.extend(likeliest(last));
+        self.probabilities.push(said.get(token).copied().unwrap_or(f32::NAN));
+        self.likeliest.extend(likeliest(&said));
+        self.look_for_stop();
+    }
+
+    /// Ends the text before a stop word that the newest token completes.
+    fn look_for_stop(&mut self) {
+        let Some(longest) = self.ask.stop.iter().map(String::len).max() else { return };
+        // With the token before, for where tokens have names a gap stands between them.
+        let newest = self.tokens.len() - 1;
+        let [before, both] = [newest, newest + 1].map(|end| self.tokenizer.bytes(&self.tokens[newest - 1..end]));
+        let from = self.added.len().saturating_sub(longest - 1);
+        self.added.extend_from_slice(&both[before.len()..]);
+        let tail = &self.added[from..];
+        let begins = |word: &String| tail.windows(word.len()).position(|part| part == word.as_bytes());
+        let Some(at) = self.ask.stop.iter().filter_map(begins).min() else { return };
+        self.stopped = true;
+        self.added.truncate(from + at);
+        let given = self.tokenizer.bytes(&self.tokens[..self.given]).len();
+        while self.tokens.len() > self.given && self.tokenizer.bytes(&self.tokens).len() > given + self.added.len() {
+            self.tokens.pop();
+        }
+        self.probabilities.truncate(self.tokens.len());
+        self.likeliest.truncate(self.tokens.len() * LIKELIEST);
+    }
+
+    /// The text so far, to the letter where a stop word ends it.
+    pub fn text(&self) -> String {
+        if !self.stopped {
+            return self.tokenizer.decode(&self.tokens);
+        }
+        let given = self.tokenizer.bytes(&self.tokens[..self.given]);
+        String::from_utf8_lossy(&[given, self.added.clone()].concat()).into_owned()
     }
 
     /// The tokens so far.
@@ -123,16 +175,6 @@ impl Writing {
     }
 }
 
-fn check(ask: &Generate) -> Result<(), UserError> {
-    if !(ask.temperature.is_finite() && ask.temperature >= 0.0) {
-        return Err(UserError::at("temperature", "A temperature is a number from 0 on.").hint("Use 1, or 0 for the likeliest."));
-    }
-    if !(ask.top_p > 0.0 && ask.top_p <= 1.0) {
-        return Err(UserError::at("top_p", "This is a probability above 0 and at most 1.").hint("Use 1 to pick from all."));
-    }
-    Ok(())
-}
-
 /// The likeliest tokens and their probabilities.
 fn likeliest(said: &[f32]) -> [(f32, f32); LIKELIEST] {
     let mut best = [(f32::NAN, f32::NAN); LIKELIEST];
@@ -148,38 +190,6 @@ fn likeliest(said: &[f32]) -> [(f32, f32); LIKELIEST] {
     best
 }
 
-/// The token that a number from 0 to 1 picks of these probabilities: after temperature, then `top_k`, then `top_p`.
-fn pick(said: &[f32], ask: &Generate, draw: f64) -> usize {
-    let mut order: Vec<(f32, usize)> =
-        said.iter().copied().zip(0..).map(|(p, at)| (if p.is_nan() { 0.0 } else { p }, at)).collect();
-    // The likeliest first; of equals the earlier, as an argmax has it.
-    order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let Some(&(best, first)) = order.first() else { return 0 };
-    if ask.temperature == 0.0 || best <= 0.0 {
-        return first;
-    }
-    if ask.top_k > 0 {
-        order.truncate(ask.top_k as usize);
-    }
-    let weight = |p: f32| libm::exp(libm::log(f64::from(p) / f64::from(best)) / f64::from(ask.temperature));
-    let weights: Vec<f64> = order.iter().map(|(p, _)| if *p > 0.0 { weight(*p) } else { 0.0 }).collect();
-    let all: f64 = weights.iter().sum();
-    // As many as it takes to hold the share, the likeliest always.
-    let (mut kept, mut held) = (0, 0.0);
-    while kept < weights.len() && (kept == 0 || held < f64::from(ask.top_p) * all) {
-        held += weights[kept];
-        kept += 1;
-    }
-    let mut left = draw * held;
-    for (weight, (_, token)) in weights.iter().zip(&order).take(kept) {
-        if left < *weight {
-            return *token;
-        }
-        left -= weight;
-    }
-    order.get(kept - 1).map_or(first, |(_, token)| *token)
-}
-
 #[cfg(test)]
 mod tests {
     use downhill_data::{NoAssets, Source};
@@ -189,32 +199,8 @@ mod tests {
 
     const SAID: [f32; 5] = [0.05, 0.4, 0.3, 0.05, 0.2];
 
-    fn shares(ask: &Generate) -> Vec<f64> {
-        let mut counts = [0u32; 5];
-        (0..1000).for_each(|i| counts[pick(&SAID, ask, (f64::from(i) + 0.5) / 1000.0)] += 1);
-        counts.iter().map(|n| f64::from(*n) / 1000.0).collect()
-    }
-
     fn ask() -> Generate {
         Generate { temperature: 1.0, top_p: 1.0, ..Generate::default() }
-    }
-
-    fn near(a: &[f64], b: &[f64]) {
-        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 0.003), "{a:?} is not {b:?}");
-    }
-
-    #[test]
-    fn tokens_are_picked_as_often_as_their_probabilities_say() {
-        near(&shares(&ask()), &SAID.map(f64::from));
-        near(&shares(&Generate { temperature: 0.0, ..ask() }), &[0.0, 1.0, 0.0, 0.0, 0.0]);
-        // Squares: 25, 1600, 900, 25 and 400 of 2950.
-        let cold = [25.0, 1600.0, 900.0, 25.0, 400.0].map(|n| n / 2950.0);
-        near(&shares(&Generate { temperature: 0.5, ..ask() }), &cold);
-        near(&shares(&Generate { top_k: 2, ..ask() }), &[0.0, 4.0 / 7.0, 3.0 / 7.0, 0.0, 0.0]);
-        // 0.4 and 0.3 hold 0.7, which is enough; 0.71 takes one more.
-        near(&shares(&Generate { top_p: 0.69, ..ask() }), &[0.0, 4.0 / 7.0, 3.0 / 7.0, 0.0, 0.0]);
-        near(&shares(&Generate { top_p: 0.71, ..ask() }), &[0.0, 4.0 / 9.0, 3.0 / 9.0, 0.0, 2.0 / 9.0]);
-        near(&shares(&Generate { top_p: 0.01, ..ask() }), &[0.0, 1.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
@@ -234,7 +220,8 @@ mod tests {
     fn say(writing: &mut Writing, next: impl Fn(u32) -> u32) {
         while !writing.is_done() {
             let (window, places) = writing.window();
-            let row = |token: &u32| (0..8).map(|i| if i == next(*token) { 0.9 } else { 0.1 / 7.0 }).collect::<Vec<f32>>();
+            // Scores of a probability of 0.9, and of the rest alike.
+            let row = |token: &u32| (0..8).map(|i| if i == next(*token) { 63f32.ln() } else { 0.0 }).collect::<Vec<f32>>();
             let said: Vec<f32> = window[places].iter().flat_map(row).collect();
             writing.take(&said);
         }
@@ -257,6 +244,71 @@ mod tests {
     }
 
     #[test]
+    fn a_text_ends_before_a_stop_word_however_it_is_cut() {
+        let data = text();
+        let written = |stop: &[&str], tokens: u32| {
+            let stop = stop.iter().map(ToString::to_string).collect();
+            let ask = Generate { prompt: "fg".to_string(), tokens, temperature: 0.0, stop, ..ask() };
+            let mut writing = Writing::new(ask, &data).unwrap();
+            say(&mut writing, |token| (token + 1) % 8);
+            assert_eq!(writing.probabilities().len(), writing.tokens().len());
+            assert_eq!(writing.likeliest().len(), LIKELIEST * writing.tokens().len());
+            (writing.text(), writing.tokens().len())
+        };
+        assert_eq!(written(&[], 6), ("fghabcde".to_string(), 8));
+        assert_eq!(written(&["c"], 20), ("fghab".to_string(), 5));
+        assert_eq!(written(&["xyz", "bcd"], 20), ("fgha".to_string(), 4), "it spans three tokens");
+        assert_eq!(written(&["de", "cde"], 20), ("fghab".to_string(), 5), "the first that begins");
+        assert_eq!(written(&["h"], 20), ("fg".to_string(), 2), "nothing is added");
+        assert_eq!(written(&["gh", "fgh"], 11), ("fghabcde".to_string(), 8), "what was given stops nothing");
+        assert_eq!(written(&["ha"], 1), ("fgh".to_string(), 3), "it is not complete");
+    }
+
+    #[test]
+    fn a_stop_word_may_end_in_the_middle_of_a_token_and_between_names() {
+        let pieces =
+            json!({ "text": "the end. the end. the end. ".repeat(20), "tokenizer": "bpe", "vocabulary": 262, "context": 8 });
+        let data = Source::from_json("text", &pieces).unwrap().build(1, &NoAssets).unwrap();
+        let tokenizer = data.language.as_ref().unwrap().tokenizer.clone();
+        let whole = tokenizer.encode("the end. the end. ").unwrap();
+        let cut = |stop: &str| {
+            let ask =
+                Generate { prompt: "the".to_string(), stop: vec![stop.to_string()], tokens: 20, temperature: 0.0, ..ask() };
+            let mut writing = Writing::new(ask, &data).unwrap();
+            while !writing.is_done() {
+                let places = writing.window().1.len();
+                let next = whole[writing.tokens().len()];
+                let row: Vec<f32> = (0..tokenizer.len() as u32).map(|token| if token == next { 9.0 } else { 0.0 }).collect();
+                writing.take(&row.repeat(places));
+            }
+            (writing.text(), tokenizer.decode(writing.tokens()))
+        };
+        assert!(whole.len() < 12, "pieces of several letters: {whole:?}");
+        assert_eq!(cut("nd.").0, "the e");
+        assert!("the e".starts_with(&cut("nd.").1), "{}", cut("nd.").1);
+        assert_eq!(cut("d. t").0, "the en");
+        let names = Source::from_json("tinytales", &json!({ "samples": 50 })).unwrap().build(1, &NoAssets).unwrap();
+        let tokenizer = names.language.as_ref().unwrap().tokenizer.clone();
+        let story = tokenizer.decode(&names.shown().field("tokens").unwrap().row(0)[..5]);
+        let words: Vec<&str> = story.split(' ').collect();
+        let ask = Generate {
+            prompt: words[0].to_string(),
+            stop: vec![format!(" {} ", words[3])],
+            tokens: 9,
+            temperature: 0.0,
+            ..ask()
+        };
+        let mut writing = Writing::new(ask, &names).unwrap();
+        while !writing.is_done() {
+            let next = tokenizer.encode(words[writing.tokens().len()]).unwrap()[0];
+            let row: Vec<f32> = (0..tokenizer.len() as u32).map(|token| if token == next { 9.0 } else { 0.0 }).collect();
+            let places = writing.window().1.len();
+            writing.take(&row.repeat(places));
+        }
+        assert_eq!((writing.text(), writing.tokens().len()), (words[..3].join(" "), 3));
+    }
+
+    #[test]
     fn a_story_ends_with_its_end_and_an_answer_with_its_last_token() {
         let build = |name: &str| Source::from_json(name, &json!({ "samples": 50 })).unwrap().build(1, &NoAssets).unwrap();
         let stories = build("tinytales");
@@ -266,7 +318,7 @@ mod tests {
         while !writing.is_done() {
             let (_, places) = writing.window();
             let classes = stories.language.as_ref().unwrap().tokenizer.len();
-            let said: Vec<f32> = places.flat_map(|_| (0..classes as u32).map(|t| if t == end { 1.0 } else { 0.0 })).collect();
+            let said: Vec<f32> = places.flat_map(|_| (0..classes as u32).map(|t| if t == end { 50.0 } else { 0.0 })).collect();
             writing.take(&said);
         }
         assert_eq!((writing.tokens().len(), writing.tokens().last()), (3, Some(&end)));
@@ -289,9 +341,9 @@ mod tests {
     fn what_cannot_be_asked_for_is_refused_by_its_name() {
         let data = text();
         let refused = |ask: Generate, data: &Dataset| Writing::new(ask, data).unwrap_err();
-        assert_eq!(refused(Generate { temperature: -1.0, ..ask() }, &data).path.as_deref(), Some("temperature"));
-        assert_eq!(refused(Generate { temperature: f32::NAN, ..ask() }, &data).path.as_deref(), Some("temperature"));
-        assert_eq!(refused(Generate { top_p: 0.0, ..ask() }, &data).path.as_deref(), Some("top_p"));
+        assert_eq!(refused(Generate { min_p: 2.0, ..ask() }, &data).path.as_deref(), Some("min_p"));
+        let endless = refused(Generate { tokens: 10_001, ..ask() }, &data);
+        assert_eq!((endless.path.as_deref(), endless.message.contains("not by 10001")), (Some("tokens"), true));
         let spirals = Source::from_json("spirals", &json!({})).unwrap().build(1, &NoAssets).unwrap();
         assert!(refused(ask(), &spirals).message.contains("no text"));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use downhill_compile::Progress;
 use downhill_gpu::GpuDevice;
 use downhill_protocol::{Backend, Event, Message};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 use web_time::Instant;
 
 use super::Session;
@@ -113,7 +113,7 @@ impl Session {
         }
         let token = self.token_due(now);
         if token.is_some_and(|due| due <= now) {
-            self.queue_token()?;
+            apart(|| self.queue_token())?;
             return Ok(None);
         }
         if self.reports.take_beat(now + BEAT) {
@@ -233,7 +233,7 @@ impl Session {
             }
             JobKind::Examine(examination) => self.finish_examination(examination, job.step, job.words),
             JobKind::Answer(answer) => self.finish_answer(*answer, job.step, job.words),
-            JobKind::Token(writer) => self.finish_token(*writer, &job.words),
+            JobKind::Token(writer) => apart(|| self.finish_token(*writer, &job.words)),
             JobKind::Save { id, kept } => self.finish_save(id, job.step, kept, &job.words),
         }
     }

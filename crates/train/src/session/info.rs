@@ -8,7 +8,7 @@ use downhill_protocol::{
     ArrayRef, Arrays, ColumnInfo, DataInfo, Event, ForecastInfo, InputInfo, LanguageInfo, LayerStats, Message, ParameterInfo,
     Role, RunInfo, Status,
 };
-use downhill_tensor::Dtype;
+use downhill_tensor::{Dtype, apart};
 
 use super::Session;
 
@@ -136,10 +136,11 @@ impl Session {
             of_pixels: self.run.checked().signature.of_pixels(),
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
             table_rows: data.table.as_ref().map_or(0, |table| table.rows() as u32),
-            language: data
-                .language
-                .as_ref()
-                .map(|language| LanguageInfo { characters: language.characters, joined: language.tokenizer.is_joined() }),
+            language: data.language.as_ref().map(|language| LanguageInfo {
+                characters: language.characters,
+                joined: language.tokenizer.is_joined(),
+                no_cache: apart(|| self.no_cache()),
+            }),
             floor: data.floor.filter(|_| measures_nats(&self.run.experiment().loss)),
             forecast: data.forecast.as_ref().map(|forecast| forecast_info(data, forecast)),
             target_mean: data.normalisation.target_mean.clone(),

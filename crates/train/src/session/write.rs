@@ -1,18 +1,24 @@
 //! Texts that the network continues: one token is one run of a program between training steps, so that a run goes on while it writes. Which
 //! token is picked says `reports/writing.rs`.
+//!
+//! The first run of a text goes over all of its prompt. Where the network can go on from what is kept of the tokens so far, every further run is given
+//! the newest token alone; what it adds is read with its answer and put beside the rest before the next one. Where the weights have changed since, another
+//! text was written in between, or the window has to slide, all is worked out anew.
 
 use std::rc::Rc;
 
 use downhill_compile::Region;
-use downhill_model::ProgramKind;
-use downhill_protocol::{Event, Generate, Generated, LIKELIEST, Message, Watch};
+use downhill_model::{NEXT, PLACE, ProgramKind};
+use downhill_protocol::{Event, Generate, Generated, LIKELIEST, Message, Speed, Watch};
 use downhill_tensor::{NameMap, UserError};
 use web_time::Instant;
 
 use super::Session;
 use super::answer::Named;
 use super::job::JobKind;
-use crate::reports::writers::{Whom, Writer};
+use crate::machine::Cached;
+use crate::machine::engine::Loaded;
+use crate::reports::writers::{Kept, Whom, Writer};
 use crate::reports::writing::Writing;
 
 impl Session {
@@ -22,6 +28,18 @@ impl Session {
     /// When the data is no text, or the prompt cannot be read.
     pub fn generate(&mut self, id: u32, ask: Generate) -> Result<(), UserError> {
         self.begin_text(Whom::Request(id), ask)
+    }
+
+    /// Why nothing can be kept of a text while it is written; none where it can be.
+    pub(super) fn no_cache(&self) -> Option<String> {
+        let too_much = || "What would be kept is more than 64 MB.".to_string();
+        let error = self.run.checked().stepwise().err().map(|error| error.to_string());
+        error.or_else(|| (!self.can_keep()).then(too_much))
+    }
+
+    /// Whether there is a program for the next token alone, if only one that needs to know nothing of the others.
+    fn can_keep(&self) -> bool {
+        self.machine.layout().feed(NEXT).is_some()
     }
 
     /// Begins a text that is watched.
@@ -51,7 +69,13 @@ impl Session {
             self.finish_text(writer);
             return Ok(());
         }
-        let program = match self.program(&ProgramKind::Predict { rows: 1 }) {
+        self.put_away(&mut writer)?;
+        let (tokens, shows) = (writer.writing.tokens().len(), self.run.shown_state());
+        let before = Cached { text: writer.number, shows, tokens: tokens - 1 };
+        let keeps = writer.writing.may_keep() && self.can_keep();
+        let next = keeps && self.machine.cached() == Some(before);
+        let kind = if next { ProgramKind::Next } else { ProgramKind::Continue { keeps } };
+        let program = match self.program(&kind) {
             Ok(program) => program,
             Err(error) if self.lost().is_none() => {
                 self.refuse_text(&writer, error);
@@ -59,32 +83,79 @@ impl Session {
             }
             Err(error) => return Err(error),
         };
+        let Some(scores) = program.output("scores").map(|output| output.region) else { return Ok(()) };
         let (window, places) = writer.writing.window();
         let classes = self.run.checked().signature.outputs as u32;
-        let outputs = program.outputs.iter().map(|output| output.region);
         let (from, len) = (places.start as u32 * classes, places.len() as u32 * classes);
-        let regions: Vec<Region> = outputs.map(|all| Region { offset: all.offset + from, len, ..all }).collect();
+        let mut regions = vec![if next { scores } else { Region { offset: scores.offset + from, len, ..scores } }];
+        if keeps {
+            let before = if next { before } else { Cached { tokens: 0, ..before } };
+            writer.kept = Some(self.to_keep(&program, before, tokens, &mut regions));
+            writer.cache_bytes = self.machine.cache().map(|feed| 4 * feed.ty.shape.numel() as u32).sum();
+        }
         let fed = self.run.data().inputs.first().map(|name| format!("rows.{name}")).unwrap_or_default();
         let scalars = self.run.plain_scalars();
         writer.asked = Instant::now();
+        let place = (tokens - 1) as u32;
         self.pipeline.begin_job(JobKind::Token(Box::new(writer)), self.run.queued());
         let engine = self.machine.engine_mut();
-        engine.feed(&fed, 0, &window)?;
+        if next {
+            engine.feed(NEXT, 0, &window[tokens - 1..tokens])?;
+            engine.feed(PLACE[0], 0, &[(place as f32).to_bits()])?;
+            engine.feed(PLACE[1], 0, &[place])?;
+        } else {
+            engine.feed(&fed, 0, &window)?;
+        }
         engine.submit(program.id, &[scalars])?;
         self.pipeline.read_for_job(engine, &regions)
     }
 
+    /// What of a program's answer is kept beside what is kept of the tokens before; adds where it is read.
+    fn to_keep(&self, program: &Loaded, before: Cached, tokens: usize, regions: &mut Vec<Region>) -> Kept {
+        let mut kept = Kept { before, tokens, places: Vec::new(), words: Vec::new() };
+        for feed in self.machine.cache() {
+            let (Some(output), &[rows, width]) = (program.output(&feed.name), &feed.ty.shape[..]) else { continue };
+            let (width, new) = (width as u32, (tokens - before.tokens) as u32);
+            // Of a state the newest takes the place of the one before.
+            let (skipped, len, to) = if rows == 1 { (new - 1, 1, 0) } else { (0, new, before.tokens as u32) };
+            regions.push(Region { offset: output.region.offset + skipped * width, len: len * width, ..output.region });
+            kept.places.push((feed.name.clone(), to * width, (len * width) as usize));
+        }
+        kept
+    }
+
+    /// Puts what the network said of the newest tokens beside what is kept of those before, unless something else lies there by now.
+    fn put_away(&mut self, writer: &mut Writer) -> Result<(), UserError> {
+        let Some(kept) = writer.kept.take() else { return Ok(()) };
+        if kept.before.tokens > 0 && self.machine.cached() != Some(kept.before) {
+            return Ok(());
+        }
+        let mut words = kept.words.as_slice();
+        for (name, element, len) in &kept.places {
+            let (these, rest) = words.split_at_checked(*len).unwrap_or_default();
+            self.machine.engine_mut().feed_from(name, *element, these)?;
+            words = rest;
+        }
+        self.machine.note_cached(Cached { tokens: kept.tokens, ..kept.before });
+        Ok(())
+    }
+
     /// Takes what the network said of the next token, and goes on with the text or ends it.
     pub(super) fn finish_token(&mut self, mut writer: Writer, words: &[Vec<u32>]) {
-        let said: Vec<f32> = words.iter().flatten().map(|word| f32::from_bits(*word)).collect();
-        let asked = writer.asked;
-        writer.writing.take(&said);
+        let mut words = words.iter().flatten().copied().collect::<Vec<u32>>();
+        if let Some(kept) = &mut writer.kept {
+            let all: usize = kept.places.iter().map(|(_, _, len)| len).sum();
+            kept.words = words.split_off(words.len().saturating_sub(all));
+        }
+        let scores: Vec<f32> = words.into_iter().map(f32::from_bits).collect();
+        writer.writing.take(&scores);
+        let took = writer.note_token();
         let wanted = match &writer.whom {
             Whom::Watch(watch, ..) => self.reports.watches().holds(watch),
             Whom::Request(_) => true,
         };
         let writers = self.reports.writers();
-        writers.note_token(asked.elapsed());
+        writers.note_token(took);
         if !wanted {
             return;
         }
@@ -96,10 +167,11 @@ impl Session {
     }
 
     fn finish_text(&mut self, writer: Writer) {
+        let speed = writer.speed();
         let Writer { whom, writing, started, .. } = writer;
         match whom {
             Whom::Watch(watch, run, step) => {
-                let known = tensors(&writing);
+                let known = tensors(&writing, speed);
                 self.tell_answer(&watch, started, (run, step), &known, &NameMap::default());
             }
             Whom::Request(id) => {
@@ -108,10 +180,11 @@ impl Session {
                 let name = |token: &u32| names.get(*token as usize).cloned().unwrap_or_default();
                 let generated = Generated {
                     id,
-                    text: language.tokenizer.decode(writing.tokens()),
+                    text: writing.text(),
                     tokens: writing.tokens().iter().map(name).collect(),
                     given: writing.given() as u32,
                     probabilities: writing.probabilities().to_vec(),
+                    speed,
                 };
                 self.reports.tell(Message::new(Event::Generated(generated)));
             }
@@ -128,7 +201,7 @@ impl Session {
 }
 
 /// What a watch may ask of a text.
-fn tensors(writing: &Writing) -> Named {
+fn tensors(writing: &Writing, speed: Speed) -> Named {
     let len = writing.tokens().len() as u32;
     let (places, probabilities) = writing.likeliest().iter().copied().unzip();
     let likeliest = vec![len, LIKELIEST as u32];
@@ -138,6 +211,7 @@ fn tensors(writing: &Writing) -> Named {
         ("probability", (vec![len], writing.probabilities().to_vec())),
         ("likeliest", (likeliest.clone(), places)),
         ("likeliest_probability", (likeliest, probabilities)),
+        ("speed", (vec![3], vec![speed.first_token_ms, speed.tokens_per_second, speed.cache_bytes as f32])),
     ];
     named.into_iter().map(|(name, tensor)| (name.to_string(), tensor)).collect()
 }
