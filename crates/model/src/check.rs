@@ -210,7 +210,11 @@ fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved])
     Summary {
         parameters,
         activations,
-        flops_per_step: flops.saturating_mul(3).saturating_mul(batch).saturating_add(parameters.saturating_mul(10)),
+        flops_per_step: flops
+            .saturating_mul(3)
+            .saturating_mul(batch)
+            .saturating_add(parameters.saturating_mul(10))
+            .saturating_mul(experiment.training.accumulate as u64),
         bytes: words.saturating_mul(4),
         layers: summaries(experiment, model),
     }

@@ -33,6 +33,7 @@ macro_rules! fixtures {
 }
 
 fixtures![
+    "accumulated",
     "adagrad_exponential",
     "adamw_cosine_clip",
     "adamw_no_decay",

@@ -29,7 +29,7 @@ const GENERATED: &str = r#"    if rank == 0 and args.generate is not None:
 "#;
 
 /// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and
-/// `data.safetensors` (`train.<field>`, `validation.<field>` where there is one, and `indices` `[steps, batch]`; for endless data
+/// `data.safetensors` (`train.<field>`, `validation.<field>` where there is one, and `indices` `[batches, batch]`; for endless data
 /// `batch.<field>` with the samples of all steps instead of `indices`), and takes the same steps as this engine. Where the data is a text, it
 /// can continue one.
 pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
@@ -59,6 +59,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("@SEED@", experiment.seed.to_string()),
         ("@STEPS@", experiment.training.steps.map_or("None".to_string(), |steps| steps.to_string())),
         ("@BATCH@", experiment.training.batch_size.to_string()),
+        ("@ACCUMULATE@", experiment.training.accumulate.to_string()),
         ("@RATE@", rate(experiment)),
         ("@FORM@", experiment.schedule.def().python()),
         ("@GRADIENTS@", gradients(experiment)),

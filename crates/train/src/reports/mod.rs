@@ -150,9 +150,11 @@ impl Reports {
     pub fn note_metrics<'a>(&mut self, rows: impl Iterator<Item = Row<'a>>, checked: &Checked) -> Option<u64> {
         for row in rows {
             if row.flag != 0 {
-                // The flag holds the low half of the bad step's number plus one; that step lies at most a ring back.
-                let back = (row.step as u32).wrapping_sub(row.flag.wrapping_sub(1));
-                return Some(row.step.saturating_sub(u64::from(back)));
+                // The flag holds the low half of the bad micro batch's number plus one; that batch lies at most a ring back.
+                let micros = checked.experiment.training.accumulate as u64;
+                let last = row.step * micros + (micros - 1);
+                let back = (last as u32).wrapping_sub(row.flag.wrapping_sub(1));
+                return Some(last.saturating_sub(u64::from(back)) / micros);
             }
             if let Some(loss) = row.values.first() {
                 self.loss = f64::from(*loss);

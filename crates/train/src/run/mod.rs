@@ -213,9 +213,14 @@ impl Run {
         Kept { position: self.position_before(self.queued), slots_since: self.slots_since, shows: self.shown_state() }
     }
 
-    /// What a step is run with.
-    pub fn scalars(&self, step: u64) -> StepScalars {
-        self.checked.experiment.step_scalars_since(step, self.slots_since)
+    /// Micro batches of a step.
+    pub fn micros(&self) -> usize {
+        self.checked.experiment.training.accumulate
+    }
+
+    /// What a micro batch of a step is run with.
+    pub fn scalars(&self, step: u64, micro: usize) -> StepScalars {
+        self.checked.experiment.micro_scalars(step, self.slots_since, micro)
     }
 
     /// What a program that is no step is run with.
@@ -233,9 +238,9 @@ impl Run {
         self.batches.ahead(&self.checked, layout, self.queued, steps)
     }
 
-    /// The samples of one step as words, a field each.
-    pub fn samples(&self, layout: &StateLayout, step: u64) -> Vec<(String, Vec<u32>)> {
-        self.batches.samples(&self.checked, &self.data, layout, step)
+    /// The samples of a micro batch of a step as words, a field each.
+    pub fn samples(&self, layout: &StateLayout, at: (u64, usize)) -> Vec<(String, Vec<u32>)> {
+        self.batches.samples((&self.checked, &self.data), layout, at)
     }
 
     /// Steps were queued.

@@ -163,7 +163,7 @@ impl Session {
             let start = Instant::now();
             let device = self.machine.engine().device();
             let left = device.map_or_else(|| deadline.saturating_duration_since(start), GpuDevice::submit_time);
-            let half_ring = u64::from(self.machine.layout().ring / 2);
+            let half_ring = u64::from(self.machine.layout().ring / 2) / self.run.micros() as u64;
             let steps = self.machine.steps_in(left).min(allowed).min(stop - self.run.queued()).min(half_ring) as u32;
             let steps = self.pipeline.queue_steps(&mut self.run, &mut self.machine, steps, record_all)?;
             allowed -= u64::from(steps);

@@ -33,7 +33,7 @@ impl Session {
             experiment: self.run.experiment().to_value().to_string(),
             layers: self.layer_stats(),
             parameters: self.run.checked().summary.parameters,
-            flops_per_step: self.machine.train().flops,
+            flops_per_step: self.machine.train().flops * self.run.micros() as u64,
             bytes: (u64::from(arena) + u64::from(data)) * 4,
             data: self.data_info(&mut arrays),
             baseline_loss: baseline.loss,
