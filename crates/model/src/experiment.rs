@@ -193,7 +193,7 @@ impl Experiment {
         self.data.is_at_once() && !self.loss.reconstructs() && !self.augment.is_on() && all(&self.model)
     }
 
-    /// The learning rate of step `t` (0 is the first).
+    /// The learning rate of step `t` (0 is the first), but for what a run makes of it that follows the validation loss.
     pub fn lr_at(&self, t: u64) -> f64 {
         self.schedule.lr_at(self.optimizer.lr(), t, self.training.steps)
     }
@@ -206,16 +206,16 @@ impl Experiment {
     /// The numbers of step `t` (0 is the first) where the optimizer's slots were zero before step `since`; of its first micro batch, where it
     /// accumulates several. Allocates nothing; `batch` and `record` are left to the caller.
     pub fn step_scalars_since(&self, t: u64, since: u64) -> StepScalars {
-        self.micro_scalars(t, since, 0)
+        self.micro_scalars(t, since, 0, self.lr_at(t))
     }
 
-    /// [`Experiment::step_scalars_since`] of the micro batch `micro` (0 is the first) of that step. Random numbers are those of a micro batch; all
-    /// else is the step's, and gradients are clipped once they are all there.
-    pub fn micro_scalars(&self, t: u64, since: u64, micro: usize) -> StepScalars {
+    /// [`Experiment::step_scalars_since`] of the micro batch `micro` (0 is the first) of that step, at the learning rate `lr`. Random numbers are
+    /// those of a micro batch; all else is the step's, and gradients are clipped once they are all there.
+    pub fn micro_scalars(&self, t: u64, since: u64, micro: usize, lr: f64) -> StepScalars {
         let micros = self.training.accumulate;
         let number = t.wrapping_mul(micros as u64).wrapping_add(micro as u64);
         let mut step = StepScalars { step: number as u32, seed: self.seed, ..StepScalars::default() };
-        self.optimizer.scalars(t.saturating_sub(since), self.lr_at(t), &self.training, &mut step.values);
+        self.optimizer.scalars(t.saturating_sub(since), lr, &self.training, &mut step.values);
         let ends = micro + 1 >= micros;
         set(&mut step.values, CARRY, if micro == 0 { 0.0 } else { 1.0 });
         set(&mut step.values, SHARE, 1.0 / micros as f64);

@@ -8,6 +8,7 @@ use crate::check::Checked;
 use crate::layers::Layer;
 use crate::layers::def::Resolved;
 use crate::losses::Targets;
+use crate::schedules::ReduceOnPlateau;
 use crate::{Experiment, Task};
 
 /// What is the same in every program.
@@ -41,6 +42,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("data[\"indices\"]", "train")
     };
     let if_text = |text: &str| if language.is_some() { text.to_string() } else { String::new() };
+    let follows = experiment.schedule.plateau().is_some();
     let values = [
         ("@NAME@", comment(&experiment.name)),
         ("@HELPERS@", helpers(experiment, wired)),
@@ -60,8 +62,13 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("@STEPS@", experiment.training.steps.map_or("None".to_string(), |steps| steps.to_string())),
         ("@BATCH@", experiment.training.batch_size.to_string()),
         ("@ACCUMULATE@", experiment.training.accumulate.to_string()),
-        ("@RATE@", rate(experiment)),
-        ("@FORM@", experiment.schedule.def().python()),
+        ("@LEARNING_RATE@", learning_rate(experiment)),
+        ("@SET_RATE@", if follows { String::new() } else { SET_RATE.to_string() }),
+        ("@SCHEDULER@", scheduler(experiment)),
+        (
+            "@FOLLOW@",
+            if follows { FOLLOW.replace("@EVERY@", &experiment.training.eval_every.to_string()) } else { String::new() },
+        ),
         ("@GRADIENTS@", gradients(experiment)),
     ];
     // The name comes first and is the only text of the user's own: what it contains is not replaced again.
@@ -208,6 +215,48 @@ fn average(experiment: &Experiment) -> String {
         let averaging = "torch.optim.swa_utils.get_ema_multi_avg_fn";
         format!("torch.optim.swa_utils.AveragedModel(model, multi_avg_fn={averaging}({decay}))")
     })
+}
+
+/// Gives a step its rate.
+const SET_RATE: &str = "        for group in optimizer.param_groups:\n            group[\"lr\"] = learning_rate(t)\n";
+
+/// Lets the rate follow the validation loss, the same in all processes.
+const FOLLOW: &str = r#"        if (t + 1) % @EVERY@ == 0:
+            validation = torch.tensor(evaluate(average or plain, loss_of, data)["validation_loss"], device=args.device)
+            plain.train()
+            if world > 1:
+                torch.distributed.broadcast(validation, 0)
+            scheduler.step(validation.item())
+"#;
+
+/// What follows the validation loss.
+fn scheduler(experiment: &Experiment) -> String {
+    experiment.schedule.plateau().map_or_else(String::new, |rule| {
+        let ReduceOnPlateau { factor, patience, threshold, cooldown, min_lr } = rule;
+        let fields =
+            format!("factor={factor}, patience={patience}, threshold={threshold}, cooldown={cooldown}, min_lr={min_lr}");
+        format!("    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, {fields})\n")
+    })
+}
+
+/// The function that gives a step's rate; nothing where the optimizer's own rate follows the validation loss.
+fn learning_rate(experiment: &Experiment) -> String {
+    if experiment.schedule.plateau().is_some() {
+        return String::new();
+    }
+    let (rate, form) = (rate(experiment), experiment.schedule.def().python());
+    format!(
+        "def learning_rate(t):
+    \"\"\"The rate of step t; 0 is the first.\"\"\"
+    lr, warmup, total = {rate}
+    if t < warmup:
+        return lr * (t + 1) / (warmup + 1)
+    s = t - warmup
+    return {form}
+
+
+"
+    )
 }
 
 /// Base rate, warm-up and length of the schedule after it.

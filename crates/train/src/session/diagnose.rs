@@ -67,7 +67,7 @@ impl Session {
     }
 
     fn explain(&self, step: u64, layer: &str, what: &str) -> String {
-        let lr = self.run.experiment().lr_at(step);
+        let lr = self.run.lr_at(step);
         let grew = match what {
             "activations" => format!("The outputs of {layer} grew beyond what a number can hold"),
             "loss" => format!(

@@ -54,7 +54,7 @@ impl Session {
             step: self.run.done(),
             epoch: f64::from(before.epoch) + f64::from(before.index) / len,
             loss: self.reports.loss(),
-            lr: self.run.experiment().lr_at(self.run.done().saturating_sub(1)),
+            lr: self.run.lr_at(self.run.done().saturating_sub(1)),
             steps_per_second: if self.run.drive().running() { self.run.drive().rate() } else { 0.0 },
             running: self.run.drive().running() || self.run.done() < self.run.queued(),
             metrics: self.metrics().to_vec(),

@@ -3,6 +3,7 @@
 //! metadata.
 
 use downhill_data::{Assets, SamplerPosition};
+use downhill_model::schedules::Plateau;
 use downhill_model::{AVERAGE, Experiment};
 use downhill_protocol::{Arrays, Event, KeptWeights, Message};
 use downhill_tensor::UserError;
@@ -26,6 +27,9 @@ struct Meta {
     experiment: String,
     step: u64,
     slots_since: u64,
+    /// Where a learning rate stands that follows the validation loss.
+    #[serde(default)]
+    plateau: Vec<u64>,
     sampler: SamplerPosition,
     data: String,
 }
@@ -48,7 +52,7 @@ impl Session {
     /// When the device is lost.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>, UserError> {
         let state = self.state().await?;
-        self.write_snapshot(&state, self.run.queued(), self.run.position_before(self.run.queued()), self.run.slots_since())
+        self.write_snapshot(&state, self.run.queued(), &self.run.kept())
     }
 
     pub(crate) fn finish_save(&mut self, id: u32, step: u64, kept: Kept, words: &[Vec<u32>]) {
@@ -61,7 +65,7 @@ impl Session {
     }
 
     fn saved(&self, id: u32, step: u64, kept: &Kept, state: &State) -> Message<Event> {
-        match self.write_snapshot(state, step, kept.position, kept.slots_since) {
+        match self.write_snapshot(state, step, kept) {
             Ok(bytes) => {
                 let mut arrays = Arrays::default();
                 let bytes = arrays.blob(bytes);
@@ -71,15 +75,16 @@ impl Session {
         }
     }
 
-    fn write_snapshot(
-        &self,
-        state: &State,
-        step: u64,
-        sampler: SamplerPosition,
-        slots_since: u64,
-    ) -> Result<Vec<u8>, UserError> {
-        let experiment = self.run.experiment().to_value().to_string();
-        let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.run.data().card.hash.clone() };
+    fn write_snapshot(&self, state: &State, step: u64, kept: &Kept) -> Result<Vec<u8>, UserError> {
+        let meta = Meta {
+            format: FORMAT,
+            experiment: self.run.experiment().to_value().to_string(),
+            step,
+            slots_since: kept.slots_since,
+            plateau: kept.plateau.to_words(),
+            sampler: kept.position,
+            data: self.run.data().card.hash.clone(),
+        };
         let meta =
             serde_json::to_value(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
         write_arrays(&self.arrays(state, |_| true), Some(meta.to_string()))
@@ -164,6 +169,7 @@ impl Session {
             self.reports.note(["The data is not that of the snapshot; its order starts anew.".to_string()]);
         }
         self.run.stand_at(meta.step, meta.slots_since.min(meta.step));
+        self.run.set_plateau(Plateau::from_words(&meta.plateau));
         let layers = self.run.checked().summary.layers.iter().filter(|layer| !layer.parameters.is_empty()).count() as u32;
         self.run.goes_on_with(KeptWeights { layers, of: layers });
         self.run.touched();
@@ -283,7 +289,7 @@ mod tests {
         let document = r#"{ "version": 1, "data": "spirals", "model": [{ "linear": { "out": "classes" } }] }"#;
         let mut session = Session::new(Experiment::parse(document).unwrap().experiment, &NoAssets).unwrap();
         let state = ready(session.state()).unwrap();
-        let of = |step| session.write_snapshot(&state, step, SamplerPosition::default(), 0).unwrap();
+        let of = |step| session.write_snapshot(&state, step, &session.run.kept()).unwrap();
         let mut late = Session::restore(&of(MOST_STEPS), &NoAssets).unwrap();
         late.step(3);
         ready(late.run_until_rest()).unwrap();

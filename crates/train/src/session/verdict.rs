@@ -24,6 +24,7 @@ impl Session {
         let evidence = Evidence {
             experiment: &checked.experiment,
             step: self.run.done(),
+            lr: self.run.lr_at(self.run.done()),
             evaluations: signs.history.evaluations(),
             known,
             answers: self.reports.evaluator().answers(),
