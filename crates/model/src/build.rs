@@ -223,7 +223,7 @@ impl Program<'_> {
         };
         let prediction = self.forward(cx)?;
         let weights = self.class_weights(cx, y)?;
-        let loss = cx.graph.loss(self.loss(), prediction, y, weights)?;
+        let loss = self.experiment.loss.build(cx, prediction, y, weights)?;
         let parameters = cx.all_parameters()?;
         let gradients = autodiff::grad(&mut cx.graph, loss, &parameters)?;
         cx.graph.set_origin(Origin::Update);
@@ -282,7 +282,7 @@ impl Program<'_> {
             let value = match *metric {
                 "accuracy" => cx.graph.accuracy(prediction, y, Some(weights))?,
                 "mae" => cx.graph.loss(LossKind::L1, prediction, y, Some(weights))?,
-                _ => cx.graph.loss(self.loss(), prediction, y, Some(of_loss.unwrap_or(weights)))?,
+                _ => self.experiment.loss.build(cx, prediction, y, Some(of_loss.unwrap_or(weights)))?,
             };
             cx.graph.output(*metric, value);
         }
@@ -411,7 +411,7 @@ impl Program<'_> {
         named: &mut NameMap<Value>,
     ) -> Result<(), OpError> {
         let weights = self.class_weights(cx, y)?;
-        let loss = cx.graph.loss(self.loss(), prediction, y, weights)?;
+        let loss = self.experiment.loss.build(cx, prediction, y, weights)?;
         let scans = std::mem::take(&mut cx.scans);
         let (mut by, mut values) = (Vec::new(), Vec::new());
         for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {
@@ -467,10 +467,6 @@ impl Program<'_> {
     fn as_rows(&self, cx: &mut Builder, x: Value) -> Result<Value, OpError> {
         let rows = cx.graph.shape(x).first().copied().unwrap_or(1);
         cx.reshape(x, rows, &[self.signature.outputs])
-    }
-
-    fn loss(&self) -> LossKind {
-        self.experiment.loss.kind()
     }
 
     /// Gives layers the samples that `indices` names; returns their targets.

@@ -45,6 +45,7 @@ fixtures![
     "bce_rmsprop_step",
     "classification_adam",
     "convolutions",
+    "dice",
     "ema_adam",
     "fields_of_tokens",
     "fields_of_two_points",

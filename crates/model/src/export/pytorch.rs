@@ -156,6 +156,7 @@ fn helpers(experiment: &Experiment, wired: bool) -> String {
     let mut classes = BTreeSet::new();
     classes.extend(wired.then_some(WIRED));
     classes.extend(experiment.optimizer.def().torch_helper());
+    classes.extend(experiment.loss.def().torch_helper());
     collect_helpers(&experiment.model, &mut classes);
     classes.into_iter().map(|class| format!("\n\n{class}")).collect()
 }
@@ -318,7 +319,10 @@ mod tests {
             for name in names {
                 let mut document = whole(crate::layers::example("tanh"));
                 document[group] = json!(name);
-                if group == "loss" && *name == "reconstruction" {
+                if group == "loss" && *name == "dice" {
+                    document["data"] = json!({ "shapes": { "answer": "mask" } });
+                    document["model"] = json!([{ "conv2d": { "out_channels": 5, "kernel_size": 1 } }]);
+                } else if group == "loss" && *name == "reconstruction" {
                     document["model"] = json!([{ "linear": { "out": "targets" } }]);
                 } else if group == "loss" && *name != "cross_entropy" {
                     document["model"] = json!([{ "linear": { "out": 1 } }]);

@@ -179,7 +179,7 @@ fn column((name, first, len): (&str, usize, usize)) -> ColumnInfo {
 
 /// Whether a loss is the plain cross-entropy, in nats.
 fn measures_nats(loss: &Loss) -> bool {
-    matches!(loss.kind(), LossKind::CrossEntropy { label_smoothing: 0.0 }) && !loss.weighs_classes()
+    matches!(loss.kind(), Some(LossKind::CrossEntropy { label_smoothing: 0.0 })) && !loss.weighs_classes()
 }
 
 fn forecast_info(data: &Dataset, forecast: &Forecast) -> ForecastInfo {
