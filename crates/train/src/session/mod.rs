@@ -19,6 +19,7 @@ mod survive;
 mod table_row;
 mod verdict;
 mod watch;
+mod weights;
 mod write;
 
 use std::rc::Rc;

@@ -176,20 +176,6 @@ impl Session {
         Ok(())
     }
 
-    /// Overwrites all parameters and buffers with those of a safetensors file; the optimizer starts anew.
-    ///
-    /// # Errors
-    /// When one is missing or has another shape.
-    pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
-        let state = self.state_from(&TensorFile::read(bytes)?, false)?;
-        self.settle().await?;
-        self.machine.write_state(&state)?;
-        self.run.slots_are_new();
-        self.run.touched();
-        self.remember(state);
-        Ok(())
-    }
-
     /// The weights that a run of this experiment begins with, as [`Session::weights`] writes them.
     ///
     /// # Errors
@@ -199,53 +185,8 @@ impl Session {
         write_arrays(&self.arrays(&state, |_| false), None)
     }
 
-    /// Takes up those parameters and buffers of a safetensors file that fit; the others stay as they are, and the optimizer starts anew. Returns
-    /// how many were taken, and what is wrong with the others.
-    ///
-    /// # Errors
-    /// When the file is none, or nothing in it fits.
-    pub async fn take_weights(&mut self, bytes: &[u8]) -> Result<(u32, Vec<UserError>), UserError> {
-        let file = TensorFile::read(bytes)?;
-        self.settle().await?;
-        let old = self.state().await?;
-        let mut state = State::new(self.machine.layout().clone());
-        let average = self.run.experiment().average_slot();
-        let (mut taken, mut refused) = (0, Vec::new());
-        for entry in &old.layout.entries {
-            let shape = entry.shape.to_vec();
-            let read = file.floats(&entry.name, &shape);
-            let averaged = file.floats(&slot_name(AVERAGE, &entry.name), &shape);
-            let (weights, averages) = match &read {
-                Ok(weights) => (weights.as_slice(), averaged.as_deref().unwrap_or(weights)),
-                Err(_) => (old.parameter(entry), average.map_or(&[][..], |slot| old.slot(slot, entry))),
-            };
-            state.put(entry, None, weights);
-            if let Some(slot) = average {
-                state.put(entry, Some(slot), averages);
-            }
-            taken += u32::from(read.is_ok());
-            refused.extend(read.err());
-        }
-        for (entry, buffer) in old.layout.states.iter().zip(self.run.checked().buffers()) {
-            let read = if buffer.is_count { TensorFile::counts } else { TensorFile::floats }(&file, &entry.name, &entry.shape);
-            state.put_state(entry, read.as_deref().unwrap_or_else(|_| old.state(entry)));
-            taken += u32::from(read.is_ok());
-            refused.extend(read.err());
-        }
-        if taken == 0 {
-            let first = refused.into_iter().next().map(|error| format!(" {error}")).unwrap_or_default();
-            return Err(UserError::new(format!("No tensor of this file fits the network.{first}")));
-        }
-        self.machine.write_state(&state)?;
-        self.run.slots_are_new();
-        self.run.note_diverged(None);
-        self.run.touched();
-        self.remember(state);
-        Ok((taken, refused))
-    }
-
     /// The state in a file. Without slots, only averages of the weights are read; where there are none they begin with the weights.
-    fn state_from(&self, file: &TensorFile<'_>, with_slots: bool) -> Result<State, UserError> {
+    pub(super) fn state_from(&self, file: &TensorFile<'_>, with_slots: bool) -> Result<State, UserError> {
         let layout = self.machine.layout();
         let mut state = State::new(layout.clone());
         let slots = self.run.experiment().slots();
