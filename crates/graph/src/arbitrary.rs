@@ -224,7 +224,7 @@ impl<'a> Builder<'a> {
         let ones = 4 - shape.rank();
         let [_, channels, height, width] = std::array::from_fn(|i| if i < ones { 1 } else { shape[i - ones] });
         let image: Shape = (0..4).map(|i| if i < ones { 1 } else { shape[i - ones] }).collect();
-        if image != shape && !self.apply(Reshape { shape: image }, &[x.clone()]) {
+        if image != shape && !self.apply(Reshape { shape: image }, std::slice::from_ref(&x)) {
             return false;
         }
         let x = if ones > 0 { self.pool[self.pool.len() - 1].clone() } else { x };
