@@ -21,6 +21,8 @@ HERE = Path(__file__).resolve().parent
 STEPS = 100
 # Both sum in f32, in different orders, and differences grow with every step.
 RELATIVE = 1e-4
+# Experiments that are trained by two processes too. Where a norm takes the statistics of a batch, each process would have its own.
+SHARED = ["adamw_cosine_clip", "classification_adam", "reduce_on_plateau"]
 # A preset need not stay close for long: some are there to run away.
 PRESET_STEPS = 3
 # How experiments with a text go on with it: a prompt that is one token, whatever the tokenizer, and tokens to add.
@@ -64,11 +66,52 @@ def ours(downhill, experiment, folder, steps=STEPS):
     return losses_of(metrics.read_text()), evaluation_of(lines)
 
 
+def weights_come_back(downhill, experiment, folder):
+    """Ends the run where Downhill does not read and write what PyTorch saved as it is, or does not say what does not fit."""
+    saved, back, other = folder / "weights.safetensors", folder / "back.safetensors", folder / "other.safetensors"
+    output_of([downhill, "export", experiment, "--format", "safetensors", "--weights", saved, "-o", back])
+    theirs, mine = load_file(saved), load_file(back)
+    if theirs.keys() != mine.keys() or not all(torch.equal(theirs[name], mine[name]) for name in theirs):
+        sys.exit(f"{experiment.stem}: weights do not come back as they were saved")
+    names = [name for name in theirs if not name.startswith("ema.") and theirs[name].is_floating_point()]
+    if len(names) < 3:
+        return
+    missing, reshaped = names[0], names[1]
+    odd = {name: tensor for name, tensor in theirs.items() if name != missing}
+    odd |= {"unknown.weight": torch.zeros(3), reshaped: torch.zeros([*theirs[reshaped].shape, 2])}
+    save_file(odd, other)
+    command = [downhill, "train", experiment, "--backend", "cpu", "--steps", 1, "--init", other, "--partial"]
+    _, notes = output_of(command)
+    said = [f"{missing}: The file does not hold", f"{reshaped}: The file holds a F32 tensor of shape", "unknown.weight: The network has no"]
+    if not all(text in notes for text in said):
+        sys.exit(f"{experiment.stem}: not all that does not fit is told\n{notes}")
+    save_file({name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in theirs.items()}, other)
+    output_of([downhill, "export", experiment, "--format", "safetensors", "--weights", other, "-o", back])
+    if not all(torch.equal(load_file(other)[name].to(tensor.dtype), tensor) for name, tensor in load_file(back).items()):
+        sys.exit(f"{experiment.stem}: weights of half precision are read otherwise")
+
+
+def shared(experiment, folder):
+    """How far the losses of two processes that share every batch are from those of one, relative. The program lies in the folder."""
+    one, _ = output_of([sys.executable, "train.py", "--steps", STEPS], folder)
+    two, _ = output_of([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", 2, "train.py", "--steps", STEPS], folder)
+    one, two = losses_of(one), losses_of(two)
+    if not len(one) == len(two) == STEPS:
+        sys.exit(f"{experiment.stem}: {len(two)} losses from two processes")
+    return max(abs(a - b) / max(abs(b), 1e-12) for a, b in zip(two, one))
+
+
 def difference(downhill, experiment, steps=STEPS):
     """The largest relative difference of the two loss curves and of the loss of the evaluation at the end."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (theirs, at_end), (mine, my_end) = pytorch(downhill, experiment, folder, steps), ours(downhill, experiment, folder, steps)
+        weights_come_back(downhill, experiment, folder)
+        if experiment.stem in SHARED:
+            apart = shared(experiment, folder)
+            print(f"{experiment.stem}: losses of two processes differ by at most {apart:.1e} from those of one (allowed {RELATIVE:.0e})", flush=True)
+            if apart > RELATIVE:
+                sys.exit(f"{experiment.stem}: two processes train otherwise than one")
     if not len(theirs) == len(mine) == steps:
         sys.exit(f"{experiment.stem}: {len(theirs)} losses from PyTorch, {len(mine)} from Downhill, expected {steps}")
     pairs = [*zip(mine, theirs), (my_end["validation_loss"], at_end["validation_loss"])]

@@ -131,12 +131,9 @@ pub fn taken(lab: Lab, id: u32, taken: u32, refused: &[UserError]) {
     let Some(first) = refused.first() else {
         return lab.tell(false, format!("The weights of \"{file}\" are loaded: {taken} tensors. Training goes on from them."));
     };
-    let all = taken as usize + refused.len();
     let others = if refused.len() > 1 { format!(" And {} more.", refused.len() - 1) } else { String::new() };
-    lab.tell(
-        true,
-        format!("{taken} of {all} tensors are loaded from \"{file}\"; the others stay as they were. {first}{others}"),
-    );
+    let what = if refused.len() == 1 { "1 does not fit".to_string() } else { format!("{} do not fit", refused.len()) };
+    lab.tell(true, format!("{taken} tensors are loaded from \"{file}\"; {what}. {first}{others}"));
 }
 
 /// The worker could not take up weights, export, or read a table.

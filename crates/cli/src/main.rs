@@ -44,6 +44,9 @@ enum Command {
         /// Begin with these weights instead of random ones.
         #[arg(long, value_name = "WEIGHTS.safetensors")]
         init: Option<PathBuf>,
+        /// Take up those of the weights that fit, and say which do not, instead of refusing the file.
+        #[arg(long, requires = "init")]
+        partial: bool,
         /// Write the run when it is done: weights, optimizer, place in the data.
         #[arg(long, value_name = "RUN.safetensors")]
         save: Option<PathBuf>,
@@ -154,8 +157,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Train { experiment, steps, backend, init, save, metrics } => {
-            train::run(&train::Order { experiment, steps, backend, init, save, metrics })
+        Command::Train { experiment, steps, backend, init, partial, save, metrics } => {
+            train::run(&train::Order { experiment, steps, backend, init, partial, save, metrics })
         }
         Command::Check { experiment } => check::run(&experiment),
         Command::Link { what, lab, weights } => link::run(&link::Order { what, lab, weights }),

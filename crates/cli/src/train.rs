@@ -21,6 +21,7 @@ pub struct Order {
     pub steps: Option<u64>,
     pub backend: Backend,
     pub init: Option<PathBuf>,
+    pub partial: bool,
     pub save: Option<PathBuf>,
     pub metrics: Option<PathBuf>,
 }
@@ -39,7 +40,13 @@ pub fn run(order: &Order) -> Result<(), UserError> {
         eprintln!("note: {note}");
     }
     if let Some(path) = &order.init {
-        ready(session.load_weights(&read(path)?))?;
+        if order.partial {
+            let (taken, refused) = ready(session.take_weights(&read(path)?))?;
+            refused.iter().for_each(|error| eprintln!("note: {error}"));
+            eprintln!("note: {taken} tensors are loaded, {} are not.", refused.len());
+        } else {
+            ready(session.load_weights(&read(path)?))?;
+        }
     }
     order.backend.settle(&mut session, steps)?;
     let mut lines = match &order.metrics {

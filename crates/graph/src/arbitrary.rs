@@ -11,8 +11,8 @@ use smallvec::SmallVec;
 use crate::expr::Nature;
 use crate::kernel::{LossKind, ReduceKind};
 use crate::ops::{
-    Binary, Concat, Dropout, Expand, IndexSelect, LogSoftmax, Loss, MatMul, Op, Pad, Permute, Reduce, Reshape, Select, Slice,
-    Softmax, Unary,
+    AvgPool, Binary, Concat, Conv, ConvTranspose, Convolution, Dropout, Expand, IndexSelect, LogSoftmax, Loss, MatMul, MaxPool,
+    Op, Pad, Permute, Pooling, Reduce, Reshape, Select, Slice, Softmax, Unary,
 };
 use crate::tensors::{Env, Tensor};
 use crate::{
@@ -62,7 +62,7 @@ fn recipes() -> impl Strategy<Value = (u32, Vec<(u8, [u8; 3])>)> {
     (any::<u32>(), vec((0..KINDS, any::<[u8; 3]>()), 1..=14))
 }
 
-const KINDS: u8 = 16;
+const KINDS: u8 = 19;
 /// Elements of the largest value.
 const MAX_ELEMENTS: usize = 600;
 /// Values that grow beyond this go through tanh, so that f32 and f64 stay comparable.
@@ -200,6 +200,7 @@ impl<'a> Builder<'a> {
             10 => self.apply(Dropout { p: 0.25, salt: c as u32 }, &[x]),
             11 => self.grow_selection(x, b, c),
             _ if rank == 0 => self.apply(Reshape { shape: [1, 1].into() }, &[x]),
+            16.. => self.grow_sliding(kind, x, b, c),
             _ => self.grow_movement(kind, x, b, c),
         };
     }
@@ -215,6 +216,48 @@ impl<'a> Builder<'a> {
         let (k, n) = (if transpose_a { rows } else { cols }, 1 + b % 7);
         let y = self.parameter(if transpose_b { [n, k] } else { [k, n] }.into());
         self.apply(op, &[x, y])
+    }
+
+    /// A kernel or a window that slides over the value as images.
+    fn grow_sliding(&mut self, kind: u8, x: (Value, Tensor), b: usize, c: usize) -> bool {
+        let shape = x.1.ty.shape.clone();
+        let ones = 4 - shape.rank();
+        let [_, channels, height, width] = std::array::from_fn(|i| if i < ones { 1 } else { shape[i - ones] });
+        let image: Shape = (0..4).map(|i| if i < ones { 1 } else { shape[i - ones] }).collect();
+        if image != shape && !self.apply(Reshape { shape: image }, std::slice::from_ref(&x)) {
+            return false;
+        }
+        let x = if ones > 0 { self.pool[self.pool.len() - 1].clone() } else { x };
+        let (kernel, stride) = ([1 + b % 3, 1 + b / 3 % 3], [1 + c % 3, 1 + c / 3 % 2]);
+        let padding = [b / 9 % 2, b / 18 % 3];
+        if kind == 16 {
+            let pooling = Pooling {
+                kernel,
+                stride,
+                padding: [0, 1].map(|i| padding[i].min(kernel[i] / 2)),
+                count_include_pad: c & 64 == 0,
+            };
+            // The largest of a window has kinks, as that of a reduction.
+            let kinked = c & 128 == 0 && self.reduce.contains(&ReduceKind::Max);
+            return if kinked { self.apply(MaxPool { pooling }, &[x]) } else { self.apply(AvgPool { pooling }, &[x]) };
+        }
+        let groups = if c & 128 == 0 { 1 } else { channels };
+        let dilation = [1 + c / 6 % 2, 1 + c / 12 % 2];
+        let convolution = Convolution { stride, padding: padding.map(|n| (n, n)), dilation, groups };
+        let per_group = 1 + c / 24 % 3;
+        if kind == 17 {
+            let weight = self.parameter([groups * per_group, channels / groups, kernel[0], kernel[1]].into());
+            return self.apply(Conv { convolution }, &[x, weight]);
+        }
+        // The size whose places the image is: no smaller one has them.
+        let side = |axis: usize, n: usize| {
+            ((n - 1) * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1)
+                .checked_sub(2 * padding[axis])
+                .filter(|side| *side > 0)
+        };
+        let (Some(down), Some(across)) = (side(0, height), side(1, width)) else { return false };
+        let weight = self.parameter([channels, per_group, kernel[0], kernel[1]].into());
+        self.apply(ConvTranspose { convolution, size: [down, across], turned: false }, &[x, weight])
     }
 
     /// A choice by a mask that the host gives, or rows by indices.

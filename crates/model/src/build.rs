@@ -14,7 +14,7 @@ use crate::layers::def::{Builder, Given, Mode, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
 use crate::losses::Targets;
 use crate::port::Port;
-use crate::scalars::CLIP_NORM;
+use crate::scalars::{CARRY, CLIP_NORM, SHARE};
 use crate::signature::Ahead;
 use crate::{Experiment, Signature, Task};
 
@@ -175,7 +175,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
     {
         return Err(UserError::at(CONTINUATION, "Only a single window of a series is continued."));
     }
-    let mut builder = Builder::new(&checked.layers, kind.mode(experiment), experiment.training.decay_all);
+    let mut builder = Builder::new(&checked.layers, kind.mode(experiment), &experiment.training);
     let program = Program { checked, experiment, signature, samples };
     let built = match kind {
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
@@ -279,11 +279,12 @@ impl Program<'_> {
         };
         let prediction = self.forward(cx)?;
         let weights = self.class_weights(cx, y)?;
-        let loss = cx.graph.loss(self.loss(), prediction, y, weights)?;
-        cx.graph.output("loss", loss);
+        let loss = self.experiment.loss.build(cx, prediction, y, weights)?;
         let parameters = cx.all_parameters()?;
         let gradients = autodiff::grad(&mut cx.graph, loss, &parameters)?;
         cx.graph.set_origin(Origin::Update);
+        let (loss, gradients) = self.accumulated(cx, loss, gradients)?;
+        cx.graph.output("loss", loss);
         let (mut metrics, mut factor) = (vec![loss], None);
         if self.experiment.training.clip_norm.is_some() {
             let norm = cx.graph.grad_norm(&gradients)?;
@@ -303,6 +304,28 @@ impl Program<'_> {
         cx.graph.record(&metrics).map(|_| ())
     }
 
+    /// Loss and gradients of a step so far: each of its micro batches counts for its share, and the first begins anew. A slot keeps the
+    /// gradients between two of them, and the optimizer's rule fills it.
+    fn accumulated(&self, cx: &mut Builder, loss: Value, mut gradients: Vec<Value>) -> Result<(Value, Vec<Value>), OpError> {
+        if self.experiment.training.accumulate < 2 {
+            return Ok((loss, gradients));
+        }
+        let (carry, share) = (cx.graph.scalar(CARRY)?, cx.graph.scalar(SHARE)?);
+        let add = |graph: &mut Graph, before: Value, new: Value| {
+            let (kept, part) = (graph.mul(carry, before)?, graph.mul(share, new)?);
+            graph.plus(kept, part)
+        };
+        let before = cx.loss_so_far()?;
+        let loss = add(&mut cx.graph, before, loss)?;
+        cx.move_loss(loss);
+        let slot = self.experiment.slots().len() as u8;
+        for (id, gradient) in (0..).map(ParamId).zip(&mut gradients) {
+            let before = cx.graph.slot(slot, id)?;
+            *gradient = add(&mut cx.graph, before, *gradient)?;
+        }
+        Ok((loss, gradients))
+    }
+
     fn eval(&self, cx: &mut Builder, rows: usize, split: Split) -> Result<(), OpError> {
         let indices = cx.graph.new_feed("eval.indices", TensorTy::u32([rows]), FeedKind::PerStep)?;
         let weights = cx.graph.new_feed("eval.weights", TensorTy::f32([rows]), FeedKind::PerStep)?;
@@ -315,7 +338,7 @@ impl Program<'_> {
             let value = match *metric {
                 "accuracy" => cx.graph.accuracy(prediction, y, Some(weights))?,
                 "mae" => cx.graph.loss(LossKind::L1, prediction, y, Some(weights))?,
-                _ => cx.graph.loss(self.loss(), prediction, y, Some(of_loss.unwrap_or(weights)))?,
+                _ => self.experiment.loss.build(cx, prediction, y, Some(of_loss.unwrap_or(weights)))?,
             };
             cx.graph.output(*metric, value);
         }
@@ -459,7 +482,7 @@ impl Program<'_> {
         named: &mut NameMap<Value>,
     ) -> Result<(), OpError> {
         let weights = self.class_weights(cx, y)?;
-        let loss = cx.graph.loss(self.loss(), prediction, y, weights)?;
+        let loss = self.experiment.loss.build(cx, prediction, y, weights)?;
         let scans = std::mem::take(&mut cx.scans);
         let (mut by, mut values) = (Vec::new(), Vec::new());
         for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {
@@ -515,10 +538,6 @@ impl Program<'_> {
     fn as_rows(&self, cx: &mut Builder, x: Value) -> Result<Value, OpError> {
         let rows = cx.graph.shape(x).first().copied().unwrap_or(1);
         cx.reshape(x, rows, &[self.signature.outputs])
-    }
-
-    fn loss(&self) -> LossKind {
-        self.experiment.loss.kind()
     }
 
     /// Gives layers the samples that `indices` names; returns their targets.

@@ -97,6 +97,11 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
         return Err(UserError::at(format!("schedule.{name}"), format!("A {name} schedule ends, but training does not."))
             .hint("Give `training.steps`, or use a constant or step schedule."));
     }
+    if experiment.schedule.plateau().is_some() && signature.validation == 0 {
+        let path = format!("schedule.{}", experiment.schedule.name());
+        return Err(UserError::at(path, "It follows the loss of samples that are held out, and there are none.")
+            .hint("Change `validation`, the share held out, or choose another schedule."));
+    }
     let signature = if experiment.loss.reconstructs() { signature.reconstructing() } else { signature };
     let targets = experiment.loss.targets(&signature)?;
     let layers = resolve(&experiment.model, &signature)?;
@@ -210,7 +215,11 @@ fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved])
     Summary {
         parameters,
         activations,
-        flops_per_step: flops.saturating_mul(3).saturating_mul(batch).saturating_add(parameters.saturating_mul(10)),
+        flops_per_step: flops
+            .saturating_mul(3)
+            .saturating_mul(batch)
+            .saturating_add(parameters.saturating_mul(10))
+            .saturating_mul(experiment.training.accumulate as u64),
         bytes: words.saturating_mul(4),
         layers: summaries(experiment, model),
     }

@@ -49,6 +49,7 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
         || old_rule != new_rule
         || old.training.decay_all != new.training.decay_all
         || old.training.batch_size != new.training.batch_size
+        || old.training.accumulate != new.training.accumulate
         || old.training.clip_norm.is_some() != new.training.clip_norm.is_some();
     if programs {
         return Effect::Rebuild { keep_slots: keeps_slots(old, new) };

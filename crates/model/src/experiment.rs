@@ -10,7 +10,7 @@ use crate::losses::Loss;
 use crate::optimizers::Optimizer;
 use crate::registry::{Fields, Reader, choice, fields, written};
 use crate::repeated;
-use crate::scalars::{CLIP_NORM, NO_DECAY, set};
+use crate::scalars::{CARRY, CLIP_NORM, ENDS, NO_DECAY, SHARE, set};
 use crate::schedules::Schedule;
 use crate::version::{self, VERSION};
 use crate::{Training, View};
@@ -193,7 +193,7 @@ impl Experiment {
         self.data.is_at_once() && !self.loss.reconstructs() && !self.augment.is_on() && all(&self.model)
     }
 
-    /// The learning rate of step `t` (0 is the first).
+    /// The learning rate of step `t` (0 is the first), but for what a run makes of it that follows the validation loss.
     pub fn lr_at(&self, t: u64) -> f64 {
         self.schedule.lr_at(self.optimizer.lr(), t, self.training.steps)
     }
@@ -203,12 +203,24 @@ impl Experiment {
         self.step_scalars_since(t, 0)
     }
 
-    /// The numbers of step `t` (0 is the first) where the optimizer's slots were zero before step `since`. Allocates nothing;
-    /// `batch` and `record` are left to the caller.
+    /// The numbers of step `t` (0 is the first) where the optimizer's slots were zero before step `since`; of its first micro batch, where it
+    /// accumulates several. Allocates nothing; `batch` and `record` are left to the caller.
     pub fn step_scalars_since(&self, t: u64, since: u64) -> StepScalars {
-        let mut step = StepScalars { step: t as u32, seed: self.seed, ..StepScalars::default() };
-        self.optimizer.scalars(t.saturating_sub(since), self.lr_at(t), &self.training, &mut step.values);
-        set(&mut step.values, CLIP_NORM, self.training.clip_norm.unwrap_or(f64::from(f32::MAX)));
+        self.micro_scalars(t, since, 0, self.lr_at(t))
+    }
+
+    /// [`Experiment::step_scalars_since`] of the micro batch `micro` (0 is the first) of that step, at the learning rate `lr`. Random numbers are
+    /// those of a micro batch; all else is the step's, and gradients are clipped once they are all there.
+    pub fn micro_scalars(&self, t: u64, since: u64, micro: usize, lr: f64) -> StepScalars {
+        let micros = self.training.accumulate;
+        let number = t.wrapping_mul(micros as u64).wrapping_add(micro as u64);
+        let mut step = StepScalars { step: number as u32, seed: self.seed, ..StepScalars::default() };
+        self.optimizer.scalars(t.saturating_sub(since), lr, &self.training, &mut step.values);
+        let ends = micro + 1 >= micros;
+        set(&mut step.values, CARRY, if micro == 0 { 0.0 } else { 1.0 });
+        set(&mut step.values, SHARE, 1.0 / micros as f64);
+        set(&mut step.values, ENDS, if ends { 1.0 } else { 0.0 });
+        set(&mut step.values, CLIP_NORM, self.training.clip_norm.filter(|_| ends).unwrap_or(f64::from(f32::MAX)));
         step
     }
 
@@ -219,7 +231,14 @@ impl Experiment {
 
     /// Names of the optimizer's slots, as PyTorch calls them, and [`crate::AVERAGE`] behind them where weights are averaged.
     pub fn slots(&self) -> Vec<&'static str> {
-        self.optimizer.rule(&self.training).slots
+        let mut slots = self.optimizer.rule(&self.training).slots;
+        slots.truncate(slots.len() - self.accumulating_slots());
+        slots
+    }
+
+    /// Slots behind those with names: one where a step accumulates its gradient.
+    pub fn accumulating_slots(&self) -> usize {
+        usize::from(self.training.accumulate > 1)
     }
 
     /// The slot with the averages of the weights, where there are some; evaluations and predictions take these.

@@ -33,6 +33,13 @@ pub const AVERAGE_TAKE: ScalarId = ScalarId(12);
 /// In place of [`ScalarId::DECAY`] for parameters that do not decay.
 pub const NO_DECAY: ScalarId = ScalarId(13);
 
+/// What stays of what a step has accumulated before a micro batch: nothing at the first one, all of it at the others.
+pub const CARRY: ScalarId = ScalarId(14);
+/// What a micro batch counts in the mean of its step.
+pub const SHARE: ScalarId = ScalarId(15);
+/// 1 at the last micro batch of a step, which updates the weights; otherwise 0.
+pub const ENDS: ScalarId = ScalarId(16);
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {

@@ -12,6 +12,9 @@ fields! {
         /// Samples per step.
         #[schemars(title = "Batch size", range(min = 1, max = 65536))]
         batch_size: usize = 32,
+        /// Batches whose mean gradient makes a step: as one so many times as large, in the memory of one.
+        #[schemars(title = "Accumulate", range(min = 1, max = 256))]
+        accumulate: usize = 1,
         /// Steps after which the run rests; empty is until stopped.
         #[schemars(title = "Steps", range(min = 1, max = 1000000000000u64))]
         steps: Option<u64> = None,

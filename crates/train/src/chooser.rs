@@ -274,6 +274,8 @@ struct Subject {
     plans: Vec<Plan>,
     /// What the optimizer is given, so that weights and slots stay finite as in the run.
     scalars: StepScalars,
+    /// Runs of the training program that make a step.
+    micros: usize,
 }
 
 impl Subject {
@@ -281,7 +283,12 @@ impl Subject {
         let machine = &session.machine;
         let (train, others): (Vec<_>, Vec<_>) = machine.engine().plans().partition(|(id, _)| *id == machine.train().id);
         let plans = train.into_iter().chain(others).map(|(_, plan)| plan.clone()).collect();
-        Self { layout: machine.layout().clone(), plans, scalars: session.run.experiment().step_scalars(0) }
+        Self {
+            layout: machine.layout().clone(),
+            plans,
+            scalars: session.run.experiment().step_scalars(0),
+            micros: session.run.micros(),
+        }
     }
 
     /// Steps per second of the training program; `quiet` is set while a device is measured.
@@ -292,7 +299,7 @@ impl Subject {
         }
         let engine = Engine::with_plans(self.layout.clone(), [Some(plan.clone())], device)?;
         quiet.set(device.is_some());
-        rate(engine, self.scalars).await
+        Ok(rate(engine, self.scalars).await? / self.micros as f64)
     }
 }
 

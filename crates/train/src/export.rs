@@ -49,31 +49,32 @@ pub fn pytorch(session: &Session, steps: Option<u64>, weights: Vec<u8>) -> Resul
 /// The samples, and the order in which training steps take them; of endless data the samples of all steps instead.
 fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let (experiment, checked, data) = (session.experiment(), session.checked(), session.data());
-    let batch = experiment.training.batch_size;
+    let (batch, micros) = (experiment.training.batch_size, experiment.training.accumulate);
     // A stream draws inputs with their answers, also where the program asks for none.
     let answers = data.train.field(TARGET).map_or(1, Field::width);
-    let per_step = if data.stream.is_some() { batch * (session.signature().features() + answers) } else { batch };
-    let room = usize::try_from(steps).ok().filter(|steps| steps.checked_mul(per_step).is_some_and(|n| n <= MOST_WORDS));
-    let steps = room.ok_or_else(|| {
+    let per_batch = if data.stream.is_some() { batch * (session.signature().features() + answers) } else { batch };
+    let room = usize::try_from(steps).ok().and_then(|steps| steps.checked_mul(micros));
+    let room = room.filter(|batches| batches.checked_mul(per_batch).is_some_and(|n| n <= MOST_WORDS));
+    let batches = room.ok_or_else(|| {
         UserError::at("steps", format!("The order of {steps} steps would fill the memory.")).hint("Use fewer steps.")
     })?;
     let mut tensors = Vec::new();
     match &data.stream {
         Some(stream) => {
             let width = session.signature().features();
-            let (mut x, mut y) = (vec![0; steps * batch * width], vec![0; steps * batch * answers]);
+            let (mut x, mut y) = (vec![0; batches * batch * width], vec![0; batches * batch * answers]);
             let rows = x.chunks_exact_mut((batch * width).max(1)).zip(y.chunks_exact_mut((batch * answers).max(1)));
-            for (step, (x, y)) in (0..).zip(rows) {
-                stream.fill(step, x, y);
+            for (number, (x, y)) in (0..).zip(rows) {
+                stream.fill(number, x, y);
             }
             for (field, words) in checked.feeds().iter().zip([x, y]) {
-                tensors.push(Written::new("batch", field, steps * batch, words));
+                tensors.push(Written::new("batch", field, batches * batch, words));
             }
         }
         None => {
-            let mut indices = vec![0; steps * batch];
+            let mut indices = vec![0; batches * batch];
             Sampler::new(experiment.seed, data.train.len()).next_batch(&mut indices);
-            tensors.push(Written { name: "indices".to_string(), shape: vec![steps, batch], values: Words::Whole(indices) });
+            tensors.push(Written { name: "indices".to_string(), shape: vec![batches, batch], values: Words::Whole(indices) });
         }
     }
     for (name, part) in [("train", &data.train), ("validation", &data.validation)] {

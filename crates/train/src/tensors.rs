@@ -97,19 +97,40 @@ impl<'a> TensorFile<'a> {
         self.header.get(METADATA)?.get(KEY)?.as_str()
     }
 
+    /// The names of its tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.header.as_object().into_iter().flat_map(Map::keys).map(String::as_str).filter(|name| *name != METADATA)
+    }
+
     /// Whether there is a tensor of this name.
     pub fn holds(&self, name: &str) -> bool {
         self.header.get(name).is_some()
     }
 
-    /// The elements of a tensor of floats.
+    /// The elements of a tensor of floats, of whatever precision they were saved in.
     ///
     /// # Errors
     /// When the file does not hold it in this shape.
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
         // They may lie at any address, so they are not cast in place.
-        let bytes = self.bytes(name, shape, ("F32", size_of::<f32>()))?;
-        Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        match self.header.get(name).and_then(|entry| entry["dtype"].as_str()) {
+            Some("F64") => {
+                let bytes = self.bytes(name, shape, ("F64", size_of::<f64>()))?;
+                Ok(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect())
+            }
+            Some("BF16") => {
+                let bytes = self.bytes(name, shape, ("BF16", size_of::<u16>()))?;
+                Ok(bytes.as_chunks().0.iter().map(|b| f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16)).collect())
+            }
+            Some("F16") => {
+                let bytes = self.bytes(name, shape, ("F16", size_of::<u16>()))?;
+                Ok(bytes.as_chunks().0.iter().map(|b| half(u16::from_le_bytes(*b))).collect())
+            }
+            _ => {
+                let bytes = self.bytes(name, shape, ("F32", size_of::<f32>()))?;
+                Ok(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+            }
+        }
     }
 
     /// The elements of a tensor of 64-bit integers.
@@ -137,10 +158,43 @@ impl<'a> TensorFile<'a> {
     }
 }
 
+/// A number of half precision (IEEE 754, binary16): its fraction moved to where a single one has it, and its exponent by the difference of their
+/// biases.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (u32::from(bits >> 10 & 31), u32::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction as f32 * f32::from_bits((127 - 24) << 23),
+        31 => f32::from_bits(255 << 23 | fraction << 13),
+        _ => f32::from_bits((exponent + 112) << 23 | fraction << 13),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use safetensors::SafeTensors;
+
+    #[test]
+    fn numbers_of_half_precision_are_what_they_say() {
+        let known = [
+            (0x0000, 0.0),
+            (0x8000, -0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0400, 6.103_515_6e-5),
+            (0x0001, 5.960_464_5e-8),
+            (0x03ff, 6.097_555e-5),
+            (0x3555, 0.333_251_95),
+            (0x7c00, f32::INFINITY),
+            (0xfc00, f32::NEG_INFINITY),
+        ];
+        for (bits, value) in known {
+            assert_eq!(half(bits).to_bits(), f32::to_bits(value), "{bits:x}");
+        }
+        assert!(half(0x7e00).is_nan());
+    }
 
     fn file() -> Vec<u8> {
         let arrays = [

@@ -63,12 +63,21 @@ fn a_device_that_is_lost_every_second_step_does_not_stop_the_run() {
 
 #[test]
 fn statistics_and_averages_move_with_a_run_are_compared_and_survive_a_lost_device() {
-    const NORMED: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } },
-        "model": [{ "linear": { "out": 6, "bias": false } }, "batch_norm", "tanh", { "linear": { "out": "classes" } }],
-        "optimizer": { "adam": { "lr": 0.01 } }, "training": { "batch_size": 16, "steps": 300, "ema": 0.9 } }"#;
+    for accumulate in [1, 3] {
+        moves_and_survives(accumulate);
+    }
+}
+
+fn moves_and_survives(accumulate: i64) {
+    let document = format!(
+        r#"{{ "version": 1, "seed": 3, "data": {{ "spirals": {{ "samples": 200 }} }},
+        "model": [{{ "linear": {{ "out": 6, "bias": false }} }}, "batch_norm", "tanh", {{ "linear": {{ "out": "classes" }} }}],
+        "optimizer": {{ "adam": {{ "lr": 0.01 }} }},
+        "training": {{ "batch_size": 16, "accumulate": {accumulate}, "clip_norm": 1, "steps": 300, "ema": 0.9 }} }}"#
+    );
     let Some(device) = device() else { return };
     let weights = |session: &mut Session| ready(session.weights(true)).unwrap();
-    let (mut straight, mut moved) = (session(NORMED), session(NORMED));
+    let (mut straight, mut moved) = (session(&document), session(&document));
     let cpu = losses(&mut straight, 60);
     let mut mixed = losses(&mut moved, 20);
     let before = weights(&mut moved);
@@ -93,7 +102,8 @@ fn statistics_and_averages_move_with_a_run_are_compared_and_survive_a_lost_devic
         let file = SafeTensors::deserialize(&bytes).unwrap();
         file.tensor("1.num_batches_tracked").unwrap().data().to_vec()
     });
-    assert_eq!(counts, [60i64.to_le_bytes().to_vec(), 60i64.to_le_bytes().to_vec()]);
+    let count = (60 * accumulate).to_le_bytes().to_vec();
+    assert_eq!(counts, [count.clone(), count]);
 }
 
 #[test]

@@ -148,6 +148,49 @@ fn every_pixel_has_a_class_also_in_data_without_end() {
 }
 
 #[test]
+fn masks_learn_to_cover_the_right_ones_and_the_loss_of_guessing_is_that_of_constant_probabilities() {
+    let mut session = session(&json!({
+        "data": { "shapes": { "samples": 200, "size": 12, "answer": "mask" } },
+        "model": [{ "conv2d": { "out_channels": 8, "padding": "same" } }, "relu", { "conv2d": { "out_channels": 5, "kernel_size": 1 } }],
+        "loss": "dice", "optimizer": { "adam": { "lr": 0.02 } }, "training": { "batch_size": 16 },
+    }));
+    let Event::Loaded(info) = session.loaded().header else { panic!("it is loaded") };
+    let weights = ready(session.weights(false)).unwrap();
+    // A network whose last layer says the logarithms of the shares, whatever it sees.
+    let labels = session.data().train.field("y").unwrap().column.words(0, usize::MAX);
+    let share = |class: u32| labels.iter().filter(|label| **label == class).count() as f32 / labels.len() as f32;
+    let bytes: Vec<u8> = (0..5).flat_map(|class| share(class).ln().to_le_bytes()).collect();
+    let zeros = vec![0u8; 5 * 8 * 4];
+    let file = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    let tensors = file.iter().map(|(name, view)| {
+        let data = match name {
+            "2.weight" => &zeros,
+            "2.bias" => &bytes,
+            _ => view.data(),
+        };
+        (name, safetensors::tensor::TensorView::new(view.dtype(), view.shape().to_vec(), data).unwrap())
+    });
+    let blind = safetensors::serialize(tensors, None).unwrap();
+    ready(session.load_weights(&blind)).unwrap();
+    session.step(1);
+    ready(session.run_until_rest()).unwrap();
+    session.step(1);
+    let first = session.curves().points("validation_loss").first().map(|point| point.last);
+    assert!((f64::from(first.unwrap()) - info.baseline_loss).abs() < 0.02, "{first:?} {}", info.baseline_loss);
+    session.step(300);
+    ready(session.run_until_rest()).unwrap();
+    let (learned, accuracy) = (metric(&session, "validation_loss").unwrap(), metric(&session, "validation_accuracy").unwrap());
+    assert!(learned < info.baseline_loss - 0.1 && accuracy > 0.8, "{learned} {accuracy}, {} is guessed", info.baseline_loss);
+}
+
+#[test]
+fn only_masks_are_compared_as_masks() {
+    let document = json!({ "data": "spirals", "model": [{ "linear": { "out": "classes" } }], "loss": "dice" });
+    let refused = Session::new(Experiment::from_value(&document).unwrap().experiment, &Bundled).map(|_| ()).unwrap_err();
+    assert!(refused.to_string().starts_with("loss.dice: `dice` compares masks"), "{refused}");
+}
+
+#[test]
 fn an_autoencoder_learns_from_images_without_end() {
     let mut session = session(&json!({
         "data": { "shapes": { "samples": 60, "size": 12, "endless": true } },

@@ -312,6 +312,72 @@ fn weights_of_another_model_are_refused_by_name() {
     assert_eq!(error.path.as_deref(), Some("2.weight"));
 }
 
+#[test]
+fn a_file_of_others_is_taken_as_far_as_it_fits_and_what_does_not_is_told() {
+    use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+    let mut trained = session(plain());
+    steps(&mut trained, 30);
+    let saved = ready(trained.weights(false)).unwrap();
+    let file = SafeTensors::deserialize(&saved).unwrap();
+    let zeros = [0u8; 64];
+    let odd = |name: &str, shape: &[usize]| {
+        (name.to_string(), TensorView::new(Dtype::F32, shape.to_vec(), &zeros[..4 * shape.iter().product::<usize>()]).unwrap())
+    };
+    let kept = file.iter().filter(|(name, _)| *name != "0.bias" && *name != "2.bias");
+    let kept: Vec<_> = kept.map(|(name, view)| (name.to_string(), view)).collect();
+    let all = kept
+        .iter()
+        .map(|(name, view)| (name.clone(), TensorView::new(view.dtype(), view.shape().to_vec(), view.data()).unwrap()));
+    let other = serialize(all.chain([odd("2.bias", &[1, 2]), odd("head.weight", &[3])]), None).unwrap();
+    let mut fresh = session(plain());
+    let before = ready(fresh.parameters()).unwrap();
+    let refused = ready(fresh.load_weights(&other)).unwrap_err();
+    assert_eq!(refused.path.as_deref(), Some("0.bias"));
+    assert!(refused.message.ends_with("2 more tensors do not fit: 2.bias, head.weight."), "{refused}");
+    assert_eq!(ready(fresh.parameters()).unwrap(), before);
+    let (taken, refused) = ready(fresh.take_weights(&other)).unwrap();
+    let names: Vec<&str> = refused.iter().filter_map(|e| e.path.as_deref()).collect();
+    assert_eq!((taken as usize, names), (before.len() - 2, vec!["0.bias", "2.bias", "head.weight"]));
+    assert!(refused[0].message.contains("does not hold") && refused[1].message.contains("shape [1,2]"), "{refused:?}");
+    assert!(refused[2].message.contains("no tensor of this name"), "{refused:?}");
+    let learned = ready(trained.parameters()).unwrap();
+    for ((name, _, now), ((_, _, before), (_, _, learned))) in
+        ready(fresh.parameters()).unwrap().iter().zip(before.iter().zip(&learned))
+    {
+        assert_eq!(now, if ["0.bias", "2.bias"].contains(&name.as_str()) { before } else { learned }, "{name}");
+    }
+}
+
+#[test]
+fn weights_of_other_precisions_are_read() {
+    use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+    let mut trained = session(plain());
+    steps(&mut trained, 30);
+    let saved = ready(trained.weights(false)).unwrap();
+    let file = SafeTensors::deserialize(&saved).unwrap();
+    let floats = |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect::<Vec<f32>>();
+    for (dtype, apart) in [(Dtype::F64, 0.0), (Dtype::BF16, 0.01)] {
+        let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = file
+            .iter()
+            .map(|(name, view)| {
+                let of = |v: f32| {
+                    if dtype == Dtype::F64 { f64::from(v).to_le_bytes().to_vec() } else { v.to_le_bytes()[2..].to_vec() }
+                };
+                (name.to_string(), view.shape().to_vec(), floats(view.data()).into_iter().flat_map(of).collect())
+            })
+            .collect();
+        let views =
+            bytes.iter().map(|(name, shape, data)| (name.clone(), TensorView::new(dtype, shape.clone(), data).unwrap()));
+        let mut fresh = session(plain());
+        ready(fresh.load_weights(&serialize(views, None).unwrap())).unwrap();
+        for ((name, _, ours), (_, _, theirs)) in
+            ready(fresh.parameters()).unwrap().iter().zip(&ready(trained.parameters()).unwrap())
+        {
+            assert!(ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() <= apart * b.abs()), "{dtype:?} {name}");
+        }
+    }
+}
+
 /// A run of 25 steps that version 1 saved; such files are read for ever.
 const SAVED: &[u8] = include_bytes!("fixtures/run.v1.safetensors");
 

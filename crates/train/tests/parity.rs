@@ -33,6 +33,7 @@ macro_rules! fixtures {
 }
 
 fixtures![
+    "accumulated",
     "adagrad_exponential",
     "adamw_cosine_clip",
     "adamw_no_decay",
@@ -44,6 +45,7 @@ fixtures![
     "bce_rmsprop_step",
     "classification_adam",
     "convolutions",
+    "dice",
     "ema_adam",
     "fields_of_tokens",
     "fields_of_two_points",
@@ -59,6 +61,7 @@ fixtures![
     "mse_classes_rmsprop_cosine",
     "patches_and_lines",
     "reconstruction",
+    "reduce_on_plateau",
     "regression_sgd",
     "rnn_last",
     "rnn_relu_max",
@@ -254,7 +257,6 @@ mod coverage {
         ("loss.cross_entropy.weight", "tables.rs holds it to the formula of PyTorch's documentation, worked out on all rows"),
         ("training.patience", "the exported program takes the steps that it is told to"),
         ("training.patience_metric", "the exported program takes the steps that it is told to"),
-        ("training.eval_every", "no step depends on when a run is evaluated"),
     ];
 
     /// Everything that can be chosen: `loss.huber`, and every field of it, `loss.huber.delta`.

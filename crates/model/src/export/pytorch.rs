@@ -8,6 +8,7 @@ use crate::check::Checked;
 use crate::layers::Layer;
 use crate::layers::def::Resolved;
 use crate::losses::Targets;
+use crate::schedules::ReduceOnPlateau;
 use crate::{Experiment, Task};
 
 /// What is the same in every program.
@@ -36,7 +37,7 @@ const GENERATED: &str = r#"    if rank == 0 and args.generate is not None:
 "#;
 
 /// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and
-/// `data.safetensors` (`train.<field>`, `validation.<field>` where there is one, and `indices` `[steps, batch]`; for endless data
+/// `data.safetensors` (`train.<field>`, `validation.<field>` where there is one, and `indices` `[batches, batch]`; for endless data
 /// `batch.<field>` with the samples of all steps instead of `indices`), and takes the same steps as this engine. Where the data is a text, it
 /// can continue one.
 pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
@@ -48,6 +49,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("data[\"indices\"]", "train")
     };
     let if_text = |text: &str| if language.is_some() { text.to_string() } else { String::new() };
+    let follows = experiment.schedule.plateau().is_some();
     let values = [
         ("@NAME@", comment(&experiment.name)),
         ("@HELPERS@", helpers(experiment, wired)),
@@ -66,8 +68,14 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("@SEED@", experiment.seed.to_string()),
         ("@STEPS@", experiment.training.steps.map_or("None".to_string(), |steps| steps.to_string())),
         ("@BATCH@", experiment.training.batch_size.to_string()),
-        ("@RATE@", rate(experiment)),
-        ("@FORM@", experiment.schedule.def().python()),
+        ("@ACCUMULATE@", experiment.training.accumulate.to_string()),
+        ("@LEARNING_RATE@", learning_rate(experiment)),
+        ("@SET_RATE@", if follows { String::new() } else { SET_RATE.to_string() }),
+        ("@SCHEDULER@", scheduler(experiment)),
+        (
+            "@FOLLOW@",
+            if follows { FOLLOW.replace("@EVERY@", &experiment.training.eval_every.to_string()) } else { String::new() },
+        ),
         ("@GRADIENTS@", gradients(experiment)),
     ];
     // The name comes first and is the only text of the user's own: what it contains is not replaced again.
@@ -155,6 +163,7 @@ fn helpers(experiment: &Experiment, wired: bool) -> String {
     let mut classes = BTreeSet::new();
     classes.extend(wired.then_some(WIRED));
     classes.extend(experiment.optimizer.def().torch_helper());
+    classes.extend(experiment.loss.def().torch_helper());
     collect_helpers(&experiment.model, &mut classes);
     classes.into_iter().map(|class| format!("\n\n{class}")).collect()
 }
@@ -216,6 +225,48 @@ fn average(experiment: &Experiment) -> String {
     })
 }
 
+/// Gives a step its rate.
+const SET_RATE: &str = "        for group in optimizer.param_groups:\n            group[\"lr\"] = learning_rate(t)\n";
+
+/// Lets the rate follow the validation loss, the same in all processes.
+const FOLLOW: &str = r#"        if (t + 1) % @EVERY@ == 0:
+            validation = torch.tensor(evaluate(average or plain, loss_of, data)["validation_loss"], device=args.device)
+            plain.train()
+            if world > 1:
+                torch.distributed.broadcast(validation, 0)
+            scheduler.step(validation.item())
+"#;
+
+/// What follows the validation loss.
+fn scheduler(experiment: &Experiment) -> String {
+    experiment.schedule.plateau().map_or_else(String::new, |rule| {
+        let ReduceOnPlateau { factor, patience, threshold, cooldown, min_lr } = rule;
+        let fields =
+            format!("factor={factor}, patience={patience}, threshold={threshold}, cooldown={cooldown}, min_lr={min_lr}");
+        format!("    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, {fields})\n")
+    })
+}
+
+/// The function that gives a step's rate; nothing where the optimizer's own rate follows the validation loss.
+fn learning_rate(experiment: &Experiment) -> String {
+    if experiment.schedule.plateau().is_some() {
+        return String::new();
+    }
+    let (rate, form) = (rate(experiment), experiment.schedule.def().python());
+    format!(
+        "def learning_rate(t):
+    \"\"\"The rate of step t; 0 is the first.\"\"\"
+    lr, warmup, total = {rate}
+    if t < warmup:
+        return lr * (t + 1) / (warmup + 1)
+    s = t - warmup
+    return {form}
+
+
+"
+    )
+}
+
 /// Base rate, warm-up and length of the schedule after it.
 fn rate(experiment: &Experiment) -> String {
     let warmup = experiment.schedule.def().warmup();
@@ -275,7 +326,10 @@ mod tests {
             for name in names {
                 let mut document = whole(crate::layers::example("tanh"));
                 document[group] = json!(name);
-                if group == "loss" && *name == "reconstruction" {
+                if group == "loss" && *name == "dice" {
+                    document["data"] = json!({ "shapes": { "answer": "mask" } });
+                    document["model"] = json!([{ "conv2d": { "out_channels": 5, "kernel_size": 1 } }]);
+                } else if group == "loss" && *name == "reconstruction" {
                     document["model"] = json!([{ "linear": { "out": "targets" } }]);
                 } else if group == "loss" && *name != "cross_entropy" {
                     document["model"] = json!([{ "linear": { "out": 1 } }]);

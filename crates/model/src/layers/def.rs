@@ -11,6 +11,7 @@ use super::Layer;
 use super::init::Draw;
 use super::scanned::Scanned;
 use super::size::{Size, Word};
+use crate::Training;
 pub(crate) use crate::port::{Port, times};
 use crate::registry::MAX_LAYERS;
 use crate::signature::{Signature, Task};
@@ -577,6 +578,10 @@ pub(crate) struct Place {
     pub index: Value,
 }
 
+/// The state with the mean loss of the micro batches of a step so far, behind those of all layers. It means something only within a step, so it is
+/// in no file.
+const LOSS_SO_FAR: &str = "loss_so_far";
+
 /// A graph in the making, with what layers need to add themselves.
 pub(crate) struct Builder {
     pub graph: Graph,
@@ -604,14 +609,15 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// A graph that declares the parameters and the states of `model`. Without `decay_all`, parameters of one dimension are in a group of their own.
-    pub fn new(model: &[Resolved], mode: Mode, decay_all: bool) -> Self {
+    /// A graph that declares the parameters and the states of `model`, and where steps accumulate one more state, the loss so far. Without
+    /// `decay_all`, parameters of one dimension are in a group of their own.
+    pub fn new(model: &[Resolved], mode: Mode, training: &Training) -> Self {
         let mut graph = Graph::new();
         let mut states = NameMap::default();
         for layer in flat(model) {
             for parameter in &layer.parameters {
                 let shape = Shape::from(parameter.shape.as_slice());
-                let group = u32::from(!decay_all && shape.rank() < 2);
+                let group = u32::from(!training.decay_all && shape.rank() < 2);
                 graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group });
             }
             for buffer in &layer.buffers {
@@ -619,6 +625,9 @@ impl Builder {
                 let id = graph.declare_state(StateTensor { name: buffer.name.clone(), shape });
                 states.insert(buffer.name.clone(), id.index());
             }
+        }
+        if training.accumulate > 1 {
+            graph.declare_state(StateTensor { name: LOSS_SO_FAR.to_string(), shape: Shape::scalar() });
         }
         let next = vec![None; graph.states().len()];
         let values = vec![None; graph.parameters().len()];
@@ -750,6 +759,18 @@ impl Builder {
             *slot = Some(next);
         }
         Ok(())
+    }
+
+    /// The mean loss of the micro batches of this step that came before.
+    pub fn loss_so_far(&mut self) -> Result<Value, OpError> {
+        self.graph.state(StateId(self.next.len().saturating_sub(1) as u32))
+    }
+
+    /// Says what the mean loss is after this micro batch.
+    pub fn move_loss(&mut self, next: Value) {
+        if let Some(slot) = self.next.last_mut() {
+            *slot = Some(next);
+        }
     }
 
     /// Gives the buffers of all layers what these said; where there are none, nothing. It belongs behind the update, which finds out whether

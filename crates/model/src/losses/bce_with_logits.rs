@@ -16,8 +16,8 @@ fields! {
 }
 
 impl LossDef for BceWithLogits {
-    fn kind(&self) -> LossKind {
-        LossKind::BceWithLogits
+    fn kind(&self) -> Option<LossKind> {
+        Some(LossKind::BceWithLogits)
     }
 
     fn torch(&self) -> String {
@@ -42,7 +42,7 @@ impl LossDef for BceWithLogits {
         graph.unary(UnaryOp::Sigmoid, prediction)
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
         baseline::cross_entropy(learned, shown, outputs, 0.0)
     }
 

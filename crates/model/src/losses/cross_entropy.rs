@@ -36,8 +36,8 @@ fields! {
 }
 
 impl LossDef for CrossEntropy {
-    fn kind(&self) -> LossKind {
-        LossKind::CrossEntropy { label_smoothing: self.label_smoothing as f32 }
+    fn kind(&self) -> Option<LossKind> {
+        Some(LossKind::CrossEntropy { label_smoothing: self.label_smoothing as f32 })
     }
 
     fn torch(&self) -> String {
@@ -76,7 +76,7 @@ impl LossDef for CrossEntropy {
         graph.softmax(prediction, -1)
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
         if self.weighs_classes() {
             return baseline::balanced(learned, outputs);
         }

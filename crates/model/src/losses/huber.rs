@@ -19,8 +19,8 @@ fields! {
 }
 
 impl LossDef for Huber {
-    fn kind(&self) -> LossKind {
-        LossKind::Huber(self.delta as f32)
+    fn kind(&self) -> Option<LossKind> {
+        Some(LossKind::Huber(self.delta as f32))
     }
 
     fn torch(&self) -> String {
@@ -36,7 +36,7 @@ impl LossDef for Huber {
         if d.abs() <= delta { 0.5 * d * d } else { delta * (d.abs() - 0.5 * delta) }
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
         baseline::differences(learned, shown, outputs, |d| self.of_difference(d))
     }
 }

@@ -15,8 +15,8 @@ fields! {
 }
 
 impl LossDef for L1 {
-    fn kind(&self) -> LossKind {
-        LossKind::L1
+    fn kind(&self) -> Option<LossKind> {
+        Some(LossKind::L1)
     }
 
     fn torch(&self) -> String {
@@ -31,7 +31,7 @@ impl LossDef for L1 {
         d.abs()
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
         baseline::differences(learned, shown, outputs, |d| self.of_difference(d))
     }
 }

@@ -15,8 +15,8 @@ fields! {
 }
 
 impl LossDef for Mse {
-    fn kind(&self) -> LossKind {
-        LossKind::Mse
+    fn kind(&self) -> Option<LossKind> {
+        Some(LossKind::Mse)
     }
 
     fn torch(&self) -> String {
@@ -31,7 +31,7 @@ impl LossDef for Mse {
         d * d
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
         baseline::differences(learned, shown, outputs, |d| self.of_difference(d))
     }
 }

@@ -15,8 +15,8 @@ fields! {
 }
 
 impl LossDef for Reconstruction {
-    fn kind(&self) -> LossKind {
-        LossKind::Mse
+    fn kind(&self) -> Option<LossKind> {
+        Some(LossKind::Mse)
     }
 
     fn torch(&self) -> String {
@@ -35,7 +35,7 @@ impl LossDef for Reconstruction {
         Err(UserError::new(message).hint("Use `cross_entropy`, or data whose input is numbers or images."))
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
         baseline::differences(learned, shown, outputs, |d| d * d)
     }
 }

@@ -12,7 +12,7 @@ mod rmsprop;
 mod sgd;
 
 use downhill_graph::kernel::UpdateRule;
-use downhill_graph::{BinaryOp, Expr, Reg, ScalarId, StepScalars, UnaryOp};
+use downhill_graph::{BinaryOp, Expr, ExprOp, Reg, ScalarId, StepScalars, UnaryOp};
 use downhill_tensor::UserError;
 
 pub use adagrad::Adagrad;
@@ -24,7 +24,7 @@ pub use sgd::Sgd;
 
 use crate::Training;
 use crate::registry::registry;
-use crate::scalars::{AVERAGE_TAKE, CLIP_VALUE, L1, NO_DECAY, set};
+use crate::scalars::{AVERAGE_TAKE, CLIP_VALUE, ENDS, L1, NO_DECAY, set};
 
 /// What every optimizer can do.
 pub(crate) trait OptimizerDef {
@@ -88,6 +88,9 @@ impl Optimizer {
         if training.ema.is_some() {
             average_weights(&mut rule);
         }
+        if training.accumulate > 1 {
+            wait_for_the_last(&mut rule);
+        }
         rule
     }
 
@@ -120,6 +123,23 @@ fn average_weights(rule: &mut UpdateRule) {
         e.outputs.push(next);
         rule.slots.push(AVERAGE);
     }
+}
+
+/// Name of the slot with the gradient that a step has accumulated, behind all others. It means something only within a step, so it is in no file.
+pub(crate) const ACCUMULATED: &str = "accumulated";
+
+/// Lets a rule change weight and slots only where [`ENDS`] says so, and keep the gradient that it is given, the sum so far, in one more slot.
+fn wait_for_the_last(rule: &mut UpdateRule) {
+    let e = &mut rule.expr;
+    let ends = e.scalar(ENDS);
+    for i in 0..e.outputs.len() {
+        let before = e.read(if i == 0 { WEIGHT } else { SLOT + i as u8 - 1 });
+        let after = e.outputs[i];
+        e.outputs[i] = e.push(ExprOp::Select(ends, after, before));
+    }
+    let sum = e.read(GRADIENT);
+    e.outputs.push(sum);
+    rule.slots.push(ACCUMULATED);
 }
 
 /// The reads every rule begins with.

@@ -15,6 +15,7 @@ mod cosine;
 mod exponential;
 mod linear;
 mod one_cycle;
+mod reduce_on_plateau;
 mod step;
 
 use downhill_tensor::UserError;
@@ -24,6 +25,7 @@ pub use cosine::Cosine;
 pub use exponential::Exponential;
 pub use linear::Linear;
 pub use one_cycle::OneCycle;
+pub use reduce_on_plateau::{Plateau, ReduceOnPlateau};
 pub use step::Step;
 
 use crate::registry::registry;
@@ -44,6 +46,11 @@ pub(crate) trait ScheduleDef {
         false
     }
 
+    /// The rule by which it follows the validation loss, where it does.
+    fn plateau(&self) -> Option<&ReduceOnPlateau> {
+        None
+    }
+
     /// What the ranges of the single fields cannot say.
     fn validate(&self) -> Result<(), UserError> {
         Ok(())
@@ -60,6 +67,7 @@ registry! {
         "linear" => linear::Linear,
         "cosine" => cosine::Cosine,
         "one_cycle" => one_cycle::OneCycle,
+        "reduce_on_plateau" => reduce_on_plateau::ReduceOnPlateau,
     }
 }
 
@@ -84,6 +92,11 @@ impl Schedule {
     /// Whether it needs to know when training ends.
     pub fn needs_end(&self) -> bool {
         self.def().needs_end()
+    }
+
+    /// The rule by which it follows the validation loss, where it does; the run then keeps where the rate stands.
+    pub fn plateau(&self) -> Option<&ReduceOnPlateau> {
+        self.def().plateau()
     }
 }
 

@@ -56,10 +56,12 @@ impl Programs {
         let device_rows = if signature.features() <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
         let programs = Self { eval_rows, device_rows, ..Self::default() };
         let per_step = if signature.streamed { batch * (signature.features() + signature.answers()) } else { batch };
+        let rows = RING.min((RING_ELEMENTS / per_step.max(eval_rows)) as u32);
+        let micros = experiment.training.accumulate as u32;
         let mut spec = LayoutSpec {
             groups: experiment.groups(),
-            slots: experiment.slots().len(),
-            ring: RING.min((RING_ELEMENTS / per_step.max(eval_rows)).max(2) as u32),
+            slots: experiment.slots().len() + experiment.accumulating_slots(),
+            ring: (rows / micros).max(2) * micros,
             metrics: experiment.metric_names().len() as u32,
             ..LayoutSpec::default()
         };

@@ -63,13 +63,12 @@ impl State {
         words.iter_mut().skip(at).take(entry.len as usize).zip(values).for_each(|(word, value)| *word = *value);
     }
 
-    /// Copies what `carried` says to keep. The slot `averages`, where it is new or slots are not kept, begins with the weights.
-    pub fn take_over(&mut self, old: &State, carried: &Carried, with_slots: bool, averages: Option<usize>) {
+    /// Copies what `carried` says to keep, and the first `slots` slots. The slot `averages`, where it is none of them, begins with the weights.
+    pub fn take_over(&mut self, old: &State, carried: &Carried, slots: usize, averages: Option<usize>) {
         let entry = |layout: &StateLayout, parameter: usize| {
             let at = *layout.order.get(parameter)?;
             layout.entries.get(at as usize).cloned()
         };
-        let slots = if with_slots { self.layout.offsets.slot_count.min(old.layout.offsets.slot_count) as usize } else { 0 };
         for (new, from) in carried.parameters.iter().enumerate() {
             let (Some(to), Some(from)) = (entry(&self.layout, new), from.and_then(|from| entry(&old.layout, from))) else {
                 continue;

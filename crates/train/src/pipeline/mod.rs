@@ -103,22 +103,26 @@ impl<K> Pipeline<K> {
         wanted: u32,
         record_all: bool,
     ) -> Result<u32, UserError> {
-        let ring = machine.layout().ring;
+        let micros = run.micros();
+        let ring = machine.layout().ring / micros as u32;
         let first = run.queued();
-        let first_row = (first % u64::from(ring)) as u32;
-        let steps = wanted.min(ring - first_row);
+        let first_step = (first % u64::from(ring)) as u32;
+        let first_row = first_step * micros as u32;
+        let steps = wanted.min(ring - first_step);
         self.scalars.clear();
-        for i in 0..steps {
-            let step = first + u64::from(i);
-            run.batches().fill(step, i as usize);
-            let mut scalars = run.scalars(step);
-            scalars.batch = first_row + i;
-            if record_all || self.recorder.wants(step) || run.drive().goal() == Some(step + 1) {
-                scalars.record = self.recorder.hand_out(step);
+        for step in (first..).take(steps as usize) {
+            for micro in 0..micros {
+                run.batches().fill(step, micro, self.scalars.len());
+                let mut scalars = run.scalars(step, micro);
+                scalars.batch = first_row + self.scalars.len() as u32;
+                let recorded = || record_all || self.recorder.wants(step) || run.drive().goal() == Some(step + 1);
+                if micro + 1 == micros && recorded() {
+                    scalars.record = self.recorder.hand_out(step);
+                }
+                self.scalars.push(scalars);
             }
-            self.scalars.push(scalars);
         }
-        run.batches().upload(machine.engine_mut(), first_row, steps as usize)?;
+        run.batches().upload(machine.engine_mut(), first_row, self.scalars.len())?;
         let train = machine.train().id;
         let ticket = machine.engine_mut().submit(train, &self.scalars)?;
         run.note_queued(u64::from(steps));

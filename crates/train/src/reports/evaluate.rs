@@ -26,6 +26,7 @@ pub(crate) struct Evaluator {
     answers: Answers,
     /// Step of the last evaluation queued, with the edits of then.
     last: Option<(u64, u64)>,
+    under_way: bool,
 }
 
 impl Evaluator {
@@ -57,12 +58,22 @@ impl Evaluator {
         self.metrics.clear();
         self.recall.clear();
         self.answers = Answers::default();
-        self.last = None;
+        (self.last, self.under_way) = (None, false);
     }
 
     /// Whether the last evaluation queued is of this state.
     pub fn shows(&self, state: (u64, u64)) -> bool {
         self.last == Some(state)
+    }
+
+    /// Whether the last evaluation queued has not come yet.
+    pub fn is_under_way(&self) -> bool {
+        self.under_way
+    }
+
+    /// What was queued last has come.
+    pub fn arrived(&mut self) {
+        self.under_way = false;
     }
 
     /// Takes up results.
@@ -75,7 +86,7 @@ impl Evaluator {
     /// # Errors
     /// When its program cannot be compiled, or the device is lost.
     pub fn queue<K>(&mut self, kind: K, run: &Run, machine: &mut Machine, pipeline: &mut Pipeline<K>) -> Result<(), UserError> {
-        self.last = Some(run.shown_state());
+        (self.last, self.under_way) = (Some(run.shown_state()), true);
         pipeline.begin_job(kind, run.queued());
         let rows = machine.programs().eval_rows;
         let scalars = run.plain_scalars();

@@ -148,12 +148,14 @@ impl Reports {
     }
 
     /// Takes note of recorded steps. Gives the step that was not finite, after which nothing counts.
-    pub fn note_metrics<'a>(&mut self, rows: impl Iterator<Item = Row<'a>>, checked: &Checked) -> Option<u64> {
+    pub fn note_metrics<'a>(&mut self, rows: impl Iterator<Item = Row<'a>>, run: &Run) -> Option<u64> {
         for row in rows {
             if row.flag != 0 {
-                // The flag holds the low half of the bad step's number plus one; that step lies at most a ring back.
-                let back = (row.step as u32).wrapping_sub(row.flag.wrapping_sub(1));
-                return Some(row.step.saturating_sub(u64::from(back)));
+                // The flag holds the low half of the bad micro batch's number plus one; that batch lies at most a ring back.
+                let micros = run.micros() as u64;
+                let last = row.step * micros + (micros - 1);
+                let back = (last as u32).wrapping_sub(row.flag.wrapping_sub(1));
+                return Some(last.saturating_sub(u64::from(back)) / micros);
             }
             if let Some(loss) = row.values.first() {
                 self.loss = f64::from(*loss);
@@ -164,7 +166,7 @@ impl Reports {
             for (curve, value) in self.metric_curves.iter().zip(row.values) {
                 self.curves.push(*curve, row.step, *value);
             }
-            self.curves.push(self.lr_curve, row.step, checked.experiment.lr_at(row.step) as f32);
+            self.curves.push(self.lr_curve, row.step, run.lr_at(row.step) as f32);
         }
         None
     }
@@ -203,8 +205,8 @@ impl Reports {
     pub fn evaluation_due(&mut self, run: &Run, on_device: bool, now: Instant) -> bool {
         let on_the_beat =
             !self.leaves_out_evaluations(run, on_device, now) && run.queued().is_multiple_of(every(run.checked()));
-        let due =
-            (on_the_beat || !run.drive().running()) && run.diverged_at().is_none() && !self.evaluator.shows(run.shown_state());
+        let missing = !self.evaluator.shows(run.shown_state()) || run.awaits_evaluation() && !self.evaluator.is_under_way();
+        let due = (on_the_beat || !run.drive().running()) && run.diverged_at().is_none() && missing;
         if due {
             self.evaluate_from = now + EVALUATE_EVERY;
         }
@@ -221,7 +223,8 @@ impl Reports {
     }
 
     fn leaves_out_evaluations(&self, run: &Run, on_device: bool, now: Instant) -> bool {
-        run.drive().paced() && on_device && now < self.evaluate_from
+        let hangs_on_them = run.experiment().schedule.plateau().is_some();
+        run.drive().paced() && on_device && now < self.evaluate_from && !hangs_on_them
     }
 
     /// What verdicts are made from.

@@ -10,11 +10,11 @@ use crate::machine::engine::Engine;
 
 /// Where the samples of training steps come from.
 pub(crate) trait BatchSource {
-    /// Writes the batch of a step into a row of the feeds: the same for the same step, whatever was asked for before. Allocates nothing.
-    fn fill(&mut self, step: u64, feeds: &mut Feeds, row: usize);
+    /// Writes a batch into a row of the feeds: the same for the same number, whatever was asked for before. Allocates nothing.
+    fn fill(&mut self, number: u64, feeds: &mut Feeds, row: usize);
 
-    /// Where in the order of samples a step begins; the start where there is no order.
-    fn position(&self, step: u64) -> SamplerPosition;
+    /// Where in the order of samples a batch begins; the start where there is no order.
+    fn position(&self, number: u64) -> SamplerPosition;
 
     /// Another source of the same batches, for whoever looks at steps beside the run.
     fn fork(&self) -> Box<dyn BatchSource>;
@@ -37,12 +37,12 @@ struct StepFeed {
 }
 
 impl Feeds {
-    /// Room for so many steps of the training program.
-    pub fn new(checked: &Checked, layout: &StateLayout, steps: usize) -> Self {
+    /// Room for so many runs of the training program.
+    pub fn new(checked: &Checked, layout: &StateLayout, rows: usize) -> Self {
         let batch = checked.experiment.training.batch_size;
         let feed = |name: String, encoding: Encoding, len: usize| {
             let stride = layout.feed(&name).map_or(len, |(_, stride)| stride as usize);
-            StepFeed { name, encoding, len, stride, words: vec![0; stride * steps] }
+            StepFeed { name, encoding, len, stride, words: vec![0; stride * rows] }
         };
         let feeds = if checked.signature.streamed {
             let fields = checked.feeds();
@@ -61,13 +61,13 @@ impl Feeds {
         }
     }
 
-    /// Queues the first `steps` rows for the rows of the rings from `first_row` on.
+    /// Queues the first `rows` rows for the rows of the rings from `first_row` on.
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn upload(&self, engine: &mut Engine, first_row: u32, steps: usize) -> Result<(), UserError> {
+    pub fn upload(&self, engine: &mut Engine, first_row: u32, rows: usize) -> Result<(), UserError> {
         for feed in &self.feeds {
-            engine.feed(&feed.name, first_row, feed.words.get(..steps * feed.stride).unwrap_or(&feed.words))?;
+            engine.feed(&feed.name, first_row, feed.words.get(..rows * feed.stride).unwrap_or(&feed.words))?;
         }
         Ok(())
     }
@@ -79,24 +79,25 @@ struct Resident {
     sampler: Sampler,
     len: u64,
     batch: u64,
-    /// A step, and how many samples were drawn before it.
+    /// A batch, and how many samples were drawn before it.
     anchor: (u64, u64),
-    /// The step whose batch the sampler gives next.
+    /// The batch that the sampler gives next.
     next: u64,
 }
 
 impl BatchSource for Resident {
-    fn fill(&mut self, step: u64, feeds: &mut Feeds, row: usize) {
-        if step != self.next && self.sampler.restore(self.position(step)).is_err() {
+    fn fill(&mut self, number: u64, feeds: &mut Feeds, row: usize) {
+        if number != self.next && self.sampler.restore(self.position(number)).is_err() {
             return;
         }
         self.sampler.next_batch(feeds.row(0, row));
-        self.next = step + 1;
+        self.next = number + 1;
     }
 
-    fn position(&self, step: u64) -> SamplerPosition {
+    fn position(&self, number: u64) -> SamplerPosition {
         let (at, drawn) = self.anchor;
-        let before = if step >= at { drawn + (step - at) * self.batch } else { drawn.saturating_sub((at - step) * self.batch) };
+        let before =
+            if number >= at { drawn + (number - at) * self.batch } else { drawn.saturating_sub((at - number) * self.batch) };
         SamplerPosition { epoch: (before / self.len) as u32, index: (before % self.len) as u32 }
     }
 
@@ -115,7 +116,7 @@ struct Streamed {
 }
 
 impl BatchSource for Streamed {
-    fn fill(&mut self, step: u64, feeds: &mut Feeds, row: usize) {
+    fn fill(&mut self, number: u64, feeds: &mut Feeds, row: usize) {
         let words = |feed: &StepFeed| row * feed.stride..row * feed.stride + feed.len;
         let (x, y) = match feeds.feeds.as_mut_slice() {
             [x, y] => (x, Some(y)),
@@ -128,17 +129,17 @@ impl BatchSource for Streamed {
             Some(y) => {
                 let at = words(y);
                 let Some(labels) = y.words.get_mut(at) else { return };
-                self.stream.fill(step, inputs, labels);
+                self.stream.fill(number, inputs, labels);
                 y.encoding.encode(labels);
             }
-            None => self.stream.fill(step, inputs, &mut self.unasked),
+            None => self.stream.fill(number, inputs, &mut self.unasked),
         }
         x.encoding.encode(inputs);
     }
 
-    fn position(&self, step: u64) -> SamplerPosition {
+    fn position(&self, number: u64) -> SamplerPosition {
         let Some(len) = self.stream.samples().map(|len| len.max(1) as u64) else { return SamplerPosition::default() };
-        let before = step * self.batch;
+        let before = number.saturating_mul(self.batch);
         SamplerPosition { epoch: (before / len) as u32, index: (before % len) as u32 }
     }
 
@@ -147,9 +148,11 @@ impl BatchSource for Streamed {
     }
 }
 
-/// The batches of a run, with room for those that are queued at a time.
+/// The batches of a run, with room for those that are queued at a time. They are numbered through; a step takes one, or several micro batches.
 pub(crate) struct Batches {
     source: Box<dyn BatchSource>,
+    /// Batches of a step.
+    micros: usize,
     /// Room for a ring of steps.
     feeds: Feeds,
 }
@@ -165,39 +168,50 @@ impl Batches {
         (step, position): (u64, SamplerPosition),
     ) -> Result<Self, UserError> {
         let feeds = Feeds::new(checked, layout, layout.ring as usize);
-        Ok(Self { source: source(checked, data, (step, position))?, feeds })
+        let micros = checked.experiment.training.accumulate;
+        Ok(Self { source: source(checked, data, (step * micros as u64, position))?, micros, feeds })
     }
 
     /// Where in the order of samples a step begins.
     pub fn position(&self, step: u64) -> SamplerPosition {
-        self.source.position(step)
+        self.source.position(step * self.micros as u64)
     }
 
-    /// Makes the batch of a step ready, in a row of those to be uploaded next.
-    pub fn fill(&mut self, step: u64, row: usize) {
-        self.source.fill(step, &mut self.feeds, row);
+    /// Makes micro batch `micro` of a step ready, in a row of those to be uploaded next.
+    pub fn fill(&mut self, step: u64, micro: usize, row: usize) {
+        self.source.fill(step * self.micros as u64 + micro as u64, &mut self.feeds, row);
     }
 
-    /// Queues what is ready in the first `steps` rows for the rings from `first_row` on.
+    /// Queues what is ready in the first `rows` rows for the rings from `first_row` on.
     ///
     /// # Errors
     /// When the device is lost.
-    pub fn upload(&self, engine: &mut Engine, first_row: u32, steps: usize) -> Result<(), UserError> {
-        self.feeds.upload(engine, first_row, steps)
+    pub fn upload(&self, engine: &mut Engine, first_row: u32, rows: usize) -> Result<(), UserError> {
+        self.feeds.upload(engine, first_row, rows)
     }
 
     /// The batches of `steps` steps from `step` on, beside those of the run.
     pub fn ahead(&self, checked: &Checked, layout: &StateLayout, step: u64, steps: usize) -> Feeds {
-        let (mut source, mut feeds) = (self.source.fork(), Feeds::new(checked, layout, steps));
-        for (row, step) in (0..steps).zip(step..) {
-            source.fill(step, &mut feeds, row);
+        self.numbered(checked, layout, step * self.micros as u64, steps * self.micros)
+    }
+
+    /// So many batches, beside those of the run.
+    fn numbered(&self, checked: &Checked, layout: &StateLayout, first: u64, count: usize) -> Feeds {
+        let (mut source, mut feeds) = (self.source.fork(), Feeds::new(checked, layout, count));
+        for (row, number) in (0..count).zip(first..) {
+            source.fill(number, &mut feeds, row);
         }
         feeds
     }
 
-    /// The samples of one step as words, a field each: what an inspection of that step is fed with.
-    pub fn samples(&self, checked: &Checked, data: &Dataset, layout: &StateLayout, step: u64) -> Vec<(String, Vec<u32>)> {
-        let mut feeds = self.ahead(checked, layout, step, 1);
+    /// The samples of a micro batch of a step as words, a field each: what an inspection of that step is fed with.
+    pub fn samples(
+        &self,
+        (checked, data): (&Checked, &Dataset),
+        layout: &StateLayout,
+        (step, micro): (u64, usize),
+    ) -> Vec<(String, Vec<u32>)> {
+        let mut feeds = self.numbered(checked, layout, step * self.micros as u64 + micro as u64, 1);
         let fields = checked.feeds();
         if data.stream.is_some() {
             return fields.into_iter().enumerate().map(|(i, field)| (field.name, feeds.row(i, 0).to_vec())).collect();
@@ -216,7 +230,7 @@ impl Batches {
 fn source(
     checked: &Checked,
     data: &Dataset,
-    (step, position): (u64, SamplerPosition),
+    (number, position): (u64, SamplerPosition),
 ) -> Result<Box<dyn BatchSource>, UserError> {
     if let Some(stream) = &data.stream {
         let answers = data.train.field(downhill_data::TARGET).map_or(1, Field::width);
@@ -228,5 +242,5 @@ fn source(
     sampler.restore(position)?;
     let (len, batch) = (data.train.len().max(1) as u64, checked.experiment.training.batch_size as u64);
     let drawn = u64::from(position.epoch) * len + u64::from(position.index);
-    Ok(Box::new(Resident { sampler, len, batch, anchor: (step, drawn), next: step }))
+    Ok(Box::new(Resident { sampler, len, batch, anchor: (number, drawn), next: number }))
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use downhill_compile::StateLayout;
 use downhill_data::{Dataset, SamplerPosition};
 use downhill_graph::StepScalars;
+use downhill_model::schedules::Plateau;
 use downhill_model::{Checked, Experiment};
 use downhill_protocol::KeptWeights;
 use downhill_tensor::UserError;
@@ -31,6 +32,8 @@ pub(crate) struct Run {
     queued: u64,
     /// Step at which the optimizer's slots were zero.
     slots_since: u64,
+    /// Where a learning rate stands that follows the validation loss.
+    plateau: Plateau,
     /// Counts changes of the state that are not steps.
     edits: u64,
     /// The step whose loss or gradients were not finite.
@@ -56,6 +59,7 @@ impl Run {
             done: 0,
             queued: 0,
             slots_since: 0,
+            plateau: Plateau::default(),
             edits: 0,
             diverged_at: None,
             kept_weights: None,
@@ -103,6 +107,42 @@ impl Run {
         (self.queued, self.edits)
     }
 
+    /// The learning rate of a step.
+    pub fn lr_at(&self, step: u64) -> f64 {
+        self.checked.experiment.lr_at(step) * self.plateau.scale_at(step)
+    }
+
+    /// Whether the next step's learning rate hangs on an evaluation that is not there yet.
+    pub fn awaits_evaluation(&self) -> bool {
+        let experiment = &self.checked.experiment;
+        experiment.schedule.plateau().is_some() && self.plateau.awaits(self.queued, experiment.training.eval_every)
+    }
+
+    /// An evaluation after so many steps was made: where the learning rate follows it and it is due then, it counts once.
+    pub fn note_validation(&mut self, step: u64, loss: f64) {
+        let experiment = &self.checked.experiment;
+        if let Some(rule) = experiment.schedule.plateau()
+            && self.plateau.awaits(step, experiment.training.eval_every)
+        {
+            self.plateau.note(rule, experiment.lr_at(step), step, loss);
+        }
+    }
+
+    /// The learning rate stands there.
+    pub fn set_plateau(&mut self, plateau: Plateau) {
+        self.plateau = plateau;
+    }
+
+    /// A schedule that begins to follow the validation loss begins here, and one that does not has no falls.
+    fn follow(&mut self, next: &Checked) {
+        let follows = |checked: &Checked| checked.experiment.schedule.plateau().is_some();
+        match (follows(&self.checked), follows(next)) {
+            (true, true) => {}
+            (false, true) => self.plateau = Plateau::from_step(self.queued),
+            (_, false) => self.plateau = Plateau::default(),
+        }
+    }
+
     /// What moves the run on.
     pub fn drive(&self) -> &Drive {
         &self.drive
@@ -130,12 +170,17 @@ impl Run {
 
     /// Takes up numbers that every step reads anew; a run under way rests at the new end of its training.
     pub fn edit_live(&mut self, checked: Checked) {
+        self.follow(&checked);
         self.checked = checked;
         self.drive.regoal(self.queued, self.checked.experiment.training.steps);
     }
 
     /// Takes up another experiment and its data; [`Run::order_from`] has to follow.
     pub fn take_up(&mut self, checked: Checked, data: Rc<Dataset>) {
+        self.follow(&checked);
+        if data.card.hash != self.data.card.hash || checked.experiment.loss != self.checked.experiment.loss {
+            self.plateau.forget_losses();
+        }
         (self.checked, self.data) = (checked, data);
     }
 
@@ -170,6 +215,7 @@ impl Run {
     pub fn begin(&mut self, layout: &StateLayout) -> Result<(), UserError> {
         self.order_from(layout, 0, SamplerPosition::default())?;
         self.stand_at(0, 0);
+        self.plateau = Plateau::default();
         self.number += 1;
         self.kept_weights = None;
         self.note_diverged(None);
@@ -198,11 +244,6 @@ impl Run {
         self.slots_since = self.queued;
     }
 
-    /// Step at which the optimizer's slots were zero.
-    pub fn slots_since(&self) -> u64 {
-        self.slots_since
-    }
-
     /// Where in the order of samples a step begins.
     pub fn position_before(&self, step: u64) -> SamplerPosition {
         self.batches.position(step)
@@ -210,12 +251,22 @@ impl Run {
 
     /// What belongs to a copy of the state behind all queued steps besides its words.
     pub fn kept(&self) -> Kept {
-        Kept { position: self.position_before(self.queued), slots_since: self.slots_since, shows: self.shown_state() }
+        Kept {
+            position: self.position_before(self.queued),
+            slots_since: self.slots_since,
+            plateau: self.plateau.clone(),
+            shows: self.shown_state(),
+        }
     }
 
-    /// What a step is run with.
-    pub fn scalars(&self, step: u64) -> StepScalars {
-        self.checked.experiment.step_scalars_since(step, self.slots_since)
+    /// Micro batches of a step.
+    pub fn micros(&self) -> usize {
+        self.checked.experiment.training.accumulate
+    }
+
+    /// What a micro batch of a step is run with.
+    pub fn scalars(&self, step: u64, micro: usize) -> StepScalars {
+        self.checked.experiment.micro_scalars(step, self.slots_since, micro, self.lr_at(step))
     }
 
     /// What a program that is no step is run with.
@@ -233,9 +284,9 @@ impl Run {
         self.batches.ahead(&self.checked, layout, self.queued, steps)
     }
 
-    /// The samples of one step as words, a field each.
-    pub fn samples(&self, layout: &StateLayout, step: u64) -> Vec<(String, Vec<u32>)> {
-        self.batches.samples(&self.checked, &self.data, layout, step)
+    /// The samples of a micro batch of a step as words, a field each.
+    pub fn samples(&self, layout: &StateLayout, at: (u64, usize)) -> Vec<(String, Vec<u32>)> {
+        self.batches.samples((&self.checked, &self.data), layout, at)
     }
 
     /// Steps were queued.
@@ -266,6 +317,7 @@ impl Run {
     /// Stands before a step that was not finite, and rests.
     pub fn back_to(&mut self, step: u64) {
         (self.queued, self.done) = (step, step);
+        self.plateau.back_to(step);
         self.drive.rest();
     }
 }

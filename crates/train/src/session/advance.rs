@@ -124,7 +124,7 @@ impl Session {
         if self.run.arrived() {
             return Ok(None);
         }
-        if self.run.drive().running() {
+        if self.run.drive().running() && !self.run.awaits_evaluation() {
             let queued = self.run.queued();
             match self.run.drive_mut().due(queued, now) {
                 Ok(allowed) => {
@@ -163,7 +163,7 @@ impl Session {
             let start = Instant::now();
             let device = self.machine.engine().device();
             let left = device.map_or_else(|| deadline.saturating_duration_since(start), GpuDevice::submit_time);
-            let half_ring = u64::from(self.machine.layout().ring / 2);
+            let half_ring = u64::from(self.machine.layout().ring / 2) / self.run.micros() as u64;
             let steps = self.machine.steps_in(left).min(allowed).min(stop - self.run.queued()).min(half_ring) as u32;
             let steps = self.pipeline.queue_steps(&mut self.run, &mut self.machine, steps, record_all)?;
             allowed -= u64::from(steps);
@@ -204,7 +204,7 @@ impl Session {
                 }
                 Some(Done::Metrics(words)) => {
                     let rows = self.pipeline.rows(&words);
-                    if let Some(bad) = self.reports.note_metrics(rows, self.run.checked()) {
+                    if let Some(bad) = self.reports.note_metrics(rows, &self.run) {
                         self.run.note_diverged(Some(bad));
                     }
                 }
@@ -222,9 +222,13 @@ impl Session {
         }
         match job.kind {
             JobKind::Evaluate => {
+                self.reports.evaluator_mut().arrived();
                 let rows = self.machine.programs().eval_rows;
                 let (checked, data) = (self.run.checked(), self.run.data());
                 if let Some(results) = self.reports.evaluator().sum_up(checked, data, rows, &job.words) {
+                    if let Some((_, loss)) = results.metrics.iter().find(|(name, _)| name == "validation_loss") {
+                        self.run.note_validation(job.step, *loss);
+                    }
                     self.reports.note_evaluation(job.step, results);
                     if self.reports.is_out_of_patience(&self.run.experiment().training) {
                         self.run.drive_mut().end_early();

@@ -28,7 +28,7 @@ impl Session {
     /// # Errors
     /// When the programs do not run there, or the device is lost.
     pub async fn compare(&mut self, device: &GpuDevice, steps: u32) -> Result<Comparison, UserError> {
-        let steps = steps.clamp(1, MOST.min(self.machine.layout().ring));
+        let steps = steps.clamp(1, MOST.min(self.machine.layout().ring / self.run.micros() as u32));
         self.settle().await?;
         let whole = self.machine.whole_state();
         let words = self.machine.engine_mut().fetch(&[whole]).await?;
@@ -45,7 +45,7 @@ impl Session {
     async fn trained(&self, device: Option<&GpuDevice>, words: &[u32], steps: u32) -> Result<Trained, UserError> {
         let mut engine = self.machine.replica(device, (self.run.checked(), self.run.data()), words)?;
         let (batches, scalars) = self.next_batches(steps);
-        batches.upload(&mut engine, 0, steps as usize)?;
+        batches.upload(&mut engine, 0, scalars.len())?;
         engine.submit(self.machine.train().id, &scalars)?;
         let layout = engine.layout().clone();
         let o = &layout.offsets;
@@ -61,14 +61,14 @@ impl Session {
     /// first row of the metrics.
     pub(crate) fn next_batches(&self, steps: u32) -> (Feeds, Vec<StepScalars>) {
         let feeds = self.run.ahead(self.machine.layout(), steps as usize);
-        let mut scalars = Vec::with_capacity(steps as usize);
-        for i in 0..steps {
-            let mut step = self.run.scalars(self.run.queued() + u64::from(i));
-            step.batch = i;
-            step.record = if i + 1 == steps { 0 } else { StepScalars::NO_RECORD };
-            scalars.push(step);
-        }
-        (feeds, scalars)
+        let micros = self.run.micros();
+        let rows = steps as usize * micros;
+        let scalars = (0..rows).map(|row| {
+            let step = self.run.scalars(self.run.queued() + (row / micros) as u64, row % micros);
+            let record = if row + 1 == rows { 0 } else { StepScalars::NO_RECORD };
+            StepScalars { batch: row as u32, record, ..step }
+        });
+        (feeds, scalars.collect())
     }
 
     fn differences(&self, cpu: &State, gpu: &State) -> Vec<Difference> {
@@ -81,7 +81,7 @@ impl Session {
                 rows.push(difference(slot_name(slot, &entry.name), &shape, cpu.slot(i, entry), gpu.slot(i, entry)));
             }
         }
-        for entry in &cpu.layout.states {
+        for (entry, _) in cpu.layout.states.iter().zip(self.run.checked().buffers()) {
             let shape: Vec<u32> = entry.shape.iter().map(|&n| n as u32).collect();
             rows.push(difference(entry.name.clone(), &shape, cpu.state(entry), gpu.state(entry)));
         }

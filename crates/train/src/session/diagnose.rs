@@ -27,26 +27,18 @@ impl Session {
 
     /// Replays a step with everything kept and names the first layer that is not finite.
     async fn diagnose(&mut self, step: u64) -> Result<Divergence, UserError> {
-        let outputs = self.inspect_step(step, &self.whole_step())?;
-        let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
-        let words = self.machine.engine_mut().fetch(&regions).await?;
-        let mut rest = words.as_slice();
         let mut broken = Vec::new();
-        for (name, region) in &outputs {
-            let (these, others) = rest.split_at((region.len as usize).min(rest.len()));
-            rest = others;
-            if these.iter().any(|w| !f32::from_bits(*w).is_finite()) {
-                broken.push(name.as_str());
+        for micro in 0..self.run.micros() {
+            broken = self.not_finite((step, micro)).await?;
+            if !broken.is_empty() {
+                break;
             }
         }
         let layers = &self.run.checked().summary.layers;
-        let first = |prefix: &str| layers.iter().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
-        let last = |prefix: &str| layers.iter().rev().find(|l| broken.contains(&format!("{prefix}{}", l.path).as_str()));
-        let owner = layers
-            .iter()
-            .rev()
-            .find(|l| l.parameters.iter().any(|(name, _)| broken.contains(&format!("grad:{name}").as_str())));
-        let (layer, what) = match (first(""), broken.contains(&"loss"), last("grad:").or(owner)) {
+        let first = |prefix: &str| layers.iter().find(|l| broken.contains(&format!("{prefix}{}", l.path)));
+        let last = |prefix: &str| layers.iter().rev().find(|l| broken.contains(&format!("{prefix}{}", l.path)));
+        let owner = layers.iter().rev().find(|l| l.parameters.iter().any(|(name, _)| broken.contains(&format!("grad:{name}"))));
+        let (layer, what) = match (first(""), broken.iter().any(|name| name == "loss"), last("grad:").or(owner)) {
             (Some(layer), _, _) => (layer.title(), "activations"),
             // The loss has no layer of its own: what it measures comes from the last one.
             (None, true, _) => (layers.last().map(LayerSummary::title).unwrap_or_default(), "loss"),
@@ -57,8 +49,25 @@ impl Session {
         Ok(Divergence { run: self.run.number(), step, layer, what: what.to_string(), why })
     }
 
+    /// Names of the tensors of a micro batch that are not finite.
+    async fn not_finite(&mut self, at: (u64, usize)) -> Result<Vec<String>, UserError> {
+        let outputs = self.inspect_step(at, &self.whole_step())?;
+        let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
+        let words = self.machine.engine_mut().fetch(&regions).await?;
+        let mut rest = words.as_slice();
+        let mut broken = Vec::new();
+        for (name, region) in outputs {
+            let (these, others) = rest.split_at((region.len as usize).min(rest.len()));
+            rest = others;
+            if these.iter().any(|w| !f32::from_bits(*w).is_finite()) {
+                broken.push(name);
+            }
+        }
+        Ok(broken)
+    }
+
     fn explain(&self, step: u64, layer: &str, what: &str) -> String {
-        let lr = self.run.experiment().lr_at(step);
+        let lr = self.run.lr_at(step);
         let grew = match what {
             "activations" => format!("The outputs of {layer} grew beyond what a number can hold"),
             "loss" => format!(

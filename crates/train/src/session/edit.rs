@@ -71,6 +71,7 @@ impl Session {
         let fresh = fresh || carried.keeps_nothing();
         let same_samples = data.card.hash == self.run.data().card.hash && now.seed == before.seed;
         let keep_slots = keeps_slots(before, now);
+        let kept_slots = if keep_slots { before.slots().len().min(now.slots().len()) } else { 0 };
         let position = if same_samples { self.run.position_before(self.run.queued()) } else { SamplerPosition::default() };
         self.machine = machine;
         self.pipeline = Pipeline::new(self.machine.layout(), now.metric_names().len());
@@ -81,7 +82,7 @@ impl Session {
             return Ok(Edited::Fresh);
         }
         let mut new = self.machine.initial_state(self.run.checked());
-        new.take_over(&old, &carried, keep_slots, self.run.experiment().average_slot());
+        new.take_over(&old, &carried, kept_slots, self.run.experiment().average_slot());
         if new.layout.entries != old.layout.entries {
             self.run.renumber();
         }

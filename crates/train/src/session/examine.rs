@@ -65,7 +65,7 @@ impl Session {
             self.pipeline.read_for_job(self.machine.engine_mut(), &[region(parameters), region(gradients)])?;
         }
         if let Some(((title, gated), kind)) = back {
-            let outputs = self.inspect_step(self.run.queued(), &kind)?;
+            let outputs = self.inspect_step((self.run.queued(), 0), &kind)?;
             let regions: Vec<Region> = outputs.into_iter().map(|(_, region)| region).collect();
             self.pipeline.read_for_job(self.machine.engine_mut(), &regions)?;
             let shape = self.program(&kind)?.outputs.first().map(|o| words(&o.shape)).unwrap_or_default();

@@ -33,7 +33,7 @@ impl Session {
             experiment: self.run.experiment().to_value().to_string(),
             layers: self.layer_stats(),
             parameters: self.run.checked().summary.parameters,
-            flops_per_step: self.machine.train().flops,
+            flops_per_step: self.machine.train().flops * self.run.micros() as u64,
             bytes: (u64::from(arena) + u64::from(data)) * 4,
             data: self.data_info(&mut arrays),
             baseline_loss: baseline.loss,
@@ -54,7 +54,7 @@ impl Session {
             step: self.run.done(),
             epoch: f64::from(before.epoch) + f64::from(before.index) / len,
             loss: self.reports.loss(),
-            lr: self.run.experiment().lr_at(self.run.done().saturating_sub(1)),
+            lr: self.run.lr_at(self.run.done().saturating_sub(1)),
             steps_per_second: if self.run.drive().running() { self.run.drive().rate() } else { 0.0 },
             running: self.run.drive().running() || self.run.done() < self.run.queued(),
             metrics: self.metrics().to_vec(),
@@ -180,7 +180,7 @@ fn column((name, first, len): (&str, usize, usize)) -> ColumnInfo {
 
 /// Whether a loss is the plain cross-entropy, in nats.
 fn measures_nats(loss: &Loss) -> bool {
-    matches!(loss.kind(), LossKind::CrossEntropy { label_smoothing: 0.0 }) && !loss.weighs_classes()
+    matches!(loss.kind(), Some(LossKind::CrossEntropy { label_smoothing: 0.0 })) && !loss.weighs_classes()
 }
 
 fn forecast_info(data: &Dataset, forecast: &Forecast) -> ForecastInfo {

@@ -32,21 +32,21 @@ impl Session {
     /// When the device is lost.
     pub async fn probe(&mut self) -> Result<Vec<(String, Vec<f32>)>, UserError> {
         self.settle().await?;
-        let outputs = self.inspect_step(self.run.queued(), &self.whole_step())?;
+        let outputs = self.inspect_step((self.run.queued(), 0), &self.whole_step())?;
         let regions: Vec<Region> = outputs.iter().map(|(_, region)| *region).collect();
         let words = self.machine.engine_mut().fetch(&regions).await?;
         let mut rest = words.into_iter().map(f32::from_bits);
         Ok(outputs.into_iter().map(|(name, region)| (name, rest.by_ref().take(region.len as usize).collect())).collect())
     }
 
-    /// Queues an inspection of the batch of a step, with that step's scalars, and says where its outputs will lie. Nothing is updated.
-    pub(crate) fn inspect_step(&mut self, step: u64, kind: &ProgramKind) -> Result<Vec<(String, Region)>, UserError> {
+    /// Queues an inspection of a micro batch of a step, with its scalars, and says where its outputs will lie. Nothing is updated.
+    pub(crate) fn inspect_step(&mut self, at: (u64, usize), kind: &ProgramKind) -> Result<Vec<(String, Region)>, UserError> {
         let program = self.program(kind)?;
-        let fields = self.run.samples(self.machine.layout(), step);
+        let fields = self.run.samples(self.machine.layout(), at);
         for (name, words) in &fields {
             self.machine.engine_mut().feed(&format!("batch.{name}"), 0, words)?;
         }
-        self.machine.engine_mut().submit(program.id, &[self.run.scalars(step)])?;
+        self.machine.engine_mut().submit(program.id, &[self.run.scalars(at.0, at.1)])?;
         Ok(program.outputs.into_iter().map(|o| (o.name, o.region)).collect())
     }
 }

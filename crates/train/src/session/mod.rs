@@ -20,6 +20,7 @@ mod survive;
 mod table_row;
 mod verdict;
 mod watch;
+mod weights;
 mod write;
 
 use std::rc::Rc;

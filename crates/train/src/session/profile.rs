@@ -24,9 +24,9 @@ impl Session {
     /// When there is no memory for a copy of the state, or the device is lost.
     pub async fn profile(&mut self) -> Result<ProfileReport, UserError> {
         self.settle().await?;
-        // The row of the ring that the next step uses is written again before that step runs.
+        // The rows of the ring that the next step uses are written again before that step runs.
         let (batches, scalars) = self.next_batches(1);
-        batches.upload(self.machine.engine_mut(), 0, 1)?;
+        batches.upload(self.machine.engine_mut(), 0, scalars.len())?;
         let step = scalars.first().copied().unwrap_or_default();
         let train = self.machine.train().id;
         let (times, method) = self.machine.engine_mut().profile(train, &step).await?;

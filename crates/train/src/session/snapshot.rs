@@ -3,6 +3,7 @@
 //! metadata.
 
 use downhill_data::{Assets, SamplerPosition};
+use downhill_model::schedules::Plateau;
 use downhill_model::{AVERAGE, Experiment};
 use downhill_protocol::{Arrays, Event, KeptWeights, Message};
 use downhill_tensor::UserError;
@@ -26,6 +27,9 @@ struct Meta {
     experiment: String,
     step: u64,
     slots_since: u64,
+    /// Where a learning rate stands that follows the validation loss.
+    #[serde(default)]
+    plateau: Vec<u64>,
     sampler: SamplerPosition,
     data: String,
 }
@@ -48,7 +52,7 @@ impl Session {
     /// When the device is lost.
     pub async fn snapshot(&mut self) -> Result<Vec<u8>, UserError> {
         let state = self.state().await?;
-        self.write_snapshot(&state, self.run.queued(), self.run.position_before(self.run.queued()), self.run.slots_since())
+        self.write_snapshot(&state, self.run.queued(), &self.run.kept())
     }
 
     pub(crate) fn finish_save(&mut self, id: u32, step: u64, kept: Kept, words: &[Vec<u32>]) {
@@ -61,7 +65,7 @@ impl Session {
     }
 
     fn saved(&self, id: u32, step: u64, kept: &Kept, state: &State) -> Message<Event> {
-        match self.write_snapshot(state, step, kept.position, kept.slots_since) {
+        match self.write_snapshot(state, step, kept) {
             Ok(bytes) => {
                 let mut arrays = Arrays::default();
                 let bytes = arrays.blob(bytes);
@@ -71,15 +75,16 @@ impl Session {
         }
     }
 
-    fn write_snapshot(
-        &self,
-        state: &State,
-        step: u64,
-        sampler: SamplerPosition,
-        slots_since: u64,
-    ) -> Result<Vec<u8>, UserError> {
-        let experiment = self.run.experiment().to_value().to_string();
-        let meta = Meta { format: FORMAT, experiment, step, slots_since, sampler, data: self.run.data().card.hash.clone() };
+    fn write_snapshot(&self, state: &State, step: u64, kept: &Kept) -> Result<Vec<u8>, UserError> {
+        let meta = Meta {
+            format: FORMAT,
+            experiment: self.run.experiment().to_value().to_string(),
+            step,
+            slots_since: kept.slots_since,
+            plateau: kept.plateau.to_words(),
+            sampler: kept.position,
+            data: self.run.data().card.hash.clone(),
+        };
         let meta =
             serde_json::to_value(&meta).map_err(|e| UserError::new(format!("The snapshot could not be written: {e}.")))?;
         write_arrays(&self.arrays(state, |_| true), Some(meta.to_string()))
@@ -164,23 +169,10 @@ impl Session {
             self.reports.note(["The data is not that of the snapshot; its order starts anew.".to_string()]);
         }
         self.run.stand_at(meta.step, meta.slots_since.min(meta.step));
+        self.run.set_plateau(Plateau::from_words(&meta.plateau));
         let layers = self.run.checked().summary.layers.iter().filter(|layer| !layer.parameters.is_empty()).count() as u32;
         self.run.goes_on_with(KeptWeights { layers, of: layers });
         self.run.touched();
-        Ok(())
-    }
-
-    /// Overwrites all parameters and buffers with those of a safetensors file; the optimizer starts anew.
-    ///
-    /// # Errors
-    /// When one is missing or has another shape.
-    pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
-        let state = self.state_from(&TensorFile::read(bytes)?, false)?;
-        self.settle().await?;
-        self.machine.write_state(&state)?;
-        self.run.slots_are_new();
-        self.run.touched();
-        self.remember(state);
         Ok(())
     }
 
@@ -193,53 +185,8 @@ impl Session {
         write_arrays(&self.arrays(&state, |_| false), None)
     }
 
-    /// Takes up those parameters and buffers of a safetensors file that fit; the others stay as they are, and the optimizer starts anew. Returns
-    /// how many were taken, and what is wrong with the others.
-    ///
-    /// # Errors
-    /// When the file is none, or nothing in it fits.
-    pub async fn take_weights(&mut self, bytes: &[u8]) -> Result<(u32, Vec<UserError>), UserError> {
-        let file = TensorFile::read(bytes)?;
-        self.settle().await?;
-        let old = self.state().await?;
-        let mut state = State::new(self.machine.layout().clone());
-        let average = self.run.experiment().average_slot();
-        let (mut taken, mut refused) = (0, Vec::new());
-        for entry in &old.layout.entries {
-            let shape = entry.shape.to_vec();
-            let read = file.floats(&entry.name, &shape);
-            let averaged = file.floats(&slot_name(AVERAGE, &entry.name), &shape);
-            let (weights, averages) = match &read {
-                Ok(weights) => (weights.as_slice(), averaged.as_deref().unwrap_or(weights)),
-                Err(_) => (old.parameter(entry), average.map_or(&[][..], |slot| old.slot(slot, entry))),
-            };
-            state.put(entry, None, weights);
-            if let Some(slot) = average {
-                state.put(entry, Some(slot), averages);
-            }
-            taken += u32::from(read.is_ok());
-            refused.extend(read.err());
-        }
-        for (entry, buffer) in old.layout.states.iter().zip(self.run.checked().buffers()) {
-            let read = if buffer.is_count { TensorFile::counts } else { TensorFile::floats }(&file, &entry.name, &entry.shape);
-            state.put_state(entry, read.as_deref().unwrap_or_else(|_| old.state(entry)));
-            taken += u32::from(read.is_ok());
-            refused.extend(read.err());
-        }
-        if taken == 0 {
-            let first = refused.into_iter().next().map(|error| format!(" {error}")).unwrap_or_default();
-            return Err(UserError::new(format!("No tensor of this file fits the network.{first}")));
-        }
-        self.machine.write_state(&state)?;
-        self.run.slots_are_new();
-        self.run.note_diverged(None);
-        self.run.touched();
-        self.remember(state);
-        Ok((taken, refused))
-    }
-
     /// The state in a file. Without slots, only averages of the weights are read; where there are none they begin with the weights.
-    fn state_from(&self, file: &TensorFile<'_>, with_slots: bool) -> Result<State, UserError> {
+    pub(super) fn state_from(&self, file: &TensorFile<'_>, with_slots: bool) -> Result<State, UserError> {
         let layout = self.machine.layout();
         let mut state = State::new(layout.clone());
         let slots = self.run.experiment().slots();
@@ -283,7 +230,7 @@ mod tests {
         let document = r#"{ "version": 1, "data": "spirals", "model": [{ "linear": { "out": "classes" } }] }"#;
         let mut session = Session::new(Experiment::parse(document).unwrap().experiment, &NoAssets).unwrap();
         let state = ready(session.state()).unwrap();
-        let of = |step| session.write_snapshot(&state, step, SamplerPosition::default(), 0).unwrap();
+        let of = |step| session.write_snapshot(&state, step, &session.run.kept()).unwrap();
         let mut late = Session::restore(&of(MOST_STEPS), &NoAssets).unwrap();
         late.step(3);
         ready(late.run_until_rest()).unwrap();

@@ -57,6 +57,7 @@ impl Session {
         self.machine.write_state(&state)?;
         self.run.order_from(self.machine.layout(), step, kept.position)?;
         self.run.stand_at(step, kept.slots_since);
+        self.run.set_plateau(kept.plateau);
         self.reports.back_to(step);
         self.reports.evaluator_mut().forget();
         self.run.touched();

@@ -24,6 +24,7 @@ impl Session {
         let evidence = Evidence {
             experiment: &checked.experiment,
             step: self.run.done(),
+            lr: self.run.lr_at(self.run.done()),
             evaluations: signs.history.evaluations(),
             known,
             answers: self.reports.evaluator().answers(),
@@ -65,7 +66,7 @@ impl Session {
     pub(crate) fn unlearned(&self, part: &Part) -> (Baseline, bool) {
         let (data, checked) = (self.run.data(), self.run.checked());
         let (loss, shown) = (&checked.experiment.loss, data.labels(part));
-        let blind = loss.baseline(data.labels(&data.train), shown, checked.signature.outputs);
+        let blind = loss.baseline(data.labels(&data.train), shown, checked.signature.outputs, checked.signature.answers());
         let naive = data.naive(part).map(|naive| loss.of_answers(&naive, shown));
         match naive.filter(|naive| *naive < blind.loss) {
             Some(naive) => (Baseline { loss: naive, ..blind }, true),

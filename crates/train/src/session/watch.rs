@@ -185,7 +185,7 @@ impl Session {
         }
         let Some(kind) = kind else { return Ok(ReadLayout::default()) };
         if matches!(rows, Rows::Batch) {
-            let regions = self.inspect_step(self.run.queued(), kind)?;
+            let regions = self.inspect_step((self.run.queued(), 0), kind)?;
             let regions: Vec<Region> = regions.into_iter().map(|(_, region)| region).collect();
             self.pipeline.read_for_job(self.machine.engine_mut(), &regions)?;
             return Ok(ReadLayout { outputs: self.outputs_of(kind)?, rows: 1, chunk: 1 });

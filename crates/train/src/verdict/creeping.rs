@@ -44,13 +44,13 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             number(after),
             count(needed.min(1e12) as u64),
             number(e.known.baseline.loss),
-            number(e.lr())
+            number(e.lr)
         ),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
             ("guessing".to_string(), number(e.known.baseline.loss)),
             ("fall in 1,000 steps".to_string(), number(1000.0 * pace)),
-            ("learning rate".to_string(), number(e.lr())),
+            ("learning rate".to_string(), number(e.lr)),
         ],
         fix: fix::rate(e.experiment, factor, false),
         ..Verdict::default()

@@ -11,7 +11,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let evidence = vec![
         ("step".to_string(), count(why.step)),
         ("layer".to_string(), why.layer.clone()),
-        ("learning rate".to_string(), number(e.experiment.lr_at(why.step))),
+        ("learning rate".to_string(), number(e.lr)),
     ];
     Some(Verdict {
         title: "Diverged".to_string(),

@@ -37,6 +37,8 @@ pub struct Evidence<'a> {
     pub experiment: &'a Experiment,
     /// Steps taken.
     pub step: u64,
+    /// The learning rate of the next step.
+    pub lr: f64,
     /// Evaluations since the run began or was last edited, in order.
     pub evaluations: &'a [Evaluation],
     /// What the data alone say.
@@ -190,11 +192,6 @@ impl<'a> Evidence<'a> {
         (moves.iter().filter(|m| **m > 0.0).count(), size)
     }
 
-    /// The learning rate of the next step.
-    pub(super) fn lr(&self) -> f64 {
-        self.experiment.lr_at(self.step)
-    }
-
     /// Whether the weights of every layer are close to zero: nothing but a penalty does that.
     pub(super) fn has_collapsed(&self) -> bool {
         const SMALL: f64 = 0.02;
@@ -207,7 +204,7 @@ impl<'a> Evidence<'a> {
         let scaled = self.experiment.slots().iter().any(|slot| slot.contains("sq"));
         let optimizer = self.experiment.optimizer.to_full_value();
         let momentum = optimizer[self.experiment.optimizer.name()]["momentum"].as_f64().unwrap_or(0.0);
-        self.lr() < if scaled { 0.005 } else { 0.1 * (1.0 - momentum) }
+        self.lr < if scaled { 0.005 } else { 0.1 * (1.0 - momentum) }
     }
 
     /// Whether the newest evaluations are the best by far: the loss is on its way down.
@@ -218,6 +215,6 @@ impl<'a> Evidence<'a> {
 
     /// Whether the schedule holds the learning rate far below what the optimizer says, as at a warm-up and at the end.
     pub(super) fn rate_is_held_down(&self) -> bool {
-        self.lr() < 0.3 * self.experiment.optimizer.lr()
+        self.lr < 0.3 * self.experiment.optimizer.lr()
     }
 }

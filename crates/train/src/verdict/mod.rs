@@ -95,6 +95,7 @@ mod tests {
         Evidence {
             experiment,
             step: evaluations.last().map_or(0, |e| e.step),
+            lr: experiment.lr_at(evaluations.last().map_or(0, |e| e.step)),
             evaluations,
             known: KNOWN,
             answers: &NONE,

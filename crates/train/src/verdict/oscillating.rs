@@ -55,13 +55,13 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
              every step overshoots.",
             number(e.loss()),
             count(e.step),
-            number(e.lr())
+            number(e.lr)
         ),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
             ("guessing".to_string(), number(e.known.baseline.loss)),
             ("mean move".to_string(), number(size)),
-            ("learning rate".to_string(), number(e.lr())),
+            ("learning rate".to_string(), number(e.lr)),
         ],
         fix: fix::rate(e.experiment, factor, false),
         ..Verdict::default()
