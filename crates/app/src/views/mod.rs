@@ -14,8 +14,10 @@ mod draw;
 mod feature_maps;
 mod forecast;
 pub(crate) mod gallery;
+mod heard;
 mod inspector;
 pub mod kinds;
+mod listen;
 mod neuron_map;
 mod pictures;
 mod positions;
@@ -31,6 +33,8 @@ mod table_columns;
 mod text;
 mod tokens;
 mod values;
+mod write;
+mod written;
 
 use kinds::{Inside, LayerView, OutputView, Panel};
 
@@ -53,6 +57,8 @@ impl Default for Views {
             layers: vec![
                 &table_columns::TableColumns,
                 &sample_image::SampleImage,
+                &written::Written,
+                &heard::Heard,
                 &receptive::Receptive,
                 &neuron_map::NeuronMap,
                 &feature_maps::FeatureMaps,
@@ -68,6 +74,8 @@ impl Default for Views {
                 &forecast::Forecast,
                 &pictures::Pictures,
                 &draw::Draw,
+                &write::Write,
+                &listen::Listen,
                 &rows::Rows,
                 &text::Text,
                 &positions::Positions,
