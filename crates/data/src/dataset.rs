@@ -13,6 +13,7 @@ use crate::features::{Feature, LineFeature};
 use crate::field::{Column, FNV, Field, fnv};
 use crate::forecast::Forecast;
 use crate::language::Language;
+use crate::sound::Sound;
 use crate::split::{Split, split};
 use crate::stream::Stream;
 
@@ -195,6 +196,11 @@ pub struct Dataset {
     pub plane: Option<Plane>,
     /// For images: height and width.
     pub image: Option<(usize, usize)>,
+    /// Where a sample is the way of a pen (to the right, down, and 1 on the paper, for each step): how far it goes in a step, of writing that
+    /// is ten high.
+    pub pen: Option<f64>,
+    /// What samples sound like, where they are sounds.
+    pub sound: Option<Sound>,
     /// What was left out or changed, one sentence each.
     pub notes: Vec<String>,
     /// Description, licence, hash.
@@ -399,6 +405,8 @@ impl Samples {
             stream: self.stream,
             plane: self.plane,
             image: self.image,
+            pen: None,
+            sound: None,
             notes: self.notes,
             card,
             normalisation,

@@ -14,8 +14,10 @@ mod features;
 mod field;
 mod forecast;
 mod language;
+pub mod pen;
 mod sampler;
 mod series;
+mod sound;
 pub mod sources;
 pub mod spec;
 mod split;
@@ -31,6 +33,7 @@ pub use field::{Column, Field};
 pub use forecast::Forecast;
 pub use language::Language;
 pub use sampler::{Sampler, SamplerPosition};
+pub use sound::Sound;
 #[cfg(feature = "bundled")]
 pub use sources::Bundled;
 pub use sources::Source;

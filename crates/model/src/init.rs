@@ -151,6 +151,29 @@ mod tests {
     }
 
     #[test]
+    fn a_recurrent_layer_draws_only_what_leads_from_state_to_state_as_it_is_told() {
+        let drawn = |cell: &str, init: Value| {
+            let layer = json!({ cell: { "hidden_size": 5, "bidirectional": true, "init": init } });
+            let document =
+                json!({ "data": "adding", "seed": 3, "loss": "mse", "model": [layer, { "linear": { "out": "targets" } }] });
+            let experiment = Experiment::from_value(&document).unwrap().experiment;
+            let signature = Signature::of(&experiment.data).unwrap();
+            init_parameters(&check(experiment, signature).unwrap())
+        };
+        for cell in ["rnn", "lstm", "gru"] {
+            let (plain, told) = (drawn(cell, json!("default")), drawn(cell, json!({ "orthogonal": { "gain": 1.5 } })));
+            for (plain, told) in plain.iter().zip(&told) {
+                let recurrent = plain.name.contains("weight_hh");
+                assert_eq!(plain.values == told.values, !recurrent, "{cell} {}", plain.name);
+                for (a, b) in (0..25).map(|i| (i / 5, i % 5)).filter(|_| recurrent) {
+                    let product: f32 = told.values.chunks(5).map(|row| row[a] * row[b]).sum();
+                    assert!((product - if a == b { 2.25 } else { 0.0 }).abs() < 1e-5, "{cell} {}: {a} {b}", told.name);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_layer_added_behind_leaves_the_weights_before_it_as_they_are() {
         let short = parameters(json!([{ "linear": { "out": 4 } }, "tanh", { "linear": { "out": 2 } }]));
         let long =

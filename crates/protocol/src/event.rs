@@ -245,6 +245,11 @@ pub struct DataInfo {
     pub validation_points: Option<ArrayRef>,
     /// Height and width where samples are images.
     pub image: Option<(u32, u32)>,
+    /// Where a sample is the way of a pen (to the right, down, and 1 on the paper, for each step): how far it goes in a step, of writing that
+    /// is ten high.
+    pub pen: Option<f64>,
+    /// Where samples are sounds, `[frames, bands]` of loudness from −1 to 1: samples of a wave per second.
+    pub sound: Option<u32>,
     /// How many answers a sample asks for, one for each position of a sequence; 0 where it asks for one.
     pub positions: u32,
     /// Whether every pixel of an image has a class of its own.

@@ -115,6 +115,7 @@ pub enum Part {
 ///
 /// Where samples are windows of series, `ahead` is what follows the window, `[rows, steps, predicted]`, NaN behind the end of the series, and of
 /// a single row `continuation` the answer and what the network says when it is given its own answers in turn, for as many steps.
+/// Where samples are sounds, `sound` is the wave of each, within −1…1, `[rows, samples]`.
 ///
 /// For [`Input::Row`], of which `rows` is 1 and `columns` as many as [`crate::DataInfo::columns`]: `output`, `target`, `row` and `table_row` as
 /// above; `start` the answer for a row of which nothing is known, every column at its training mean or most frequent word, `[1, labels]`;

@@ -206,6 +206,21 @@ fn a_continuation_is_what_the_network_says_to_its_own_answers() {
 }
 
 #[test]
+fn a_sound_is_heard_as_its_frames_were_made_and_one_of_ones_own_is_not() {
+    let mut session = session(&json!({
+        "seed": 3, "data": { "chirps": { "samples": 60, "seconds": 0.3 } },
+        "model": [{ "gru": { "hidden_size": 4 } }, { "linear": { "out": "classes" } }],
+    }));
+    let input = Input::Samples { part: Part::Validation, rows: Some(vec![2, 5]) };
+    let tensors = answer(&mut session, input, &["sound", "input"]).unwrap();
+    let sound = session.data().sound.clone().unwrap();
+    assert_eq!((tensors[0].1.as_slice(), tensors[1].1.as_slice()), ([2, 2400].as_slice(), [2, 17, 24].as_slice()));
+    assert_eq!(tensors[0].2, [sound.wave(false, 2), sound.wave(false, 5)].concat());
+    let given = Input::Given(vec![tensors[1].2[..17 * 24].to_vec()]);
+    assert!(answer(&mut session, given, &["sound"]).is_err(), "nobody knows what it sounds like");
+}
+
+#[test]
 fn a_forecast_is_measured_against_the_naive_one() {
     let session = trained_to_the_end("sine_forecast");
     let Event::Loaded(info) = session.loaded().header else { panic!("it is told what was loaded") };

@@ -14,5 +14,7 @@ pub mod profile;
 pub mod rows;
 pub mod sequence;
 pub mod series;
+pub mod spectrogram;
 pub mod spread;
 pub mod wires;
+pub mod writing;

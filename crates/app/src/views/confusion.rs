@@ -3,7 +3,7 @@
 use downhill_protocol::{DataInfo, Input, Part, Query};
 use leptos::prelude::*;
 
-use super::gallery::Gallery;
+use super::gallery::{Gallery, has_tiles};
 use super::kinds::OutputView;
 use super::samples::predicted;
 use crate::document::percent;
@@ -99,7 +99,7 @@ fn Matrix(lab: Lab) -> impl IntoView {
         let which = if held_out { "Held-out samples" } else { "Training samples, for none are held out" };
         format!("{which}: true class by row, prediction by column; recall is the share of a class that is found.")
     };
-    let images = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.image.is_some())));
+    let images = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| has_tiles(&i.data))));
     let place = move |row: u32| {
         let here = move || (lab.chosen.get() == Some(Chosen::HeldOut(row))).to_string();
         view! { <button type="button" class="toggle num" aria-label=format!("Sample {}", row + 1) aria-pressed=here on:click=clicked(move |_| lab.chosen.set(Some(Chosen::HeldOut(row))))>{row + 1}</button> }.into_any()

@@ -143,8 +143,9 @@ fn Pad(lab: Lab, bitmap: RwSignal<Bitmap>, tool: RwSignal<Tool>, rows: Memo<Vec<
     }
 }
 
+/// The probability of every class, the likeliest on top.
 #[component]
-fn Probabilities(lab: Lab, answers: Answers) -> impl IntoView {
+pub fn Probabilities(lab: Lab, answers: Answers) -> impl IntoView {
     let labels = memo(move || lab.data().map(|d| d.labels).unwrap_or_default());
     let values = memo(move || answers.with(|a| Some(a.as_ref()?.get("output")?.data.to_vec())).unwrap_or_default());
     let bar = move |i: usize, label: String| {

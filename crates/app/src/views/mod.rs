@@ -14,8 +14,10 @@ mod draw;
 mod feature_maps;
 mod forecast;
 pub(crate) mod gallery;
+mod heard;
 mod inspector;
 pub mod kinds;
+mod listen;
 mod neuron_map;
 mod pictures;
 mod positions;
@@ -32,6 +34,8 @@ mod text;
 mod tokens;
 mod try_row;
 mod values;
+mod write;
+mod written;
 
 use kinds::{Inside, LayerView, OutputView, Panel};
 
@@ -54,6 +58,8 @@ impl Default for Views {
             layers: vec![
                 &table_columns::TableColumns,
                 &sample_image::SampleImage,
+                &written::Written,
+                &heard::Heard,
                 &receptive::Receptive,
                 &neuron_map::NeuronMap,
                 &feature_maps::FeatureMaps,
@@ -69,6 +75,8 @@ impl Default for Views {
                 &forecast::Forecast,
                 &pictures::Pictures,
                 &draw::Draw,
+                &write::Write,
+                &listen::Listen,
                 &rows::Rows,
                 &text::Text,
                 &positions::Positions,

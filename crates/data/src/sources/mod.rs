@@ -3,6 +3,7 @@
 mod answer;
 mod curve;
 mod forecast;
+mod hand;
 mod pictures;
 mod planar;
 mod sequences;
@@ -213,7 +214,8 @@ sources! {
         points::Points, pairs::Pairs, sine::Sine, steps::Steps;
     "Images": digits::Digits, drawn_digits::DrawnDigits, shapes::Shapes, gratings::Gratings, textures::Textures, images::Images;
     "Tables": iris::Iris, wine::Wine, breast_cancer::BreastCancer, csv::Csv;
-    "Series": sine_wave::SineWave, mackey_glass::MackeyGlass, lorenz::Lorenz, adding::Adding, temporal_order::TemporalOrder;
+    "Series": sine_wave::SineWave, mackey_glass::MackeyGlass, lorenz::Lorenz, adding::Adding, temporal_order::TemporalOrder,
+        pen_strokes::PenStrokes, chirps::Chirps;
     "Tokens": majority::Majority, parity::Parity, copy::Copy, reverse::Reverse, sort::Sort, addition::Addition,
         modular_addition::ModularAddition, induction::Induction, recall::Recall, copy_memory::CopyMemory, dyck::Dyck;
     "Text": text::Text, tinytales::Tinytales, elman::Elman;

@@ -2,6 +2,7 @@
 
 use downhill_graph::kernel::RecurrentCell;
 
+use super::Init;
 use super::recurrent::{Recurrent, States, recurrent_layer};
 use crate::registry::fields;
 
@@ -24,6 +25,9 @@ fields! {
         /// What it gives of the states of all steps; steps past the end of a sequence do not count.
         #[schemars(title = "Output")]
         output: States = States::Last,
+        /// How the weights from a state to the next are drawn at the start; all other weights are drawn as by default.
+        #[schemars(title = "Initial recurrent weights")]
+        init: Init = Init::default(),
     }
 }
 
@@ -37,6 +41,7 @@ impl Gru {
             bidirectional: self.bidirectional,
             dropout: self.dropout,
             output: self.output,
+            init: self.init.clone(),
             forget_bias: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use downhill_graph::kernel::RecurrentCell;
 
+use super::Init;
 use super::recurrent::{Recurrent, States, recurrent_layer};
 use crate::registry::fields;
 
@@ -27,6 +28,9 @@ fields! {
         /// What it gives of the states of all steps; steps past the end of a sequence do not count.
         #[schemars(title = "Output")]
         output: States = States::Last,
+        /// How the weights from a state to the next are drawn at the start; all other weights are drawn as by default.
+        #[schemars(title = "Initial recurrent weights")]
+        init: Init = Init::default(),
     }
 }
 
@@ -40,6 +44,7 @@ impl Lstm {
             bidirectional: self.bidirectional,
             dropout: self.dropout,
             output: self.output,
+            init: self.init.clone(),
             forget_bias: self.forget_bias,
         }
     }

@@ -6,10 +6,10 @@ use downhill_tensor::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Draw;
 use super::def::{Builder, Inferred, Port, Resolved};
 use super::mean_over_time::{counted, mean};
 use super::scanned::{GATES, HIDDEN, Scanned};
+use super::{Draw, Init};
 
 /// What a recurrent layer gives of the states of all steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,8 @@ pub(super) struct Recurrent {
     pub bidirectional: bool,
     pub dropout: f64,
     pub output: States,
+    /// How the weights from a state to the next are drawn.
+    pub init: Init,
     /// What the bias of the forget gate begins with, in place of what is drawn.
     pub forget_bias: Option<f64>,
 }
@@ -101,7 +103,7 @@ impl Recurrent {
             for direction in 0..self.directions() {
                 let name = |what: &str| Self::parameter(what, layer, direction);
                 inferred.parameter(name("weight_ih"), &[rows, columns], self.draw(None));
-                inferred.parameter(name("weight_hh"), &[rows, self.hidden_size], self.draw(None));
+                inferred.parameter(name("weight_hh"), &[rows, self.hidden_size], self.init.weight(self.hidden_size, rows));
                 inferred.parameter(name("bias_ih"), &[rows], self.draw(self.forget_bias));
                 inferred.parameter(name("bias_hh"), &[rows], self.draw(self.forget_bias.map(|_| 0.0)));
                 inferred.inner.push(name(HIDDEN));

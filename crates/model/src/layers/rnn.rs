@@ -4,6 +4,7 @@ use downhill_graph::kernel::RecurrentCell;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Init;
 use super::recurrent::{Recurrent, States, recurrent_layer};
 use crate::registry::fields;
 
@@ -40,6 +41,9 @@ fields! {
         /// What it gives of the states of all steps; steps past the end of a sequence do not count.
         #[schemars(title = "Output")]
         output: States = States::Last,
+        /// How the weights from a state to the next are drawn at the start; all other weights are drawn as by default.
+        #[schemars(title = "Initial recurrent weights")]
+        init: Init = Init::default(),
     }
 }
 
@@ -56,6 +60,7 @@ impl Rnn {
             bidirectional: self.bidirectional,
             dropout: self.dropout,
             output: self.output,
+            init: self.init.clone(),
             forget_bias: None,
         }
     }

@@ -105,6 +105,8 @@ fn dataset(fields: Vec<Field>, classes: usize, features: Vec<String>) -> Dataset
         normalisation: Normalisation::identity(features.len(), 0),
         features,
         table: None,
+        pen: None,
+        sound: None,
         language: None,
         forecast: None,
         label_noise: 0.0,

@@ -239,6 +239,7 @@ impl Rows {
             Rows::None | Rows::Batch => false,
             Rows::Made { .. } => of_input,
             Rows::Samples { .. } if name == AHEAD => data.forecast.is_some(),
+            Rows::Samples { .. } if name == SOUND => data.sound.is_some(),
             Rows::Row(_) | Rows::Samples { .. } => of_input || OF_SAMPLES.contains(&name),
         }
     }
@@ -281,6 +282,7 @@ impl Rows {
                 match input {
                     Some(input) => of_field(data, part, input, raw.is_some(), &at),
                     None if name == AHEAD => ahead(data, train, &at),
+                    None if name == SOUND => sound(data, train, &at),
                     None if name == "row" => (vec![at.len() as u32], at.iter().map(|&i| i as f32).collect()),
                     None if name == "augmented" => augmented(data, part, &at),
                     None if name == "table_row" => (vec![at.len() as u32], at.iter().map(row).collect()),
@@ -370,6 +372,16 @@ const OF_SAMPLES: [&str; 5] = ["target", "target:offset", "row", "table_row", "a
 
 /// What follows the windows of samples.
 const AHEAD: &str = "ahead";
+
+/// What samples sound like.
+const SOUND: &str = "sound";
+
+/// The waves of samples, all of one length.
+fn sound(data: &Dataset, train: bool, at: &[usize]) -> (Vec<u32>, Vec<f32>) {
+    let Some(sound) = &data.sound else { return (vec![0], Vec::new()) };
+    let waves: Vec<f32> = at.iter().flat_map(|&i| sound.wave(train, i)).collect();
+    shaped(at, &[waves.len() / at.len().max(1)], waves)
+}
 
 /// What the numbers are that follow the windows of samples.
 fn ahead(data: &Dataset, train: bool, at: &[usize]) -> (Vec<u32>, Vec<f32>) {

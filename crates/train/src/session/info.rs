@@ -132,6 +132,8 @@ impl Session {
             train_points: points(&data.train),
             validation_points: points(&data.validation),
             image: data.image.map(|(h, w)| (h as u32, w as u32)),
+            pen: data.pen,
+            sound: data.sound.as_ref().map(|sound| sound.rate),
             positions: if positions.is_empty() { 0 } else { positions.iter().product::<usize>() as u32 },
             of_pixels: self.run.checked().signature.of_pixels(),
             columns: data.table.iter().flat_map(|table| table.inputs()).map(column).collect(),
