@@ -13,7 +13,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 
 use super::export::{self, What};
 use crate::address::LONGEST;
-use crate::api;
+use crate::asked::ask;
 use crate::document::{grouped, number};
 use crate::reactive::{RwSignal, clicked, entered};
 use crate::state::Lab;
@@ -84,7 +84,7 @@ fn offer(experiment: &Experiment, small: Option<&Small>) -> Offer {
 /// Asks the worker for the weights of now.
 async fn small(lab: Lab) -> Result<Small, String> {
     let refused = |error: JsValue| reflected(&error, "message").as_string().unwrap_or_default();
-    let files = JsFuture::from(api::ask(lab, Command::Export(Export::Small))).await.map_err(refused)?;
+    let files = JsFuture::from(ask(lab, Command::Export(Export::Small))).await.map_err(refused)?;
     let bytes = |i: u32| files.unchecked_ref::<Array>().get(i).unchecked_into::<Uint8Array>().to_vec();
     let moved: Value = serde_json::from_slice(&bytes(1)).unwrap_or_default();
     let of = |name: &str| moved[name].as_f64().unwrap_or(f64::NAN);
