@@ -28,6 +28,8 @@ export type Data =
   | "lorenz"
   | "adding"
   | "temporal_order"
+  | "pen_strokes"
+  | "chirps"
   | "majority"
   | "parity"
   | "copy"
@@ -36,6 +38,7 @@ export type Data =
   | "addition"
   | "modular_addition"
   | "induction"
+  | "recall"
   | "copy_memory"
   | "dyck"
   | "text"
@@ -434,6 +437,34 @@ export type Data =
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } }
+  | /** Handwritten digits as the way of the pen: which digit is being written? */
+  { pen_strokes: {
+    /** Digits in all, training and validation together. 10 to 20000. Default: `3000`. */
+    samples?: number;
+    /** How much hands differ: 0 writes all digits alike, 1 as many people would. 0 to 2. Default: `1.0`. */
+    variation?: number;
+    /** How far the pen goes in a step; a digit is about 10 high. 0.5 to 4. Default: `1.25`. */
+    spacing?: number;
+    /** Standard deviation of how far a hand that trembles puts each point beside its place. 0 to 1. Default: `0.0`. */
+    noise?: number;
+    /** Share of the digits that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** Short bird-like calls as bands of pitch over time: which kind of call? */
+  { chirps: {
+    /** Calls in all, training and validation together. 10 to 10000. Default: `1200`. */
+    samples?: number;
+    /** Seconds of a sample; a call lies anywhere in it. 0.3 to 3. Default: `0.6`. */
+    seconds?: number;
+    /** Bands of pitch that are told apart. 8 to 64. Default: `24`. */
+    bands?: number;
+    /** How much calls of a kind differ in pitch, tempo and loudness. 0 to 1. Default: `1.0`. */
+    variation?: number;
+    /** How loud the hiss behind a call is: at 1 it drowns those that are not loud. 0 to 1. Default: `0.05`. */
+    noise?: number;
+    /** Share of the calls that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
   | /** Sequences of tokens: which of the tokens 1 and 2 comes more often? */
   { majority: {
     /** Sequences in all, training and validation together. 10 to 20000. Default: `2000`. */
@@ -517,6 +548,19 @@ export type Data =
     vocabulary?: number;
     /** Tokens until the sequence repeats; no token comes twice in them where there are enough. 2 to 128. Default: `12`. */
     length?: number;
+    /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
+  | /** Letters with a number each, then one of the letters: say its number. */
+  { recall: {
+    /** Sequences in all, training and validation together. 10 to 50000. Default: `8000`. */
+    samples?: number;
+    /** How many pairs there are to remember. 1 to 26. Default: `6`. */
+    pairs?: number;
+    /** How many different letters there are; no letter comes twice where there are enough. 2 to 26. Default: `12`. */
+    keys?: number;
+    /** How many different numbers there are. 2 to 100. Default: `10`. */
+    values?: number;
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
@@ -614,6 +658,7 @@ export type Loss =
   | "l1"
   | "huber"
   | "reconstruction"
+  | "dice"
   | /** How unlikely the network holds the right class: for data with classes, one output per class. */
   { cross_entropy: {
     /** Share of the certainty that is spread over all classes, against overconfidence. 0 to 0.9. Default: `0.0`. */
@@ -633,7 +678,9 @@ export type Loss =
     delta?: number;
   } }
   | /** Mean of the squared differences between what the network gives and what it was given: for autoencoders, which learn without answers. */
-  { reconstruction: Record<string, never> };
+  { reconstruction: Record<string, never> }
+  | /** How far the masks of the classes are from covering the right ones: for a class for every pixel, where most pixels are background. */
+  { dice: Record<string, never> };
 
 /** How gradients become changes of weights. */
 export type Optimizer =
@@ -720,6 +767,7 @@ export type Schedule =
   | "linear"
   | "cosine"
   | "one_cycle"
+  | "reduce_on_plateau"
   | /** The same rate all the time: `lr`. */
   { constant: {
     /** Steps in which the rate climbs from nearly zero. 0 to 1000000. Default: `0`. */
@@ -763,12 +811,27 @@ export type Schedule =
     div_factor?: number;
     /** The last rate is the first divided by this. 1 to 1000000000. Default: `10000.0`. */
     final_div_factor?: number;
+  } }
+  | /** Falls to a fraction of itself when the validation loss has not become lower for some evaluations. */
+  { reduce_on_plateau: {
+    /** Factor by which every fall multiplies the rate. 0 to 0.999. Default: `0.1`. */
+    factor?: number;
+    /** Evaluations without a lower loss that are waited for. 0 to 1000. Default: `10`. */
+    patience?: number;
+    /** Share of the lowest loss by which a lower one has to be below it. 0 to 1. Default: `0.0001`. */
+    threshold?: number;
+    /** Evaluations after a fall that are not counted. 0 to 1000. Default: `0`. */
+    cooldown?: number;
+    /** The rate falls no lower. 0 to 1000. Default: `0.0`. */
+    min_lr?: number;
   } };
 
 /** How training runs. */
 export type Training = {
   /** Samples per step. 1 to 65536. Default: `32`. */
   batch_size?: number;
+  /** Batches whose mean gradient makes a step: as one so many times as large, in the memory of one. 1 to 256. Default: `1`. */
+  accumulate?: number;
   /** Steps after which the run rests; empty is until stopped. 1 to 1000000000000. */
   steps?: number | null;
   /** Gradients are scaled down when all together they are longer than this. 0.000001 to 1000000000. */
@@ -1088,6 +1151,44 @@ export type Layer =
     dropout?: number;
     /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
     output?: "last" | "all" | "mean" | "max";
+    /** How the weights from a state to the next are drawn at the start; all other weights are drawn as by default. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
   } }
   | /** Reads a sequence step by step and keeps a cell beside its state: gates decide what goes in, what stays and what is shown. */
   { lstm: {
@@ -1103,6 +1204,44 @@ export type Layer =
     dropout?: number;
     /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
     output?: "last" | "all" | "mean" | "max";
+    /** How the weights from a state to the next are drawn at the start; all other weights are drawn as by default. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
   } }
   | /** Reads a sequence step by step; two gates decide how much of its state it keeps and how much of it the next one sees. */
   { gru: {
@@ -1116,6 +1255,44 @@ export type Layer =
     dropout?: number;
     /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
     output?: "last" | "all" | "mean" | "max";
+    /** How the weights from a state to the next are drawn at the start; all other weights are drawn as by default. Default: `"default"`. */
+    init?: 
+      | "default"
+      | "xavier_uniform"
+      | "xavier_normal"
+      | "kaiming_uniform"
+      | "kaiming_normal"
+      | "normal"
+      | "uniform"
+      | "orthogonal"
+      | "zeros"
+      | /** PyTorch's own: evenly from ±1/√inputs, bias included. */
+      { default: Record<string, never> }
+      | /** Evenly, so that signals keep their size forwards and backwards (Glorot and Bengio, 2010); suits tanh. */
+      { xavier_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { xavier_normal: Record<string, never> }
+      | /** Evenly, so that signals keep their size through relu (He et al., 2015). */
+      { kaiming_uniform: Record<string, never> }
+      | /** The same from a normal distribution. */
+      { kaiming_normal: Record<string, never> }
+      | /** From a normal distribution of a given width. */
+      { normal: {
+        /** Standard deviation. 0 to 100. Default: `0.02`. */
+        std?: number;
+      } }
+      | /** Evenly from a given range around zero. */
+      { uniform: {
+        /** Largest magnitude. 0 to 100. Default: `0.1`. */
+        bound?: number;
+      } }
+      | /** A rotation: signals keep their length exactly, however many layers (Saxe et al., 2014); suits recurrent weights. */
+      { orthogonal: {
+        /** Length of what was of length 1. 0 to 100. Default: `1.0`. */
+        gain?: number;
+      } }
+      | /** All zero: see what goes wrong when all units are alike. */
+      { zeros: Record<string, never> };
   } }
   | /** Gives every vector mean 0 and variance 1, then a learned factor and a learned constant for each of its numbers. */
   { layer_norm: {
@@ -1479,16 +1656,22 @@ export type Preset =
   | "parity"
   | "adding"
   | "adding_rnn"
+  | "exploding_rnn"
   | "temporal_order"
+  | "pen_strokes"
+  | "chirps"
   | "memory"
   | "brackets"
   | "sine_forecast"
   | "lorenz"
+  | "own_series"
   | "pairs"
   | "sort"
   | "addition"
   | "grokking"
   | "induction"
+  | "recall"
+  | "short_sight"
   | "tinytales"
   | "char_rnn"
   | "own_text"

@@ -29,8 +29,10 @@ fn OwnText() -> impl IntoView {
         input.set_value("");
     };
     let pasted = move |ev: web_sys::ClipboardEvent| {
-        let new = ev.clipboard_data().and_then(|data| data.get_data("text").ok()).filter(|new| new.len() > taking::INLINE);
-        if let Some(new) = new {
+        let field: web_sys::HtmlTextAreaElement = event_target(&ev);
+        let new = ev.clipboard_data().and_then(|data| data.get_data("text").ok());
+        // A whole text is learned at once; a piece that is put into another one waits until that is left.
+        if let Some(new) = new.filter(|new| new.len() > taking::INLINE || field.value().is_empty()) {
             ev.prevent_default();
             taking::text_of_own(lab, new);
         }

@@ -171,7 +171,7 @@ fn Pens(pen: RwSignal<Option<u32>>) -> impl IntoView {
     let pens = (0..4u32).map(|class| {
         let style = move || format!("--c:{}", lab.palette.with(|p| css(p.class(class as usize), 1.0)));
         let shape = ["●", "■", "▲", "◆"][class as usize];
-        view! { <button type="button" class="pen" data-shape=shape style=style aria-label=format!("Draw points of class {}", class + 1) aria-pressed=move || (pen.get() == Some(class)).to_string() on:click=clicked(move |_| take(class))></button> }
+        view! { <button type="button" class="pen" data-shape=shape style=style aria-label=format!("Draw points of class {class}") aria-pressed=move || (pen.get() == Some(class)).to_string() on:click=clicked(move |_| take(class))></button> }
     });
     view! {
         <div class="pens" role="group" aria-label="Draw points">

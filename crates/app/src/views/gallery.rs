@@ -39,6 +39,9 @@ pub fn image_size(lab: Lab) -> Memo<(u32, u32)> {
     memo(move || lab.info.with(|i| i.as_ref().and_then(|i| i.data.image)).unwrap_or((1, 1)))
 }
 
+/// Names of classes that are longer want wider tiles.
+const LETTERS: usize = 3;
+
 /// Whether samples of the data can be shown as tiles.
 pub fn has_tiles(data: &DataInfo) -> bool {
     data.image.is_some() || data.pen.is_some() || data.sound.is_some()
@@ -80,5 +83,6 @@ pub fn Gallery(lab: Lab, rows: Memo<Vec<Row>>, label: &'static str) -> impl Into
         }
     };
     let count = memo(move || rows.with(|r| r.len().min(SHOWN)));
-    view! { <div class="tiles" role="group" aria-label=label>{move || (0..count.get()).map(tile).collect_view()}</div> }
+    let wordy = move || labels.with(|l| l.iter().any(|name| name.len() > LETTERS));
+    view! { <div class="tiles" class:wordy=wordy role="group" aria-label=label>{move || (0..count.get()).map(tile).collect_view()}</div> }
 }

@@ -19,7 +19,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         title: "At the floor".to_string(),
         level: Level::Good,
         sentence: format!(
-            "At step {} the loss was {}, and whoever knows how the data are made loses {}. What is left is chance; there is nothing more to learn.",
+            "Around step {} the loss was {}, and whoever knows how the data are made loses {}. What is left is chance; there is nothing more to learn.",
             count(e.step),
             number(loss),
             number(floor)

@@ -24,7 +24,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         title: "Learned by heart only".to_string(),
         level: Level::Warn,
         sentence: format!(
-            "At step {} it was right on {} of what it learned from and on {} of what was held out, where guessing gives {}. It remembers the \
+            "Around step {} it was right on {} of what it learned from and on {} of what was held out, where guessing gives {}. It remembers the \
              samples one by one; with more of them, or with large weights made dear, it may have to find the rule behind them.",
             count(e.step),
             percent(right),

@@ -26,16 +26,16 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     }
     let sentence = match (e.accuracy(), e.validation_accuracy()) {
         (Some(train), Some(held_out)) => format!(
-            "At step {} it was right on {} of the samples it learns from and on {} of those held out.",
+            "Around step {} it was right on {} of the samples it learns from and on {} of those held out.",
             count(e.step),
             percent(train),
             percent(held_out)
         ),
         (Some(train), None) => {
-            format!("At step {} it was right on {} of the samples it learns from.", count(e.step), percent(train))
+            format!("Around step {} it was right on {} of the samples it learns from.", count(e.step), percent(train))
         }
         _ => format!(
-            "At step {} the loss was {}, {} below that of always guessing the mean.",
+            "Around step {} the loss was {}, {} below that of always guessing the mean.",
             count(e.step),
             number(e.loss()),
             percent(1.0 - e.level())

@@ -19,7 +19,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         return None;
     }
     let sentence = format!(
-        "At step {} it was right on {} of the samples held out, but so is who always says the most frequent class. Of the other classes next to \
+        "Around step {} it was right on {} of the samples held out, but so is who always says the most frequent class. Of the other classes next to \
          nothing is found: balanced accuracy, in which all classes count the same, is {}.",
         count(e.step),
         percent(accuracy),

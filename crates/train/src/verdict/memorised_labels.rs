@@ -23,7 +23,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         title: "Wrong labels by heart".to_string(),
         level: Level::Warn,
         sentence: format!(
-            "{} of the labels to learn from are wrong, and who knows only the truth is right on {}. At step {} it was right on {}: at least {} of \
+            "{} of the labels to learn from are wrong, and who knows only the truth is right on {}. Around step {} it was right on {}: at least {} of \
              the wrong labels were learned by heart, and of the samples held out {} were right.",
             percent(wrong),
             percent(1.0 - wrong),

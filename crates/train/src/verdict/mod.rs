@@ -29,6 +29,7 @@ macro_rules! rules {
 
 rules! {
     diverged,
+    one_answer,
     alike,
     exploding,
     dead,

@@ -21,7 +21,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         title: "Most frequent token only".to_string(),
         level: Level::Warn,
         sentence: format!(
-            "At step {} it was right on {} of the tokens, and who always says the most frequent one is right on {}. The loss stayed at {}, where \
+            "Around step {} it was right on {} of the tokens, and who always says the most frequent one is right on {}. The loss stayed at {}, where \
              the shares of the tokens alone cost {}: nothing of what comes before is used.",
             count(e.step),
             percent(accuracy),

@@ -54,11 +54,17 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         }
         _ => String::new(),
     };
+    // What is judged is smoothed; what is said is what the chart shows.
+    let shown = |e: &&super::Evaluation| e.validation.is_some_and(f64::is_finite);
+    let by_loss = |a: &&super::Evaluation, b: &&super::Evaluation| {
+        a.validation.unwrap_or(f64::INFINITY).total_cmp(&b.validation.unwrap_or(f64::INFINITY))
+    };
+    let (best_step, best) = e.evaluations.iter().filter(shown).min_by(by_loss).map_or((best_step, best), |e| (e.step, e.validation.unwrap_or(best)));
     Some(Verdict {
         title: "Overfitting".to_string(),
         level: Level::Warn,
         sentence: format!(
-            "The validation loss was lowest at step {} ({}) and stood at {} at step {}, while the training loss fell to {}.{right} It learns \
+            "The validation loss was lowest at step {} ({}) and stood at {} around step {}, while the training loss fell to {}.{right} It learns \
              by heart; more data, fewer units or a penalty on weights help.",
             count(best_step),
             number(best),

@@ -27,7 +27,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let penalty = fix::no_penalty(e.experiment).filter(|_| nothing && e.has_collapsed());
     let sentence = if penalty.is_some() {
         format!(
-            "At step {} the loss was {}; guessing costs {}. The penalties on weights pulled all of them to almost zero, so the network gives \
+            "Around step {} the loss was {}; guessing costs {}. The penalties on weights pulled all of them to almost zero, so the network gives \
              the same answer to everything.",
             count(e.step),
             number(e.loss()),

@@ -43,7 +43,8 @@ impl Standing {
         if (shown.run, &shown.name, shown.level) == (found.run, &found.name, found.level) {
             self.waiting = false;
             let news = (&shown.sentence, &shown.evidence, &shown.fix) != (&found.sentence, &found.evidence, &found.fix);
-            if news && now >= self.told + TIME {
+            // At rest the numbers are the last ones, and what is called something else is something else.
+            if news && (now >= self.told + TIME || !moves || shown.title != found.title) {
                 self.told = now;
                 self.shown = Some(found.clone());
                 return Some(found);
