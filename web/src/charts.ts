@@ -26,7 +26,10 @@ const DASHES = [undefined, [3, 3], [8, 3], [8, 3, 2, 3], [1, 4]];
 
 /** Where colours do not tell curves apart, dashes do. The worker loads this file too, and has no such thing as a screen. */
 const dashed = (): boolean => matchMedia("(forced-colors: active), (prefers-contrast: more)").matches;
-const SHAPES: Record<string, number[]> = { train: [], rate: [], validation: [8, 4], "run before": [1, 3] };
+const BEFORE = "run before";
+const SHAPES: Record<string, number[]> = { train: [], rate: [], validation: [8, 4], [BEFORE]: [1, 3] };
+/** So many times the highest of this run is shown of the run before: one that ran away would leave nothing to see of this one. */
+const TALLER = 3;
 const LAYERS = [[], [8, 4], [2, 2], [12, 3, 3, 3], [5, 2], [1, 4]];
 
 /** The library, once it is there. While it loads it asks for number formats of the browser's language; where that is no language (`C`, on a
@@ -166,7 +169,9 @@ export class TimeChart {
     const spread = (_: uPlot, min: number | null, max: number | null): [number, number] => {
       const [low, high] = this.bounds;
       const from = low ?? min ?? 0;
-      const to = high ?? max ?? 1;
+      const own = this.curves.filter((c) => c.label !== BEFORE).flatMap((c) => Array.from(c.y).filter(Number.isFinite));
+      const top = own.reduce((most, v) => Math.max(most, v), 0);
+      const to = high ?? Math.min(max ?? 1, top > 0 ? TALLER * top : Infinity);
       if (high !== null) return [Math.max(0, from - 0.04), 1.005];
       return to > from ? [from, to + 0.04 * (to - from)] : [from, from + Math.abs(from) + 1e-6];
     };

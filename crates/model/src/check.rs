@@ -183,7 +183,14 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
         Task::Regression => "\"targets\"".to_string(),
         Task::Classification => columns.to_string(),
     };
-    Err(UserError::at(&last.path, message).hint(format!("End the model with a linear layer whose `out` is {wanted}.")))
+    // It ends rightly, at every step or place.
+    let hint = if shape.len() > 1 && shape.last() == Some(&columns) {
+        "Put `flatten` in front of the first linear layer, or a layer that leaves one answer of all steps, as `lstm` does."
+            .to_string()
+    } else {
+        format!("End the model with a linear layer whose `out` is {wanted}.")
+    };
+    Err(UserError::at(&last.path, message).hint(hint))
 }
 
 /// Whether every layer gets as many samples at a time as it needs.
@@ -317,6 +324,8 @@ mod tests {
             "model[0]: The model gives 3 outputs, but `cross_entropy` on this data needs 2 (one per class). End the model with a linear layer \
              whose `out` is \"classes\"."
         );
+        let every_step = error("sine_wave", json!([{ "linear": { "out": "targets" } }]), json!({ "loss": "mse" }));
+        assert!(every_step.contains("Put `flatten` in front of the first linear layer"), "{every_step}");
         assert!(error("sine", classes.clone(), json!({})).starts_with("loss.cross_entropy: `cross_entropy` is about classes"));
         assert!(
             error("sine", classes.clone(), json!({ "loss": "mse" }))

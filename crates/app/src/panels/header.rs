@@ -154,7 +154,9 @@ pub fn Pace() -> impl IntoView {
 fn Readings() -> impl IntoView {
     let lab = Lab::here();
     let step = memo(move || lab.status.with(|s| grouped(s.step)));
-    let epoch = memo(move || lab.status.with(|s| format!("{:.1}", s.epoch)));
+    // Where every step draws anew there are no epochs.
+    let epoch =
+        memo(move || lab.status.with(|s| if s.step > 0 && s.epoch == 0.0 { "–".into() } else { format!("{:.1}", s.epoch) }));
     let loss = memo(move || {
         lab.status.with(|s| {
             if s.loss.is_finite() {

@@ -4,7 +4,7 @@ use downhill_protocol::{Level, Verdict};
 
 use super::evidence::Evidence;
 use super::fix;
-use super::words::{count, number, percent};
+use super::words::{count, percent};
 
 /// Accuracy on what is learned from.
 const KNOWN: f64 = 0.9;
@@ -34,7 +34,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         evidence: vec![
             ("training accuracy".to_string(), percent(right)),
             ("validation accuracy".to_string(), percent(held_out)),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            ("guessing".to_string(), percent(guessed)),
         ],
         fix: fix::stronger_decay(e.experiment),
         ..Verdict::default()

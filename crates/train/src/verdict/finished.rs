@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::evidence::Evidence;
 use super::fix;
-use super::words::{count, counted, number, percent};
+use super::words::{count, counted, number, pair, percent};
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     if !e.ended {
@@ -15,11 +15,10 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let first = e.evaluations.first()?;
     let fell = e.beats_guessing() && e.loss() < first.train;
     let sentence = if fell {
+        let [before, after] = pair(first.train, e.loss());
         format!(
-            "After {} the loss had fallen from {} to {}, {} below guessing, and had not settled.",
+            "After {} the loss had fallen from {before} to {after}, {} below guessing, and had not settled.",
             counted(steps, "step"),
-            number(first.train),
-            number(e.loss()),
             percent(1.0 - e.level())
         )
     } else {

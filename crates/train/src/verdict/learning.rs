@@ -3,7 +3,7 @@
 use downhill_protocol::{Level, Verdict};
 
 use super::evidence::Evidence;
-use super::words::{count, number, percent};
+use super::words::{count, number, pair, percent};
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let (from, to) = (e.recent().first()?, e.evaluations.last()?);
@@ -16,15 +16,14 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let mut evidence = vec![("loss".to_string(), number(e.loss()))];
     evidence.extend(e.validation().map(|loss| ("validation loss".to_string(), number(loss))));
     evidence.push(("guessing".to_string(), number(e.known.baseline.loss)));
+    let [before, after] = pair(from.train, e.loss());
     Some(Verdict {
         title: "Learning".to_string(),
         level: Level::Good,
         sentence: format!(
-            "From step {} to {} the loss fell from {} to {}, {} below guessing.",
+            "From step {} to {} the loss fell from {before} to {after}, {} below guessing.",
             count(from.step),
             count(to.step),
-            number(from.train),
-            number(e.loss()),
             percent(1.0 - e.level())
         ),
         evidence,
