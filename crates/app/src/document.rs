@@ -200,7 +200,7 @@ pub fn fit_end(doc: &mut Value, regression: bool) {
 /// Takes the network and the training of the preset for texts, where a network does not begin with tokens; returns nothing else.
 pub fn fit_text(doc: &mut Value) {
     let begins_with_tokens = doc["model"].get(0).is_some_and(|layer| choice_name(layer) == "embedding");
-    let preset = presets::find("own_text").and_then(|preset| serde_json::from_str::<Value>(preset.json).ok());
+    let preset = serde_json::from_str::<Value>(presets::OWN_TEXT).ok();
     let Some(preset) = preset.filter(|_| !begins_with_tokens) else { return };
     for part in ["model", "optimizer", "training"] {
         doc[part] = preset[part].clone();

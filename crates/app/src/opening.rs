@@ -1,6 +1,7 @@
 //! Which experiment opens: the one in the address, a preset, or a document that a person wrote.
 
 use downhill_model::{Experiment, Parsed, presets, share};
+use downhill_protocol::later;
 use downhill_tensor::UserError;
 use leptos::prelude::*;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::state::Lab;
 
 /// The first preset.
 pub fn first() -> Value {
-    presets::all().first().and_then(|p| serde_json::from_str(p.json).ok()).unwrap_or(Value::Null)
+    serde_json::from_str(presets::FIRST).unwrap_or(Value::Null)
 }
 
 /// Opens what the address names; where it names nothing, the first preset.
@@ -38,6 +39,20 @@ pub fn follow_address(lab: Lab) {
             }
         });
     }
+    if !share::names_preset(fragment) {
+        return open_link(lab, fragment);
+    }
+    // The examples come with the later part of the code.
+    let fragment = fragment.to_string();
+    spawn_local(async move {
+        match later::arrived().await {
+            Ok(()) => open_link(lab, &fragment),
+            Err(error) => unread(lab, &error),
+        }
+    });
+}
+
+fn open_link(lab: Lab, fragment: &str) {
     match share::decode(fragment) {
         Ok(parsed) => {
             open(lab, parsed);

@@ -41,6 +41,9 @@ impl Preset {
 
 macro_rules! presets {
     ($($id:literal: $title:literal, $description:literal, $reaches:expr;)*) => {
+        /// Apart from the rest, for the page wants them before the examples themselves.
+        const TITLES: &[&str] = &[$($title),*];
+
         const PRESETS: &[Preset] = &[$(Preset {
             id: $id,
             title: $title,
@@ -103,7 +106,18 @@ presets! {
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.", Verdict("alike");
 }
 
-/// All presets; the first is what the page opens with.
+/// The document of the first preset, which the page opens with.
+pub const FIRST: &str = include_str!("../../../static/presets/spirals.json");
+
+/// The document of the preset for texts, whose network other experiments take over that are given one.
+pub const OWN_TEXT: &str = include_str!("../../../static/presets/own_text.json");
+
+/// Whether a preset is called so.
+pub fn is_title(name: &str) -> bool {
+    TITLES.contains(&name)
+}
+
+/// All presets.
 pub fn all() -> &'static [Preset] {
     PRESETS
 }
@@ -120,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_preset_is_called_what_its_document_says_and_can_be_trained() {
-        assert!(all().len() >= 8 && all()[0].id == "spirals");
+        assert!(all().len() >= 8 && all()[0].id == "spirals" && all()[0].json == FIRST);
         for preset in all() {
             let parsed = Experiment::parse(preset.json).unwrap_or_else(|e| panic!("{}: {e}", preset.id));
             assert!(parsed.notes.is_empty());

@@ -6,7 +6,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use downhill_data::spec;
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_with_limit};
 
@@ -52,6 +52,11 @@ pub fn weights_of(link: &str) -> Option<Vec<u8>> {
     Some(LENIENT.decode(&packed[..whole]).unwrap_or_default())
 }
 
+/// Whether a link names a preset: where the page's code comes in two parts, [`decode`] wants both for it.
+pub fn names_preset(link: &str) -> bool {
+    link.len() <= MAX_TEXT && fragment(link).starts_with("p=")
+}
+
 /// Reads a link, or the part of one after `#`.
 ///
 /// # Errors
@@ -62,7 +67,7 @@ pub fn decode(link: &str) -> Result<Parsed, UserError> {
     }
     let fragment = fragment(link);
     if let Some(id) = fragment.strip_prefix("p=") {
-        return preset(belonging(id));
+        return apart(|| preset(belonging(id)));
     }
     let Some((codec, rest)) = fragment.strip_prefix("c=").and_then(|rest| rest.split_once('.')) else {
         return Err(UserError::at("link", "This link holds no experiment.")

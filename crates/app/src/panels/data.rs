@@ -153,9 +153,7 @@ fn said(source: &str, key: &str) -> Option<&'static str> {
 
 /// Whether the page gave this name to an experiment with this source, and not a person.
 fn is_ours(name: &str, source: &str) -> bool {
-    matches!(source, "csv" | "images")
-        || name == catalog::title_of("data", source)
-        || presets::all().iter().any(|p| p.title == name)
+    matches!(source, "csv" | "images") || name == catalog::title_of("data", source) || presets::is_title(name)
 }
 
 /// Changes the source; features and validation go along where the new one has them, and the rest of the experiment is made to fit.

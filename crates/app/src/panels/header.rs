@@ -1,7 +1,5 @@
 //! Name, gallery, transport, readings, backend, share, theme.
 
-use downhill_model::data::Source;
-use downhill_model::presets::{self, Preset, Reaches};
 use leptos::html;
 use leptos::prelude::*;
 use serde_json::json;
@@ -10,11 +8,10 @@ use super::backend::BackendChip;
 use super::dialog::Dialog;
 use super::later::Later;
 use super::popover::Popover;
-use super::{embed, export, share};
+use super::{embed, export, gallery, share};
 use crate::document::{self, grouped};
 use crate::files;
 use crate::icons::{Icon, Mark};
-use crate::opening::open_preset;
 use crate::reactive::{Memo, RwSignal, clicked, effect, entered, memo};
 use crate::state::Lab;
 use crate::theme;
@@ -72,42 +69,10 @@ fn Name() -> impl IntoView {
             <input node_ref=file type="file" multiple hidden aria-label="Open a file" data-testid="open" on:change=picked/>
             <Popover id="gallery" class="pop gallery" label="Examples" role="menu">
                 <button type="button" role="menuitem" class="card" popovertarget="gallery" popovertargetaction="hide" on:click=clicked(open)><b>"Open a file"</b><span>"An experiment, weights or a table of yours; it may be dropped anywhere on the page, too."</span></button>
-                <Gallery/>
+                <Later show=Box::new(gallery::form)/>
             </Popover>
         </div>
     }
-}
-
-/// What is stated of an example, where a number says it.
-fn comes_to(reaches: Reaches) -> Option<String> {
-    match reaches {
-        Reaches::AtLeast("validation_accuracy", least) => {
-            Some(format!("Gets {}\u{a0}% of what is held out right.", (100.0 * least).round()))
-        }
-        Reaches::AtMost("validation_mae", most) => Some(format!("Is off by {most} on the mean where it is held out.")),
-        _ => None,
-    }
-}
-
-#[component]
-fn Gallery() -> impl IntoView {
-    let lab = Lab::here();
-    let card = |preset: &'static Preset| {
-        view! {
-            <button type="button" class="card" role="menuitem" tabindex="-1" data-preset=preset.id popovertarget="gallery" popovertargetaction="hide"
-                on:click=clicked(move |_| open_preset(lab, preset.id))>
-                <b>{preset.title}</b>
-                <span>{preset.description}</span>
-                {comes_to(preset.reaches).map(|said| view! { <small>{said}</small> })}
-            </button>
-        }
-    };
-    let kind = |(title, sources): &(&'static str, &'static [&'static str])| {
-        let is_one = |preset: &&Preset| sources.contains(&preset.source().as_str());
-        let cards = presets::all().iter().filter(is_one).map(card).collect_view();
-        view! { <div role="group" aria-label=*title><h3 aria-hidden="true">{*title}</h3>{cards}</div> }
-    };
-    Source::KINDS.iter().map(kind).collect_view()
 }
 
 /// Reset, play and step.

@@ -9,6 +9,7 @@ pub mod dialog;
 pub mod drawer;
 pub mod embed;
 pub mod export;
+pub mod gallery;
 pub mod header;
 pub mod help;
 pub mod images;
