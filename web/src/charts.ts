@@ -188,7 +188,7 @@ export class TimeChart {
       scales: { x: { time: false, range: () => this.group().view ?? [0, this.end] }, y: this.log ? { distr: 3 } : { range: spread } },
       axes: [
         { ...axis, size: 20, space: 70, values: (_, splits) => labels(splits) },
-        { ...axis, size: wide, space: 34, values: (_, splits) => (this.log ? splits.map((v) => (v === null ? "" : alone(v))) : labels(splits)) },
+        { ...axis, size: wide, space: 24, values: (_, splits) => (this.log ? splits.map((v) => (v === null ? "" : alone(v))) : labels(splits)) },
       ],
       series: [
         {},

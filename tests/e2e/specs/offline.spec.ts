@@ -60,6 +60,8 @@ test("a newer release waits while a run is open, and is there after a reload", a
   await installed(page);
   await page.reload();
   await expect.poll(() => step(page)).toBeGreaterThan(10);
+  // The run is not to end before the newer release is there.
+  await page.evaluate(() => window.downhill!.pace(30));
   const newer = (await (await fetch(`${site}index.html`)).text()).replace("<html ", `<html data-release="newer" `);
   const worker = await (await fetch(`${site}sw.js`)).text();
   changed.set("index.html", newer);
