@@ -60,14 +60,15 @@ test("a newer release waits while a run is open, and is there after a reload", a
   await installed(page);
   await page.reload();
   await expect.poll(() => step(page)).toBeGreaterThan(10);
-  // The run is not to end before the newer release is there.
-  await page.evaluate(() => window.downhill!.pace(30));
+  // The browser looks for a newer release when the page has little to do, and the run is not to end before that.
+  await page.evaluate(() => window.downhill!.pause());
   const newer = (await (await fetch(`${site}index.html`)).text()).replace("<html ", `<html data-release="newer" `);
   const worker = await (await fetch(`${site}sw.js`)).text();
   changed.set("index.html", newer);
   changed.set("sw.js", worker.replace(/"[0-9a-f]{16}"/, JSON.stringify(createHash("sha256").update(newer).digest("hex").slice(0, 16))));
   await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())!.update());
   await expect.poll(() => waits(page)).toBe(true);
+  await page.evaluate(() => window.downhill!.play());
   const before = await step(page);
   await expect.poll(() => step(page)).toBeGreaterThan(before);
   await expect(page.locator("html")).not.toHaveAttribute("data-release");
