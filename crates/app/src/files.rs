@@ -133,7 +133,8 @@ pub fn taken(lab: Lab, id: u32, taken: u32, refused: &[UserError]) {
     };
     let others = if refused.len() > 1 { format!(" And {} more.", refused.len() - 1) } else { String::new() };
     let what = if refused.len() == 1 { "1 does not fit".to_string() } else { format!("{} do not fit", refused.len()) };
-    lab.tell(true, format!("{taken} tensors are loaded from \"{file}\"; {what}. {first}{others}"));
+    let loaded = if taken == 1 { "1 tensor is".to_string() } else { format!("{taken} tensors are") };
+    lab.tell(true, format!("{loaded} loaded from \"{file}\"; {what}. {first}{others}"));
 }
 
 /// The worker could not take up weights, export, or read a table.

@@ -35,7 +35,7 @@ pub fn wasm_target() -> Result<()> {
 pub fn wasm_bindgen() -> Result<()> {
     let lock = fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock cannot be read")?;
     let version = locked_version(&lock, "wasm-bindgen").context("Cargo.lock has no wasm-bindgen")?;
-    // What reads and writes the wasm is optimised a little: that makes it three times as fast, and takes seconds.
+    // What reads and writes the wasm is optimised a little, so that it is as fast as a release build.
     cargo_tool("wasm-bindgen", "wasm-bindgen-cli", version, &["walrus", "wasmparser", "wasm-encoder", "gimli"])
 }
 
@@ -44,8 +44,8 @@ pub fn trunk() -> Result<()> {
     cargo_tool("trunk", "trunk", TRUNK_VERSION, &[])
 }
 
-/// A program, built without optimisation but for some of its crates, and without what it talks to other hosts with, which nobody needs here: a
-/// third of the time.
+/// A program, built without optimisation but for some of its crates, and without what it talks to other hosts with, which nobody needs
+/// here.
 fn cargo_tool(binary: &str, package: &str, version: &str, optimised: &[&str]) -> Result<()> {
     let found = cmd::output(binary, &["--version"]);
     if found.as_deref().and_then(|text| text.split_whitespace().nth(1)) == Some(version) {

@@ -60,7 +60,7 @@ test("a newer release waits while a run is open, and is there after a reload", a
   await installed(page);
   await page.reload();
   await expect.poll(() => step(page)).toBeGreaterThan(10);
-  // The browser looks for a newer release when the page has little to do, and the run is not to end before that.
+  // While a run goes the browser takes long to look for a newer release, and the run is not to end before that.
   await page.evaluate(() => window.downhill!.pause());
   const newer = (await (await fetch(`${site}index.html`)).text()).replace("<html ", `<html data-release="newer" `);
   const worker = await (await fetch(`${site}sw.js`)).text();

@@ -32,7 +32,11 @@ pub fn try_row(
             let cell = row.as_ref().and_then(|row| row.cells.iter().find(|cell| cell.place == Some(place as u32)));
             cell.filter(|cell| cell.filled.is_empty()).map(|cell| cell.text.clone()).unwrap_or_default()
         };
-        texts.set((0..count).map(text).collect());
+        let new: Vec<String> = (0..count).map(text).collect();
+        if texts.with_untracked(|texts| *texts != new) {
+            answers.set(None);
+            texts.set(new);
+        }
     });
     let field = move |(place, name): (usize, String)| {
         let id = format!("try-{place}");

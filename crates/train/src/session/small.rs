@@ -17,7 +17,7 @@ const MAGIC: [u8; 3] = *b"q1.";
 const BLOCK: usize = 32;
 /// Bits of a number with its sign; the first that changes no prediction is taken.
 const BITS: [u8; 2] = [8, 16];
-/// Numbers that are written at most: a link of some thirty thousand characters.
+/// Numbers that are written at most: a link of some thirty thousand characters, or of twice as many with sixteen bits.
 const MOST: usize = 20_000;
 /// Samples whose predictions are compared, at most.
 const SAMPLES: usize = 256;

@@ -6,7 +6,8 @@ use super::evidence::Evidence;
 use super::words::number;
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
-    if e.known.baseline.loss > 0.0 || e.evaluations.is_empty() {
+    let guessing = e.known.baseline.loss;
+    if guessing > 0.0 || guessing.is_nan() || e.evaluations.is_empty() {
         return None;
     }
     Some(Verdict {
@@ -14,7 +15,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         sentence: "What is to be learned, or what is held out, has the same answer everywhere, so always giving that one costs nothing. \
                    With more rows it can be told how the network does."
             .to_string(),
-        evidence: vec![("loss".to_string(), number(e.loss())), ("guessing".to_string(), number(e.known.baseline.loss))],
+        evidence: vec![("loss".to_string(), number(e.loss())), ("guessing".to_string(), number(guessing))],
         ..Verdict::default()
     })
 }
