@@ -101,7 +101,7 @@ impl Lab {
                 let files = files.into_iter().map(|(name, at)| (name, blobs.get(at.0 as usize).cloned().unwrap_or_default()));
                 export::arrived(self, id, files.collect());
             }
-            Event::TableProgress { id, done } => files::progress(self, id, done),
+            Event::Progress { id, done } => files::progress(self, id, done),
             Event::TableProfile { id, profile } => drop(files::profiled(self, id, Ok(Arc::new(*profile)))),
             Event::Benched(result) => crate::api::benched(self, &result),
             Event::Backends(backends) => self.machine(backends),
@@ -332,9 +332,16 @@ impl Lab {
     fn missing(self, name: &str, own: bool) {
         let error = if own {
             let source = self.draft.with_untracked(|doc| crate::document::name_at(doc, "data", "csv"));
-            let what = if source == "text" { "text" } else { "table" };
+            let cuts = self.draft.with_untracked(|doc| crate::document::name_at(doc, "data.text.tokenizer_file", "") == name);
+            let what = if cuts {
+                "tokenizer"
+            } else if source == "text" {
+                "text"
+            } else {
+                "table"
+            };
             let message = format!("The {what} \"{name}\" is not in this browser: no link holds a {what} of this size.");
-            UserError::at(format!("data.{source}.file"), message)
+            UserError::at(format!("data.{source}.{}", if cuts { "tokenizer_file" } else { "file" }), message)
                 .hint(format!("Choose the file again, or ask for the experiment as a file, which holds the {what}."))
         } else {
             UserError::at("data", format!("The file \"{name}\" could not be fetched."))
@@ -359,6 +366,7 @@ impl Lab {
             .unwrap_or_default();
         let Some(link) = self.link.get_value() else { return };
         link.restart();
+        self.reading.set(None);
         self.watches.update_value(Watches::close);
         self.measuring.set(None);
         crate::asked::abandoned(self, message);

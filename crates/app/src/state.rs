@@ -219,6 +219,8 @@ pub struct Lab {
     pub opened: RwSignal<u32>,
     /// The table of a person's own that is read, or was.
     pub table: RwSignal<Option<Table>>,
+    /// How far the text of the experiment on screen has been read, while it is.
+    pub reading: RwSignal<Option<f64>>,
     /// The pictures of a person's own that are read, or were.
     pub pictures: RwSignal<Option<Pictures>>,
     /// What the page stands in, where it is a widget.
@@ -262,6 +264,7 @@ impl Lab {
             row: RwSignal::new(None),
             opened: RwSignal::new(0),
             table: RwSignal::new(None),
+            reading: RwSignal::new(None),
             pictures: RwSignal::new(None),
             place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
@@ -423,9 +426,11 @@ impl Lab {
         }
     }
 
-    /// Sends an experiment; while one is on its way, only the newest of the others waits.
+    /// Sends an experiment; while one is on its way, only the newest of the others waits, but for one whose text is still read: another takes its place.
     fn load(&self, experiment: String, fresh: bool) {
-        let busy = self.inbox.with_value(|inbox| inbox.loading.is_some());
+        let reads = self.reading.get_untracked().is_some();
+        self.reading.set(None);
+        let busy = !reads && self.inbox.with_value(|inbox| inbox.loading.is_some());
         if busy {
             self.inbox.update_value(|inbox| {
                 let fresh = fresh || inbox.waiting.as_ref().is_some_and(|w| w.1);
@@ -443,6 +448,7 @@ impl Lab {
             let sent = inbox.loading.take_if(|(loading, _)| *loading == id)?.1;
             Some((sent, inbox.waiting.take()))
         })??;
+        self.reading.set(None);
         if let Some((experiment, fresh)) = waiting {
             self.load(experiment, fresh);
         }

@@ -8,6 +8,7 @@
 pub mod arrays;
 mod assets;
 mod augment;
+mod corpus;
 pub mod csv;
 mod dataset;
 mod features;
@@ -27,6 +28,7 @@ mod windows;
 
 pub use assets::{Assets, NoAssets};
 pub use augment::Augment;
+pub use corpus::{Corpus, CorpusReader, one_line_end};
 pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
@@ -39,5 +41,5 @@ pub use sources::Bundled;
 pub use sources::Source;
 pub use split::{Split, split};
 pub use stream::Stream;
-pub use tokenizer::{Tokenizer, Tokens};
+pub use tokenizer::{ByteLevel, Rule, Tokenizer, Tokens};
 pub use windows::Cut;

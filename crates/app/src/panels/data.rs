@@ -53,7 +53,7 @@ pub fn DataPanel() -> impl IntoView {
         let name = name.get();
         let schema = catalog::fields_of("data", &name)?;
         let base = format!("data.{name}");
-        Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "target", "ignore", "points", "delimiter", "header", "task"]/> }.into_any())
+        Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "tokenizer_json", "tokenizer_file", "target", "ignore", "points", "delimiter", "header", "task"]/> }.into_any())
     };
     view! {
         <section class="data" aria-label="Data">

@@ -1,5 +1,5 @@
-//! The source `text`: a text of one's own, of which every window asks at every place for the token that comes next. How a text is cut into
-//! tokens stands in the module `tokenizer`.
+//! The source `text`: a text of one's own, of which every window asks at every place for the token that comes next. How it is read stands in the module `corpus`,
+//! how it is cut into tokens in the module `tokenizer`.
 
 use std::rc::Rc;
 
@@ -8,14 +8,14 @@ use downhill_tensor::rng::{self, Rng};
 
 use super::Generate;
 use crate::assets::Assets;
-use crate::csv;
+use crate::corpus::{Corpus, CorpusReader, Origin};
 use crate::dataset::{Dataset, Samples, Task};
 use crate::field::{Column, Field};
 use crate::fields;
 use crate::language::Language;
 use crate::split::Split;
 use crate::stream::{Draw, Stream};
-use crate::tokenizer::{Tokenizer, Tokens};
+use crate::tokenizer::Tokens;
 
 /// What is read where there is no text yet.
 const EXAMPLE: &str = include_str!("../../../../static/data/harbour.txt");
@@ -36,12 +36,18 @@ fields! {
         /// Name of a file to read when there is no text.
         #[schemars(title = "File", length(max = 1000))]
         file: String = String::new(),
-        /// What one token is.
-        #[schemars(title = "Tokenizer")]
+        /// What one token is, where the tokenizer is learned from the text.
+        #[schemars(title = "Tokenizer", extend("x-where" = { "tokenizer_json": [""], "tokenizer_file": [""] }))]
         tokenizer: Tokens = Tokens::Characters,
         /// Different tokens, at most, where they are words or merged bytes; 256 of them are the bytes.
-        #[schemars(title = "Vocabulary", range(min = 257, max = 20_000))]
+        #[schemars(title = "Vocabulary", range(min = 257, max = 20_000), extend("x-where" = { "tokenizer": ["words", "bpe"], "tokenizer_json": [""], "tokenizer_file": [""] }))]
         vocabulary: u32 = 512,
+        /// A tokenizer.json of Hugging Face's tokenizers, kept in the experiment; without one, and without a file, a tokenizer is learned from the text.
+        #[schemars(title = "tokenizer.json", length(max = 4_000_000))]
+        tokenizer_json: String = String::new(),
+        /// Name of a tokenizer.json to read when the experiment holds none.
+        #[schemars(title = "File of a tokenizer", length(max = 1000))]
+        tokenizer_file: String = String::new(),
         /// Tokens that the network sees at a time.
         #[schemars(title = "Context", range(min = 1, max = 1024))]
         context: u32 = 64,
@@ -52,46 +58,59 @@ fields! {
 }
 
 impl Text {
-    /// The text with line ends of one kind, and what was done to it.
-    fn read(&self, assets: &dyn Assets) -> Result<(String, Vec<String>), UserError> {
-        let (field, bytes) = match (self.needs(), self.text.as_str()) {
-            (Some(file), _) => ("file", assets.own(file).map_err(|e| e.under("file"))?),
-            (None, "") => ("text", EXAMPLE.as_bytes().to_vec()),
-            (None, text) => ("text", text.as_bytes().to_vec()),
+    /// What decides which tokens the text has.
+    fn origin(&self) -> Origin {
+        Origin {
+            text: self.text.clone(),
+            file: self.file.clone(),
+            tokenizer: self.tokenizer,
+            vocabulary: self.vocabulary as usize,
+            json: self.tokenizer_json.clone(),
+            json_file: self.tokenizer_file.clone(),
+        }
+    }
+
+    fn tokenizer_file(&self) -> Option<&str> {
+        (self.tokenizer_json.is_empty() && !self.tokenizer_file.is_empty()).then_some(self.tokenizer_file.as_str())
+    }
+
+    /// Begins to read the text.
+    fn reader(&self, assets: &dyn Assets) -> Result<CorpusReader, UserError> {
+        let text = match (self.text.as_str(), self.file.as_str()) {
+            ("", "") => EXAMPLE.as_bytes().to_vec(),
+            ("", file) => assets.own(file).map_err(|e| e.under("file"))?,
+            (text, _) => text.as_bytes().to_vec(),
         };
-        if bytes.len() > csv::MAX_BYTES {
-            let message = format!("The text has {} MB; at most 20 MB are read.", bytes.len().div_ceil(1_000_000));
-            return Err(UserError::at(field, message).hint("Keep a part of it."));
-        }
-        let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-        let foreign = !is_utf16 && std::str::from_utf8(&bytes).is_err();
-        let text = csv::decode(&bytes)?;
-        if text.trim().is_empty() {
-            return Err(UserError::at(field, "There is no text here.").hint("Paste one, or drop a file."));
-        }
-        if text.contains('\0') {
-            let message = "This is no text: it contains zero bytes.";
-            return Err(UserError::at(field, message).hint("Save it as plain text."));
-        }
-        let text = if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text };
-        let note = "The text is not UTF-8, so every byte was read as a character of Windows-1252.";
-        Ok((text, foreign.then(|| note.to_string()).into_iter().collect()))
+        let tokenizer = match self.tokenizer_file() {
+            Some(file) => Some(assets.own(file).map_err(|e| e.under("tokenizer_file"))?),
+            None => (!self.tokenizer_json.is_empty()).then(|| self.tokenizer_json.clone().into_bytes()),
+        };
+        Ok(CorpusReader::new(self.origin(), text, tokenizer))
     }
 }
 
 impl Generate for Text {
-    fn needs(&self) -> Option<&str> {
-        (self.text.is_empty() && !self.file.is_empty()).then_some(self.file.as_str())
+    fn needs(&self) -> Vec<&str> {
+        let text = (self.text.is_empty() && !self.file.is_empty()).then_some(self.file.as_str());
+        text.into_iter().chain(self.tokenizer_file()).collect()
+    }
+
+    fn reading(&self, assets: &dyn Assets) -> Result<Option<CorpusReader>, UserError> {
+        if assets.corpus().is_some_and(|corpus| corpus.origin == self.origin()) {
+            return Ok(None);
+        }
+        self.reader(assets).map(Some)
     }
 
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
-        let (text, mut notes) = self.read(assets)?;
-        let tokenizer = Tokenizer::learn(self.tokenizer, self.vocabulary as usize, &text)?;
-        let tokens: Rc<[u32]> = tokenizer.encode(&text)?.into();
+        let kept = assets.corpus().filter(|corpus| corpus.origin == self.origin());
+        let corpus = kept.map_or_else(|| Ok(Rc::new(self.reader(assets)?.finish()?)), Ok::<Rc<Corpus>, UserError>)?;
+        let (tokens, tokenizer, mut notes) = (&corpus.tokens, corpus.tokenizer.clone(), corpus.notes.clone());
         let (all, context) = (tokens.len(), self.context as usize);
         if tokens.iter().all(|token| *token == tokens[0]) {
             let message = "The text is one token over and over, so there is nothing to predict.";
-            return Err(UserError::at("text", message).hint("Paste a text with some variety, or choose another tokenizer."));
+            let field = if self.text.is_empty() && !self.file.is_empty() { "file" } else { "text" };
+            return Err(UserError::at(field, message).hint("Paste a text with some variety, or choose another tokenizer."));
         }
         if all <= context {
             let message = format!("The text has {all} tokens; a context of {context} needs at least {}.", context + 1);
@@ -121,11 +140,11 @@ impl Generate for Text {
         let windows = Windows { tokens: tokens.clone(), learned, context };
         samples.stream = Some(Stream::new(Rc::new(windows), seed));
         let prompt = PROMPT.min(context);
-        let characters = Some(text.chars().count() as f64 / all as f64);
-        let language = Language { tokenizer: Rc::new(tokenizer), prompt, end: None, goes_on: true, characters };
+        let characters = Some(corpus.characters as f64 / all as f64);
+        let language = Language { tokenizer, prompt, end: None, goes_on: true, characters };
         let mut set = samples.finish(self.validation, seed)?;
         // The windows that are kept are not the whole text.
-        set.card.hash = hash(&set.card.hash, &tokens);
+        set.card.hash = hash(&set.card.hash, tokens);
         Ok(Dataset { language: Some(language), ..set })
     }
 }
@@ -254,6 +273,77 @@ mod tests {
         }
         assert!(of_file(b"PK\0\0\x01", &json!({})).unwrap_err().message.contains("zero bytes"));
         assert!(of_file(&vec![b'a'; 20_000_001], &json!({})).unwrap_err().message.contains("21 MB"));
+    }
+
+    #[test]
+    fn a_tokenizer_of_ones_own_cuts_the_text_and_one_that_cannot_is_a_sentence() {
+        let text = "the sea and the shore. ".repeat(20);
+        let learned = build(json!({ "text": text, "context": 4, "tokenizer": "bpe", "vocabulary": 280 })).unwrap();
+        let language = learned.language.unwrap();
+        let file = language.tokenizer.to_json().unwrap();
+        // Whatever else the fields say.
+        let fields = json!({ "text": text, "context": 4, "tokenizer": "words", "tokenizer_json": file });
+        let read = build(fields).unwrap();
+        assert_eq!(read.card.hash, learned.card.hash);
+        assert_eq!(read.language.unwrap().tokenizer, language.tokenizer);
+        let fields = json!({ "text": text, "context": 4, "tokenizer_file": "mine.json" });
+        let source = Source::from_json("text", &fields).unwrap();
+        assert_eq!(source.needs(), ["mine.json"]);
+        assert_eq!(source.build(3, &File(file.into_bytes())).unwrap().card.hash, learned.card.hash);
+        assert_eq!(source.build(3, &File(b"{}".to_vec())).unwrap_err().path.as_deref(), Some("tokenizer_file"));
+        let letters = build(json!({ "text": "abc abc abc", "context": 4 })).unwrap().language.unwrap().tokenizer.to_json();
+        let error = build(json!({ "text": text, "tokenizer_json": letters })).unwrap_err();
+        assert_eq!((error.path.as_deref(), error.message.as_str()), (Some("tokenizer_json"), "The network knows no character \"t\"."));
+        assert!(error.hint.unwrap().contains("another tokenizer"));
+    }
+
+    #[test]
+    fn a_text_read_in_slices_is_the_one_read_at_once() {
+        struct Kept(Rc<Corpus>);
+        impl Assets for Kept {
+            fn get(&self, _: &str) -> Option<Vec<u8>> {
+                None
+            }
+
+            fn corpus(&self) -> Option<Rc<Corpus>> {
+                Some(self.0.clone())
+            }
+        }
+        let text = "große Häfen 🚢 and small ones;\n\n שלום it's 12 o'clock ".repeat(30);
+        for tokenizer in ["characters", "bytes", "words", "bpe"] {
+            let fields = json!({ "text": text, "context": 8, "tokenizer": tokenizer, "vocabulary": 300 });
+            let source = Source::from_json("text", &fields).unwrap();
+            let mut reader = source.reading(&NoAssets).unwrap().unwrap();
+            let mut slices = 0;
+            let corpus = loop {
+                let before = reader.progress();
+                if let Some(corpus) = reader.advance(100).unwrap() {
+                    break corpus;
+                }
+                assert!((before..=1.0).contains(&reader.progress()), "{tokenizer}");
+                slices += 1;
+            };
+            assert!(slices > 10, "{tokenizer}: {slices}");
+            let kept = Kept(Rc::new(corpus));
+            let (slowly, at_once) = (source.build(3, &kept).unwrap(), source.build(3, &NoAssets).unwrap());
+            assert_eq!(slowly.card.hash, at_once.card.hash, "{tokenizer}");
+            assert!(source.reading(&kept).unwrap().is_none(), "{tokenizer}: it is there");
+            let other = Source::from_json("text", &json!({ "text": "another text, another tokenizer", "context": 8 })).unwrap();
+            assert!(other.reading(&kept).unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn sixty_thousand_different_characters_are_refused_or_spelled() {
+        let characters = ('\u{4e00}'..='\u{9fff}').chain('\u{ac00}'..='\u{d7a3}').chain('\u{20000}'..'\u{27000}').take(59_999);
+        let word = |(at, c): (usize, char)| if at % 7 == 0 { format!(" {c}") } else { c.to_string() };
+        let text: String = characters.enumerate().map(word).collect();
+        let error = build(json!({ "text": text })).unwrap_err();
+        assert_eq!(error.path.as_deref(), Some("tokenizer"));
+        assert!(error.message.contains("60000 different characters"), "{error}");
+        for tokenizer in ["bytes", "words", "bpe"] {
+            assert!(build(json!({ "text": text, "tokenizer": tokenizer })).is_ok(), "{tokenizer}");
+        }
     }
 
     #[test]

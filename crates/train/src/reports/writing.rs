@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use downhill_data::{Dataset, Language, Tokenizer};
+use downhill_data::{Dataset, Language, Tokenizer, one_line_end};
 use downhill_protocol::{Generate, LIKELIEST};
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
@@ -55,7 +55,9 @@ impl Writing {
         let tokens = if ask.prompt.is_empty() {
             field.row(0).into_iter().take(language.prompt).collect()
         } else {
-            language.tokenizer.encode(&ask.prompt).map_err(|e| e.under("prompt"))?
+            // A text of one's own is learned with line ends of one kind.
+            let prompt = one_line_end(ask.prompt.clone());
+            language.tokenizer.encode(&prompt).map_err(|e| e.under("prompt"))?
         };
         Self::of_tokens(ask, tokens, context, language)
     }
