@@ -16,6 +16,7 @@ mod field;
 mod forecast;
 mod language;
 pub mod pen;
+mod read_on;
 mod sampler;
 mod series;
 mod sound;
@@ -34,6 +35,7 @@ pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
 pub use forecast::Forecast;
 pub use language::Language;
+pub use read_on::ReadOn;
 pub use sampler::{Sampler, SamplerPosition};
 pub use sound::Sound;
 #[cfg(feature = "bundled")]

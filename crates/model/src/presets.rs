@@ -102,6 +102,7 @@ presets! {
     "short_sight": "Short sight", "The same letters and numbers, but every head sees three tokens and no more, so that two layers reach back to the last two pairs only. The other answers it cannot know, and learns them by heart: compare training with validation. Then set the window to 13, or add layers.", Verdict("overfitting");
     "tinytales": "TinyTales", "A small transformer learns to tell stories, down to what they cost whoever knows their grammar.", Verdict("at_floor");
     "char_rnn": "Char-RNN", "An LSTM writes little stories letter by letter: first words, then names, then who did what. Lower the temperature and it repeats itself. Put a GRU in its place and compare how long they take.", AtMost("validation_loss", 0.2);
+    "read_on": "A tale read on", "A GRU learns a short tale, sixteen letters at a time: no gradient goes back further, yet its state goes on from batch to batch, so it remembers more than it is shown. Turn Carry state off and compare. Then make the context longer and see what that gains.", AtLeast("train_accuracy", 0.9);
     "own_text": "A text of your own", "A small transformer learns a short tale letter by letter: read what it writes get better, then paste a text of your own in its place.", AtLeast("train_accuracy", 0.9);
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.", Verdict("alike");
 }

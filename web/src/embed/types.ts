@@ -610,6 +610,8 @@ export type Data =
     tokenizer_file?: string;
     /** Tokens that the network sees at a time. 1 to 1024. Default: `64`. */
     context?: number;
+    /** Whether every row of a batch reads on where it ended in the batch before, so that recurrent layers go on with the state they had there; otherwise windows begin anywhere, and states with zero. Default: `false`. */
+    carry?: boolean;
     /** Share of the text, its end, that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } }
@@ -1678,5 +1680,6 @@ export type Preset =
   | "short_sight"
   | "tinytales"
   | "char_rnn"
+  | "read_on"
   | "own_text"
   | "symmetry";

@@ -242,7 +242,7 @@ fn Settings(lab: Lab, ask: RwSignal<Generate>) -> impl IntoView {
 }
 
 /// What the cache is.
-const KEEP: &str = "Keep keys and values of the tokens so far, or the state behind them, so that a token costs one position and not all; the text is the same without";
+const KEEP: &str = "Keep keys and values of the tokens so far, or the state behind them, so that a token costs one position and not all; the text is the same without. With a state that is carried it is kept in any case";
 
 /// A number of [`Generate`] with a slider.
 struct Slider {

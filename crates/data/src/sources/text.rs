@@ -13,6 +13,7 @@ use crate::dataset::{Dataset, Samples, Task};
 use crate::field::{Column, Field};
 use crate::fields;
 use crate::language::Language;
+use crate::read_on::{ReadOn, Streams, measured};
 use crate::split::Split;
 use crate::stream::{Draw, Stream};
 use crate::tokenizer::Tokens;
@@ -51,6 +52,10 @@ fields! {
         /// Tokens that the network sees at a time.
         #[schemars(title = "Context", range(min = 1, max = 1024))]
         context: u32 = 64,
+        /// Whether every row of a batch reads on where it ended in the batch before, so that recurrent layers go on with the state they had
+        /// there; otherwise windows begin anywhere, and states with zero.
+        #[schemars(title = "Carry state")]
+        carry: bool = false,
         /// Share of the text, its end, that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.1,
@@ -119,33 +124,48 @@ impl Generate for Text {
         // What is learned from holds at least one window.
         let learned = all - ((all as f64 * self.validation) as usize).min(all - context - 1);
         let held_out = all - learned;
-        let spread = [starts(0, learned, context), starts(learned, held_out, context)];
+        let parts = [(0, learned), (learned, held_out)].map(|(from, len)| {
+            if self.carry { measured(from, len, context, MEASURED) } else { (starts(from, len, context), 1) }
+        });
+        let cut = ReadOn { learned, context, measured: [parts[0].1, parts[1].1] };
+        let spread = parts.map(|(starts, _)| starts);
         if held_out > 0 && spread[1].is_empty() {
-            notes.push(format!("The share held out, {held_out} tokens, is shorter than the context, so nothing is measured on it."));
+            notes.push(format!(
+                "The share held out, {held_out} tokens, is shorter than the context, so nothing is measured on it."
+            ));
         }
         notes.push(format!("{} tokens of {} kinds: {learned} to learn from, {held_out} held out.", all, tokenizer.len()));
-        let at = |offset: usize| spread.iter().flatten().flat_map(|start| &tokens[start + offset..][..context]).copied().collect();
+        let at =
+            |offset: usize| spread.iter().flatten().flat_map(|start| &tokens[start + offset..][..context]).copied().collect();
         let classes = tokenizer.names();
         let fields = vec![Field::new("tokens", [context], Column::U32(at(0))).vocabulary(classes.len())];
-        let card = (
-            "A sample is a window of the text, begun anywhere; at every place of it the next token is to be predicted.",
-            "Your own; it stays on this machine unless you share the experiment.",
-        );
+        let description = if self.carry {
+            "A sample is a window of the text, which goes on where that of the batch before ended; at every place of it the next token is to be predicted."
+        } else {
+            "A sample is a window of the text, begun anywhere; at every place of it the next token is to be predicted."
+        };
+        let card = (description, "Your own; it stays on this machine unless you share the experiment.");
         let mut samples = Samples::new(Task::Classification { classes }, fields, Column::U32(at(1)), card);
         samples.positions = vec![context];
         samples.features = (1..=context).map(|step| format!("token at {step}")).collect();
         samples.notes = notes;
-        let [train, validation] = [0..spread[0].len() as u32, spread[0].len() as u32..(spread[0].len() + spread[1].len()) as u32];
+        let [train, validation] =
+            [0..spread[0].len() as u32, spread[0].len() as u32..(spread[0].len() + spread[1].len()) as u32];
         samples.parts = Some(Split { train: train.collect(), validation: validation.collect() });
-        let windows = Windows { tokens: tokens.clone(), learned, context };
-        samples.stream = Some(Stream::new(Rc::new(windows), seed));
+        let of_text = tokens.clone();
+        let windows: Rc<dyn Draw> = if self.carry {
+            Rc::new(Streams { tokens: of_text, cut })
+        } else {
+            Rc::new(Windows { tokens: of_text, learned, context })
+        };
+        samples.stream = Some(Stream::new(windows, seed));
         let prompt = PROMPT.min(context);
         let characters = Some(corpus.characters as f64 / all as f64);
         let language = Language { tokenizer, prompt, end: None, goes_on: true, characters };
         let mut set = samples.finish(self.validation, seed)?;
         // The windows that are kept are not the whole text.
         set.card.hash = hash(&set.card.hash, tokens);
-        Ok(Dataset { language: Some(language), ..set })
+        Ok(Dataset { language: Some(language), read_on: self.carry.then_some(cut), ..set })
     }
 }
 
@@ -230,6 +250,29 @@ mod tests {
         assert!(x.chunks(7).zip(y.chunks(7)).all(|(x, y)| next(x, y)));
         let starts: std::collections::BTreeSet<u32> = x.chunks(7).map(|row| row[0]).collect();
         assert_eq!(starts.len(), 10, "windows begin anywhere");
+    }
+
+    #[test]
+    fn where_the_state_is_carried_a_batch_goes_on_from_the_one_before() {
+        let set = build(json!({ "text": "0123456789".repeat(50), "context": 7, "validation": 0.25, "carry": true })).unwrap();
+        let cut = set.read_on.unwrap();
+        assert_eq!((cut.learned, cut.measured, set.train.len(), set.validation.len()), (375, [16, 16], 48, 16));
+        let batch = |step| {
+            let (mut x, mut y) = (vec![0; 7 * 4], vec![0; 7 * 4]);
+            set.stream.as_ref().unwrap().fill(step, &mut x, &mut y);
+            (x, y)
+        };
+        assert_eq!(cut.batches(4), 13);
+        for step in 1..40 {
+            let ((_, before), (now, _)) = (batch(step - 1), batch(step));
+            let follows = before.chunks(7).zip(now.chunks(7)).all(|(before, now)| before[6] == now[0]);
+            assert!(follows || !cut.goes_on(step, 4), "{step}");
+        }
+        for part in [&set.train, &set.validation] {
+            let (x, y) = (part.field("tokens").unwrap(), part.field("y").unwrap());
+            assert!((0..part.len()).all(|i| i % 16 == 15 || y.row(i)[6] == x.row(i + 1)[0]));
+        }
+        assert!(build(json!({})).unwrap().read_on.is_none());
     }
 
     #[test]

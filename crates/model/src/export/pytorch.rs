@@ -14,6 +14,12 @@ use crate::{Experiment, Task};
 /// What is the same in every program.
 const TEMPLATE: &str = include_str!("train.py.txt");
 
+/// What carries the states of recurrent layers from batch to batch.
+const CARRY: &str = include_str!("carry.py.txt");
+
+/// Says of a batch whether it goes on from the one before it.
+const GO_ON: &str = "            go_on(plain, not args.shuffle and (t * ACCUMULATE + micro) % STREAM > 0)\n";
+
 /// What continues a text.
 const GENERATE: &str = include_str!("generate.py.txt");
 
@@ -57,11 +63,18 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     let spells = language.is_some_and(|language| matches!(language.tokenizer.rule(), Rule::ByteLevel(_)));
     let if_spelled = |text: &str| if spells { text.to_string() } else { String::new() };
     let follows = experiment.schedule.plateau().is_some();
+    let carries = checked.signature.read_on.is_some();
+    let if_carried = |text: &'static str, otherwise: &'static str| if carries { text } else { otherwise }.to_string();
     let values = [
         ("@NAME@", comment(&experiment.name)),
         ("@RE@", if_spelled("import re\n")),
         ("@UNICODEDATA@", if_spelled("import unicodedata\n")),
+        ("@STREAMS@", streams(checked)),
         ("@HELPERS@", helpers(experiment, wired)),
+        ("@CARRY@", if_carried(CARRY, "")),
+        ("@OUTPUT@", if_carried("read_on(model, data)", "model(x)")),
+        ("@MICRO@", if_carried("micro", "_")),
+        ("@GO_ON@", if_carried(GO_ON, "")),
         ("@GENERATE@", language.map_or_else(String::new, |language| generate(checked, wired, language))),
         ("@GENERATE_ARGUMENTS@", if_text(GENERATE_ARGUMENTS)),
         ("@GENERATED@", if_text(GENERATED)),
@@ -93,6 +106,20 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     format!("{head}{}{tail}", values[0].1)
 }
 
+/// How many batches, and how many windows of the validation data, follow each other.
+fn streams(checked: &Checked) -> String {
+    let Some(cut) = checked.signature.read_on else { return String::new() };
+    let batches = cut.batches(checked.experiment.training.batch_size);
+    format!(
+        "# Every row of a batch goes on where it ended in the one before; after so many batches all begin anew.
+STREAM = {batches}
+# Windows of the validation data that follow each other.
+FOLLOWING = {}
+",
+        cut.measured[1]
+    )
+}
+
 /// The functions that continue a text.
 fn generate(checked: &Checked, wired: bool, language: &Language) -> String {
     let first = checked.signature.first();
@@ -103,6 +130,9 @@ fn generate(checked: &Checked, wired: bool, language: &Language) -> String {
     let values = [
         ("@CONTEXT@", context.to_string()),
         ("@GOES_ON@", goes_on),
+        ("@ANEW@", if checked.signature.read_on.is_some() { "    go_on(model, False)\n" } else { "" }.to_string()),
+        // What reads on with its states alone needs no window but for a long prompt.
+        ("@FIRST@", if checked.reads_on() { "max(0, given - CONTEXT) " } else { "-CONTEXT" }.to_string()),
         ("@GIVEN@", if wired { format!("{{\"{}\": x}}", first.name) } else { "x".to_string() }),
         ("@BETWEEN@", if language.tokenizer.is_joined() { String::new() } else { " ".to_string() }),
         ("@TOKENS@", tokens),

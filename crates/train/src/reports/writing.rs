@@ -94,9 +94,10 @@ impl Writing {
     }
 
     /// Whether what the network knows of the tokens so far may be kept: as long as all of them lie in the window. Where the window has to slide, every
-    /// token gets another position, and nothing of before holds.
-    pub fn may_keep(&self) -> bool {
-        self.ask.cache && self.tokens.len() <= self.context
+    /// token gets another position, and nothing of before holds; a network that reads on (`on`) knows no positions, and
+    /// keeps its states in any case.
+    pub fn may_keep(&self, on: bool) -> bool {
+        on || self.ask.cache && self.tokens.len() <= self.context
     }
 
     /// The token that stands first in the window.
