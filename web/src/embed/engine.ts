@@ -157,14 +157,16 @@ async function compiled(name: string): Promise<WebAssembly.Module> {
 function worker(name: string): Worker {
   const url = `${base}${RELEASE}worker.js`;
   const own = new URL(base).origin === self.origin;
-  const source = own ? url : URL.createObjectURL(new Blob([`const early=[];onmessage=(e)=>early.push(e);import(${JSON.stringify(url)}).then(()=>early.forEach((e)=>onmessage(e)))`], { type: "text/javascript" }));
+  // What cannot be imported is thrown outside of the promise, where whoever made the worker hears of it.
+  const borrowed = `const early=[];onmessage=(e)=>early.push(e);import(${JSON.stringify(url)}).then(()=>early.forEach((e)=>onmessage(e)),(e)=>setTimeout(()=>{throw e}))`;
+  const source = own ? url : URL.createObjectURL(new Blob([borrowed], { type: "text/javascript" }));
   // A sandbox lets no module begin a worker, but lets a script import one.
   return new Worker(source, { type: own ? "module" : "classic", name: `${base}${RELEASE}${name}.js` });
 }
 
 /** Whoever is to know that the wasm has panicked: it is one for all. */
 export const crashes = new Set<(message: string) => void>();
-const crashed = (message: string): void => crashes.forEach((tell) => tell(message));
+const crashed = (message: string): void => [...crashes].forEach((tell) => tell(`Downhill stopped because of a mistake of its own; reload the page to start it again. (${message})`));
 
 async function start(): Promise<Engine> {
   if (typeof WebAssembly !== "object" || !validates(...splat, 253, 98)) {
