@@ -1,5 +1,6 @@
 // Widgets that are badly off, and many of them: the poster stays, one sentence says why, nothing is thrown at the page, and what is taken away
 // is given back.
+import AxeBuilder from "@axe-core/playwright";
 import { expect, test, type Browser, type Locator, type Page } from "@playwright/test";
 import { readFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
@@ -249,4 +250,19 @@ test("in a tab that is hidden a widget rests, and goes on when it is seen again"
   expect(await step(lab)).toBe(rested);
   await turn(false);
   await expect.poll(() => step(lab)).toBeGreaterThan(rested);
+});
+
+test("focus passes through a widget in both directions, and what it shows, dark and as a poster too, has nothing for axe to find", async ({ page }) => {
+  const all = `show="network output transport pace step score loss accuracy lr optimizer lab fullscreen" lock="batch_size"`;
+  await open(page, "focus.html", `${tag}<main><h1>Host</h1><button id="before">before</button><downhill-lab id="one" src="circles" ${all}></downhill-lab><downhill-lab id="dark" theme="dark" src="circles" style="background: #111" ${all}></downhill-lab><downhill-lab id="poster" src="circles" autostart="click"></downhill-lab><button id="after">after</button></main>`);
+  for (const id of ["#one", "#dark"]) await expect(page.locator(id).getByTestId("w-step")).toBeVisible();
+  for (const [from, key, to] of [["#before", "Tab", "after"], ["#after", "Shift+Tab", "before"]] as const) {
+    await page.locator(from).focus();
+    let presses = 0;
+    for (; presses < 120 && (await page.evaluate(() => document.activeElement?.id)) !== to; presses++) await page.keyboard.press(key);
+    expect(presses, `${key} from ${from}`).toBeGreaterThan(8);
+    expect(presses, `${key} from ${from}`).toBeLessThan(120);
+  }
+  const found = await new AxeBuilder({ page }).analyze();
+  expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
 });
