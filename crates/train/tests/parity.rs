@@ -57,6 +57,7 @@ fixtures![
     "lion_one_cycle",
     "lstm_both_mean",
     "lstm_last",
+    "masked_pairs",
     "masks",
     "mse_classes_rmsprop_cosine",
     "patches_and_lines",
@@ -65,6 +66,7 @@ fixtures![
     "regression_sgd",
     "rnn_last",
     "rnn_relu_max",
+    "skip_gram",
     "text_gru",
     "text_transformer",
 ];

@@ -34,6 +34,7 @@ mod text;
 mod tokens;
 mod try_row;
 mod values;
+mod words;
 mod write;
 mod written;
 
@@ -80,6 +81,7 @@ impl Default for Views {
                 &rows::Rows,
                 &text::Text,
                 &positions::Positions,
+                &words::Words,
                 &samples::Samples,
                 &confusion::Confusion,
                 &attribution::Attribution,
