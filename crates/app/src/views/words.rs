@@ -127,10 +127,10 @@ fn Plane(lab: Lab, words: Memo<Vec<String>>, name: Memo<String>, chosen: RwSigna
 /// A list of words with how nearly their vectors point to where they should.
 #[component]
 fn List(words: Memo<Vec<String>>, found: Memo<Vec<Neighbour>>, testid: &'static str) -> impl IntoView {
-    let row = move |(word, cosine): Neighbour| {
+    let row = move |(word, nearness): Neighbour| {
         let name = words.with(|words| words.get(word).cloned().unwrap_or_default());
-        let width = format!("width:{:.1}%", 100.0 * cosine.clamp(0.0, 1.0));
-        view! { <div class="bar"><b>{name}</b><i aria-hidden="true"><s style=width></s></i><span class="num">{format!("{cosine:.2}")}</span></div> }
+        let width = format!("width:{:.1}%", 100.0 * nearness.clamp(0.0, 1.0));
+        view! { <div class="bar"><b>{name}</b><i aria-hidden="true"><s style=width></s></i><span class="num">{format!("{nearness:.2}")}</span></div> }
     };
     view! { <div class="bars next" translate="no" data-testid=testid>{move || found.get().into_iter().map(row).collect_view()}</div> }
 }

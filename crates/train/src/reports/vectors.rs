@@ -86,8 +86,8 @@ impl Rows<'_> {
         // Few are asked for, so each is looked for anew.
         while told.len() / 2 < count && !all.is_empty() {
             let best = (1..all.len()).fold(0, |best, i| if all[i].0 > all[best].0 { i } else { best });
-            let (cosine, place) = all.remove(best);
-            told.extend([place as f32, cosine as f32]);
+            let (nearness, place) = all.remove(best);
+            told.extend([place as f32, nearness as f32]);
         }
         told
     }
