@@ -61,6 +61,7 @@ fixtures![
     "lion_one_cycle",
     "lstm_both_mean",
     "lstm_last",
+    "masked_pairs",
     "masks",
     "mse_classes_rmsprop_cosine",
     "patches_and_lines",
@@ -70,6 +71,7 @@ fixtures![
     "rnn_last",
     "rnn_relu_max",
     "text_carried",
+    "skip_gram",
     "text_gru",
     "text_transformer",
 ];

@@ -44,6 +44,8 @@ export type Data =
   | "text"
   | "tinytales"
   | "elman"
+  | "masked"
+  | "skip_gram"
   | /** Arms that wind around each other, one per class: easy to see, hard to separate. */
   { spirals: {
     /** Points in all, training and validation together. 10 to 20000. Default: `500`. */
@@ -636,6 +638,28 @@ export type Data =
     depth?: number;
     /** Share of the texts that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
+  } }
+  | /** Two sentences with hidden words: what are they, and are both of one story? */
+  { masked: {
+    /** Stories that sentences are taken from, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** Sentences of a story between the first and the last, at most. 1 to 12. Default: `2`. */
+    sentences?: number;
+    /** Share of the words that are to be guessed: of ten of them eight are hidden, one is another word, and one stays as it is. 0.01 to 0.9. Default: `0.15`. */
+    mask?: number;
+    /** Share of the stories that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** A word and some others: which of them stood near it? */
+  { skip_gram: {
+    /** Sentences in all, training and validation together. 50 to 50000. Default: `5000`. */
+    samples?: number;
+    /** How far apart in a sentence two words are near each other. 1 to 10. Default: `5`. */
+    window?: number;
+    /** Words beside the right one, drawn by how often they come to the power of 0.75. 1 to 50. Default: `5`. */
+    negatives?: number;
+    /** Share of the sentences that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
   } };
 
 /** Changes of the pictures that are learned from, drawn anew in every step. */
@@ -665,6 +689,7 @@ export type Loss =
   | "huber"
   | "reconstruction"
   | "dice"
+  | "negative_sampling"
   | /** How unlikely the network holds the right class: for data with classes, one output per class. */
   { cross_entropy: {
     /** Share of the certainty that is spread over all classes, against overconfidence. 0 to 0.9. Default: `0.0`. */
@@ -686,7 +711,9 @@ export type Loss =
   | /** Mean of the squared differences between what the network gives and what it was given: for autoencoders, which learn without answers. */
   { reconstruction: Record<string, never> }
   | /** How far the masks of the classes are from covering the right ones: for a class for every pixel, where most pixels are background. */
-  { dice: Record<string, never> };
+  { dice: Record<string, never> }
+  | /** Says of each class by itself whether it is the right one, `−log σ(score)` of the right one and `−log σ(−score)` of all others: for vectors of words. */
+  { negative_sampling: Record<string, never> };
 
 /** How gradients become changes of weights. */
 export type Optimizer =
@@ -922,6 +949,7 @@ export type Layer =
   | "dropout2d"
   | "transpose"
   | "patch_embedding"
+  | "dot"
   | /** Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step. */
   { linear: {
     /** Number of outputs, or "classes" or "targets" for as many as the data asks for. Default: `8`. */
@@ -1585,6 +1613,11 @@ export type Layer =
       } }
       | /** All zero: see what goes wrong when all units are alike. */
       { zeros: Record<string, never> };
+  } }
+  | /** The scalar product of every vector of a sequence with one that was named elsewhere: a number for each. */
+  { dot: {
+    /** Name of the one vector: one that a `name` layer before this gave. Default: `""`. */
+    from?: string;
   } };
 
 /** What to learn, from what, and how. */
@@ -1685,4 +1718,6 @@ export type Preset =
   | "char_rnn"
   | "read_on"
   | "own_text"
+  | "masked_words"
+  | "word_vectors"
   | "symmetry";

@@ -235,7 +235,7 @@ sources! {
         pen_strokes::PenStrokes, chirps::Chirps;
     "Tokens": majority::Majority, parity::Parity, copy::Copy, reverse::Reverse, sort::Sort, addition::Addition,
         modular_addition::ModularAddition, induction::Induction, recall::Recall, copy_memory::CopyMemory, dyck::Dyck;
-    "Text": text::Text, tinytales::Tinytales, elman::Elman;
+    "Text": text::Text, tinytales::Tinytales, elman::Elman, masked::Masked, skip_gram::SkipGram;
 }
 
 impl Default for Source {

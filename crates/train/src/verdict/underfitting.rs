@@ -13,7 +13,7 @@ const SLOPE: f64 = 0.005;
 const LONG: f64 = 0.3;
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
-    if !e.is_plenty() || e.falls() || e.breaks_through() || e.level() < HALF {
+    if e.experiment.loss.leaves_open() || !e.is_plenty() || e.falls() || e.breaks_through() || e.level() < HALF {
         return None;
     }
     // A network that bends can sit on a plateau, where the loss falls slowly, and learn all the same; one that cannot has given what it can.
