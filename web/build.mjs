@@ -1,5 +1,5 @@
 // Bundles what is not wasm into web/dist; Trunk calls this before each build: the chart glue with uPlot, what makes zip files, what
-// reads pictures, the script of widgets, and the styles of page and widgets.
+// reads pictures and sounds, the script of widgets, and the styles of page and widgets.
 import { build } from "esbuild";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const src = (name) => join(here, "src", name);
 const outdir = join(here, "dist");
 const options = { outdir, bundle: true, format: "esm", target: "es2022", minify: true, logLevel: "warning" };
-await build({ ...options, entryPoints: ["charts.ts", "page.css", "zip.ts", "images.ts", "embed.ts", "frame.ts"].map(src), external: ["./embed.js"] });
+await build({ ...options, entryPoints: ["charts.ts", "page.css", "zip.ts", "media.ts", "embed.ts", "frame.ts"].map(src), external: ["./embed.js"] });
 
 // In a shadow tree there is no root element to hang the tokens on, and a widget's screen is its own width.
 const { outputFiles } = await build({ ...options, entryPoints: [src("widget.css")], write: false });

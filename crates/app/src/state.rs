@@ -98,15 +98,24 @@ pub struct Table {
     pub found: Option<Result<Arc<Profile>, String>>,
 }
 
-/// Pictures of a person's own on their way to a set.
+/// Pictures or sounds of a person's own on their way to a set.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pictures {
+pub struct Media {
     /// How many of how many are read.
     pub read: (u32, u32),
     /// Whether a person has asked to stop.
     pub stopped: bool,
     /// What was left out or, as an error, why there is no set.
     pub found: Option<Result<Vec<String>, String>>,
+}
+
+/// A class of what camera or microphone have taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taking {
+    /// What a person calls it.
+    pub name: String,
+    /// Pieces that were taken.
+    pub count: u32,
 }
 
 /// What arrived since the last animation frame, and what needs no signal.
@@ -136,6 +145,8 @@ pub(crate) struct Inbox {
     pub address: Address,
     /// A person's own files, by name.
     pub own: HashMap<String, web_sys::Blob>,
+    /// What camera and microphone have taken: whether it is sounds, the number of its class, and the file.
+    pub taken: Vec<(bool, u32, web_sys::Blob)>,
     /// Files of weights that are on their way to the run, by the request.
     pub weights: HashMap<u32, String>,
     pub crashes: u32,
@@ -219,8 +230,10 @@ pub struct Lab {
     pub opened: RwSignal<u32>,
     /// The table of a person's own that is read, or was.
     pub table: RwSignal<Option<Table>>,
-    /// The pictures of a person's own that are read, or were.
-    pub pictures: RwSignal<Option<Pictures>>,
+    /// The pictures or sounds of a person's own that are read, or were.
+    pub media: RwSignal<Option<Media>>,
+    /// Classes of what the camera has taken, and of what the microphone has.
+    pub taking: [RwSignal<Vec<Taking>>; 2],
     /// What the page stands in, where it is a widget.
     pub(crate) place: StoredValue<Option<Place>, LocalStorage>,
     /// What is watched, and who reads it.
@@ -262,7 +275,8 @@ impl Lab {
             row: RwSignal::new(None),
             opened: RwSignal::new(0),
             table: RwSignal::new(None),
-            pictures: RwSignal::new(None),
+            media: RwSignal::new(None),
+            taking: [RwSignal::new(Vec::new()), RwSignal::new(Vec::new())],
             place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
@@ -400,7 +414,7 @@ impl Lab {
         self.diverged.set(None);
         self.chosen.set(None);
         self.table.set(None);
-        self.pictures.set(None);
+        self.media.set(None);
         self.inbox.update_value(|inbox| {
             inbox.address.unread = None;
             inbox.linked = None;
