@@ -200,12 +200,25 @@ pub fn fit_end(doc: &mut Value, regression: bool) {
 /// Takes the network and the training of the preset for texts, where a network does not begin with tokens; returns nothing else.
 pub fn fit_text(doc: &mut Value) {
     let begins_with_tokens = doc["model"].get(0).is_some_and(|layer| choice_name(layer) == "embedding");
-    let preset = serde_json::from_str::<Value>(presets::OWN_TEXT).ok();
-    let Some(preset) = preset.filter(|_| !begins_with_tokens) else { return };
+    if !begins_with_tokens {
+        train_as(doc, presets::OWN_TEXT);
+    }
+}
+
+/// Takes the network and the training of the preset for sounds, where the data before were none.
+pub fn fit_sounds(doc: &mut Value, before: &str) {
+    if !matches!(before, "sounds" | "chirps") {
+        train_as(doc, presets::SOUNDS);
+    }
+}
+
+/// Takes over what a preset is trained with; its data and what it is called stay out.
+fn train_as(doc: &mut Value, preset: &str) {
+    let Ok(preset) = serde_json::from_str::<Value>(preset) else { return };
     for part in ["model", "optimizer", "training"] {
         doc[part] = preset[part].clone();
     }
-    for part in ["loss", "schedule"] {
+    for part in ["loss", "schedule", "augment"] {
         unset(doc, part);
     }
 }
@@ -289,6 +302,17 @@ mod tests {
         let mut kept = before.clone();
         fit_text(&mut kept);
         assert_eq!(kept, before);
+    }
+
+    #[test]
+    fn a_network_for_sounds_stays_and_another_one_gives_way() {
+        let mut doc =
+            json!({ "model": ["flatten", { "linear": { "out": "classes" } }], "loss": "mse", "augment": { "flip": true } });
+        let before = doc.clone();
+        fit_sounds(&mut doc, "chirps");
+        assert_eq!(doc, before);
+        fit_sounds(&mut doc, "digits");
+        assert_eq!((choice_name(&doc["model"][0]), doc.get("loss"), doc.get("augment")), ("transpose", None, None));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DataTransfer, DragEvent, File, FileList, FileSystemEntry, HtmlElement};
 
 use crate::state::{Lab, Table};
-use crate::{keeping, pictures, taking};
+use crate::{keeping, media, taking};
 
 /// Takes files that are dropped anywhere: the browser would leave the page for one that is dropped beside its place.
 pub fn take_drops(lab: Lab) {
@@ -44,7 +44,7 @@ pub fn take_drops(lab: Lab) {
             }
         });
         if entries.iter().any(|entry| entry.unchecked_into::<FileSystemEntry>().is_directory()) {
-            take_pictures(lab, Array::new(), entries);
+            take_media(lab, Array::new(), entries);
         } else if let Some(files) = data.files() {
             take(lab, &files);
         }
@@ -70,10 +70,10 @@ pub fn take(lab: Lab, files: &FileList) {
     });
 }
 
-/// Makes a set of pictures out of files, or of what was dropped.
-pub fn take_pictures(lab: Lab, files: Array, entries: Array) {
+/// Makes a set of pictures or sounds out of files, or of what was dropped or recorded.
+pub fn take_media(lab: Lab, files: Array, entries: Array) {
     spawn_local(async move {
-        let outcome = later::run(|| pictures::take(lab, files, entries)).await;
+        let outcome = later::run(|| media::take(lab, files, entries)).await;
         if let Err(error) = outcome {
             lab.tell(true, error.to_string());
         }

@@ -29,6 +29,7 @@ mod icons;
 mod keeping;
 pub mod leaving;
 pub mod machine;
+mod media;
 #[cfg(target_arch = "wasm32")]
 mod opening;
 #[cfg(target_arch = "wasm32")]
@@ -38,7 +39,6 @@ pub mod page;
 #[cfg(target_arch = "wasm32")]
 mod panels;
 #[cfg(target_arch = "wasm32")]
-mod pictures;
 #[cfg(target_arch = "wasm32")]
 mod place;
 pub mod plot;

@@ -98,9 +98,9 @@ pub struct Table {
     pub found: Option<Result<Arc<Profile>, String>>,
 }
 
-/// Pictures of a person's own on their way to a set.
+/// Pictures or sounds of a person's own on their way to a set.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pictures {
+pub struct Media {
     /// How many of how many are read.
     pub read: (u32, u32),
     /// Whether a person has asked to stop.
@@ -124,6 +124,15 @@ pub(crate) enum Start {
     Linked(Vec<u8>),
     /// The last copy of a run whose worker fell.
     Saved(Vec<u8>),
+}
+
+/// A class of what camera or microphone have taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taking {
+    /// What a person calls it.
+    pub name: String,
+    /// Pieces that were taken.
+    pub count: u32,
 }
 
 /// What arrived since the last animation frame, and what needs no signal.
@@ -153,6 +162,8 @@ pub(crate) struct Inbox {
     pub address: Address,
     /// A person's own files, by name.
     pub own: HashMap<String, web_sys::Blob>,
+    /// What camera and microphone have taken: whether it is sounds, the number of its class, and the file.
+    pub taken: Vec<(bool, u32, web_sys::Blob)>,
     /// Files of weights that are on their way to the run, by the request.
     pub weights: HashMap<u32, String>,
     pub crashes: u32,
@@ -238,8 +249,10 @@ pub struct Lab {
     pub table: RwSignal<Option<Table>>,
     /// How far the text of the experiment on screen has been read, while it is.
     pub reading: RwSignal<Option<f64>>,
-    /// The pictures of a person's own that are read, or were.
-    pub pictures: RwSignal<Option<Pictures>>,
+    /// The pictures or sounds of a person's own that are read, or were.
+    pub media: RwSignal<Option<Media>>,
+    /// Classes of what the camera has taken, and of what the microphone has.
+    pub taking: [RwSignal<Vec<Taking>>; 2],
     /// What the page stands in, where it is a widget.
     pub(crate) place: StoredValue<Option<Place>, LocalStorage>,
     /// What is watched, and who reads it.
@@ -282,7 +295,8 @@ impl Lab {
             opened: RwSignal::new(0),
             table: RwSignal::new(None),
             reading: RwSignal::new(None),
-            pictures: RwSignal::new(None),
+            media: RwSignal::new(None),
+            taking: [RwSignal::new(Vec::new()), RwSignal::new(Vec::new())],
             place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
@@ -425,7 +439,7 @@ impl Lab {
         self.diverged.set(None);
         self.chosen.set(None);
         self.table.set(None);
-        self.pictures.set(None);
+        self.media.set(None);
         self.inbox.update_value(|inbox| inbox.address.unread = None);
         self.opened.update(|n| *n += 1);
         self.submit(true, weights.map(Start::Linked));

@@ -1,4 +1,4 @@
-//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures become a set (`pictures`), a tokenizer cuts the text, anything
+//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures and sounds become a set (`media`), a tokenizer cuts the text, anything
 //! else is read as a table. It comes with the later part of the code.
 
 use downhill_model::Experiment;
@@ -15,7 +15,7 @@ use web_sys::File;
 
 use crate::own_file::{Taken, hand_over, keep};
 use crate::state::{Lab, Table};
-use crate::{document, pictures};
+use crate::{document, media};
 
 /// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
 pub const INLINE: usize = 100_000;
@@ -38,16 +38,16 @@ enum Kind {
 /// Where one is empty, too large, or cannot be read.
 #[inline(never)]
 pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
-    let (mut taken, pictures) = (Vec::new(), Array::new());
+    let (mut taken, brought) = (Vec::new(), Array::new());
     for file in files {
-        if pictures::is_one(&file).await {
-            pictures.push(&file);
+        if media::is_one(&file).await {
+            brought.push(&file);
         } else {
             taken.push(read(&file).await?);
         }
     }
-    if pictures.length() > 0 {
-        pictures::take(lab, pictures, Array::new()).await?;
+    if brought.length() > 0 {
+        media::take(lab, brought, Array::new()).await?;
     }
     let kinds: Vec<Kind> = taken.iter().map(|file| kind(lab, file)).collect();
     let with_experiment = kinds.contains(&Kind::Experiment);

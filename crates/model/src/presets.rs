@@ -118,6 +118,9 @@ pub const FIRST: &str = include_str!("../../../static/presets/spirals.json");
 /// The document of the preset for texts, whose network other experiments take over that are given one.
 pub const OWN_TEXT: &str = include_str!("../../../static/presets/own_text.json");
 
+/// The document of the preset for sounds, whose network other experiments take over that are given some.
+pub const SOUNDS: &str = include_str!("../../../static/presets/chirps.json");
+
 /// Whether a preset is called so.
 pub fn is_title(name: &str) -> bool {
     TITLES.contains(&name)

@@ -30,6 +30,7 @@ export type Data =
   | "temporal_order"
   | "pen_strokes"
   | "chirps"
+  | "sounds"
   | "majority"
   | "parity"
   | "copy"
@@ -465,6 +466,17 @@ export type Data =
     /** How loud the hiss behind a call is: at 1 it drowns those that are not loud. 0 to 1. Default: `0.05`. */
     noise?: number;
     /** Share of the calls that is never learned from. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
+  | /** Sounds of your own, each with a class, as bands of pitch over time. */
+  { sounds: {
+    /** Name of the file that holds the sounds, each class in a folder of its own. Default: `""`. */
+    file?: string;
+    /** Seconds of a sample. A longer recording is cut into several; behind a shorter one it is silent. 0.2 to 5. Default: `1.0`. */
+    seconds?: number;
+    /** Bands of pitch that are told apart. 8 to 64. Default: `32`. */
+    bands?: number;
+    /** Share of the recordings that is never learned from, where the set has no test part of its own. A class that is one recording keeps the end of it. 0 to 0.9. Default: `0.3`. */
     validation?: number;
   } }
   | /** Sequences of tokens: which of the tokens 1 and 2 comes more often? */

@@ -58,7 +58,7 @@ pub fn DataPanel() -> impl IntoView {
     view! {
         <section class="data" role=lab.role_of_panel() aria-label="Data">
             <div class="heading"><h2>"Data"</h2><button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></div>
-            <Show when=move || own.get() || matches!(name.get().as_str(), "csv" | "images") || lab.table.with(Option::is_some) || lab.pictures.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
+            <Show when=move || own.get() || matches!(name.get().as_str(), "csv" | "images" | "sounds") || lab.table.with(Option::is_some) || lab.media.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
             <div class="choices kinds" role="tablist" aria-label="Kinds of data" on:keydown=focus::walk>{kinds}</div>
             <div id="sources" role="tabpanel" aria-label="Sources"><div class="sources" role="radiogroup" aria-label="Sources" on:keydown=focus::walk>{sources}</div></div>
             <Show when=move || name.get() == "text"><Later show=Box::new(own_text::form)/></Show>
@@ -70,6 +70,7 @@ pub fn DataPanel() -> impl IntoView {
             <Trouble path="data.text.text".to_string()/>
             <Trouble path="data.text.file".to_string()/>
             <Trouble path="data.images".to_string()/>
+            <Trouble path="data.sounds".to_string()/>
             <Trouble path="augment".to_string() here_only=true/>
             <Show when=move || images.get()><Augmentation/></Show>
         </section>
@@ -78,7 +79,7 @@ pub fn DataPanel() -> impl IntoView {
 
 /// The sources of a kind but those that need a person's own data: there are other ways to them.
 fn offered(kind: usize) -> Vec<&'static str> {
-    Source::KINDS[kind].1.iter().copied().filter(|n| !matches!(*n, "csv" | "points" | "images")).collect()
+    Source::KINDS[kind].1.iter().copied().filter(|n| !Source::is_own(n)).collect()
 }
 
 /// The fold whose inside comes with the later part of the code.
@@ -153,7 +154,7 @@ fn said(source: &str, key: &str) -> Option<&'static str> {
 
 /// Whether the page gave this name to an experiment with this source, and not a person.
 fn is_ours(name: &str, source: &str) -> bool {
-    matches!(source, "csv" | "images") || name == catalog::title_of("data", source) || presets::is_title(name)
+    matches!(source, "csv" | "images" | "sounds") || name == catalog::title_of("data", source) || presets::is_title(name)
 }
 
 /// Changes the source; features and validation go along where the new one has them, and the rest of the experiment is made to fit.

@@ -42,6 +42,7 @@ pub struct Point(
 );
 
 impl Generate for Points {
+    const OWN: bool = true;
     const PLANAR: bool = true;
     const AT_ONCE: bool = true;
 
