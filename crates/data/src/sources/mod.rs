@@ -256,7 +256,7 @@ impl Source {
     /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
     /// learned from one is worth something for the other.
     pub fn is_same_task(&self, other: &Source) -> bool {
-        const OF_SAMPLES: [&str; 14] = [
+        const OF_SAMPLES: [&str; 15] = [
             "samples",
             "steps",
             "stride",
@@ -266,6 +266,7 @@ impl Source {
             "features",
             "endless",
             "points",
+            "labels",
             "ignore",
             "label_noise",
             "variation",
