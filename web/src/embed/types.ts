@@ -174,6 +174,8 @@ export type Data =
   { points: {
     /** The points, each as [x, y, class]. Default: `[]`. */
     points?: Array<[number, number, number]>;
+    /** What the classes are called, in their order; left empty, they are numbered. Default: `[]`. */
+    labels?: Array<string>;
     /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
     validation?: number;
     /** What the network is told about a point. Default: `["x","y"]`. */

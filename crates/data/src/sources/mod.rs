@@ -294,6 +294,7 @@ impl Source {
             "features",
             "endless",
             "points",
+            "labels",
             "ignore",
             "label_noise",
             "variation",
