@@ -13,6 +13,7 @@ pub mod gallery;
 pub mod header;
 pub mod help;
 pub mod images;
+pub mod kept;
 pub mod later;
 pub mod network;
 pub mod notices;

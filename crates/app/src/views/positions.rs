@@ -7,7 +7,7 @@ use super::kinds::OutputView;
 use crate::document::percent;
 use crate::plot::sequence::{Said, likeliest_of, said, token, tokens_of};
 use crate::reactive::{RwSignal, clicked, entered, memo};
-use crate::state::{Chosen, Lab};
+use crate::state::{Chosen, Lab, Stands};
 use crate::watches::{Ask, Source};
 
 /// Samples that are listed, and tokens that are likely.
@@ -131,7 +131,8 @@ fn Panel(lab: Lab) -> impl IntoView {
     });
     let write = move |typed: String| match words.with_untracked(|words| tokens_of(words, &typed)) {
         Ok(tokens) if tokens.len() == sample.with_untracked(|s| s.given.len()) => {
-            lab.chosen.set(Some(Chosen::Given(vec![tokens])))
+            lab.settle(Stands::UntilNext);
+            lab.chosen.set(Some(Chosen::Given(vec![tokens])));
         }
         Ok(tokens) => {
             let wanted = sample.with_untracked(|s| s.given.len());

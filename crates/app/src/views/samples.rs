@@ -8,7 +8,7 @@ use super::kinds::{OutputView, answers_are_pictures};
 use crate::document::{Digits, number, percent};
 use crate::plot::heatmap::likeliest;
 use crate::reactive::{Memo, clicked, entered, memo};
-use crate::state::{Answers, Chosen, Lab};
+use crate::state::{Answers, Chosen, Lab, Stands};
 use crate::watches::{Answer, Ask, Source};
 
 /// Samples that are ranked, and those of them that the table shows.
@@ -165,6 +165,7 @@ fn Typed(lab: Lab, data: Memo<DataInfo>) -> impl IntoView {
     let entry = move |at: usize, input: InputInfo| {
         let shown = memo(move || answers.with(|a| a.as_ref().map(|a| line(&raw(a, at))).unwrap_or_default()));
         let write = move |text: String| {
+            lab.settle(Stands::UntilNext);
             let values: Option<Vec<f32>> =
                 text.split([' ', ',', ';']).filter(|t| !t.is_empty()).map(|t| parse_number(t).map(|v| v as f32)).collect();
             let Some(values) = values else {
