@@ -16,6 +16,8 @@ mod canvas;
 pub mod catalog;
 pub mod controls;
 pub mod document;
+#[cfg(target_arch = "wasm32")]
+mod drawing;
 pub mod fields;
 #[cfg(target_arch = "wasm32")]
 mod files;
@@ -56,6 +58,8 @@ mod sliders;
 pub mod state;
 #[cfg(target_arch = "wasm32")]
 mod taking;
+#[cfg(target_arch = "wasm32")]
+mod telling;
 #[cfg(target_arch = "wasm32")]
 mod texts;
 #[cfg(target_arch = "wasm32")]

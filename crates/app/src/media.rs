@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File};
 
-use crate::document;
+use crate::document::{self, End};
 use crate::own_file::{Taken, hand_over};
 use crate::state::{Lab, Media};
 
@@ -169,7 +169,7 @@ async fn use_set(lab: Lab, set: &JsValue) -> Result<Vec<String>, String> {
             document::fit_sounds(doc, &before);
         } else if Source::is_images(&before) {
             document::fit_begin(doc, true);
-            document::fit_end(doc, false);
+            document::fit_end(doc, End::Many);
         } else {
             document::small_convnet(doc);
         }

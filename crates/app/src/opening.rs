@@ -81,8 +81,8 @@ fn unread(lab: Lab, error: &UserError) {
     if runs {
         lab.tell(true, format!("The link could not be opened. {error}"));
     } else {
-        lab.tell(true, format!("The link could not be opened, so here is the first example. {error}"));
         lab.open(first());
+        lab.tell(true, format!("The link could not be opened, so here is the first example. {error}"));
     }
     stay(lab);
 }

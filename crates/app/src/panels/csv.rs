@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 
+use super::kept::Kept;
 use super::{media, table};
 use crate::document::name_at;
 use crate::reactive::{clicked, effect, entered, memo};
@@ -67,6 +68,7 @@ fn BringYourOwn() -> impl IntoView {
             <label class="file">"Choose a file "<input type="file" data-testid="csv-file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
             {found}
             <p class="hint">"The table stays on this machine, unless you share a link or a file that holds it."</p>
+            <Kept/>
             {media::form()}
         </div>
     }

@@ -4,14 +4,14 @@ use downhill_model::data::Source;
 use downhill_model::presets;
 use leptos::html::Canvas;
 use leptos::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::later::Later;
 use super::own_text;
 use super::{augment, csv};
 use crate::canvas::{context, painted};
 use crate::catalog;
-use crate::document;
+use crate::document::{self, End};
 use crate::focus;
 use crate::forms::{Form, Trouble};
 use crate::plot::colour::css;
@@ -53,7 +53,7 @@ pub fn DataPanel() -> impl IntoView {
         let name = name.get();
         let schema = catalog::fields_of("data", &name)?;
         let base = format!("data.{name}");
-        Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "tokenizer_json", "tokenizer_file", "target", "ignore", "points", "delimiter", "header", "task"]/> }.into_any())
+        Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "tokenizer_json", "tokenizer_file", "target", "ignore", "points", "labels", "delimiter", "header", "task"]/> }.into_any())
     };
     view! {
         <section class="data" role=lab.role_of_panel() aria-label="Data">
@@ -157,12 +157,22 @@ fn is_ours(name: &str, source: &str) -> bool {
     matches!(source, "csv" | "images" | "sounds") || name == catalog::title_of("data", source) || presets::is_title(name)
 }
 
+/// What is to be told of the samples of a source.
+fn end_of(source: &str) -> End {
+    if Source::is_regression(source) {
+        return End::Numbers;
+    }
+    let classes = || Source::from_json(source, &Value::Null).ok()?.outline().map(|outline| outline.classes);
+    let of_points = Source::preview(source, SAMPLES).iter().map(|point| point.2 as usize + 1).max();
+    End::of_classes(of_points.or_else(classes))
+}
+
 /// Changes the source; features and validation go along where the new one has them, and the rest of the experiment is made to fit.
 fn choose(lab: Lab, source: &'static str) {
     if lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals")) == source {
         return;
     }
-    let planar = Source::is_planar(source);
+    let (planar, end) = (Source::is_planar(source), end_of(source));
     lab.edit(|doc| {
         let old = document::name_at(doc, "data", "spirals");
         let kept = |field: &str| document::get(doc, &format!("data.{old}.{field}")).cloned();
@@ -178,6 +188,6 @@ fn choose(lab: Lab, source: &'static str) {
             document::fit_text(doc);
         }
         document::fit_begin(doc, Source::is_images(source));
-        document::fit_end(doc, Source::is_regression(source));
+        document::fit_end(doc, end);
     });
 }

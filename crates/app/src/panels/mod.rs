@@ -13,6 +13,7 @@ pub mod export;
 pub mod gallery;
 pub mod header;
 pub mod help;
+pub mod kept;
 pub mod later;
 pub mod media;
 pub mod network;

@@ -8,7 +8,7 @@ use super::samples::raw_name;
 use crate::document::percent;
 use crate::plot::sequence::{Said, likeliest_of, said, token, tokens_of};
 use crate::reactive::{RwSignal, clicked, entered, memo};
-use crate::state::{Chosen, Lab};
+use crate::state::{Chosen, Lab, Stands};
 use crate::watches::{Ask, Source};
 
 /// Samples that are listed, and tokens that are likely.
@@ -139,6 +139,7 @@ fn Panel(lab: Lab) -> impl IntoView {
         match typed {
             Ok(tokens) if tokens.len() == input.len() => {
                 *input = tokens;
+                lab.settle(Stands::UntilNext);
                 lab.chosen.set(Some(Chosen::Given(inputs)));
             }
             Ok(tokens) => {

@@ -9,7 +9,7 @@ use crate::document::{Digits, number, percent};
 use crate::plot::heatmap::likeliest;
 use crate::plot::sequence::{token, tokens_of};
 use crate::reactive::{Memo, clicked, entered, memo};
-use crate::state::{Answers, Chosen, Lab};
+use crate::state::{Answers, Chosen, Lab, Stands};
 use crate::watches::{Answer, Ask, Source};
 
 /// Samples that are ranked, and those of them that the table shows.
@@ -178,6 +178,7 @@ fn Typed(lab: Lab, data: Memo<DataInfo>) -> impl IntoView {
             words.with_value(|words| line(&values, words))
         });
         let write = move |text: String| {
+            lab.settle(Stands::UntilNext);
             let values = match words.with_value(|words| read(&text, words)) {
                 Ok(values) => values,
                 Err(why) => return lab.tell(true, why),

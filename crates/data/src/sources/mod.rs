@@ -284,7 +284,7 @@ impl Source {
     /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
     /// learned from one is worth something for the other.
     pub fn is_same_task(&self, other: &Source) -> bool {
-        const OF_SAMPLES: [&str; 15] = [
+        const OF_SAMPLES: [&str; 16] = [
             "samples",
             "steps",
             "stride",

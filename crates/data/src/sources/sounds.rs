@@ -150,12 +150,12 @@ fn hear(pieces: &mut Pieces, ear: &Ear, classes: &[String]) -> Result<(Vec<f32>,
 impl Generate for Sounds {
     const OWN: bool = true;
 
-    fn needs(&self) -> Option<&str> {
-        (!self.file.is_empty()).then_some(self.file.as_str())
+    fn needs(&self) -> Vec<&str> {
+        (!self.file.is_empty()).then_some(self.file.as_str()).into_iter().collect()
     }
 
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
-        let Some(file) = self.needs() else {
+        let [file] = self.needs()[..] else {
             let error = UserError::at("file", "There are no sounds yet.");
             return Err(error.hint("Drop sounds, a folder or a zip of them on the page, record some, or name their file here."));
         };

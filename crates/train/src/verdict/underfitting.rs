@@ -26,17 +26,17 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     Some(Verdict {
         title: "Underfitting".to_string(),
         level: Level::Warn,
-        sentence: format!(
+        sentence: e.counting(format!(
             "From step {} to {} the loss on the samples it learns from stayed at {}, where guessing costs {}.{right} The network cannot tell \
              them apart well enough: it needs more units, another layer or better features.",
             count(since),
             count(e.step),
             number(e.loss()),
             number(e.known.baseline.loss)
-        ),
+        )),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
             ("since step".to_string(), count(since)),
         ],
         fix: fix::larger(e.experiment),
