@@ -31,6 +31,7 @@ mod icons;
 mod keeping;
 pub mod leaving;
 pub mod machine;
+#[cfg(target_arch = "wasm32")]
 mod media;
 #[cfg(target_arch = "wasm32")]
 mod opening;
@@ -40,7 +41,6 @@ mod own_file;
 pub mod page;
 #[cfg(target_arch = "wasm32")]
 mod panels;
-#[cfg(target_arch = "wasm32")]
 #[cfg(target_arch = "wasm32")]
 mod place;
 pub mod plot;
