@@ -4,6 +4,7 @@
 use downhill_tensor::{Dtype, UserError};
 
 use crate::layers::def::{Buffer, Resolved, elements, flat, resolve, thousands, times};
+use crate::lens::add_names;
 use crate::losses::Targets;
 use crate::reads::reads;
 use crate::{Experiment, Signature, Task};
@@ -104,7 +105,8 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
     }
     let signature = if experiment.loss.reconstructs() { signature.reconstructing() } else { signature };
     let targets = experiment.loss.targets(&signature)?;
-    let layers = resolve(&experiment.model, &signature)?;
+    let mut layers = resolve(&experiment.model, &signature)?;
+    add_names(&experiment.model, &mut layers, &signature);
     check_model(&experiment, &signature, &layers)?;
     check_batch(&experiment, &layers)?;
     let summary = summarise(&experiment, &signature, &layers);
@@ -226,6 +228,7 @@ fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved])
             .saturating_mul(3)
             .saturating_mul(batch)
             .saturating_add(parameters.saturating_mul(10))
+            .saturating_add(experiment.optimizer.matrix_flops(&experiment.training, model))
             .saturating_mul(experiment.training.accumulate as u64),
         bytes: words.saturating_mul(4),
         layers: summaries(experiment, model),

@@ -40,6 +40,17 @@ pub const SHARE: ScalarId = ScalarId(15);
 /// 1 at the last micro batch of a step, which updates the weights; otherwise 0.
 pub const ENDS: ScalarId = ScalarId(16);
 
+/// Length of a step of matrices, where they have one of their own.
+pub const MATRIX_LR: ScalarId = ScalarId(17);
+/// What a matrix keeps of itself in a step, `1 − rate · decay`.
+pub const MATRIX_DECAY: ScalarId = ScalarId(18);
+/// What the momentum of a matrix takes of the difference to the gradient.
+pub const TAKE_MATRIX: ScalarId = ScalarId(19);
+/// The smallest norm that a matrix is divided by before it is made orthogonal.
+pub const NS_EPS: ScalarId = ScalarId(20);
+/// The polynomial that makes it orthogonal.
+pub const NS_COEFFICIENTS: [ScalarId; 3] = [ScalarId(21), ScalarId(22), ScalarId(23)];
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {
