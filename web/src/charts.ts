@@ -38,6 +38,8 @@ let Plot: typeof uPlot | null = null;
 let broken = "";
 const charts = new Set<TimeChart>();
 const load = async (): Promise<void> => {
+  // In a task of its own: it prepares formats of numbers and dates, which takes as long as all the rest of this file.
+  await new Promise((resolve) => setTimeout(resolve));
   try {
     new Intl.NumberFormat(navigator.language);
   } catch {

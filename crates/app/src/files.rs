@@ -146,8 +146,11 @@ pub fn refused(lab: Lab, id: u32, error: &UserError) -> bool {
     profiled(lab, id, Err(error.to_string()))
 }
 
-/// How far the worker has read a table.
+/// How far the worker has read a table, or the text of the experiment that is loaded.
 pub fn progress(lab: Lab, id: u32, done: f64) {
+    if lab.inbox.with_value(|inbox| inbox.loading.as_ref().is_some_and(|(loading, _)| *loading == id)) {
+        lab.reading.set(Some(done));
+    }
     if is_read(lab, id) {
         lab.table.update(|table| {
             if let Some(table) = table {

@@ -109,6 +109,23 @@ pub struct Pictures {
     pub found: Option<Result<Vec<String>, String>>,
 }
 
+/// An experiment on its way to the worker.
+pub(crate) struct Load {
+    pub experiment: String,
+    /// Whether it starts over.
+    pub fresh: bool,
+    /// What its run begins with. It travels with the experiment, so that it can reach no other run.
+    pub start: Option<Start>,
+}
+
+/// What a run begins with, other than its initial weights.
+pub(crate) enum Start {
+    /// The weights in the link that was opened.
+    Linked(Vec<u8>),
+    /// The last copy of a run whose worker fell.
+    Saved(Vec<u8>),
+}
+
 /// What arrived since the last animation frame, and what needs no signal.
 #[derive(Default)]
 pub(crate) struct Inbox {
@@ -118,18 +135,18 @@ pub(crate) struct Inbox {
     pub scheduled: bool,
     /// Whether the worker is about to be told what is watched.
     pub telling: bool,
-    pub loading: Option<(u32, String)>,
-    pub waiting: Option<(String, bool)>,
+    /// The experiment that the worker is asked to take up, by the request.
+    pub loading: Option<(u32, Load)>,
+    /// The one that is sent after it.
+    pub waiting: Option<Load>,
     /// Whether a person changed the experiment since the worker last took one up.
     pub edited: bool,
     /// Whether the document that is opened has nothing to do with the one before.
     pub other: bool,
     /// The experiment that the run of now began with.
     pub began: Option<Experiment>,
+    /// The last copy of the run, with its step.
     pub saved: Option<(u64, Vec<u8>)>,
-    pub restore: Option<Vec<u8>>,
-    /// The weights in the link that is opened, which its run begins with.
-    pub linked: Option<Vec<u8>>,
     pub accepted: String,
     pub experiment: Option<Experiment>,
     /// What the address of the page stands for.
@@ -219,6 +236,8 @@ pub struct Lab {
     pub opened: RwSignal<u32>,
     /// The table of a person's own that is read, or was.
     pub table: RwSignal<Option<Table>>,
+    /// How far the text of the experiment on screen has been read, while it is.
+    pub reading: RwSignal<Option<f64>>,
     /// The pictures of a person's own that are read, or were.
     pub pictures: RwSignal<Option<Pictures>>,
     /// What the page stands in, where it is a widget.
@@ -262,6 +281,7 @@ impl Lab {
             row: RwSignal::new(None),
             opened: RwSignal::new(0),
             table: RwSignal::new(None),
+            reading: RwSignal::new(None),
             pictures: RwSignal::new(None),
             place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
@@ -357,7 +377,7 @@ impl Lab {
     pub fn edit(&self, change: impl FnOnce(&mut Value)) {
         self.draft.update(change);
         self.inbox.update_value(|inbox| inbox.edited = true);
-        self.submit(false);
+        self.submit(false, None);
     }
 
     /// Tries the change that a verdict offers, and trains with it.
@@ -373,7 +393,7 @@ impl Lab {
             self.draft.update(change);
             self.diverged.set(None);
             self.wanted.set(true);
-            return self.submit(true);
+            return self.submit(true, None);
         }
         self.edit(change);
         if !self.wanted.get_untracked() {
@@ -393,6 +413,11 @@ impl Lab {
 
     /// Shows a document in place of the one on screen and starts it afresh.
     pub fn open(&self, doc: Value) {
+        self.open_with(doc, None);
+    }
+
+    /// The same, with the weights that came in a link.
+    pub fn open_with(&self, doc: Value, weights: Option<Vec<u8>>) {
         let name = |doc: &Value| document::get(doc, "name").cloned();
         let other = self.draft.with_untracked(name) != name(&doc);
         self.inbox.update_value(|inbox| inbox.other |= other);
@@ -401,52 +426,54 @@ impl Lab {
         self.chosen.set(None);
         self.table.set(None);
         self.pictures.set(None);
-        self.inbox.update_value(|inbox| {
-            inbox.address.unread = None;
-            inbox.linked = None;
-        });
+        self.inbox.update_value(|inbox| inbox.address.unread = None);
         self.opened.update(|n| *n += 1);
-        self.submit(true);
+        self.submit(true, weights.map(Start::Linked));
     }
 
-    fn submit(&self, fresh: bool) {
+    fn submit(&self, fresh: bool, start: Option<Start>) {
         let parsed = self.draft.with_untracked(Experiment::from_value);
         match parsed {
             Ok(parsed) => {
                 let value = parsed.experiment.to_value();
                 self.problem.set(None);
                 parsed.notes.iter().for_each(|note| self.tell(false, note.clone()));
-                self.load(value.to_string(), fresh);
+                self.load(Load { experiment: value.to_string(), fresh, start });
                 self.draft.set(value);
             }
             Err(error) => self.problem.set(Some(error)),
         }
     }
 
-    /// Sends an experiment; while one is on its way, only the newest of the others waits.
-    fn load(&self, experiment: String, fresh: bool) {
-        let busy = self.inbox.with_value(|inbox| inbox.loading.is_some());
-        if busy {
-            self.inbox.update_value(|inbox| {
-                let fresh = fresh || inbox.waiting.as_ref().is_some_and(|w| w.1);
-                inbox.waiting = Some((experiment, fresh));
-            });
-            return;
-        }
-        let id = self.send(Command::Load { experiment: experiment.clone(), fresh });
-        self.inbox.update_value(|inbox| inbox.loading = id.map(|id| (id, experiment)));
+    /// Sends an experiment; while one is on its way, only the newest of the others waits. An edit of one that waits begins as that would have.
+    fn load(&self, mut load: Load) {
+        self.inbox.update_value(|inbox| {
+            if let Some(earlier) = inbox.waiting.take().filter(|_| !load.fresh) {
+                load.fresh = earlier.fresh;
+                load.start = earlier.start;
+            }
+            inbox.waiting = Some(load);
+        });
+        self.load_next();
     }
 
-    /// The answer to a load has come: gives the experiment that was sent, and sends the next one. `None` for other requests.
-    pub(crate) fn loaded(&self, id: u32) -> Option<String> {
-        let (sent, waiting) = self.inbox.try_update_value(|inbox| {
-            let sent = inbox.loading.take_if(|(loading, _)| *loading == id)?.1;
-            Some((sent, inbox.waiting.take()))
-        })??;
-        if let Some((experiment, fresh)) = waiting {
-            self.load(experiment, fresh);
-        }
-        Some(sent)
+    /// Sends the experiment that waits, unless one is on its way whose text has been read: another takes the place of one that is still reading.
+    pub(crate) fn load_next(&self) {
+        let reads = self.reading.get_untracked().is_some();
+        let load = self.inbox.try_update_value(|inbox| inbox.waiting.take_if(|_| reads || inbox.loading.is_none())).flatten();
+        let Some(load) = load else { return };
+        self.reading.set(None);
+        let id = self.send(Command::Load { experiment: load.experiment.clone(), fresh: load.fresh });
+        self.inbox.update_value(|inbox| inbox.loading = id.map(|id| (id, load)));
+    }
+
+    /// What the request was to load, where the answer to it has come. `None` for other requests.
+    pub(crate) fn loaded(&self, id: u32) -> Option<Load> {
+        let loaded = self.inbox.try_update_value(|inbox| inbox.loading.take_if(|(loading, _)| *loading == id)).flatten();
+        loaded.map(|(_, load)| {
+            self.reading.set(None);
+            load
+        })
     }
 
     /// A new run of `experiment`: what belonged to the old one goes, but for its curves.
@@ -455,6 +482,9 @@ impl Lab {
             .inbox
             .try_update_value(|inbox| {
                 let began = std::mem::replace(&mut inbox.began, experiment.clone());
+                // A copy of the run before would bring that one back, unless it is just what this one goes on from.
+                let goes_on = |(_, load): &(u32, Load)| matches!(load.start, Some(Start::Saved(_)));
+                inbox.saved.take_if(|_| !inbox.loading.as_ref().is_some_and(goes_on));
                 (std::mem::take(&mut inbox.edited), std::mem::take(&mut inbox.other), began)
             })
             .unwrap_or_default();

@@ -1,7 +1,8 @@
-//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures become a set (`pictures`), anything else is
-//! read as a table. It comes with the later part of the code.
+//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures become a set (`pictures`), a tokenizer cuts the text, anything
+//! else is read as a table. It comes with the later part of the code.
 
 use downhill_model::Experiment;
+use downhill_model::data::Tokenizer;
 use downhill_model::data::csv::{Goal, decode};
 use downhill_protocol::Command;
 use downhill_tensor::UserError;
@@ -26,6 +27,7 @@ const LARGEST: f64 = 512e6;
 enum Kind {
     Experiment,
     Weights,
+    Tokenizer,
     Table,
     Text,
 }
@@ -55,6 +57,8 @@ pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
             Kind::Table | Kind::Text if with_experiment => hand_over(lab, &file),
             Kind::Text => prose(lab, &file),
             Kind::Table => table(lab, file),
+            Kind::Tokenizer if with_experiment => hand_over(lab, &file),
+            Kind::Tokenizer => tokenizer(lab, &file)?,
             Kind::Experiment | Kind::Weights => later.push((file, kind)),
         }
     }
@@ -100,12 +104,39 @@ fn kind(lab: Lab, file: &Taken) -> Kind {
     let first = head.iter().find(|b| !matches!(b, 0 | 0xbb | 0xbf | 0xef | 0xfe | 0xff) && !b.is_ascii_whitespace());
     match () {
         () if named(".safetensors") || is_header => Kind::Weights,
+        () if first == Some(&b'{') && is_tokenizer(&head) => Kind::Tokenizer,
         () if named(".json") || first == Some(&b'{') => Kind::Experiment,
         () if named(".md") || named(".txt") && (reads_text || document::is_prose(&String::from_utf8_lossy(&head))) => {
             Kind::Text
         }
         () => Kind::Table,
     }
+}
+
+/// Whether a JSON file is a tokenizer: every one lists its added tokens, before its vocabulary.
+fn is_tokenizer(head: &[u8]) -> bool {
+    const MARK: &[u8] = b"\"added_tokens\"";
+    head.windows(MARK.len()).any(|part| part == MARK)
+}
+
+/// Cuts the text by a tokenizer of one's own.
+fn tokenizer(lab: Lab, file: &Taken) -> Result<(), UserError> {
+    let refused = |error: UserError| UserError::new(format!("\"{}\" cannot cut a text here. {error}", file.name));
+    let json = text(file).map_err(refused)?;
+    let tokens = Tokenizer::from_json(&json).map_err(refused)?.len();
+    if json.len() <= INLINE {
+        learn(lab, &TOKENIZER, "tokenizer_json", json);
+    } else {
+        hand_over(lab, file);
+        learn(lab, &TOKENIZER, "tokenizer_file", file.name.clone());
+    }
+    lab.tell(false, format!("The text is cut by \"{}\": {tokens} tokens.", file.name));
+    Ok(())
+}
+
+/// Has a tokenizer learned from the text, and none of one's own.
+pub fn learn_tokenizer(lab: Lab) {
+    lab.edit(|doc| TOKENIZER.iter().for_each(|field| document::unset(doc, &format!("data.text.{field}"))));
 }
 
 fn text(file: &Taken) -> Result<String, UserError> {
@@ -147,17 +178,17 @@ fn prose(lab: Lab, file: &Taken) {
     if file.bytes.byte_length() as usize <= INLINE {
         // The worker knows how to read what is no UTF-8; a document holds nothing else.
         if let Ok(text) = String::from_utf8(Uint8Array::new(&file.bytes).to_vec()) {
-            return learn(lab, "text", text);
+            return learn(lab, &TEXT, "text", text);
         }
     }
     hand_over(lab, file);
-    learn(lab, "file", file.name.clone());
+    learn(lab, &TEXT, "file", file.name.clone());
 }
 
 /// Learns a text that was pasted or typed.
 pub fn text_of_own(lab: Lab, text: String) {
     if text.len() <= INLINE {
-        return learn(lab, "text", text);
+        return learn(lab, &TEXT, "text", text);
     }
     match Taken::of_text("pasted.txt".to_string(), &text) {
         Some(file) => prose(lab, &file),
@@ -165,14 +196,18 @@ pub fn text_of_own(lab: Lab, text: String) {
     }
 }
 
-/// Takes up a text or its file, in the place of the one before.
-fn learn(lab: Lab, field: &str, value: String) {
+/// The fields that hold a text, and those that hold a tokenizer of one's own: one of either.
+const TEXT: [&str; 2] = ["text", "file"];
+const TOKENIZER: [&str; 2] = ["tokenizer_json", "tokenizer_file"];
+
+/// Takes up a text or its tokenizer, in the place of the one before.
+fn learn(lab: Lab, fields: &[&str], field: &str, value: String) {
     lab.edit(|doc| {
         if document::name_at(doc, "data", "") != "text" {
             document::fit_text(doc);
             doc["data"] = json!({ "text": {} });
         }
-        ["text", "file"].iter().for_each(|field| document::unset(doc, &format!("data.text.{field}")));
+        fields.iter().for_each(|field| document::unset(doc, &format!("data.text.{field}")));
         document::set(doc, &format!("data.text.{field}"), json!(value));
     });
 }

@@ -144,6 +144,34 @@ fn an_export_holds_program_weights_and_data() {
 }
 
 #[test]
+fn the_tokenizer_of_a_text_is_exported_and_one_beside_the_experiment_is_read() {
+    let folder = folder("tokenizer");
+    let experiment = path(&folder, "text.json");
+    let write = |fields: &str| {
+        let model = r#"[{ "embedding": { "dim": 4 } }, { "linear": { "out": "classes" } }]"#;
+        let text = format!(r#"{{ "data": {{ "text": {{ {fields} }} }}, "model": {model}, "training": {{ "steps": 3 }} }}"#);
+        std::fs::write(&experiment, text).unwrap();
+    };
+    write(r#""tokenizer": "bpe", "vocabulary": 300"#);
+    let file = path(&folder, "tokenizer.json");
+    said(&downhill(&["export", &experiment, "--format", "tokenizer", "-o", &file]));
+    let beside = path(&folder, "out");
+    said(&downhill(&["export", &experiment, "--format", "pytorch", "-o", &beside]));
+    let written = std::fs::read(&file).unwrap();
+    assert_eq!(std::fs::read(Path::new(&beside).join("tokenizer.json")).unwrap(), written);
+    let learned = said(&downhill(&["check", &experiment]));
+    assert!(learned.contains("300 tokens"), "{learned}");
+    write(r#""tokenizer_file": "tokenizer.json""#);
+    assert_eq!(said(&downhill(&["check", &experiment])), learned);
+    let again = path(&folder, "again.json");
+    said(&downhill(&["export", &experiment, "--format", "tokenizer", "-o", &again]));
+    assert_eq!(std::fs::read(&again).unwrap(), written);
+    std::fs::write(&file, r#"{ "model": { "type": "WordPiece" } }"#).unwrap();
+    let error = refused(&["check", &experiment]);
+    assert!(error.starts_with("error: data.text.tokenizer_file: This tokenizer.json holds a WordPiece model."), "{error}");
+}
+
+#[test]
 fn an_own_table_is_one_beside_the_experiment_whatever_its_name() {
     let folder = folder("own");
     let check = |file: &str| {

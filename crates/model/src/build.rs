@@ -9,10 +9,10 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
-use crate::layers::Layer;
 use crate::layers::ablation::{Ablation, is_without};
-use crate::layers::def::{Builder, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
+use crate::layers::def::{Begins, Builder, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
+use crate::layers::{Layer, PLACE};
 use crate::lens::{end_of_stream, looks_after};
 use crate::losses::Targets;
 use crate::optimizers::MatrixRule;
@@ -116,10 +116,14 @@ impl ProgramKind {
     }
 
     /// In what it differs from other programs of the experiment.
-    fn mode(&self, experiment: &Experiment) -> Mode {
+    fn mode(&self, Checked { experiment, signature, .. }: &Checked) -> Mode {
+        let carried = signature.read_on.map_or(Begins::Zero, |_| Begins::Carried);
         match self {
-            ProgramKind::Train { .. } => Mode { noise: true, moves: true, ..Mode::default() },
-            ProgramKind::Inspect { with_gradients: true, .. } => Mode { noise: true, ..Mode::default() },
+            ProgramKind::Train { .. } => Mode { noise: true, moves: true, begins: carried, ..Mode::default() },
+            ProgramKind::Inspect { with_gradients: true, rows, .. } => {
+                let begins = if *rows == experiment.training.batch_size { carried } else { Begins::Zero };
+                Mode { noise: true, begins, ..Mode::default() }
+            }
             _ => {
                 let given = match self {
                     ProgramKind::Continue { keeps: true } => Given::AndKept,
@@ -127,7 +131,12 @@ impl ProgramKind {
                     _ => Given::All,
                 };
                 let averages = experiment.average_slot().and_then(|slot| u8::try_from(slot).ok());
-                Mode { averages, given, ..Mode::default() }
+                let begins = match (self, signature.read_on.map(|cut| cut.measured)) {
+                    (ProgramKind::Eval { split: Split::Train, .. }, Some([rows, _])) => Begins::Joined(rows),
+                    (ProgramKind::Eval { split: Split::Validation, .. }, Some([_, rows])) => Begins::Joined(rows),
+                    _ => Begins::Zero,
+                };
+                Mode { averages, given, begins, ..Mode::default() }
             }
         }
     }
@@ -188,7 +197,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
         None => Vec::new(),
     };
     let is_matrix = |name: &str| matrices.contains(&name);
-    let mut builder = Builder::new(&checked.layers, kind.mode(experiment), &experiment.training, &is_matrix);
+    let mut builder = Builder::new(&checked.layers, kind.mode(checked), &experiment.training, &is_matrix);
     let program = Program { checked, experiment, signature, samples };
     let built = match kind {
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
@@ -266,6 +275,13 @@ impl Checked {
             None if is_sequence(&input.port) && input.port.dtype == Dtype::U32 => Ok(()),
             None => refused("data", "The network is given no tokens.".to_string()),
         }
+    }
+
+    /// Whether a sequence can go on for ever with the states of recurrent layers alone, as the batches of training steps do.
+    pub fn reads_on(&self) -> bool {
+        let needs_no_place =
+            || build(self, &ProgramKind::Next).is_ok_and(|next| next.feeds().iter().all(|feed| feed.name != PLACE[0]));
+        self.signature.read_on.is_some() && self.stepwise().is_ok() && needs_no_place()
     }
 
     /// Names of the states of recurrent layers, which have a gradient at every step: `model[0].hidden_l0`.
@@ -723,18 +739,22 @@ mod tests {
 
     /// One of each kind; the inspections ask for every layer and, with gradients, for every gradient.
     fn kinds(checked: &Checked) -> [ProgramKind; 6] {
-        let eval = |split| ProgramKind::Eval { rows: 7, split };
+        let (batch, rows) = match checked.signature.read_on {
+            Some(cut) => (checked.experiment.training.batch_size, cut.measured[0]),
+            None => (5, 7),
+        };
+        let eval = |split| ProgramKind::Eval { rows, split };
         let layers: Vec<String> = flat(&checked.layers).iter().map(|layer| layer.path.clone()).collect();
         let parameters = flat(&checked.layers).into_iter().flat_map(|l| &l.parameters).map(|p| p.name.clone());
         let gradients: Vec<String> = layers.iter().cloned().chain(parameters).map(|name| format!("grad:{name}")).collect();
         let named = |name: &str| std::iter::once(name.to_string());
         [
-            ProgramKind::Train { batch: 5 },
+            ProgramKind::Train { batch },
             eval(Split::Train),
             eval(Split::Validation),
             ProgramKind::Predict { rows: 9 },
             ProgramKind::inspect(9, layers.iter().cloned().chain(named("output"))),
-            ProgramKind::inspect(5, named("loss").chain(layers.clone()).chain(gradients)),
+            ProgramKind::inspect(batch, named("loss").chain(layers.clone()).chain(gradients)),
         ]
     }
 

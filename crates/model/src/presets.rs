@@ -105,6 +105,7 @@ presets! {
     "tinytales": "TinyTales", "A small transformer learns to tell stories, down to what they cost whoever knows their grammar.", Verdict("at_floor");
     "eight_back": "Eight tokens back", "The same stories, but no head sees more than eight tokens, so that two layers reach back to the last fifteen. What stood before those is out of sight: see how far the loss stays above that of whoever knows the grammar. Take the window away and begin anew, and it comes down.", AtMost("validation_loss", 0.6);
     "char_rnn": "Char-RNN", "An LSTM writes little stories letter by letter: first words, then names, then who did what. Lower the temperature and it repeats itself. Put a GRU in its place and compare how long they take.", AtMost("validation_loss", 0.2);
+    "read_on": "A tale read on", "A GRU learns a short tale, sixteen letters at a time: no gradient goes back further, yet its state goes on from batch to batch, so it remembers more than it is shown. Turn Carry state off and compare. Then make the context longer and see what that gains.", AtLeast("train_accuracy", 0.9);
     "own_text": "A text of your own", "A small transformer learns a short tale letter by letter: read what it writes get better, then paste a text of your own in its place.", AtLeast("train_accuracy", 0.9);
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.", Verdict("alike");
 }

@@ -40,16 +40,19 @@ pub const SHARE: ScalarId = ScalarId(15);
 /// 1 at the last micro batch of a step, which updates the weights; otherwise 0.
 pub const ENDS: ScalarId = ScalarId(16);
 
+/// 1 where a batch goes on from the one before it, with the states that recurrent layers had there; 0 where these begin anew.
+pub const GOES_ON: ScalarId = ScalarId(17);
+
 /// Length of a step of matrices, where they have one of their own.
-pub const MATRIX_LR: ScalarId = ScalarId(17);
+pub const MATRIX_LR: ScalarId = ScalarId(18);
 /// What a matrix keeps of itself in a step, `1 − rate · decay`.
-pub const MATRIX_DECAY: ScalarId = ScalarId(18);
+pub const MATRIX_DECAY: ScalarId = ScalarId(19);
 /// What the momentum of a matrix takes of the difference to the gradient.
-pub const TAKE_MATRIX: ScalarId = ScalarId(19);
+pub const TAKE_MATRIX: ScalarId = ScalarId(20);
 /// The smallest norm that a matrix is divided by before it is made orthogonal.
-pub const NS_EPS: ScalarId = ScalarId(20);
+pub const NS_EPS: ScalarId = ScalarId(21);
 /// The polynomial that makes it orthogonal.
-pub const NS_COEFFICIENTS: [ScalarId; 3] = [ScalarId(21), ScalarId(22), ScalarId(23)];
+pub const NS_COEFFICIENTS: [ScalarId; 3] = [ScalarId(22), ScalarId(23), ScalarId(24)];
 
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {

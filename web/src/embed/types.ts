@@ -600,12 +600,18 @@ export type Data =
     text?: string;
     /** Name of a file to read when there is no text. Default: `""`. */
     file?: string;
-    /** What one token is. Default: `"characters"`. */
+    /** What one token is, where the tokenizer is learned from the text. Default: `"characters"`. */
     tokenizer?: "characters" | "bytes" | "words" | "bpe";
     /** Different tokens, at most, where they are words or merged bytes; 256 of them are the bytes. 257 to 20000. Default: `512`. */
     vocabulary?: number;
+    /** A tokenizer.json of Hugging Face's tokenizers, kept in the experiment; without one, and without a file, a tokenizer is learned from the text. Default: `""`. */
+    tokenizer_json?: string;
+    /** Name of a tokenizer.json to read when the experiment holds none. Default: `""`. */
+    tokenizer_file?: string;
     /** Tokens that the network sees at a time. 1 to 1024. Default: `64`. */
     context?: number;
+    /** Whether every row of a batch reads on where it ended in the batch before, so that recurrent layers go on with the state they had there; otherwise windows begin anywhere, and states with zero. Default: `false`. */
+    carry?: boolean;
     /** Share of the text, its end, that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } }
@@ -1714,5 +1720,6 @@ export type Preset =
   | "tinytales"
   | "eight_back"
   | "char_rnn"
+  | "read_on"
   | "own_text"
   | "symmetry";

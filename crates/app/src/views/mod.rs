@@ -32,6 +32,7 @@ mod samples;
 mod strip;
 mod table_columns;
 mod text;
+mod tokenized;
 mod tokens;
 mod try_row;
 mod values;
@@ -81,6 +82,7 @@ impl Default for Views {
                 &rows::Rows,
                 &text::Text,
                 &positions::Positions,
+                &tokenized::Tokenized,
                 &samples::Samples,
                 &confusion::Confusion,
                 &attribution::Attribution,

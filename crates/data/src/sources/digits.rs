@@ -70,8 +70,8 @@ impl Generate for Digits {
         Some(Outline { samples: 1797, input, classes: 10, positions: Vec::new(), validation: self.validation, streamed: false })
     }
 
-    fn needs(&self) -> Option<&str> {
-        Some(FILE)
+    fn needs(&self) -> Vec<&str> {
+        vec![FILE]
     }
 
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {

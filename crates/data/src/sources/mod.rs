@@ -14,6 +14,7 @@ use downhill_tensor::{UserError, apart};
 use serde_json::{Map, Value};
 
 use crate::assets::{Assets, NoAssets};
+use crate::corpus::CorpusReader;
 use crate::dataset::{Dataset, Labels};
 use crate::field::Field;
 use crate::spec::{self, Spec};
@@ -39,9 +40,14 @@ trait Generate {
     #[cfg(feature = "bundled")]
     const BUNDLED: Option<(&'static str, &'static [u8])> = None;
 
-    /// The file it reads, if any.
-    fn needs(&self) -> Option<&str> {
-        None
+    /// The files it reads, if any.
+    fn needs(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Begins to read what takes a while; `None` where nothing does, or where it has been read.
+    fn reading(&self, _assets: &dyn Assets) -> Result<Option<CorpusReader>, UserError> {
+        Ok(None)
     }
 
     /// What its data will be, for a source whose file of `static/data` need not be there yet, or whose samples take a while to make.
@@ -174,10 +180,21 @@ macro_rules! sources {
                 }
             }
 
-            /// The file that must be had before [`Source::build`]: one of `static/data`, or the user's own.
-            pub fn needs(&self) -> Option<&str> {
+            /// The files that must be had before [`Source::build`]: one of `static/data`, or the user's own.
+            pub fn needs(&self) -> Vec<&str> {
                 match self {
                     $(Source::$variant(source) => source.needs(),)*
+                }
+            }
+
+            /// Begins to read what takes a while, so that [`Source::build`] finds it as [`Assets::corpus`]; `None` where nothing does, or where it is there.
+            ///
+            /// # Errors
+            /// Of a file that is missing.
+            pub fn reading(&self, assets: &dyn Assets) -> Result<Option<CorpusReader>, UserError> {
+                match self {
+                    $(Source::$variant(source) if $variant::AT_ONCE => source.reading(assets),
+                    Source::$variant(source) => apart(|| source.reading(assets)),)*
                 }
             }
 
@@ -256,7 +273,7 @@ impl Source {
     /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
     /// learned from one is worth something for the other.
     pub fn is_same_task(&self, other: &Source) -> bool {
-        const OF_SAMPLES: [&str; 14] = [
+        const OF_SAMPLES: [&str; 15] = [
             "samples",
             "steps",
             "stride",
@@ -271,6 +288,7 @@ impl Source {
             "variation",
             "place",
             "stray",
+            "carry",
         ];
         let told = |source: &Source| {
             let mut fields = source.to_full_json();

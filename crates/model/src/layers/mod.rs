@@ -53,7 +53,7 @@ pub use conv::{Padding, PaddingMode, Same};
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv1d::Conv1d;
 pub use conv2d::Conv2d;
-pub use def::{Buffer, CACHE, PLACE, POSITIONS};
+pub use def::{Buffer, BufferKind, CACHE, PLACE, POSITIONS};
 pub use dropout::{Dropout, Dropout2d};
 pub use embedding::Embedding;
 pub use flatten::Flatten;

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use downhill_data::{Dataset, Language, Tokenizer};
+use downhill_data::{Dataset, Language, Tokenizer, one_line_end};
 use downhill_protocol::{Generate, LIKELIEST};
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
@@ -55,7 +55,9 @@ impl Writing {
         let tokens = if ask.prompt.is_empty() {
             field.row(0).into_iter().take(language.prompt).collect()
         } else {
-            language.tokenizer.encode(&ask.prompt).map_err(|e| e.under("prompt"))?
+            // A text of one's own is learned with line ends of one kind.
+            let prompt = one_line_end(ask.prompt.clone());
+            language.tokenizer.encode(&prompt).map_err(|e| e.under("prompt"))?
         };
         Self::of_tokens(ask, tokens, context, language)
     }
@@ -92,9 +94,10 @@ impl Writing {
     }
 
     /// Whether what the network knows of the tokens so far may be kept: as long as all of them lie in the window. Where the window has to slide, every
-    /// token gets another position, and nothing of before holds.
-    pub fn may_keep(&self) -> bool {
-        self.ask.cache && self.tokens.len() <= self.context
+    /// token gets another position, and nothing of before holds; a network that reads on (`on`) knows no positions, and
+    /// keeps its states in any case.
+    pub fn may_keep(&self, on: bool) -> bool {
+        on || self.ask.cache && self.tokens.len() <= self.context
     }
 
     /// The token that stands first in the window.
