@@ -723,7 +723,6 @@ mod tests {
     use super::*;
     use crate::check::check;
     use crate::layers::Layer;
-    use crate::layers::ablation::{Ablation, is_without};
     use crate::presets;
 
     fn checked(model: Json) -> Checked {

@@ -329,6 +329,7 @@ fn reason(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use downhill_graph::ScalarId;
     use proptest::prelude::*;
 
     use super::*;

@@ -75,11 +75,11 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, parameters, lr, **fields):
         super().__init__(parameters, dict(lr=lr, matrices=False, scale=1.0, **fields))
 
-    @torch.no_grad()
     def step(self):
         for group in self.param_groups:
             for p in group[\"params\"]:
-                (self.matrix if group[\"matrices\"] else self.adamw)(p, p.grad, self.state[p], group)
+                with torch.no_grad():
+                    (self.matrix if group[\"matrices\"] else self.adamw)(p, p.grad, self.state[p], group)
 
     def matrix(self, p, g, state, group):
         m = state.setdefault(\"momentum_buffer\", torch.zeros_like(p)).lerp_(g, 1 - group[\"momentum\"])
@@ -89,8 +89,8 @@ class Muon(torch.optim.Optimizer):
         x = x / x.norm().clamp(min=group[\"eps\"])
         a, b, c = group[\"ns_coefficients\"]
         for _ in range(group[\"ns_steps\"]):
-            gram = x @ x.T
-            x = a * x + (b * gram + c * gram @ gram) @ x
+            gram = x.mm(x.T)
+            x = a * x + (b * gram + c * gram.mm(gram)).mm(x)
         x = x.T if out > width else x
         ratio = 0.2 * max(out, width) ** 0.5 if group[\"adjust_lr_fn\"] == \"match_rms_adamw\" else max(1, out / width) ** 0.5
         p.mul_(1 - group[\"lr\"] * group[\"weight_decay\"]).add_(x, alpha=-group[\"lr\"] * ratio)
