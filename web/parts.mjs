@@ -7,7 +7,7 @@ import { CODE, CUSTOM, DATA, DATA_COUNT, ELEMENTS, EXPORTS, FUNCTION_NAMES, Read
 
 /** What goes into the later part: functions by their names in Rust, and whatever is reached through them alone. */
 const LATER =
-  /apart::apart|later::begun|Part>::show|(Layer|Loss|Optimizer)Def>::torch|(OutputView|LayerView|Inside|Panel)>::view|downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(arrays|corpus|csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text|timeline))|downhill_app::(taking|pictures|widget|probing|texts|controls|keeping::(write|read|open|settled|refusal))/;
+  /apart::apart|later::begun|Part>::show|(Layer|Loss|Optimizer)Def>::torch|(OutputView|LayerView|Inside|Panel)>::view|downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(arrays|corpus|recordings|csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text|timeline))|downhill_app::(taking|media|widget|probing|texts|controls|keeping::(write|read|open|settled|refusal))/;
 /** Of those, what is called before the part is there; the views are those whose `is_at_once` says so. */
 const AT_ONCE = /DeviceOptions|no_gpu|next_batches|(Boundary|NeuronMap|Charts) as/;
 /** Of those, what the first part may call. */

@@ -6,6 +6,7 @@ use leptos::html::P;
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
+use crate::catalog;
 use crate::document;
 use crate::fields::{self, Field, Kind, Range, TRAVEL};
 use crate::icons::Icon;
@@ -158,7 +159,7 @@ fn unfolded() -> NodeRef<P> {
 
 /// Message and hint in one.
 pub fn sentence(message: &str, hint: Option<&str>) -> String {
-    hint.map_or_else(|| message.to_string(), |hint| format!("{message} {hint}"))
+    catalog::in_words(&hint.map_or_else(|| message.to_string(), |hint| format!("{message} {hint}")))
 }
 
 #[component]

@@ -15,7 +15,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use crate::panels::export;
 use crate::plot::network::tensor_title;
 use crate::plot::series::GRADIENT;
-use crate::state::{Lab, Load, Mark, Start};
+use crate::state::{Lab, Load, Mark, Stands, Start};
 use crate::watches::{Answer, Watches};
 use crate::worker::{Link, reflected};
 use crate::{files, probing};
@@ -140,7 +140,8 @@ impl Lab {
 
     fn ready(self, protocol: u32, simd: String) {
         if protocol != PROTOCOL {
-            self.tell(true, "A newer version of Downhill is there. Reload the page to get both halves of it.");
+            let text = "A newer version of Downhill is there. Reload the page to get both halves of it.";
+            self.notify(true, text.to_string(), Stands::Always);
         }
         self.simd.set(simd);
     }
@@ -189,9 +190,9 @@ impl Lab {
             self.mark(format!("on the {}", backends.active.name().to_ascii_uppercase()));
         }
         if backends.may_return && !offered {
-            self.offer(backends.note.clone());
+            self.notify(false, backends.note.clone(), Stands::OfGpu);
         } else if offered && !backends.may_return {
-            self.notices.update(|notices| notices.retain(|n| !n.offer));
+            self.settle(Stands::OfGpu);
         }
         self.backends.set(backends);
     }
@@ -217,6 +218,12 @@ impl Lab {
             let (before, now) = (before?, inbox.experiment.as_ref()?);
             Some(in_a_line(&differences(&before, now)))
         });
+        // An end that was moved is not reached.
+        let done = self.status.with_untracked(|s| s.step);
+        let end = self.inbox.with_value(|inbox| inbox.experiment.as_ref().and_then(|experiment| experiment.training.steps));
+        if self.finished.get_untracked() && end.is_none_or(|end| end > done) {
+            self.finished.set(false);
+        }
         if let Some(label) = label.flatten().filter(|label| !label.is_empty()) {
             self.mark(label + &kept.map(words_of).unwrap_or_default());
         }
@@ -234,7 +241,10 @@ impl Lab {
             }
             Some(id) if crate::asked::refused(self, id, &error) => {}
             Some(id) if files::refused(self, id, &error) => {}
-            _ => self.tell(true, error.to_string()),
+            _ => {
+                export::over(self, id);
+                self.tell(true, error.to_string());
+            }
         }
     }
 
@@ -383,6 +393,8 @@ impl Lab {
         self.reading.set(None);
         self.watches.update_value(Watches::close);
         self.measuring.set(None);
+        self.settle(Stands::OfExport);
+        files::abandoned(self);
         crate::asked::abandoned(self, message);
         let choice = match self.backends.get_untracked() {
             // What trained or was opened when it fell is not trusted with the next one.

@@ -46,6 +46,23 @@ impl Chosen {
     }
 }
 
+/// Until when a notice is true, and stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// For some seconds: it tells what was done.
+    Moment,
+    /// Until the person changes the experiment, opens something or lets something out: it tells what did not work.
+    UntilNext,
+    /// Until the GPU is asked back, or is no longer to be had; it offers that.
+    OfGpu,
+    /// Until files have been made, or could not be.
+    OfExport,
+    /// Until the browser keeps something again.
+    OfStorage,
+    /// Until it is dismissed.
+    Always,
+}
+
 /// Something to tell, at the foot of the screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
@@ -55,8 +72,17 @@ pub struct Notice {
     pub bad: bool,
     /// A sentence or two.
     pub text: String,
-    /// Whether the GPU can be asked back; such a notice stays until it is answered.
-    pub offer: bool,
+    /// Until when it stands.
+    pub stands: Stands,
+}
+
+/// What points drawn by hand have taken the place of.
+#[derive(Clone, Debug)]
+pub struct DrawnOver {
+    /// The document.
+    pub doc: Value,
+    /// The run, as the worker saves it.
+    pub saved: Vec<u8>,
 }
 
 /// A live edit, as the charts mark it.
@@ -90,6 +116,8 @@ pub struct Table {
     pub text: String,
     /// Whether it takes the place of the data once it is read.
     pub new: bool,
+    /// How a person says that it is to be read: the fields of the experiment that say so, or nothing.
+    pub reading: Value,
     /// What was decided about it when it was read, see [`crate::taking::decided`].
     pub decided: String,
     /// How far it has been read, 0 to 1.
@@ -98,9 +126,9 @@ pub struct Table {
     pub found: Option<Result<Arc<Profile>, String>>,
 }
 
-/// Pictures of a person's own on their way to a set.
+/// Pictures or sounds of a person's own on their way to a set.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pictures {
+pub struct Media {
     /// How many of how many are read.
     pub read: (u32, u32),
     /// Whether a person has asked to stop.
@@ -124,6 +152,15 @@ pub(crate) enum Start {
     Linked(Vec<u8>),
     /// The last copy of a run whose worker fell.
     Saved(Vec<u8>),
+}
+
+/// A class of what camera or microphone have taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taking {
+    /// What a person calls it.
+    pub name: String,
+    /// Pieces that were taken.
+    pub count: u32,
 }
 
 /// What arrived since the last animation frame, and what needs no signal.
@@ -153,9 +190,15 @@ pub(crate) struct Inbox {
     pub address: Address,
     /// A person's own files, by name.
     pub own: HashMap<String, web_sys::Blob>,
+    /// What camera and microphone have taken: whether it is sounds, the number of its class, and the file.
+    pub taken: Vec<(bool, u32, web_sys::Blob)>,
     /// Files of weights that are on their way to the run, by the request.
     pub weights: HashMap<u32, String>,
     pub crashes: u32,
+    /// Notices told so far.
+    pub notices: u32,
+    /// The request for files that are to be saved.
+    pub exporting: Option<u32>,
     /// Promises given to scripts, by the request that answers them: what fulfils and what breaks them.
     pub asked: HashMap<u32, (js_sys::Function, js_sys::Function)>,
     /// What fulfils promises of requests that were carried out, until the next status.
@@ -234,12 +277,16 @@ pub struct Lab {
     pub row: RwSignal<Option<TableRow>>,
     /// Counts up when another document takes the place of the one on screen.
     pub opened: RwSignal<u32>,
+    /// What the points on screen, drawn by hand, have taken the place of.
+    pub drawn_over: RwSignal<Option<Arc<DrawnOver>>>,
     /// The table of a person's own that is read, or was.
     pub table: RwSignal<Option<Table>>,
     /// How far the text of the experiment on screen has been read, while it is.
     pub reading: RwSignal<Option<f64>>,
-    /// The pictures of a person's own that are read, or were.
-    pub pictures: RwSignal<Option<Pictures>>,
+    /// The pictures or sounds of a person's own that are read, or were.
+    pub media: RwSignal<Option<Media>>,
+    /// Classes of what the camera has taken, and of what the microphone has.
+    pub taking: [RwSignal<Vec<Taking>>; 2],
     /// What the page stands in, where it is a widget.
     pub(crate) place: StoredValue<Option<Place>, LocalStorage>,
     /// What is watched, and who reads it.
@@ -280,9 +327,11 @@ impl Lab {
             chosen: RwSignal::new(None),
             row: RwSignal::new(None),
             opened: RwSignal::new(0),
+            drawn_over: RwSignal::new(None),
             table: RwSignal::new(None),
             reading: RwSignal::new(None),
-            pictures: RwSignal::new(None),
+            media: RwSignal::new(None),
+            taking: [RwSignal::new(Vec::new()), RwSignal::new(Vec::new())],
             place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
@@ -342,11 +391,11 @@ impl Lab {
     /// Keeps an experiment in the browser that is too long for an address.
     fn keep(self, name: String, text: String) {
         spawn_local(async move {
-            let Err(error) = keeping::put(keeping::experiment(&name), text.into()).await else { return };
-            self.tell(
-                true,
-                format!("{error} This experiment is too long for a link, so a reload loses it: export it as a file."),
-            );
+            let Err(error) = keeping::put(keeping::experiment(&name), text.into()).await else {
+                return self.settle(Stands::OfStorage);
+            };
+            let text = format!("{error} This experiment is too long for a link, so a reload loses it: export it as a file.");
+            self.notify(true, text, Stands::OfStorage);
         });
     }
 
@@ -375,6 +424,7 @@ impl Lab {
     /// worker goes on with the last good one. Whether weights are kept or a new run begins is the worker's to say (`taken_up` in
     /// `session.rs`).
     pub fn edit(&self, change: impl FnOnce(&mut Value)) {
+        self.settle(Stands::UntilNext);
         self.draft.update(change);
         self.inbox.update_value(|inbox| inbox.edited = true);
         self.submit(false, None);
@@ -390,6 +440,7 @@ impl Lab {
             }
         };
         if fix.fresh {
+            self.settle(Stands::UntilNext);
             self.draft.update(change);
             self.diverged.set(None);
             self.wanted.set(true);
@@ -416,19 +467,21 @@ impl Lab {
         self.open_with(doc, None);
     }
 
-    /// The same, with the weights that came in a link.
-    pub fn open_with(&self, doc: Value, weights: Option<Vec<u8>>) {
+    /// The same, with what its run begins with.
+    pub(crate) fn open_with(&self, doc: Value, start: Option<Start>) {
+        self.settle(Stands::UntilNext);
         let name = |doc: &Value| document::get(doc, "name").cloned();
         let other = self.draft.with_untracked(name) != name(&doc);
         self.inbox.update_value(|inbox| inbox.other |= other);
         self.draft.set(doc);
         self.diverged.set(None);
         self.chosen.set(None);
+        self.drawn_over.set(None);
         self.table.set(None);
-        self.pictures.set(None);
+        self.media.set(None);
         self.inbox.update_value(|inbox| inbox.address.unread = None);
         self.opened.update(|n| *n += 1);
-        self.submit(true, weights.map(Start::Linked));
+        self.submit(true, start);
     }
 
     fn submit(&self, fresh: bool, start: Option<Start>) {
@@ -513,36 +566,6 @@ impl Lab {
         self.diverged.set(None);
         self.finished.set(false);
         self.forget_answers();
-    }
-
-    /// Tells something; only the newest few stay.
-    pub fn tell(&self, bad: bool, text: impl Into<String>) {
-        self.notify(bad, text.into(), false);
-    }
-
-    /// Tells that the GPU can be asked back.
-    pub(crate) fn offer(&self, text: String) {
-        self.notify(false, text, true);
-    }
-
-    fn notify(&self, bad: bool, text: String, offer: bool) {
-        const KEPT: usize = 4;
-        self.notices.update(|notices| {
-            notices.retain(|n| n.text != text);
-            let id = notices.last().map_or(1, |n| n.id + 1);
-            notices.push(Notice { id, bad, text, offer });
-            if notices.len() > KEPT {
-                notices.remove(0);
-            }
-        });
-        if !bad && !offer {
-            let notices = self.notices;
-            let last = notices.with_untracked(|n| n.last().map(|n| n.id));
-            let forget = move || {
-                let _ = notices.try_update(|n| n.retain(|n| Some(n.id) != last));
-            };
-            set_timeout(forget, std::time::Duration::from_secs(8));
-        }
     }
 
     /// What is known of the run's data.

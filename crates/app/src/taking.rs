@@ -1,9 +1,9 @@
-//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures become a set (`pictures`), a tokenizer cuts the text, anything
+//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures and sounds become a set (`media`), a tokenizer cuts the text, anything
 //! else is read as a table. It comes with the later part of the code.
 
 use downhill_model::Experiment;
 use downhill_model::data::Tokenizer;
-use downhill_model::data::csv::{Goal, decode};
+use downhill_model::data::csv::{Column, Goal, Profile, decode};
 use downhill_protocol::Command;
 use downhill_tensor::UserError;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
@@ -13,9 +13,10 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
 
+use crate::document::{self, End};
+use crate::media;
 use crate::own_file::{Taken, hand_over, keep};
 use crate::state::{Lab, Table};
-use crate::{document, pictures};
 
 /// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
 pub const INLINE: usize = 100_000;
@@ -38,16 +39,16 @@ enum Kind {
 /// Where one is empty, too large, or cannot be read.
 #[inline(never)]
 pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
-    let (mut taken, pictures) = (Vec::new(), Array::new());
+    let (mut taken, brought) = (Vec::new(), Array::new());
     for file in files {
-        if pictures::is_one(&file).await {
-            pictures.push(&file);
+        if media::is_one(&file).await {
+            brought.push(&file);
         } else {
             taken.push(read(&file).await?);
         }
     }
-    if pictures.length() > 0 {
-        pictures::take(lab, pictures, Array::new()).await?;
+    if brought.length() > 0 {
+        media::take(lab, brought, Array::new()).await?;
     }
     let kinds: Vec<Kind> = taken.iter().map(|file| kind(lab, file)).collect();
     let with_experiment = kinds.contains(&Kind::Experiment);
@@ -298,10 +299,29 @@ pub fn cancel(lab: Lab) {
     lab.table.set(None);
 }
 
+/// Reads the table once more from its first byte, in another way: what was decided about its columns may be about others then.
+pub fn read_as(lab: Lab, field: &str, word: &str) {
+    let Some(table) = lab.table.get_untracked() else { return };
+    let mut reading = json!({});
+    for kept in ["delimiter", "header", "validation"] {
+        let said = lab.draft.with_untracked(|doc| document::get(doc, &format!("data.csv.{kept}")).cloned());
+        if let Some(value) = said {
+            reading[kept] = value;
+        }
+    }
+    reading[field] = json!(word);
+    let bytes = (!table.text.is_empty()).then(|| Uint8Array::from(table.text.as_bytes()).buffer());
+    ask(lab, Table { new: true, reading: reading.clone(), ..table }, bytes, &reading);
+}
+
 /// Trains on a table.
-pub fn train_on(lab: Lab, table: &Table, target: &str, goal: Goal) {
+pub fn train_on(lab: Lab, table: &Table, profile: &Profile) {
+    let target = &profile.target;
+    let column = profile.columns.iter().find(|column| column.name == *target);
+    let end = column.map_or(End::Many, |column| end_of(profile.task, column));
     lab.edit(|doc| {
-        let mut fields = json!({ "target": target });
+        let mut fields = if table.reading.is_object() { table.reading.clone() } else { json!({}) };
+        fields["target"] = json!(target);
         if table.file.is_empty() {
             fields["text"] = json!(table.text);
         } else {
@@ -309,6 +329,11 @@ pub fn train_on(lab: Lab, table: &Table, target: &str, goal: Goal) {
         }
         doc["data"] = json!({ "csv": fields });
         doc["name"] = json!(format!("Predict {target}"));
-        document::fit_end(doc, goal == Goal::Regression);
+        document::fit_end(doc, end);
     });
+}
+
+/// What is to be told where a column is predicted.
+pub fn end_of(task: Goal, column: &Column) -> End {
+    if task == Goal::Regression { End::Numbers } else { End::of_classes(Some(column.distinct)) }
 }

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod document;
 mod export;
+mod folder;
 mod generate;
 mod link;
 mod pictures;

@@ -237,6 +237,63 @@ fn own_pictures_are_a_folder_of_them_or_files_of_arrays() {
     assert!(refused(&["check", &experiment]).contains("There is no picture in it that can be read"));
 }
 
+/// A WAV file of 16 bits: a tone of this pitch, 8000 samples a second; a pitch of 0 is silence.
+fn tone(hertz: f64, seconds: f64) -> Vec<u8> {
+    let wave = |i: u32| (9000.0 * (f64::from(i) * hertz * std::f64::consts::TAU / 8000.0).sin()) as i16;
+    let data: Vec<u8> = (0..(8000.0 * seconds) as u32).flat_map(|i| wave(i).to_le_bytes()).collect();
+    let size = data.len() as u32;
+    let head = [&b"RIFF"[..], &(36 + size).to_le_bytes(), b"WAVEfmt ", &16u32.to_le_bytes(), &[1, 0, 1, 0]].concat();
+    let rates = [8000u32.to_le_bytes(), 16_000u32.to_le_bytes()].concat();
+    [&head[..], &rates, &[2, 0, 16, 0], b"data", &size.to_le_bytes(), &data].concat()
+}
+
+#[test]
+fn own_sounds_are_a_folder_of_wav_files_with_a_folder_for_each_class() {
+    let folder = folder("sounds");
+    let experiment = path(&folder, "own.json");
+    let write = |file: &str| {
+        let model = r#"["mean_over_time", { "linear": { "out": "classes" } }]"#;
+        let text = format!(
+            r#"{{ "seed": 2, "data": {{ "sounds": {{ "file": "{file}", "seconds": 0.5 }} }}, "model": {model}, "optimizer": {{ "adam": {{ "lr": 0.02 }} }}, "training": {{ "steps": 150, "batch_size": 8 }} }}"#
+        );
+        std::fs::write(&experiment, text).unwrap();
+    };
+    let put = |name: &str, bytes: Vec<u8>| {
+        let file = folder.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    };
+    for i in 0..10u8 {
+        put(&format!("tones/low/{i}.wav"), tone(300.0 + f64::from(i), 0.4));
+        put(&format!("tones/high/{i}.wav"), tone(1500.0 + f64::from(i), 1.0));
+    }
+    put("tones/high/notes.txt", b"no sound".to_vec());
+    put("tones/low/nothing.wav", tone(0.0, 0.5));
+    write("tones");
+    let output = downhill(&["check", &experiment]);
+    assert!(said(&output).contains("21 to learn from, 9 held out"), "{}", String::from_utf8_lossy(&output.stdout));
+    let told = format!("{}{}", said(&output), String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("\"high/notes.txt\" is no WAV that can be read"), "{told}");
+    assert!(told.contains("1 is silent and left out, the first of them in \"low/nothing.wav\""), "{told}");
+    let trained = said(&downhill(&["train", &experiment]));
+    assert!(trained.contains(r#""validation_accuracy":1.0"#), "{trained}");
+    put("one/clap/1.wav", tone(400.0, 0.5));
+    write("one");
+    assert!(refused(&["check", &experiment]).contains("of the class \"clap\""));
+    put("quiet/a/1.wav", tone(400.0, 0.5));
+    put("quiet/b/1.wav", tone(0.0, 0.5));
+    write("quiet");
+    assert!(refused(&["check", &experiment]).contains("All sounds of the class \"b\" are silent"));
+    put("none/a/1.wav", b"no sound".to_vec());
+    write("none");
+    assert!(refused(&["check", &experiment]).contains("holds no sound that can be read"));
+    put("long/a/1.wav", tone(400.0, 3.0 * 3600.0));
+    put("long/b/1.wav", tone(500.0, 0.5));
+    write("long");
+    let error = refused(&["check", &experiment]);
+    assert!(error.contains("data.sounds.file") && error.contains("last 181 minutes, of which \"a/1.wav\" is 180"), "{error}");
+}
+
 #[test]
 fn a_check_reads_what_other_programs_write() {
     let folder = folder("written");

@@ -225,8 +225,10 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
     let inner = |name: &str| layers.iter().find_map(|layer| inside(layer, name));
     let layer = |name: &str| name == "input" || layers.iter().any(|layer| layer.path == name);
     let parameter = |name: &str| layers.iter().any(|layer| layer.parameters.iter().any(|p| p.name == name));
-    // Nothing goes back through what is only kept to be looked at.
-    let has_gradient = |of: &str| layer(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
+    let numbers = |name: &str| layers.iter().any(|layer| layer.path == name && layer.output.dtype == Dtype::F32);
+    // Nothing goes back through what is only kept to be looked at, nor to tokens.
+    let has_gradient =
+        |of: &str| of == "input" || numbers(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
     match name.strip_prefix(GRADIENT) {
         Some(of) if has_gradient(of) => Ok(()),
         None if with_gradients && looks_after(name).is_some() => Err(only_of_samples(name)),
@@ -745,7 +747,9 @@ mod tests {
         let eval = |split| ProgramKind::Eval { rows, split };
         let layers: Vec<String> = flat(&checked.layers).iter().map(|layer| layer.path.clone()).collect();
         let parameters = flat(&checked.layers).into_iter().flat_map(|l| &l.parameters).map(|p| p.name.clone());
-        let gradients: Vec<String> = layers.iter().cloned().chain(parameters).map(|name| format!("grad:{name}")).collect();
+        let numbers =
+            flat(&checked.layers).into_iter().filter(|layer| layer.output.dtype == Dtype::F32).map(|layer| layer.path.clone());
+        let gradients: Vec<String> = numbers.chain(parameters).map(|name| format!("grad:{name}")).collect();
         let named = |name: &str| std::iter::once(name.to_string());
         [
             ProgramKind::Train { batch },

@@ -107,6 +107,8 @@ presets! {
     "char_rnn": "Char-RNN", "An LSTM writes little stories letter by letter: first words, then names, then who did what. Lower the temperature and it repeats itself. Put a GRU in its place and compare how long they take.", AtMost("validation_loss", 0.2);
     "read_on": "A tale read on", "A GRU learns a short tale, sixteen letters at a time: no gradient goes back further, yet its state goes on from batch to batch, so it remembers more than it is shown. Turn Carry state off and compare. Then make the context longer and see what that gains.", AtLeast("train_accuracy", 0.9);
     "own_text": "A text of your own", "A small transformer learns a short tale letter by letter: read what it writes get better, then paste a text of your own in its place.", AtLeast("train_accuracy", 0.9);
+    "masked_words": "Masked words", "Two sentences with some of their words hidden: a transformer that sees both to their ends guesses them, and whether they are of one story, which is BERT in small. Hide a word yourself by typing [MASK] in its place. Then hide half of the words, and see which can still be guessed.", AtLeast("validation_accuracy", 0.76);
+    "word_vectors": "Word vectors", "Which word stood near another? That alone gives every word a vector, and words of one kind come to lie together: watch them part. Ask which word is to woman as king is to man, then kitten to puppy; take the weight decay away, and what the weights began with stays in the answers.", AtLeast("validation_accuracy", 0.43);
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.", Verdict("alike");
 }
 
@@ -115,6 +117,9 @@ pub const FIRST: &str = include_str!("../../../static/presets/spirals.json");
 
 /// The document of the preset for texts, whose network other experiments take over that are given one.
 pub const OWN_TEXT: &str = include_str!("../../../static/presets/own_text.json");
+
+/// The document of the preset for sounds, whose network other experiments take over that are given some.
+pub const SOUNDS: &str = include_str!("../../../static/presets/chirps.json");
 
 /// Whether a preset is called so.
 pub fn is_title(name: &str) -> bool {

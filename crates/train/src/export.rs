@@ -1,7 +1,7 @@
 //! A run as files: a PyTorch program with its data, its weights alone, or its tokenizer. `downhill export` writes them, and the page's menu gives them. The
 //! program's text comes from `downhill_model::export`.
 
-use downhill_data::{Field, Sampler, TARGET};
+use downhill_data::{Field, Sampler, Stream, TARGET};
 use downhill_model::{Encoding, FieldFeed, export};
 use downhill_protocol::Export;
 use downhill_tensor::{Dtype, UserError};
@@ -85,14 +85,21 @@ fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let mut tensors = Vec::new();
     match &data.stream {
         Some(stream) => {
-            let width = session.signature().features();
+            let inputs = || checked.feeds().into_iter().filter(|field| !field.target);
+            let width = inputs().map(|field| field.width()).sum::<usize>();
             let (mut x, mut y) = (vec![0; batches * batch * width], vec![0; batches * batch * answers]);
             let rows = x.chunks_exact_mut((batch * width).max(1)).zip(y.chunks_exact_mut((batch * answers).max(1)));
             for (number, (x, y)) in (0..).zip(rows) {
                 stream.fill(number, x, y);
             }
-            for (field, words) in checked.feeds().iter().zip([x, y]) {
-                tensors.push(Written::new("batch", field, batches * batch, words));
+            let mut start = 0;
+            for field in inputs() {
+                let words = Stream::input(&x, width, start, field.width()).flatten().copied().collect();
+                tensors.push(Written::new("batch", &field, batches * batch, words));
+                start += field.width();
+            }
+            if let Some(field) = checked.feeds().iter().find(|field| field.target) {
+                tensors.push(Written::new("batch", field, batches * batch, y));
             }
         }
         None => {

@@ -504,6 +504,38 @@ fn a_slice_and_a_histogram_are_parts_of_the_whole() {
 }
 
 #[test]
+fn vectors_of_words_answer_the_analogies_of_their_grammar() {
+    let preset = downhill_model::presets::find("word_vectors").expect("an example");
+    let mut page = page(preset.json);
+    page.ask(Command::Start);
+    page.work();
+    let info = page.find(|m| if let Event::Loaded(info) = &m.header { Some(info.clone()) } else { None });
+    let words = info.data.inputs[0].words.clone();
+    let place = |word: &str| words.iter().position(|known| known == word).expect("a word of the grammar") as u32;
+    let query = |view: View| [Query { name: "0.weight".to_string(), view }];
+    for [a, b, c, wanted] in [
+        ["king", "man", "woman", "queen"],
+        ["prince", "boy", "girl", "princess"],
+        ["boy", "man", "king", "prince"],
+        ["kitten", "cat", "dog", "puppy"],
+        ["foal", "horse", "cow", "calf"],
+        ["his", "he", "she", "her"],
+    ] {
+        let nearest = View::Nearest { plus: vec![place(a), place(c)], minus: vec![place(b)], count: 1 };
+        page.watch(Input::State, query(nearest));
+        page.work();
+        assert_eq!(words[page.answer().get("0.weight").data[0] as usize], wanted, "{a} − {b} + {c}");
+    }
+    page.watch(Input::State, query(View::Components { count: 2 }));
+    page.work();
+    let answer = page.answer();
+    let found = answer.get("0.weight");
+    assert_eq!(found.shape, [words.len() as u32 + 1, 2]);
+    let shares = found.row(words.len());
+    assert!(shares[0] >= shares[1] && shares[1] > 0.0 && shares[0] + shares[1] <= 1.0, "{shares:?}");
+}
+
+#[test]
 fn what_the_model_or_the_data_does_not_have_is_refused_once_and_training_goes_on() {
     let mut page = page(SPIRALS);
     page.watch(GRID, all(["output", "model[7]"]));

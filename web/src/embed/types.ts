@@ -30,6 +30,7 @@ export type Data =
   | "temporal_order"
   | "pen_strokes"
   | "chirps"
+  | "sounds"
   | "majority"
   | "parity"
   | "copy"
@@ -44,6 +45,8 @@ export type Data =
   | "text"
   | "tinytales"
   | "elman"
+  | "masked"
+  | "skip_gram"
   | /** Arms that wind around each other, one per class: easy to see, hard to separate. */
   { spirals: {
     /** Points in all, training and validation together. 10 to 20000. Default: `500`. */
@@ -171,6 +174,8 @@ export type Data =
   { points: {
     /** The points, each as [x, y, class]. Default: `[]`. */
     points?: Array<[number, number, number]>;
+    /** What the classes are called, in their order; left empty, they are numbered. Default: `[]`. */
+    labels?: Array<string>;
     /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
     validation?: number;
     /** What the network is told about a point. Default: `["x","y"]`. */
@@ -465,6 +470,17 @@ export type Data =
     /** Share of the calls that is never learned from. 0 to 0.9. Default: `0.3`. */
     validation?: number;
   } }
+  | /** Sounds of your own, each with a class, as bands of pitch over time. */
+  { sounds: {
+    /** Name of the file that holds the sounds, each class in a folder of its own. Default: `""`. */
+    file?: string;
+    /** Seconds of a sample. A longer recording is cut into several; behind a shorter one it is silent. 0.2 to 5. Default: `1.0`. */
+    seconds?: number;
+    /** Bands of pitch that are told apart. 8 to 64. Default: `32`. */
+    bands?: number;
+    /** Share of the recordings that is never learned from, where the set has no test part of its own. A class that is one recording keeps the end of it. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
   | /** Sequences of tokens: which of the tokens 1 and 2 comes more often? */
   { majority: {
     /** Sequences in all, training and validation together. 10 to 20000. Default: `2000`. */
@@ -636,6 +652,28 @@ export type Data =
     depth?: number;
     /** Share of the texts that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
+  } }
+  | /** Two sentences with hidden words: what are they, and are both of one story? */
+  { masked: {
+    /** Stories that sentences are taken from, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** Sentences of a story between the first and the last, at most. 1 to 12. Default: `2`. */
+    sentences?: number;
+    /** Share of the words that are to be guessed: of ten of them eight are hidden, one is another word, and one stays as it is. 0.01 to 0.9. Default: `0.15`. */
+    mask?: number;
+    /** Share of the stories that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** A word and some others: which of them stood near it? */
+  { skip_gram: {
+    /** Sentences in all, training and validation together. 50 to 50000. Default: `5000`. */
+    samples?: number;
+    /** How far apart in a sentence two words are near each other. 1 to 10. Default: `5`. */
+    window?: number;
+    /** Words beside the right one, drawn by how often they come to the power of 0.75. 1 to 50. Default: `5`. */
+    negatives?: number;
+    /** Share of the sentences that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
   } };
 
 /** Changes of the pictures that are learned from, drawn anew in every step. */
@@ -665,6 +703,7 @@ export type Loss =
   | "huber"
   | "reconstruction"
   | "dice"
+  | "negative_sampling"
   | /** How unlikely the network holds the right class: for data with classes, one output per class. */
   { cross_entropy: {
     /** Share of the certainty that is spread over all classes, against overconfidence. 0 to 0.9. Default: `0.0`. */
@@ -686,7 +725,9 @@ export type Loss =
   | /** Mean of the squared differences between what the network gives and what it was given: for autoencoders, which learn without answers. */
   { reconstruction: Record<string, never> }
   | /** How far the masks of the classes are from covering the right ones: for a class for every pixel, where most pixels are background. */
-  { dice: Record<string, never> };
+  { dice: Record<string, never> }
+  | /** Says of each class by itself whether it is the right one, `−log σ(score)` of the right one and `−log σ(−score)` of all others: for vectors of words. */
+  { negative_sampling: Record<string, never> };
 
 /** How gradients become changes of weights. */
 export type Optimizer =
@@ -952,6 +993,7 @@ export type Layer =
   | "patch_embedding"
   | "class_token"
   | "select"
+  | "dot"
   | /** Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step. */
   { linear: {
     /** Number of outputs, or "classes" or "targets" for as many as the data asks for. Default: `8`. */
@@ -1622,6 +1664,11 @@ export type Layer =
   { select: {
     /** Which; 0 is the first. 0 to 65535. Default: `0`. */
     index?: number;
+    } }
+  | /** The scalar product of every vector of a sequence with one that was named elsewhere: a number for each. */
+  { dot: {
+    /** Name of the one vector: one that a `name` layer before this gave. Default: `""`. */
+    from?: string;
   } };
 
 /** What to learn, from what, and how. */
@@ -1722,4 +1769,6 @@ export type Preset =
   | "char_rnn"
   | "read_on"
   | "own_text"
+  | "masked_words"
+  | "word_vectors"
   | "symmetry";

@@ -16,7 +16,7 @@ use crate::document::name_at;
 use crate::files;
 use crate::leaving::{file_stem, metrics_csv, size};
 use crate::reactive::{clicked, memo};
-use crate::state::Lab;
+use crate::state::{Lab, Stands};
 
 /// What can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +61,11 @@ pub fn form() -> AnyView {
 
 /// Makes files and saves them; some come from the worker.
 pub fn begin(lab: Lab, what: What) {
+    lab.settle(Stands::UntilNext);
     let from_worker = |export| {
-        lab.tell(false, "Exporting …");
-        lab.send(Command::Export(export));
+        lab.notify(false, "Exporting …".to_string(), Stands::OfExport);
+        let id = lab.send(Command::Export(export));
+        lab.inbox.update_value(|inbox| inbox.exporting = id);
     };
     match what {
         What::Program => from_worker(Export::Pytorch),
@@ -96,11 +98,20 @@ async fn experiment(lab: Lab) -> Result<String, UserError> {
     Ok(experiment.to_json())
 }
 
+/// A request is over: if it was for files, there is nothing to wait for any more.
+pub fn over(lab: Lab, id: Option<u32>) {
+    let ours = lab.inbox.try_update_value(|inbox| inbox.exporting.take_if(|exporting| Some(*exporting) == id)).flatten();
+    if ours.is_some() {
+        lab.settle(Stands::OfExport);
+    }
+}
+
 /// The worker's files: whoever asked for them by a promise gets them, or one is saved as it is, several as a zip.
 pub fn arrived(lab: Lab, id: u32, files: Vec<(String, Vec<u8>)>) {
     if api::exported(lab, id, &files) {
         return;
     }
+    over(lab, Some(id));
     match files.as_slice() {
         [(name, bytes)] if name == "tokenizer.json" => save(lab, name, &bytes.as_slice().into()),
         [(name, bytes)] => save(lab, name.rsplit_once('.').map_or("bin", |(_, ending)| ending), &bytes.as_slice().into()),

@@ -122,7 +122,10 @@ pub fn Widget(parts: Parts) -> impl IntoView {
 
 /// The address of the Lab with the experiment as it stands here.
 pub fn link_of(lab: Lab) -> String {
-    let fragment = lab.draft.with(|doc| Experiment::from_value(doc).ok().map(|parsed| share::encode(&parsed.experiment)));
+    let shown = lab.draft.with(|doc| Experiment::from_value(doc).ok().map(|parsed| share::encode(&parsed.experiment)));
+    // What cannot be read is not what runs.
+    let runs = || lab.inbox.with_value(|inbox| inbox.experiment.as_ref().map(share::encode));
+    let fragment = shown.or_else(runs);
     [lab.address_of("index.html#"), fragment.unwrap_or_default()].concat()
 }
 
@@ -139,7 +142,10 @@ fn fill_screen(lab: Lab) {
 fn Run(parts: Parts) -> impl IntoView {
     let lab = Lab::here();
     let has = move |word: &str| parts.shown.with(|all| all.iter().any(|w| w == word));
-    let steps = memo(move || lab.draft.with(|doc| document::get(doc, "training.steps").and_then(serde_json::Value::as_u64)));
+    let steps = memo(move || {
+        lab.info.track();
+        lab.inbox.with_value(|inbox| inbox.experiment.as_ref().and_then(|experiment| experiment.training.steps))
+    });
     let step = move || {
         let at = grouped(lab.status.with(|s| s.step));
         steps.get().map_or_else(|| at.clone(), |steps| format!("{at} of {}", grouped(steps)))

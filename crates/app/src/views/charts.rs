@@ -209,7 +209,13 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
         }
         .into_any(),
         Kind::Gradient => view! { <Legend lab/> }.into_any(),
-        Kind::Rate => view! { <span>"schedule ahead dotted"</span> }.into_any(),
+        Kind::Rate => {
+            let scheduled = memo(move || {
+                lab.info.track();
+                ahead(lab, 0.0).is_some() && !lab.finished.get()
+            });
+            view! { {move || scheduled.get().then(|| view! { <span>"schedule ahead dotted"</span> })} }.into_any()
+        }
     };
     view! {
         <figure class="chart" data-chart=title>
@@ -229,7 +235,7 @@ fn unlearned(info: &RunInfo, kind: Kind) -> Option<(&'static str, f64)> {
 }
 
 fn guessing((name, baseline): (&str, f64)) -> String {
-    format!("{name} {}", number((baseline * 1000.0).round() / 1000.0))
+    format!("{name} {}", number(baseline))
 }
 
 /// The layers that have a gradient, in the looks of their curves.

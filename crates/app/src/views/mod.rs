@@ -36,6 +36,7 @@ mod tokenized;
 mod tokens;
 mod try_row;
 mod values;
+mod words;
 mod write;
 mod written;
 
@@ -83,6 +84,7 @@ impl Default for Views {
                 &text::Text,
                 &positions::Positions,
                 &tokenized::Tokenized,
+                &words::Words,
                 &samples::Samples,
                 &confusion::Confusion,
                 &attribution::Attribution,

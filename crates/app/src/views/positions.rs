@@ -1,13 +1,14 @@
 //! Answers at every position of a sequence beside the right ones: of the chosen sample, of one that is typed, and of the worst.
 
-use downhill_protocol::{DataInfo, Input, Query};
+use downhill_protocol::{DataInfo, Input, InputInfo, Query};
 use leptos::prelude::*;
 
 use super::kinds::OutputView;
+use super::samples::raw_name;
 use crate::document::percent;
 use crate::plot::sequence::{Said, likeliest_of, said, token, tokens_of};
 use crate::reactive::{RwSignal, clicked, entered, memo};
-use crate::state::{Chosen, Lab};
+use crate::state::{Chosen, Lab, Stands};
 use crate::watches::{Ask, Source};
 
 /// Samples that are listed, and tokens that are likely.
@@ -35,6 +36,8 @@ impl OutputView for Positions {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sample {
     given: Vec<f32>,
+    /// What it is given of all other inputs.
+    others: Vec<Vec<f32>>,
     said: Vec<Said>,
     /// Probabilities of the whole, `[positions, classes]`.
     output: Vec<f32>,
@@ -45,10 +48,12 @@ fn Panel(lab: Lab) -> impl IntoView {
     let data = memo(move || lab.data().unwrap_or_default());
     let labels = memo(move || data.with(|d| d.labels.clone()));
     let words = memo(move || data.with(|d| d.inputs.first().map(|input| input.words.clone()).unwrap_or_default()));
+    let others = memo(move || data.with(|d| (1..d.inputs.len()).map(raw_name).collect::<Vec<_>>()));
     let held_out = memo(move || lab.chosen.with(|chosen| matches!(chosen, Some(Chosen::HeldOut(_)))));
     let answers = lab.watch(move || {
-        let names: &[&str] = if held_out.get() { &["raw", "output", "target"] } else { &["raw", "output"] };
-        Some(Ask { source: Source::Chosen, tensors: names.iter().map(|name| Query::all(*name)).collect(), every_ms: 100.0 })
+        let names = ["raw", "output"].into_iter().chain(held_out.get().then_some("target")).map(Query::all);
+        let tensors = others.with(|others| names.chain(others.iter().map(Query::all)).collect());
+        Some(Ask { source: Source::Chosen, tensors, every_ms: 100.0 })
     });
     let sample = memo(move || {
         answers
@@ -59,6 +64,8 @@ fn Panel(lab: Lab) -> impl IntoView {
                 let classes = output.shape.last().copied().unwrap_or(1) as usize;
                 Some(Sample {
                     given: raw.data.to_vec(),
+                    others: others
+                        .with(|others| others.iter().filter_map(|name| Some(answer.get(name)?.data.to_vec())).collect()),
                     said: said(output.data, classes, target),
                     output: output.data.to_vec(),
                 })
@@ -114,33 +121,51 @@ fn Panel(lab: Lab) -> impl IntoView {
             }
         })
     };
+    // Whether an answer is what comes next, and not what is to stand there.
+    let goes_on = memo(move || data.with(|d| d.language.is_some()));
     let likely = move || {
         let classes = labels.with(Vec::len).max(1);
         let (best, entropy) =
             sample.with(|s| s.output.chunks(classes).nth(at.get()).map(|row| likeliest_of(row, LIKELY)).unwrap_or_default());
         let bar = |(class, p): (usize, f32)| view! { <div class="bar"><b>{name(class)}</b><i><s style=format!("width:{:.1}%", 100.0 * p)></s></i><span class="num">{percent(f64::from(p))}</span></div> };
         view! {
-            <p class="hint">{format!("After position {}", at.get() + 1)}<span class="num">{format!("entropy {entropy:.2}")}</span></p>
+            <p class="hint">{format!("{} position {}", if goes_on.get() { "After" } else { "At" }, at.get() + 1)}<span class="num">{format!("entropy {entropy:.2}")}</span></p>
             {best.into_iter().map(bar).collect_view()}
         }
     };
-    let text = memo(move || {
-        sample.with(|s| {
-            words.with(|words| s.given.iter().filter(|t| !t.is_nan()).map(|t| token(words, *t)).collect::<Vec<_>>().join(" "))
-        })
-    });
-    let write = move |typed: String| match words.with_untracked(|words| tokens_of(words, &typed)) {
-        Ok(tokens) if tokens.len() == sample.with_untracked(|s| s.given.len()) => {
-            lab.chosen.set(Some(Chosen::Given(vec![tokens])))
+    let write = move |at: usize, typed: Result<Vec<f32>, String>| {
+        let mut inputs = sample.with_untracked(|s| [std::slice::from_ref(&s.given), s.others.as_slice()].concat());
+        let Some(input) = inputs.get_mut(at) else { return };
+        match typed {
+            Ok(tokens) if tokens.len() == input.len() => {
+                *input = tokens;
+                lab.settle(Stands::UntilNext);
+                lab.chosen.set(Some(Chosen::Given(inputs)));
+            }
+            Ok(tokens) => {
+                lab.tell(true, format!("The sample has {} tokens; the network takes {}.", tokens.len(), input.len()));
+            }
+            Err(word) => {
+                lab.tell(true, format!("“{word}” is no token of this data; they are listed under “About the data”."));
+            }
         }
-        Ok(tokens) => {
-            let wanted = sample.with_untracked(|s| s.given.len());
-            lab.tell(true, format!("The sample has {} tokens; the network takes {wanted}.", tokens.len()));
-        }
-        Err(word) => lab.tell(true, format!("“{word}” is no token of this data; they are listed under “About the data”.")),
     };
+    // A line for each input, to be read and written.
+    let line = move |(at, input): (usize, InputInfo)| {
+        let words = StoredValue::new(input.words);
+        let text = memo(move || {
+            let given = |s: &Sample| if at == 0 { Some(s.given.clone()) } else { s.others.get(at - 1).cloned() };
+            let tokens = sample.with(given).unwrap_or_default();
+            let name = |t: f32| words.with_value(|words| token(words, t));
+            tokens.into_iter().filter(|t| !t.is_nan()).map(name).collect::<Vec<_>>().join(" ")
+        });
+        let read = move |ev: web_sys::Event| write(at, words.with_value(|words| tokens_of(words, &event_target_value(&ev))));
+        let (id, testid) = (input.name.clone(), if at == 0 { "sample".to_string() } else { format!("sample-{}", input.name) });
+        view! { <label for=id.clone()>{input.name}</label><input type="text" id=id class="text num" data-testid=testid spellcheck="false" prop:value=move || text.get() on:change=entered(read)/> }
+    };
+    let lines = move || data.with(|d| d.inputs.iter().cloned().enumerate().map(line).collect_view());
     view! {
-        <div class="typed"><label for="tokens">"tokens"</label><input type="text" id="tokens" class="text num" data-testid="sample" spellcheck="false" prop:value=move || text.get() on:change=entered(move |ev| write(event_target_value(&ev)))/></div>
+        <div class="typed">{lines}</div>
         <div class="places num" translate="no" role="group" aria-label="The sample, position by position" data-testid="places">{move || (0..count.get()).map(place).collect_view()}</div>
         <p class="hint" translate="no" data-testid="right">{score}</p>
         <div class="bars next" translate="no" data-testid="next">{likely}</div>

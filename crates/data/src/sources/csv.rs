@@ -81,6 +81,7 @@ impl Csv {
 }
 
 impl Generate for Csv {
+    const OWN: bool = true;
     const TABLE: bool = true;
 
     fn needs(&self) -> Vec<&str> {

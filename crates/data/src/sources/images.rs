@@ -30,6 +30,7 @@ fields! {
 }
 
 impl Generate for Images {
+    const OWN: bool = true;
     const IMAGES: bool = true;
 
     fn needs(&self) -> Vec<&str> {

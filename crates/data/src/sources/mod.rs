@@ -33,6 +33,9 @@ trait Generate {
     /// Whether it reads a table, its own or one of `static/data`.
     const TABLE: bool = false;
 
+    /// Whether there is nothing to learn before a person draws or brings something.
+    const OWN: bool = false;
+
     /// Whether the page can make it from the start. The code of others is fetched when one of them is wanted: see [`apart`].
     const AT_ONCE: bool = false;
 
@@ -159,6 +162,14 @@ macro_rules! sources {
                 }
             }
 
+            /// Whether the source called `name` has nothing to learn before a person draws or brings something.
+            pub fn is_own(name: &str) -> bool {
+                match name {
+                    $(stringify!($module) => $variant::OWN,)*
+                    _ => false,
+                }
+            }
+
             /// Whether it reads a table, a person's own or a bundled one.
             pub fn is_table(&self) -> bool {
                 match self {
@@ -232,10 +243,10 @@ sources! {
     "Images": digits::Digits, drawn_digits::DrawnDigits, shapes::Shapes, gratings::Gratings, textures::Textures, images::Images;
     "Tables": iris::Iris, wine::Wine, breast_cancer::BreastCancer, csv::Csv;
     "Series": sine_wave::SineWave, mackey_glass::MackeyGlass, lorenz::Lorenz, adding::Adding, temporal_order::TemporalOrder,
-        pen_strokes::PenStrokes, chirps::Chirps;
+        pen_strokes::PenStrokes, chirps::Chirps, sounds::Sounds;
     "Tokens": majority::Majority, parity::Parity, copy::Copy, reverse::Reverse, sort::Sort, addition::Addition,
         modular_addition::ModularAddition, induction::Induction, recall::Recall, copy_memory::CopyMemory, dyck::Dyck;
-    "Text": text::Text, tinytales::Tinytales, elman::Elman;
+    "Text": text::Text, tinytales::Tinytales, elman::Elman, masked::Masked, skip_gram::SkipGram;
 }
 
 impl Default for Source {
@@ -247,7 +258,7 @@ impl Default for Source {
 impl Source {
     /// Whether the file that it [needs](Source::needs) is a person's own and none of `static/data`.
     pub fn reads_own_file(&self) -> bool {
-        matches!(self, Source::Csv(_) | Source::Text(_) | Source::Images(_))
+        matches!(self, Source::Csv(_) | Source::Text(_) | Source::Images(_) | Source::Sounds(_))
     }
 
     /// Reads `{ "name": fields }`; fields left out take their defaults, `null` leaves all out.
@@ -273,7 +284,7 @@ impl Source {
     /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
     /// learned from one is worth something for the other.
     pub fn is_same_task(&self, other: &Source) -> bool {
-        const OF_SAMPLES: [&str; 15] = [
+        const OF_SAMPLES: [&str; 16] = [
             "samples",
             "steps",
             "stride",
@@ -283,6 +294,7 @@ impl Source {
             "features",
             "endless",
             "points",
+            "labels",
             "ignore",
             "label_noise",
             "variation",

@@ -34,7 +34,7 @@ fn class_count(set: &Dataset) -> usize {
 
 /// The sources that need nothing drawn or pasted first.
 fn ready() -> impl Iterator<Item = &'static str> {
-    Source::NAMES.iter().copied().filter(|name| !["points", "csv", "images"].contains(name))
+    Source::NAMES.iter().copied().filter(|name| !Source::is_own(name))
 }
 
 fn planar() -> impl Iterator<Item = &'static str> {

@@ -437,7 +437,7 @@ mod tests {
                     document["model"] = json!([{ "conv2d": { "out_channels": 5, "kernel_size": 1 } }]);
                 } else if group == "loss" && *name == "reconstruction" {
                     document["model"] = json!([{ "linear": { "out": "targets" } }]);
-                } else if group == "loss" && *name != "cross_entropy" {
+                } else if group == "loss" && !["cross_entropy", "negative_sampling"].contains(name) {
                     document["model"] = json!([{ "linear": { "out": 1 } }]);
                 }
                 documents.push((format!("{group} {name}"), document));

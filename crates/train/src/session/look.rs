@@ -19,7 +19,9 @@ impl Session {
     /// The inspection of a training step that leaves nothing out: the loss, every layer's activation under its path, gradients under
     /// `grad:<path>` and `grad:<parameter>`.
     pub(crate) fn whole_step(&self) -> ProgramKind {
-        let named: Vec<String> = self.run.checked().summary.layers.iter().map(|layer| layer.path.clone()).collect();
+        // Tokens are no numbers, and nothing goes back to them.
+        let numbers = self.run.checked().summary.layers.iter().filter(|layer| !layer.tokens);
+        let named: Vec<String> = numbers.map(|layer| layer.path.clone()).collect();
         let parameters = self.machine.layout().entries.iter().map(|entry| entry.name.clone());
         let gradients = named.iter().cloned().chain(parameters).map(|name| format!("grad:{name}"));
         self.batch_program(["loss".to_string()].into_iter().chain(named.clone()).chain(gradients))
