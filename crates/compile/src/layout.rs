@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use downhill_graph::kernel::UpdateGroup;
-use downhill_graph::{Feed, FeedKind, Graph, Parameter, ScalarId, StateTensor};
+use downhill_graph::{Feed, FeedKind, Graph, Parameter, StateTensor};
 use downhill_tensor::{Shape, sort_short_by_key};
 
 /// What the state of a run consists of; the same for all of its programs.
@@ -11,8 +10,6 @@ use downhill_tensor::{Shape, sort_short_by_key};
 pub struct LayoutSpec {
     /// All parameters, in the order the model declares them.
     pub parameters: Vec<Parameter>,
-    /// (rate, decay) scalars of each group, by [`Parameter::group`].
-    pub groups: Vec<(ScalarId, ScalarId)>,
     /// Optimizer slots per parameter.
     pub slots: usize,
     /// All states, in the order the model declares them.
@@ -86,8 +83,6 @@ pub struct StateLayout {
     pub by_name: Vec<u32>,
     /// States in the order of declaration, by [`downhill_graph::StateId`]; each starts at a multiple of 4 and is zero padded.
     pub states: Vec<Entry>,
-    /// Ranges of the update, ascending.
-    pub groups: Vec<UpdateGroup>,
     /// Where things start.
     pub offsets: StateOffsets,
     /// Feeds with their first element in the data buffer; a per-step feed has `ring` rows of its padded length.
@@ -157,11 +152,6 @@ impl StateLayout {
                 offset: start as u32,
                 len: p.shape.numel() as u32,
             });
-            let (lr, decay) = spec.groups.get(p.group as usize).copied().unwrap_or((ScalarId::LR, ScalarId::DECAY));
-            match layout.groups.last_mut() {
-                Some(g) if (g.lr, g.decay) == (lr, decay) => g.len = at as u32 - g.start,
-                _ => layout.groups.push(UpdateGroup { start: start as u32, len: (at - start) as u32, lr, decay }),
-            }
         }
         layout.by_name = (0..layout.entries.len() as u32).collect();
         sort_short_by_key(&mut layout.by_name, |&i| layout.entries[i as usize].name.as_str());

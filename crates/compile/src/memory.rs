@@ -171,10 +171,12 @@ fn fixed(home: Home, graph: &Graph, layout: &StateLayout) -> Result<(Region, u32
         Home::Scratch => Ok((Region { space: Space::Arena, offset: layout.state_len, len: 0 }, 0)),
         Home::Parameter(p) => parameter(p, layout.offsets.parameters),
         Home::Gradient(p) => parameter(p, layout.offsets.gradients),
-        Home::Slot(slot, _) if u32::from(slot) >= layout.offsets.slot_count => {
+        Home::Slot(slot, _) | Home::Given(slot, _) if u32::from(slot) >= layout.offsets.slot_count => {
             Err(CompileError::Layout(format!("there is no optimizer slot {slot}")))
         }
-        Home::Slot(slot, p) => parameter(p, layout.offsets.slots + u32::from(slot) * layout.offsets.parameter_len),
+        Home::Slot(slot, p) | Home::Given(slot, p) => {
+            parameter(p, layout.offsets.slots + u32::from(slot) * layout.offsets.parameter_len)
+        }
         Home::State(s) => state(s, layout.offsets.states),
         Home::Next(s) => state(s, layout.offsets.next_states()),
         Home::Feed(f) => {

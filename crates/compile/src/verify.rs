@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use downhill_graph::kernel::{Kernel, MapSpec};
+use downhill_graph::kernel::{FlatUpdateSpec, Kernel, MapSpec};
 
 use crate::work::{BufferId, Work};
 use crate::{Arg, Plan, Region, Space, Step};
@@ -60,14 +60,28 @@ fn check_bounds(plan: &Plan, arg: &Arg) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes stay behind the state or inside the gradients or the next values of the states, and meet a read only where an elementwise kernel replaces it in place.
+/// Whether the update is given what a kernel writes here: it lies in a slot that a rule says is filled before, of a parameter of that rule.
+fn is_given(plan: &Plan, r: Region) -> bool {
+    let given = |spec: &FlatUpdateSpec| {
+        spec.groups.iter().any(|group| {
+            let slot = spec.rule(group).and_then(|rule| rule.given);
+            slot.is_some_and(|slot| {
+                let start = plan.state.slots + u32::from(slot) * plan.state.parameter_len + group.start;
+                r.offset >= start && r.end() <= start + group.len
+            })
+        })
+    };
+    plan.steps.iter().any(|step| matches!(&step.kernel, Kernel::FlatUpdate(spec) if given(spec)))
+}
+
+/// Writes stay behind the state or inside the gradients, slots that the update is given, or the next values of the states, and meet a read only where an elementwise kernel replaces it in place.
 fn check_writes(plan: &Plan, step: &Step) -> Result<(), String> {
     let s = &plan.state;
     for (i, write) in step.writes.iter().enumerate() {
         let r = write.region;
         let inside = |from: u32, len: u32| r.offset >= from && r.end() <= from + len;
         let open = inside(s.gradients, s.parameter_len) || inside(s.next_states(), s.states_len);
-        if r.space != Space::Arena || (r.offset < plan.state_len && !open) {
+        if r.space != Space::Arena || (r.offset < plan.state_len && !open && !is_given(plan, r)) {
             return Err(format!("{r} is not for kernels to write"));
         }
         if step.writes[..i].iter().any(|other| other.region.overlaps(&r)) {

@@ -30,6 +30,8 @@ pub(crate) enum Home {
     Parameter(ParamId),
     /// What this optimizer slot holds of the parameter.
     Slot(u8, ParamId),
+    /// The same place, where the program fills it before the update reads it.
+    Given(u8, ParamId),
     /// The state itself.
     State(StateId),
     /// The place of the state's next value, where the assignment reads it.
@@ -48,7 +50,7 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// Whether tasks produce it.
     pub fn is_computed(&self) -> bool {
-        matches!(self.home, Home::Scratch | Home::Gradient(_) | Home::Next(_))
+        matches!(self.home, Home::Scratch | Home::Gradient(_) | Home::Given(..) | Home::Next(_))
     }
 
     /// Whether an effect at the end of a step changes it: a parameter, a slot, a state.
@@ -227,14 +229,15 @@ impl Work {
 }
 
 impl fmt::Display for Work {
-    /// One line per task: scope, kernel, reads → writes; buffers are `b3`, parameters `p0`, slots `p0.1`, states `state0`, feeds `feed1`, pinned gradients `b3=∇p0`
-    /// and next values `b3=state0'`.
+    /// One line per task: scope, kernel, reads → writes; buffers are `b3`, parameters `p0`, slots `p0.1`, states `state0`, feeds `feed1`, pinned gradients `b3=∇p0`,
+    /// given slots `b3=p0.1` and next values `b3=state0'`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |b: BufferId| match self.buffer(b).home {
             Home::Scratch => format!("b{}", b.0),
             Home::Gradient(p) => format!("b{}=∇{p}", b.0),
             Home::Parameter(p) => p.to_string(),
             Home::Slot(slot, p) => format!("{p}.{slot}"),
+            Home::Given(slot, p) => format!("b{}={p}.{slot}", b.0),
             Home::State(s) => s.to_string(),
             Home::Next(s) => format!("b{}={s}'", b.0),
             Home::Feed(feed) => feed.to_string(),

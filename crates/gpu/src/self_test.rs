@@ -56,7 +56,6 @@ pub async fn self_test(device: &GpuDevice, reference: &mut dyn Executor) -> Resu
     let graph = network().map_err(|e| broken(&e))?;
     let mut spec = LayoutSpec { slots: 1, ring: STEPS, metrics: 2, ..LayoutSpec::default() };
     spec.include(&graph);
-    spec.groups = vec![(ScalarId::LR, ScalarId::DECAY), (ScalarId(2), ScalarId(3))];
     let layout = StateLayout::new(&spec).map_err(|e| broken(&e))?;
     // Nothing shares memory, so that every result is still there at the end.
     let options = Options { fuse: true, alias: false };
@@ -175,7 +174,7 @@ fn network() -> Result<Graph, OpError> {
         let id = graph.declare_parameter(parameter);
         params.push(graph.parameter(id)?);
         let (lr, decay) = if i % 2 == 0 { (ScalarId::LR, ScalarId::DECAY) } else { (ScalarId(2), ScalarId(3)) };
-        updates.push(Updated { id, lr, decay });
+        updates.push(Updated { id, lr, decay, rule: 0 });
     }
     let x = graph.index_select(params[0], entries)?;
     let h = graph.linear(x, params[1], Some(params[2]))?;
@@ -205,7 +204,7 @@ fn network() -> Result<Graph, OpError> {
     let one = graph.constant(1.0)?;
     let factor = graph.div(one, norm)?;
     let factor = graph.binary(BinaryOp::Min, factor, one)?;
-    graph.flat_update(Arc::new(momentum()), updates, loss, Some(factor), &gradients)?;
+    graph.flat_update(vec![Arc::new(momentum())], updates, loss, Some(factor), &gradients)?;
     let running = graph.declare_state(StateTensor { name: "running_loss".to_string(), shape: Shape::scalar() });
     let running = graph.state(running)?;
     let away = graph.sub(loss, running)?;
@@ -252,7 +251,7 @@ fn momentum() -> UpdateRule {
     let change = e.binary(BinaryOp::Mul, lr, m);
     let w = e.binary(BinaryOp::Sub, w, change);
     e.outputs.extend([w, m]);
-    UpdateRule { name: "sgd", expr: e, slots: vec!["momentum_buffer"] }
+    UpdateRule::new("sgd", e, vec!["momentum_buffer"])
 }
 
 /// The self-test's plan, for tests that look at its shaders.
@@ -261,7 +260,6 @@ pub(crate) fn plan(fuse: bool) -> Plan {
     let graph = network().expect("the network is well typed");
     let mut spec = LayoutSpec { slots: 1, ring: STEPS, metrics: 2, ..LayoutSpec::default() };
     spec.include(&graph);
-    spec.groups = vec![(ScalarId::LR, ScalarId::DECAY), (ScalarId(2), ScalarId(3))];
     let layout = StateLayout::new(&spec).expect("it fits");
     compile(&graph, "self-test", &layout, &Options { fuse, alias: false }).expect("it compiles")
 }

@@ -343,17 +343,17 @@ impl Graph {
         self.apply(GradNorm, values)
     }
 
-    /// The optimizer's step on all parameters: see [`FlatUpdate`]. `gradients` follow the order of `params`.
+    /// The optimizer's step on all parameters: see [`FlatUpdate`]. `gradients` follow the order of `params`, and behind them stands what rules are given.
     pub fn flat_update(
         &mut self,
-        rule: Arc<UpdateRule>,
+        rules: Vec<Arc<UpdateRule>>,
         params: Vec<Updated>,
         loss: Value,
         factor: Option<Value>,
         gradients: &[Value],
     ) -> Result<NodeId, OpError> {
         let inputs: Vec<Value> = [loss].into_iter().chain(factor).chain(gradients.iter().copied()).collect();
-        self.add(FlatUpdate { rule, params, scaled: factor.is_some() }.into(), &inputs)
+        self.add(FlatUpdate { rules, params, scaled: factor.is_some() }.into(), &inputs)
     }
 
     /// Gives every state its next value, in the order in which they are declared: see [`Assign`].

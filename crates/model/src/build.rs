@@ -9,12 +9,16 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
-use crate::layers::def::{Begins, Builder, Given, Mode, Resolved, flat};
+use crate::layers::ablation::{Ablation, is_without};
+use crate::layers::def::{Begins, Builder, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
 use crate::layers::{Layer, PLACE};
+use crate::lens::{end_of_stream, looks_after};
 use crate::losses::Targets;
+use crate::optimizers::MatrixRule;
+use crate::optimizers::matrices::{MATRIX_SCALARS, matrices};
 use crate::port::Port;
-use crate::scalars::{CARRY, CLIP_NORM, SHARE};
+use crate::scalars::{CARRY, CLIP_NORM, NO_DECAY, SHARE};
 use crate::signature::Ahead;
 use crate::{Experiment, Signature, Task};
 
@@ -82,6 +86,9 @@ pub enum ProgramKind {
     /// | `model[2].hidden_l0`, `model[2].hidden_l1_reverse` | the hidden states of a recurrent layer, `[rows, steps, hidden]` |
     /// | `model[2].gates_l0` | its gates, `[rows, steps, n, hidden]`: i, f, g, o and the cell state of an lstm; r, z, n and `W_hn·h + b_hn` of a gru |
     /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
+    /// | `output:without:model[2].attention:0` | the same without the first head of the attention at this path |
+    /// | `output:without:model[2].attention:0:5:3` | the same without what the sixth query of that head takes from the fourth key |
+    /// | `model[4].lens:model[0]` | of the last layer: what the layers behind all attention say of what the layer at the second path gives |
     /// | `continuation` | where samples are windows of series: the answer, and what the network says when it is given its own answers in turn, `[rows, steps, predicted]`; only of one row |
     /// | `saliency` | the gradient of the likeliest class's score, or of the sum of the values, by `input`, `[rows, …]`; only without gradients |
     /// | `loss` | the mean loss |
@@ -184,7 +191,13 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
     {
         return Err(UserError::at(CONTINUATION, "Only a single window of a series is continued."));
     }
-    let mut builder = Builder::new(&checked.layers, kind.mode(checked), &experiment.training);
+    let rule = experiment.optimizer.matrix_rule(&experiment.training);
+    let matrices: Vec<&str> = match rule {
+        Some(_) => apart(|| matrices(&checked.layers)).into_iter().map(|p| p.name.as_str()).collect(),
+        None => Vec::new(),
+    };
+    let is_matrix = |name: &str| matrices.contains(&name);
+    let mut builder = Builder::new(&checked.layers, kind.mode(checked), &experiment.training, &is_matrix);
     let program = Program { checked, experiment, signature, samples };
     let built = match kind {
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
@@ -218,12 +231,28 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
         |of: &str| of == "input" || numbers(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
     match name.strip_prefix(GRADIENT) {
         Some(of) if has_gradient(of) => Ok(()),
+        None if with_gradients && looks_after(name).is_some() => Err(only_of_samples(name)),
+        None if is_without(name) && with_gradients => Err(only_of_samples(name)),
         None if layer(name) || inner(name).is_some() || name == "output" || name == LOSS => Ok(()),
+        None if Ablation::of(name).is_some_and(|part| layers.iter().any(|layer| has(layer, &part))) => Ok(()),
         None if name == SALIENCY && !with_gradients => Ok(()),
         None if name == CONTINUATION && !with_gradients => Ok(()),
         _ => Err(UserError::at(name, "This network has no tensor of this name to look at.")
             .hint("There are `input`, `output`, `loss`, `saliency`, paths like `model[0]`, and gradients like `grad:model[0]` and `grad:0.weight`.")),
     }
+}
+
+/// Whether a layer has this part of attention.
+fn has(layer: &Resolved, part: &Ablation) -> bool {
+    let steps = |port: &Port| port.shape.first().copied().unwrap_or(0);
+    let keys = layer.inputs.last().map_or(0, steps);
+    let cell = part.cell.is_none_or(|[query, key]| query < steps(layer.input()) && key < keys);
+    layer.path == part.path && part.head < layer.heads && cell
+}
+
+fn only_of_samples(name: &str) -> UserError {
+    UserError::at(name, "What another network would say is worked out of samples, not of a training step.")
+        .hint("Ask about a sample of the data.")
 }
 
 impl Checked {
@@ -310,16 +339,30 @@ impl Program<'_> {
             metrics.push(norm);
             factor = Some(clip_factor(&mut cx.graph, norm)?);
         }
-        let rule = Arc::new(self.experiment.optimizer.rule(&self.experiment.training));
-        let groups = self.experiment.groups();
-        let updated = |(i, parameter): (usize, &Parameter)| {
-            let (lr, decay) = groups.get(parameter.group as usize).copied().unwrap_or((ScalarId::LR, ScalarId::DECAY));
-            Updated { id: ParamId(i as u32), lr, decay }
-        };
-        let params = cx.graph.parameters().iter().enumerate().map(updated).collect();
-        cx.graph.flat_update(rule, params, loss, factor, &gradients)?;
+        self.update(cx, loss, factor, gradients)?;
         cx.assign()?;
         cx.graph.record(&metrics).map(|_| ())
+    }
+
+    /// The optimizer's step, behind the directions of matrices where it looks at these.
+    fn update(&self, cx: &mut Builder, loss: Value, factor: Option<Value>, gradients: Vec<Value>) -> Result<(), OpError> {
+        let Experiment { optimizer, training, .. } = self.experiment;
+        let updated = |(i, parameter): (usize, &Parameter)| {
+            let (rule, (lr, decay)) = match parameter.group {
+                MATRICES => (1, MATRIX_SCALARS),
+                NOT_DECAYING => (0, (ScalarId::LR, NO_DECAY)),
+                _ => (0, (ScalarId::LR, ScalarId::DECAY)),
+            };
+            Updated { id: ParamId(i as u32), lr, decay, rule }
+        };
+        let params: Vec<Updated> = cx.graph.parameters().iter().enumerate().map(updated).collect();
+        let mut rules = vec![Arc::new(optimizer.rule(training))];
+        let mut tensors = gradients;
+        if let Some(matrices) = optimizer.matrix_rule(training).filter(|_| params.iter().any(|p| p.rule > 0)) {
+            tensors.extend(apart(|| directions(&mut cx.graph, &matrices, &params, factor, &tensors))?);
+            rules.push(Arc::new(matrices.rule));
+        }
+        cx.graph.flat_update(rules, params, loss, factor, &tensors).map(|_| ())
     }
 
     /// Loss and gradients of a step so far: each of its micro batches counts for its share, and the first begins anew. A slot keeps the
@@ -436,7 +479,31 @@ impl Program<'_> {
         if let Some(ahead) = self.signature.ahead.filter(|_| tensors.iter().any(|name| name == CONTINUATION)) {
             named.insert(CONTINUATION.to_string(), self.continuation(cx, ahead, prediction, rows)?);
         }
+        if tensors.iter().any(|name| is_without(name) || looks_after(name).is_some()) {
+            apart(|| self.others(cx, tensors, &mut named))?;
+        }
         put_out(cx, tensors, named);
+        Ok(())
+    }
+
+    /// Adds what the network would say otherwise: without a part of it, or with its end right behind an earlier layer.
+    fn others(&self, cx: &mut Builder, tensors: &[String], named: &mut NameMap<Value>) -> Result<(), OpError> {
+        let (model, layers) = (&self.experiment.model, &self.checked.layers);
+        for name in tensors {
+            let prediction = if let Some(part) = Ablation::of(name) {
+                cx.ablation = Some(part);
+                let prediction = self.forward(cx)?;
+                cx.ablation = None;
+                prediction
+            } else if let Some(x) = looks_after(name).and_then(|path| named.get(path).copied()) {
+                let end = end_of_stream(layers).unwrap_or(layers.len());
+                let y = cx.list(model.get(end..).unwrap_or_default(), layers.get(end..).unwrap_or_default(), x)?;
+                self.as_answers(cx, y)?
+            } else {
+                continue;
+            };
+            named.insert(name.clone(), self.experiment.loss.answer(&mut cx.graph, prediction)?);
+        }
         Ok(())
     }
 
@@ -546,6 +613,11 @@ impl Program<'_> {
     fn forward(&self, cx: &mut Builder) -> Result<Value, OpError> {
         let x = cx.field(&self.signature.first().name)?;
         let y = cx.list(&self.experiment.model, &self.checked.layers, x)?;
+        self.as_answers(cx, y)
+    }
+
+    /// What the last layer gives, with a row for each answer.
+    fn as_answers(&self, cx: &mut Builder, y: Value) -> Result<Value, OpError> {
         if self.signature.of_pixels() {
             return cx.graph.permute(y, &[0, 2, 3, 1]);
         }
@@ -603,6 +675,22 @@ impl Program<'_> {
         }
         last
     }
+}
+
+/// The directions of all matrices, in their order; gradients are multiplied by the factor first, as the update does.
+fn directions(
+    graph: &mut Graph,
+    matrices: &MatrixRule,
+    params: &[Updated],
+    factor: Option<Value>,
+    gradients: &[Value],
+) -> Result<Vec<Value>, OpError> {
+    let direction = |(updated, gradient): (&Updated, &Value)| {
+        let gradient = factor.map_or(Ok(*gradient), |factor| graph.mul(*gradient, factor))?;
+        let (weight, momentum) = (graph.parameter(updated.id)?, graph.slot(0, updated.id)?);
+        matrices.direction(graph, [weight, gradient, momentum])
+    };
+    params.iter().zip(gradients).filter(|(updated, _)| updated.rule > 0).map(direction).collect()
 }
 
 /// Whether a tensor is known only from the right answer: the loss, or a gradient of it.

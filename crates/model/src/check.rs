@@ -5,6 +5,7 @@ use downhill_graph::StepScalars;
 use downhill_tensor::{Dtype, UserError};
 
 use crate::layers::def::{Buffer, Resolved, elements, flat, resolve, thousands, times};
+use crate::lens::add_names;
 use crate::losses::Targets;
 use crate::reads::reads;
 use crate::scalars::{GOES_ON, set};
@@ -118,7 +119,8 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
     }
     let signature = if experiment.loss.reconstructs() { signature.reconstructing() } else { signature };
     let targets = experiment.loss.targets(&signature)?;
-    let layers = resolve(&experiment.model, &signature, experiment.training.batch_size)?;
+    let mut layers = resolve(&experiment.model, &signature, experiment.training.batch_size)?;
+    add_names(&experiment.model, &mut layers, &signature);
     check_model(&experiment, &signature, &layers)?;
     check_batch(&experiment, &layers)?;
     check_streams(&experiment, &signature)?;
@@ -254,6 +256,7 @@ fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved])
             .saturating_mul(3)
             .saturating_mul(batch)
             .saturating_add(parameters.saturating_mul(10))
+            .saturating_add(experiment.optimizer.matrix_flops(&experiment.training, model))
             .saturating_mul(experiment.training.accumulate as u64),
         bytes: words.saturating_mul(4),
         layers: summaries(experiment, model),

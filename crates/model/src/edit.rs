@@ -43,10 +43,10 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
     if old.loss.reconstructs() != new.loss.reconstructs() {
         return Effect::Data;
     }
-    let (old_rule, new_rule) = (old.optimizer.rule(&old.training), new.optimizer.rule(&new.training));
+    let rules = |of: &Experiment| (of.optimizer.rule(&of.training), of.optimizer.matrix_rule(&of.training));
     let programs = old.model != new.model
         || old.loss != new.loss
-        || old_rule != new_rule
+        || rules(old) != rules(new)
         || old.training.decay_all != new.training.decay_all
         || old.training.batch_size != new.training.batch_size
         || old.training.accumulate != new.training.accumulate
@@ -65,7 +65,9 @@ pub fn keeps_slots(old: &Experiment, new: &Experiment) -> bool {
         slots.truncate(experiment.average_slot().unwrap_or(slots.len()));
         (experiment.optimizer.name(), slots)
     };
-    own(old) == own(new)
+    // Which weights are matrices of hidden layers depends on the layers behind them.
+    let same_matrices = old.model == new.model || new.optimizer.matrix_rule(&new.training).is_none();
+    own(old) == own(new) && same_matrices
 }
 
 /// The model with its initial weights taken out, and these, in the order in which they stand. Fields called `init` mean them in every layer,

@@ -1,7 +1,7 @@
 //! The experiment document: its parts, how it is read from JSON and written without defaults. Whether it can be trained is found out in `check.rs`.
 
 use downhill_data::{Assets, Augment, Dataset, Source, spec};
-use downhill_graph::{ScalarId, StepScalars};
+use downhill_graph::StepScalars;
 use downhill_tensor::{UserError, apart};
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::losses::Loss;
 use crate::optimizers::Optimizer;
 use crate::registry::{Fields, Reader, choice, fields, written};
 use crate::repeated;
-use crate::scalars::{CARRY, CLIP_NORM, ENDS, NO_DECAY, SHARE, set};
+use crate::scalars::{CARRY, CLIP_NORM, ENDS, SHARE, set};
 use crate::schedules::Schedule;
 use crate::version::{self, VERSION};
 use crate::{Training, View};
@@ -190,7 +190,8 @@ impl Experiment {
         fn all(layers: &[Layer]) -> bool {
             layers.iter().all(|layer| layer.is_at_once() && layer.branches().into_iter().all(all))
         }
-        self.data.is_at_once() && !self.loss.reconstructs() && !self.augment.is_on() && all(&self.model)
+        let usual = !self.loss.reconstructs() && !self.augment.is_on() && self.optimizer.def().is_at_once();
+        usual && self.data.is_at_once() && all(&self.model)
     }
 
     /// The learning rate of step `t` (0 is the first), but for what a run makes of it that follows the validation loss.
@@ -222,11 +223,6 @@ impl Experiment {
         set(&mut step.values, ENDS, if ends { 1.0 } else { 0.0 });
         set(&mut step.values, CLIP_NORM, self.training.clip_norm.filter(|_| ends).unwrap_or(f64::from(f32::MAX)));
         step
-    }
-
-    /// The (rate, decay) scalars of every parameter group.
-    pub fn groups(&self) -> Vec<(ScalarId, ScalarId)> {
-        vec![(ScalarId::LR, ScalarId::DECAY), (ScalarId::LR, NO_DECAY)]
     }
 
     /// Names of the optimizer's slots, as PyTorch calls them, and [`crate::AVERAGE`] behind them where weights are averaged.
@@ -333,6 +329,7 @@ fn reason(error: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use downhill_graph::ScalarId;
     use proptest::prelude::*;
 
     use super::*;

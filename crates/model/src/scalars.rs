@@ -43,6 +43,17 @@ pub const ENDS: ScalarId = ScalarId(16);
 /// 1 where a batch goes on from the one before it, with the states that recurrent layers had there; 0 where these begin anew.
 pub const GOES_ON: ScalarId = ScalarId(17);
 
+/// Length of a step of matrices, where they have one of their own.
+pub const MATRIX_LR: ScalarId = ScalarId(18);
+/// What a matrix keeps of itself in a step, `1 − rate · decay`.
+pub const MATRIX_DECAY: ScalarId = ScalarId(19);
+/// What the momentum of a matrix takes of the difference to the gradient.
+pub const TAKE_MATRIX: ScalarId = ScalarId(20);
+/// The smallest norm that a matrix is divided by before it is made orthogonal.
+pub const NS_EPS: ScalarId = ScalarId(21);
+/// The polynomial that makes it orthogonal.
+pub const NS_COEFFICIENTS: [ScalarId; 3] = [ScalarId(22), ScalarId(23), ScalarId(24)];
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {

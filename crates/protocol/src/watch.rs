@@ -104,8 +104,10 @@ pub enum Part {
 /// `loss`, for [`Input::Batch`] and for a single sample of [`Input::Samples`]; what a layer has on its way ([`crate::LayerStats::inner`]) behind
 /// its path and a dot: `model[2].attention`, the weights it looks with `[rows, heads, queries, keys]`, `model[0].hidden_l0`, the states of a
 /// recurrent layer `[rows, steps, units]`, whose `grad:` holds all ways from a state to the loss, and `model[0].gates_l0` `[rows, steps, n,
-/// units]`, which are i, f, g, o and the cell state of an lstm, r, z, n and `W_hn·h + b_hn` of a gru; `output` for the predictions `[rows, labels]` as a person reads them, `[rows, positions, labels]` where there are several: a probability per class, or values
-/// in the units of the data; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
+/// units]`, which are i, f, g, o and the cell state of an lstm, r, z, n and `W_hn·h + b_hn` of a gru; `model[4].lens:model[2]`, of the
+/// last layer, what the network would say if the layer at the second path were the last before its end, as `output`; `output` for the predictions `[rows, labels]` as a person reads them, `[rows, positions, labels]` where there are several: a probability per class, or values
+/// in the units of the data; `output:without:model[2].attention:1` for the same without the second head of the attention at that path, and
+/// `output:without:model[2].attention:1:5:3` without what the sixth query of that head takes from the fourth key; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
 /// the plane, tokens), followed by `:1`, `:2`, … for the second and further inputs; `target` for the right answers `[rows, 1]`, the
 /// index of a class, `[rows, positions]` where there are several, NaN where none is asked for, or, `[rows, targets]`, values; `saliency` for the gradient of the likeliest class's score, or of the sum of the values, by
 /// `input`; `augmented` for the

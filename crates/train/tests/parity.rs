@@ -64,6 +64,7 @@ fixtures![
     "masked_pairs",
     "masks",
     "mse_classes_rmsprop_cosine",
+    "muon_matched",
     "patches_and_lines",
     "reconstruction",
     "reduce_on_plateau",
@@ -74,6 +75,7 @@ fixtures![
     "skip_gram",
     "text_gru",
     "text_transformer",
+    "vision_transformer",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.

@@ -114,3 +114,71 @@ fn answers_stand_at_their_positions_and_attention_looks_back_with_weights_that_s
     let ahead = weights.chunks(6).enumerate().flat_map(|(i, row)| row[i % 6 + 1..].to_vec());
     assert!(ahead.into_iter().all(|w| w == 0.0));
 }
+
+/// `y = x Wᵀ + b` of one vector.
+fn linear(x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let row = |(row, b): (&[f32], &f32)| row.iter().zip(x).map(|(w, x)| w * x).sum::<f32>() + b;
+    weight.chunks(x.len()).zip(bias).map(row).collect()
+}
+
+fn softmax(scores: &[f32]) -> Vec<f32> {
+    let largest = scores.iter().copied().fold(f32::MIN, f32::max);
+    let all: Vec<f32> = scores.iter().map(|s| (s - largest).exp()).collect();
+    let sum: f32 = all.iter().sum();
+    all.into_iter().map(|e| e / sum).collect()
+}
+
+#[test]
+fn the_answer_without_a_part_of_attention_and_after_an_earlier_layer_are_those_worked_out_by_hand() {
+    const WIDTH: usize = 8;
+    const HEADS: usize = 2;
+    let data = json!({ "sort": { "samples": 40, "length": 3, "vocabulary": 5 } });
+    let attention = json!({ "multi_head_attention": { "num_heads": HEADS, "causal": true } });
+    let model = json!([{ "embedding": { "dim": WIDTH } }, { "residual": [attention] }, { "linear": { "out": "classes" } }]);
+    let mut session = session_of(data, model, "cross_entropy");
+    let looked = "model[1].residual[0].attention";
+    let [head, cell] = ["1", "1:4:2"].map(|part| format!("output:without:{looked}:{part}"));
+    let own = ["in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"].map(|name| format!("1.0.{name}"));
+    let mut names = vec!["output", &head, &cell, "model[2].lens:model[0]", "model[2].lens:model[1]", "model[0]", looked];
+    names.extend(own.iter().map(String::as_str).chain(["2.weight", "2.bias"]));
+    let found = answer(&mut session, sample(1), &names).unwrap();
+    assert!(found[..5].iter().all(|(shape, _)| shape[..] == [1, 6, 6]));
+    let [output, no_head, no_cell, first, last, x, weights, in_w, in_b, out_w, out_b, end_w, end_b] =
+        &found.into_iter().map(|(_, values)| values).collect::<Vec<_>>()[..]
+    else {
+        panic!("thirteen tensors")
+    };
+    assert_eq!(last, output, "nothing comes between the last block and the end");
+    let values: Vec<Vec<f32>> = x.chunks(WIDTH).map(|x| linear(x, in_w, in_b)[2 * WIDTH..].to_vec()).collect();
+    let said = |query: usize, counts: &dyn Fn(usize, usize) -> bool| {
+        let mut taken = vec![0.0; WIDTH];
+        for head in 0..HEADS {
+            for (key, value) in values.iter().enumerate().filter(|(key, _)| counts(head, *key)) {
+                let weight = weights[(head * 6 + query) * 6 + key];
+                let columns = head * WIDTH / HEADS..(head + 1) * WIDTH / HEADS;
+                columns.for_each(|i| taken[i] += weight * value[i]);
+            }
+        }
+        let added = linear(&taken, out_w, out_b);
+        let sum: Vec<f32> = x[query * WIDTH..].iter().zip(added).map(|(x, added)| x + added).collect();
+        softmax(&linear(&sum, end_w, end_b))
+    };
+    let assert_close = |got: &[f32], want: &[f32]| {
+        assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5), "{got:?}, expected {want:?}");
+    };
+    for query in 0..6 {
+        let at = query * 6..(query + 1) * 6;
+        assert_close(&output[at.clone()], &said(query, &|_, _| true));
+        assert_close(&no_head[at.clone()], &said(query, &|head, _| head != 1));
+        assert_close(&no_cell[at.clone()], &said(query, &|head, key| (query, head, key) != (4, 1, 2)));
+        assert_close(&first[at], &softmax(&linear(&x[query * WIDTH..][..WIDTH], end_w, end_b)));
+    }
+    assert_ne!(no_head, output);
+    assert!(no_cell[24..30] != output[24..30] && no_cell[..24] == output[..24]);
+    for beyond in ["2", "1:6:0", "1:0:6", "1:0", ""] {
+        let error = answer(&mut session, sample(1), &[&format!("output:without:{looked}:{beyond}")]).unwrap_err();
+        assert!(error.contains("no tensor of this name"), "{beyond}: {error}");
+    }
+    let error = answer(&mut session, Input::Batch, &[&head]).unwrap_err();
+    assert!(error.contains("Ask about a sample"), "{error}");
+}

@@ -42,6 +42,21 @@ test("answers stand beside the right ones, and each head shows what it looks at"
   await expect(said).not.toHaveText(before!);
   await expect(page.getByRole("radio", { name: "head 2" })).toHaveAttribute("aria-checked", "true");
   await expect(page.getByTestId("stream")).toContainText("changes by");
+  // What the network says without a head, and without one weight of it; the same click brings them back.
+  const without = page.getByTestId("without");
+  await page.getByTestId("ablate").click();
+  await expect(without).toContainText("after “");
+  await expect(without).toContainText("without head 2");
+  await expect(without.locator("dd").first()).toHaveText(/^\d.*% → \d.*%$/);
+  await page.getByTestId("attention").press("Enter");
+  await expect(without).toContainText("without the weight of head 2 from 2 to 2");
+  await page.getByTestId("attention").press("Enter");
+  await expect(without).toHaveCount(0);
+  // What the last layer makes of the embedding, the positions and the block; behind the block stands what the network says.
+  await page.getByTestId("inside").getByRole("radio", { name: /^linear/ }).click();
+  const lens = page.getByTestId("lens").locator("tbody tr");
+  await expect(lens).toHaveCount(3);
+  await expect(lens.last().locator("td").last()).toHaveText((await places.last().locator("b").textContent())!);
   // A sample of one's own has answers, and none to compare them with.
   await page.getByTestId("sample").fill("cab→ab");
   await page.getByTestId("sample").press("Enter");

@@ -737,6 +737,7 @@ export type Optimizer =
   | "adam"
   | "adamw"
   | "lion"
+  | "muon"
   | /** A step straight downhill, with momentum if wanted. */
   { sgd: {
     /** Length of a step relative to the slope. 0 to 1000. Default: `0.001`. */
@@ -804,6 +805,33 @@ export type Optimizer =
     betas?: Array<number>;
     /** Share of every weight that a step takes away, times the learning rate. 0 to 10. Default: `0.0`. */
     weight_decay?: number;
+  } }
+  | /** Weights of hidden layers move as matrices, equally far in all directions; embeddings, biases, norms, kernels of convolutions and the last layer as with AdamW. */
+  { muon: {
+    /** Length of a step of the matrices; 0.02 is usual, or AdamW's where lengths match it. 0.000000001 to 1000. Default: `0.001`. */
+    lr?: number;
+    /** Share of every matrix that a step takes away, times the learning rate. 0 to 10. Default: `0.1`. */
+    weight_decay?: number;
+    /** How slowly the average of the gradients moves. 0 to 0.999999. Default: `0.95`. */
+    momentum?: number;
+    /** Look ahead along the momentum. Default: `true`. */
+    nesterov?: boolean;
+    /** What makes a matrix orthogonal: a, b and c of a·x + b·x³ + c·x⁵, which moves its singular values towards 1. Default: `[3.4445,-4.775,2.0315]`. */
+    ns_coefficients?: Array<number>;
+    /** The smallest norm that a matrix is divided by. 0 to 1. Default: `1e-7`. */
+    eps?: number;
+    /** How often this is done; more rounds come closer to orthogonal. 1 to 10. Default: `5`. */
+    ns_steps?: number;
+    /** How a step's length depends on the matrix. Default: `"original"`. */
+    adjust_lr_fn?: "original" | "match_rms_adamw";
+    /** Length of a step of everything else. The schedule changes both alike. 0 to 1000. Default: `0.001`. */
+    adamw_lr?: number;
+    /** How slowly AdamW's averages of gradients and of squared gradients move. Default: `[0.9,0.999]`. */
+    adamw_betas?: Array<number>;
+    /** Added to AdamW's denominator. 0 to 1. Default: `1e-8`. */
+    adamw_eps?: number;
+    /** Share of everything else that a step takes away, times AdamW's learning rate. 0 to 10. Default: `0.01`. */
+    adamw_weight_decay?: number;
   } };
 
 /** How the learning rate changes over time. */
@@ -963,6 +991,8 @@ export type Layer =
   | "dropout2d"
   | "transpose"
   | "patch_embedding"
+  | "class_token"
+  | "select"
   | "dot"
   | /** Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step. */
   { linear: {
@@ -1628,6 +1658,13 @@ export type Layer =
       | /** All zero: see what goes wrong when all units are alike. */
       { zeros: Record<string, never> };
   } }
+  | /** Puts a learned vector before a sequence; behind the blocks, `select` takes it out again. */
+  { class_token: Record<string, never> }
+  | /** Takes one vector of a sequence and leaves the others. */
+  { select: {
+    /** Which; 0 is the first. 0 to 65535. Default: `0`. */
+    index?: number;
+    } }
   | /** The scalar product of every vector of a sequence with one that was named elsewhere: a number for each. */
   { dot: {
     /** Name of the one vector: one that a `name` layer before this gave. Default: `""`. */

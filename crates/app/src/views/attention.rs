@@ -1,5 +1,5 @@
 //! What attention looks with: every head as a small picture in its column, and below the columns the weights of one head with the tokens on
-//! both sides.
+//! both sides, and what the network says without the head, or without one of the weights.
 
 use std::sync::Arc;
 
@@ -9,18 +9,24 @@ use leptos::prelude::*;
 
 use super::kinds::{ColumnInfo, Inside, LayerView};
 use crate::canvas::{painted, position, put_pixels};
-use crate::document::number;
+use crate::document::{number, percent};
 use crate::focus;
 use crate::panels::network::map::Map;
-use crate::plot::heatmap;
+use crate::plot::heatmap::{self, likeliest};
 use crate::plot::network::Column;
-use crate::plot::sequence::{head, norms, token};
+use crate::plot::sequence::{head, likeliest_of, norms, token};
 use crate::reactive::{Memo, RwSignal, clicked, memo};
 use crate::state::{Answers, Lab};
 use crate::watches::{Ask, Source};
 
 /// Milliseconds from one picture to the next.
 const EVERY: f64 = 100.0;
+
+/// Classes whose probabilities are told with a part and without it.
+const LIKELY: usize = 5;
+
+/// A part of attention that is left out: a head, or a query and a key of it.
+type LeftOut = (usize, Option<(usize, usize)>);
 
 /// Pixels of a column of heads that are not theirs.
 const CAPTION: f64 = 36.0;
@@ -139,10 +145,21 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
     });
     let crossed = reads.len() > 1;
     let (before, after) = (reads.into_iter().next(), layer);
+    let left_out = RwSignal::new(None::<LeftOut>);
+    let without = {
+        let weights = weights.clone();
+        memo(move || {
+            left_out.get().map(|(head, cell)| match cell {
+                None => format!("output:without:{weights}:{head}"),
+                Some((query, key)) => format!("output:without:{weights}:{head}:{query}:{key}"),
+            })
+        })
+    };
     let answers = {
         let names = [Some("raw".to_string()), Some(weights.clone()), before.clone(), Some(after.clone())];
         lab.watch(move || {
-            let tensors = names.iter().flatten().cloned().map(Query::all).collect();
+            let others = without.get().map(|without| [without, "output".to_string()]);
+            let tensors = names.iter().flatten().cloned().chain(others.into_iter().flatten()).map(Query::all).collect();
             Some(Ask { source: Source::Chosen, tensors, every_ms: EVERY })
         })
     };
@@ -172,6 +189,11 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
     let at = RwSignal::new(None::<(usize, usize)>);
     let canvas = NodeRef::<Canvas>::new();
     paint(lab, canvas, answers, weights.clone(), move || which.get());
+    // What is left out already comes back.
+    let leave_out = move |cell: Option<(usize, usize)>| {
+        let part = Some((which.get_untracked(), cell));
+        left_out.update(|now| *now = if *now == part { None } else { part });
+    };
     let moved = move |ev: web_sys::PointerEvent| {
         let Some(canvas) = canvas.get_untracked() else { return };
         let (queries, keys) = sizes.get_untracked();
@@ -186,6 +208,10 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
             "ArrowDown" => ((row + 1).min(queries.saturating_sub(1)), column),
             "ArrowLeft" => (row, column.saturating_sub(1)),
             "ArrowRight" => (row, (column + 1).min(keys.saturating_sub(1))),
+            "Enter" => {
+                leave_out(Some((row, column)));
+                (row, column)
+            }
             _ => return,
         };
         ev.prevent_default();
@@ -205,7 +231,9 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
         Some(view! { <i class="mark" style=style></i> })
     };
     let said = move || {
-        let Some((row, column)) = at.get() else { return "Each row is a token, and looks at the columns.".to_string() };
+        let Some((row, column)) = at.get() else {
+            return "Each row is a token, and looks at the columns. A click, or Enter, leaves a weight out.".to_string();
+        };
         let weight = answers.with(|a| head(a.as_ref()?.get(&weights)?, which.get())?.at(&[row as u32, column as u32]));
         let name = |names: &[String], place: usize| {
             format!("“{}” ({})", names.get(place).map(String::as_str).unwrap_or_default(), place + 1)
@@ -213,6 +241,49 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
         let rounded = weight.map_or_else(String::new, |w| number((f64::from(w) * 1e4).round() / 1e4));
         axes.with(|(queries, keys)| format!("{} looks at {}: {rounded}", name(queries, row), name(keys, column)))
     };
+    let says = {
+        let shown = memo(move || {
+            let data = lab.data()?;
+            answers.with(|a| {
+                let (a, without) = (a.as_ref()?, without.get()?);
+                let (with, without) = (a.get("output")?, a.get(&without)?);
+                let labels = with.shape.last().copied().unwrap_or(1).max(1) as usize;
+                let (rows, queries) = (with.data.len() / labels, sizes.get().0);
+                // Where there is an answer for every query, that of the row under the pointer.
+                let row = (rows > 1 && rows == queries).then(|| at.get().map_or(rows - 1, |at| at.0));
+                let of = |all: &[f32]| all.chunks_exact(labels).nth(row.unwrap_or(0)).map(<[f32]>::to_vec);
+                let (with, without) = (of(with.data)?, of(without.data)?);
+                let is_probability = data.task == "classification";
+                let mut shown: Vec<usize> = (0..labels.min(LIKELY)).collect();
+                if is_probability {
+                    shown = likeliest_of(&with, LIKELY).0.into_iter().map(|(class, _)| class).collect();
+                    let (now, _) = likeliest(&without);
+                    if !shown.contains(&now) {
+                        shown.push(now);
+                    }
+                }
+                let written = |v: f32| if is_probability { percent(f64::from(v)) } else { number(f64::from(v)) };
+                let line =
+                    |class: &usize| (token(&data.labels, *class as f32), written(with[*class]), written(without[*class]));
+                Some((row, shown.iter().map(line).collect::<Vec<_>>()))
+            })
+        });
+        move || {
+            shown.get().map(|(row, lines)| {
+                let place = row.map_or_else(String::new, |row| {
+                    axes.with(|axes| format!(" after “{}” ({})", axes.0.get(row).map(String::as_str).unwrap_or_default(), row + 1))
+                });
+                let part = left_out.get().map_or_else(String::new, |(head, cell)| match cell {
+                    None => format!("head {}", head + 1),
+                    Some((query, key)) => format!("the weight of head {} from {} to {}", head + 1, query + 1, key + 1),
+                });
+                let lines = lines.into_iter().map(|(name, with, without)| view! { <div><dt>{name}</dt><dd class="num">{format!("{with} → {without}")}</dd></div> });
+                view! { <dl class="stream" data-testid="without"><dt>{format!("What the network says{place}, and without {part}")}</dt>{lines.collect_view()}</dl> }
+            })
+        }
+    };
+    let out = move || left_out.with(|part| part.is_some_and(|part| part == (which.get(), None)));
+    let ablate = view! { <button type="button" class="toggle" data-testid="ablate" aria-pressed=move || out().to_string() on:click=clicked(move |_| leave_out(None))>{move || format!("leave head {} out", which.get() + 1)}</button> };
     let width = column.shape.last().copied().unwrap_or(1) as usize;
     let stream = memo(move || {
         let row = at.get().map(|at| at.0)?;
@@ -243,13 +314,15 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
             <div class="weights" tabindex="0" role="region" aria-label="Weights">
                 <div class="labels" aria-hidden="true" translate="no">{move || axes.with(|axes| spans(&axes.0))}</div>
                 <div class="labels below" aria-hidden="true" translate="no">{move || axes.with(|axes| spans(&axes.1))}</div>
-                <div class="plane" tabindex="0" role="group" aria-label="Weights of the head, a token a row; arrow keys move" data-testid="attention" on:keydown=walked on:pointermove=moved on:pointerdown=moved>
+                <div class="plane" tabindex="0" role="group" aria-label="Weights of the head, a token a row; arrow keys move, Enter leaves a weight out" data-testid="attention" on:keydown=walked on:pointermove=moved on:pointerdown=moved on:click=clicked(move |_| leave_out(at.get_untracked()))>
                     <canvas node_ref=canvas width="1" height="1" aria-hidden="true"></canvas>{mark}
                 </div>
             </div>
             <div class="beside">
                 <div class="choices" role="radiogroup" aria-label="Head" on:keydown=focus::walk>{move || (0..count.get()).map(button).collect_view()}</div>
                 <output class="num" translate="no" data-testid="attention-weight">{said}</output>
+                {ablate}
+                {says}
                 {facts}
             </div>
         </div>

@@ -17,6 +17,7 @@ pub(crate) mod gallery;
 mod heard;
 mod inspector;
 pub mod kinds;
+mod lens;
 mod listen;
 mod neuron_map;
 mod pictures;
@@ -70,7 +71,7 @@ impl Default for Views {
                 &values::Values,
                 &strip::Strip,
             ],
-            inside: vec![&attention::Attention, &recurrent::Recurrent],
+            inside: vec![&attention::Attention, &recurrent::Recurrent, &lens::Lens],
             outputs: vec![
                 &boundary::Boundary,
                 &curve::LearnedCurve,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use downhill_graph::tensors::{Env, Tensor};
-use downhill_graph::{Graph, ScalarId, StepScalars};
+use downhill_graph::{Graph, StepScalars};
 use web_time::Instant;
 
 use crate::{Completed, Executor, LayoutSpec, Options, Plan, ProgramId, Progress, Region, Space, StateLayout, compile};
@@ -100,8 +100,6 @@ impl<B: Backend> Bench<B> {
 pub(crate) fn layout(graph: &Graph, slots: usize) -> StateLayout {
     let mut spec = LayoutSpec { slots, ring: 2, metrics: 8, ..LayoutSpec::default() };
     spec.include(graph);
-    let groups = graph.parameters().iter().map(|p| p.group as usize + 1).max().unwrap_or(0);
-    spec.groups = vec![(ScalarId::LR, ScalarId::DECAY); groups];
     StateLayout::new(&spec).expect("a test's state fits")
 }
 

@@ -98,8 +98,9 @@ impl Mlp {
         let grads = autodiff::grad(&mut g, loss, &params).expect("widths fit");
         g.set_origin(Origin::Update);
         let factor = self.clip_norm.then(|| clip(&mut g, &grads));
-        let updated = (0..params.len()).map(|i| Updated { id: ParamId(i as u32), lr: ScalarId::LR, decay: ScalarId::DECAY });
-        g.flat_update(Arc::new(self.rule()), updated.collect(), loss, factor, &grads).expect("widths fit");
+        let updated = |i| Updated { id: ParamId(i as u32), lr: ScalarId::LR, decay: ScalarId::DECAY, rule: 0 };
+        let updated = (0..params.len()).map(updated);
+        g.flat_update(vec![Arc::new(self.rule())], updated.collect(), loss, factor, &grads).expect("widths fit");
         g.record(&[loss]).expect("widths fit");
         g.output("loss", loss);
         g
@@ -174,7 +175,7 @@ fn adam() -> UpdateRule {
     let change = e.binary(BinaryOp::Mul, lr, direction);
     let w = e.binary(BinaryOp::Sub, w, change);
     e.outputs.extend([w, m, v]);
-    UpdateRule { name: "adam", expr: e, slots: vec!["exp_avg", "exp_avg_sq"] }
+    UpdateRule::new("adam", e, vec!["exp_avg", "exp_avg_sq"])
 }
 
 /// SGD with momentum 0.9.
@@ -187,7 +188,7 @@ fn momentum() -> UpdateRule {
     let change = e.binary(BinaryOp::Mul, lr, m);
     let w = e.binary(BinaryOp::Sub, w, change);
     e.outputs.extend([w, m]);
-    UpdateRule { name: "sgd", expr: e, slots: vec!["momentum_buffer"] }
+    UpdateRule::new("sgd", e, vec!["momentum_buffer"])
 }
 
 /// A perceptron of these widths with tanh and dropout between the layers, mean squared error and momentum, whose batch is all of its data.

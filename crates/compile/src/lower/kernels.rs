@@ -125,14 +125,18 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The update reads gradients where the state layout puts them, so each is moved there if it is not computed there.
+    /// The update reads gradients, and what slots are given, where the state layout puts them, so each is moved there if it is not computed there.
     fn launch_update(&mut self, node: &Node, launch: &Launch) -> Result<(), CompileError> {
         let (Kernel::FlatUpdate(spec), Op::FlatUpdate(op)) = (&launch.kernel, &node.op) else {
             return Err(self.unsupported("an update kernel of another op"));
         };
         let reads = launch.reads.iter().map(|r| self.operand(node, &[], *r)).collect::<Result<_, _>>()?;
-        let gradients = node.inputs.iter().skip(1 + usize::from(spec.scaled)).zip(&op.params);
-        let uses = gradients.map(|(value, p)| self.pin(*value, Home::Gradient(p.id))).collect::<Result<_, _>>()?;
+        if op.given().any(|(slot, id)| self.leaves.contains_key(&Home::Slot(slot, id))) {
+            return Err(self.unsupported("an update that is given a slot which the program reads"));
+        }
+        let homes = op.params.iter().map(|p| Home::Gradient(p.id)).chain(op.given().map(|(slot, id)| Home::Given(slot, id)));
+        let tensors = node.inputs.iter().skip(1 + usize::from(spec.scaled)).zip(homes);
+        let uses = tensors.map(|(value, home)| self.pin(*value, home)).collect::<Result<_, _>>()?;
         let groups = update_groups(op, self.layout);
         self.push_using(Kernel::FlatUpdate(FlatUpdateSpec { groups, ..spec.clone() }), reads, uses);
         Ok(())
@@ -181,17 +185,17 @@ impl Lowering<'_> {
     }
 }
 
-/// Ranges of the parameters, neighbours of equal rate and decay as one.
+/// Ranges of the parameters, neighbours of equal rule, rate and decay as one.
 fn update_groups(op: &FlatUpdate, layout: &StateLayout) -> Vec<UpdateGroup> {
     let mut params = op.params.clone();
     sort_short_by_key(&mut params, |p| layout.order[p.id.index()]);
     let mut groups: Vec<UpdateGroup> = Vec::new();
-    for Updated { id, lr, decay } in params {
+    for Updated { id, lr, decay, rule } in params {
         let entry = &layout.entries[layout.order[id.index()] as usize];
         let len = padded(entry.len as usize) as u32;
         match groups.last_mut() {
-            Some(g) if (g.lr, g.decay) == (lr, decay) => g.len += len,
-            _ => groups.push(UpdateGroup { start: entry.offset, len, lr, decay }),
+            Some(g) if (g.lr, g.decay, g.rule) == (lr, decay, rule) => g.len += len,
+            _ => groups.push(UpdateGroup { start: entry.offset, len, rule, lr, decay }),
         }
     }
     groups

@@ -217,7 +217,7 @@ impl Lowering<'_> {
             let found = match self.place(value)? {
                 Place::Tensor { buffer, view } if view.is_contiguous() && view.offset.is_multiple_of(4) => {
                     let stays = match self.work.buffer(buffer).home {
-                        Home::Scratch | Home::Gradient(_) | Home::Next(_) => true,
+                        Home::Scratch | Home::Gradient(_) | Home::Given(..) | Home::Next(_) => true,
                         Home::Parameter(_) | Home::Slot(..) | Home::State(_) => !changes,
                         Home::Feed(feed) => self.graph.feeds()[feed.index()].kind == FeedKind::Resident,
                     };

@@ -1,7 +1,7 @@
 //! A plan interpreter in f64, on the kernels' own evaluation; what changes the state is written here. With it this crate checks its plans without a
 //! backend.
 
-use downhill_graph::kernel::{CopyIntoSpec, Kernel, Numbers, UpdateGroup, UpdateRule};
+use downhill_graph::kernel::{CopyIntoSpec, FlatUpdateSpec, Kernel, Numbers};
 use downhill_graph::{ScalarId, StepScalars};
 
 use crate::{Arg, Plan, Region, Space, StateOffsets, Step};
@@ -71,7 +71,7 @@ impl Machine {
             }
             Kernel::FlatUpdate(spec) => {
                 let (loss, factor) = (read(0, 0), if spec.scaled { read(1, 0) } else { 1.0 });
-                self.update(&spec.rule, &spec.groups, &plan.state, loss, factor, scalars);
+                self.update(spec, &plan.state, loss, factor, scalars);
             }
             Kernel::Assign(spec) => {
                 let (from, len) = (plan.state.next_states() as usize, spec.len as usize);
@@ -87,17 +87,9 @@ impl Machine {
         }
     }
 
-    fn update(
-        &mut self,
-        rule: &UpdateRule,
-        groups: &[UpdateGroup],
-        state: &StateOffsets,
-        loss: f64,
-        factor: f64,
-        scalars: &StepScalars,
-    ) {
+    fn update(&mut self, spec: &FlatUpdateSpec, state: &StateOffsets, loss: f64, factor: f64, scalars: &StepScalars) {
         let flag = state.flag as usize;
-        let ranges: Vec<usize> = groups.iter().flat_map(|g| (g.start..g.start + g.len).map(|i| i as usize)).collect();
+        let ranges: Vec<usize> = spec.groups.iter().flat_map(|g| (g.start..g.start + g.len).map(|i| i as usize)).collect();
         let finite = |v: f64| (v as f32).is_finite();
         let fine = finite(loss) && ranges.iter().all(|i| finite(self.arena[state.gradients as usize + i]));
         if self.arena[flag] == 0.0 && !fine {
@@ -106,7 +98,8 @@ impl Machine {
         if self.arena[flag] != 0.0 {
             return;
         }
-        for group in groups {
+        for group in &spec.groups {
+            let rule = &spec.rules[usize::from(group.rule)];
             let scalar = |id: ScalarId| {
                 f64::from(scalars.get(match id {
                     ScalarId::LR => group.lr,

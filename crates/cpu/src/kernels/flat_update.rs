@@ -26,12 +26,16 @@ impl CpuKernel for UpdateOp {
 
     fn load(spec: &FlatUpdateSpec, operands: Bound, loader: &mut Loader<'_>) -> Result<Self, ExecError> {
         let state = loader.offsets();
-        if spec.rule.slots.len() as u32 > state.slot_count {
+        if spec.slots() as u32 > state.slot_count {
             return Err(loader.fail("the rule and the state disagree about slots"));
         }
         let factor = spec.scaled.then(|| operands.reads[1]);
         let groups = spec.groups.iter().filter(|g| g.len > 0);
-        let groups = groups.map(|g| group(&spec.rule, g, factor, loader)).collect::<Result<_, _>>()?;
+        let load = |g: &UpdateGroup| {
+            let rule = spec.rule(g).ok_or_else(|| loader.fail("a group of the update has no rule"))?;
+            group(rule, g, factor, loader)
+        };
+        let groups = groups.map(load).collect::<Result<_, _>>()?;
         Ok(Self {
             loss: operands.reads[0],
             gradients: loader.state(state.gradients, state.parameter_len)?,

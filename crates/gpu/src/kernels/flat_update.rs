@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use downhill_compile::{Arg, ExecError, Region, Space};
 use downhill_graph::ScalarId;
-use downhill_graph::kernel::{FlatUpdateSpec, UpdateGroup, UpdateRule};
+use downhill_graph::kernel::{FlatUpdateSpec, UpdateRule};
 
 use super::Lower;
 use crate::expr;
@@ -19,8 +19,7 @@ const CHECKED_BY_ALL: u32 = 1 << 12;
 /// The optimizer over all parameters, four at a time: they are padded to that.
 pub(super) fn lower(cx: &mut Lower<'_>, spec: &FlatUpdateSpec) -> Result<(), ExecError> {
     let state = cx.plan.state;
-    let FlatUpdateSpec { rule, groups, scaled } = spec;
-    if rule.slots.len() as u32 > state.slot_count {
+    if spec.slots() as u32 > state.slot_count {
         return Err(cx.fail("the rule and the state disagree about slots"));
     }
     let by_all = state.parameter_len <= CHECKED_BY_ALL;
@@ -36,7 +35,7 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &FlatUpdateSpec) -> Result<(), Exe
         params.add("flag4", state.flag / 4);
         ("update", UPDATE, String::new())
     };
-    text.push_str(&update(cx, rule, groups, *scaled, &mut params)?);
+    text.push_str(&update(cx, spec, &mut params)?);
     let items = state.parameter_len / 4;
     params.add("items", items);
     cx.out.push(assemble(name, Width::Four, params, &text, template, items.div_ceil(GROUP))?);
@@ -53,24 +52,18 @@ fn sound(cx: &Lower<'_>, params: &mut Params) -> Result<String, ExecError> {
 }
 
 /// `item(i)`: the rule for parameters 4i to 4i + 3.
-fn update(
-    cx: &Lower<'_>,
-    rule: &UpdateRule,
-    groups: &[UpdateGroup],
-    scaled: bool,
-    params: &mut Params,
-) -> Result<String, ExecError> {
+fn update(cx: &Lower<'_>, spec: &FlatUpdateSpec, params: &mut Params) -> Result<String, ExecError> {
     let state = cx.plan.state;
     let part =
         |offset: u32| Arg { region: Region { space: Space::Arena, offset, len: state.parameter_len }, start: 0, per_batch: 0 };
     let weights = Operand::new(params, "weight", &part(state.parameters));
     let gradients = Operand::new(params, "gradient", &part(state.gradients));
-    let slots: Vec<Operand> = (0..rule.slots.len() as u32)
+    let slots: Vec<Operand> = (0..spec.slots() as u32)
         .map(|s| Operand::new(params, &format!("slot{s}"), &part(state.slots + s * state.parameter_len)))
         .collect();
-    let mut text = format!("fn item(i: u32) {{\n    let e = i * 4u;\n{}", rates(groups, params));
+    let mut text = format!("fn item(i: u32) {{\n    let e = i * 4u;\n{}", of_groups(spec, params));
     let mut gradient = gradients.floats(Width::Four, "e");
-    if scaled {
+    if spec.scaled {
         let factor = cx.bind(params, "factor")?;
         gradient = format!("{gradient} * {}", factor.float(Width::Four, "0u"));
     }
@@ -78,6 +71,22 @@ fn update(
     for (s, slot) in slots.iter().enumerate() {
         let _ = writeln!(text, "    let r{} = {};", s + 2, slot.floats(Width::Four, "e"));
     }
+    let several = spec.rules.len() > 1;
+    for (i, rule) in spec.rules.iter().enumerate() {
+        if several {
+            let _ = writeln!(text, "    if (rule == {i}u) {{");
+        }
+        apply(&mut text, rule, [&weights].into_iter().chain(&slots), params);
+        if several {
+            text.push_str("    }\n");
+        }
+    }
+    text.push_str("}\n");
+    Ok(text)
+}
+
+/// Stores what a rule makes of the weights and slots that lie at `to`.
+fn apply<'a>(text: &mut String, rule: &UpdateRule, to: impl Iterator<Item = &'a Operand>, params: &mut Params) {
     let named = |id: ScalarId| match id {
         ScalarId::LR => "lr".to_string(),
         ScalarId::DECAY => "decay".to_string(),
@@ -85,27 +94,27 @@ fn update(
     };
     let body = expr::body(&rule.expr, params, "U(0u)", &|n| format!("r{n}"), &named);
     text.push_str(&body.lines);
-    for (to, value) in std::iter::once(&weights)
-        .chain(&slots)
-        .zip(&body.outputs)
-        .enumerate()
-        .map(|(i, (to, v))| (to, if i == 0 { v.clone() } else { format!("flushed({v})") }))
-    {
+    for (i, (to, value)) in to.zip(&body.outputs).enumerate() {
+        let value = if i == 0 { value.clone() } else { format!("flushed({value})") };
         let _ = writeln!(text, "    {}", to.store(Width::Four, "e", &value));
     }
-    text.push_str("}\n");
-    Ok(text)
 }
 
-/// `lr` and `decay` of the group that `e` lies in.
-fn rates(groups: &[UpdateGroup], params: &mut Params) -> String {
+/// `lr`, `decay` and, where there are several, the number of the `rule` of the group that `e` lies in.
+fn of_groups(FlatUpdateSpec { rules, groups, .. }: &FlatUpdateSpec, params: &mut Params) -> String {
     let first = groups.first();
     let mut lr = expr::scalar(first.map_or(ScalarId::LR, |g| g.lr));
     let mut decay = expr::scalar(first.map_or(ScalarId::DECAY, |g| g.decay));
+    let mut rule = format!("{}u", first.map_or(0, |g| g.rule));
     for (i, group) in groups.iter().enumerate().skip(1) {
         let start = params.add(format!("group{i}"), group.start);
         lr = format!("select({lr}, {}, e >= {start})", expr::scalar(group.lr));
         decay = format!("select({decay}, {}, e >= {start})", expr::scalar(group.decay));
+        rule = format!("select({rule}, {}u, e >= {start})", group.rule);
     }
-    format!("    let lr = {lr};\n    let decay = {decay};\n")
+    let mut text = format!("    let lr = {lr};\n    let decay = {decay};\n");
+    if rules.len() > 1 {
+        let _ = writeln!(text, "    let rule = {rule};");
+    }
+    text
 }

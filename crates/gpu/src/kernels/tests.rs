@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use downhill_compile::{LayoutSpec, Options, Plan, StateLayout, compile};
+use downhill_graph::Graph;
 use downhill_graph::ops::all_cases;
-use downhill_graph::{Graph, ScalarId};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 use super::Style;
@@ -15,7 +15,6 @@ use crate::shader::Dispatch;
 fn plans(graph: &Graph, slots: usize) -> [Plan; 2] {
     let mut spec = LayoutSpec { slots, ring: 2, metrics: 8, ..LayoutSpec::default() };
     spec.include(graph);
-    spec.groups = vec![(ScalarId::LR, ScalarId::DECAY); graph.parameters().len()];
     let layout = StateLayout::new(&spec).expect("a test's state fits");
     [true, false].map(|fuse| compile(graph, "test", &layout, &Options { fuse, alias: true }).expect("a test compiles"))
 }

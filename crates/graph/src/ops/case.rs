@@ -122,8 +122,9 @@ impl OpCase {
             let parameter = Parameter { name: i.to_string(), shape: parameter.ty.shape.clone(), group: i as u32 };
             let id = graph.declare_parameter(parameter);
             graph.typed(ParameterOp(id), &[]);
-            // What is read of slots and states is what was there before the op changed it.
-            for slot in 0..env.slots.len() as u8 {
+            // What is read of slots and states is what was there before the op changed it; what a slot is given is there before that.
+            let given = |slot: &u8| matches!(&self.op, Op::FlatUpdate(op) if op.given().any(|at| at == (*slot, id)));
+            for slot in (0..env.slots.len() as u8).filter(|slot| !given(slot)) {
                 let value = graph.typed(SlotOp { slot, parameter: id }, &[]);
                 graph.output(format!("slot{slot} of {i}"), value);
             }

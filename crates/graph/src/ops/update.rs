@@ -18,12 +18,13 @@ use crate::{BinaryOp, Expr, Graph, Node, OpError, ParamId, ScalarId, StepScalars
 pub struct GradNorm;
 
 /// The optimizer's step on all parameters at once. Inputs: the loss, then where `scaled` a factor for the gradients, then one
-/// gradient per parameter. No output: parameters and slots change in place. If the loss or a gradient is not finite nothing changes and the
-/// sticky flag is set; while it is set nothing changes.
+/// gradient per parameter, then one [given](UpdateRule::given) value per parameter whose rule has such a slot. No output: parameters and slots change
+/// in place. If the loss or a gradient is not finite nothing changes but slots that are given, and the sticky flag is set; while it is set nothing
+/// else changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlatUpdate {
-    /// The optimizer.
-    pub rule: Arc<UpdateRule>,
+    /// The optimizer: a rule, or several for parameters of different kinds, with the same slots.
+    pub rules: Vec<Arc<UpdateRule>>,
     /// Whose gradients follow: every parameter of the graph, in order.
     pub params: Vec<Updated>,
     /// Whether gradients are multiplied by the second input first.
@@ -39,6 +40,8 @@ pub struct Updated {
     pub lr: ScalarId,
     /// Taken where the rule says [`ScalarId::DECAY`].
     pub decay: ScalarId,
+    /// How it changes: an index into [`FlatUpdate::rules`].
+    pub rule: u8,
 }
 
 /// Writes its inputs, scalars, as one row of the metrics ring. No output.
@@ -103,7 +106,13 @@ impl OpDef for GradNorm {
 }
 
 impl FlatUpdate {
-    fn update(&self, Updated { id, lr, decay }: Updated, gradient: &Tensor, factor: f64, env: &mut Env) {
+    /// The slots that the program fills itself, with their parameters, in the order of the inputs.
+    pub fn given(&self) -> impl Iterator<Item = (u8, ParamId)> + '_ {
+        self.params.iter().filter_map(|p| Some((self.rules.get(usize::from(p.rule))?.given?, p.id)))
+    }
+
+    fn update(&self, Updated { id, lr, decay, rule }: Updated, gradient: &Tensor, factor: f64, env: &mut Env) {
+        let rule = &self.rules[usize::from(rule)];
         let step = env.step;
         let scalar = |id: ScalarId| {
             f64::from(step.get(match id {
@@ -114,8 +123,8 @@ impl FlatUpdate {
         };
         for i in 0..gradient.data.len() {
             let mut reads = vec![env.parameters[id.index()].data[i], gradient.data[i] * factor];
-            reads.extend(env.slots.iter().take(self.rule.slots.len()).map(|slot| slot[id.index()].data[i]));
-            let new = self.rule.expr.eval(&reads, &scalar, &|_| 0.0);
+            reads.extend(env.slots.iter().take(rule.slots.len()).map(|slot| slot[id.index()].data[i]));
+            let new = rule.expr.eval(&reads, &scalar, &|_| 0.0);
             env.parameters[id.index()].data[i] = new[0];
             for (slot, value) in env.slots.iter_mut().zip(&new[1..]) {
                 slot[id.index()].data[i] = *value;
@@ -129,26 +138,32 @@ impl OpDef for FlatUpdate {
 
     fn infer(&self, inputs: &[&TensorTy], graph: &Graph) -> Result<SmallVec<[TensorTy; 1]>, OpError> {
         let numbers = 1 + usize::from(self.scaled);
-        if inputs.len() != numbers + self.params.len() {
-            let message =
-                format!("takes {numbers} number(s) and {} gradient(s), gets {} input(s)", self.params.len(), inputs.len());
+        let given = self.given().count();
+        if inputs.len() != numbers + self.params.len() + given {
+            let message = format!(
+                "takes {numbers} number(s), {} gradient(s) and {given} given value(s), gets {} input(s)",
+                self.params.len(),
+                inputs.len()
+            );
             return Err(OpError::new(Self::NAME, message));
         }
-        let (numbers, gradients) = inputs.split_at(numbers);
+        let (numbers, tensors) = inputs.split_at(numbers);
         scalars(Self::NAME, numbers)?;
         if !self.params.iter().map(|p| p.id.index()).eq(0..graph.parameters().len()) {
             return Err(OpError::new(Self::NAME, "updates every parameter of the graph, in order"));
         }
-        for (updated, gradient) in self.params.iter().zip(gradients) {
-            let parameter = &graph.parameters()[updated.id.index()];
-            if **gradient != TensorTy::f32(parameter.shape.clone()) {
-                let message = format!("gradient {gradient} does not fit parameter {} {}", parameter.name, parameter.shape);
+        let ids = self.params.iter().map(|p| p.id).chain(self.given().map(|(_, id)| id));
+        for (id, ty) in ids.zip(tensors) {
+            let parameter = &graph.parameters()[id.index()];
+            if **ty != TensorTy::f32(parameter.shape.clone()) {
+                let message = format!("{ty} does not fit parameter {} {}", parameter.name, parameter.shape);
                 return Err(OpError::new(Self::NAME, message));
             }
         }
-        if self.rule.expr.outputs.len() != 1 + self.rule.slots.len() {
-            return Err(OpError::new(Self::NAME, format!("{} does not write every slot", self.rule.name)));
+        if let Some(p) = self.params.iter().find(|p| usize::from(p.rule) >= self.rules.len()) {
+            return Err(OpError::new(Self::NAME, format!("there is no rule {}", p.rule)));
         }
+        self.rules.iter().try_for_each(|rule| rule.check()).map_err(|message| OpError::new(Self::NAME, message))?;
         Ok(SmallVec::new())
     }
 
@@ -157,7 +172,11 @@ impl OpDef for FlatUpdate {
     }
 
     fn eval(&self, inputs: &[&Tensor], _: &[TensorTy], env: &mut Env) -> Vec<Tensor> {
-        let (numbers, gradients) = inputs.split_at(1 + usize::from(self.scaled));
+        let (numbers, tensors) = inputs.split_at(1 + usize::from(self.scaled));
+        let (gradients, given) = tensors.split_at(self.params.len());
+        for ((slot, id), value) in self.given().zip(given) {
+            env.slots[usize::from(slot)][id.index()] = (*value).clone();
+        }
         let finite = |t: &&Tensor| t.data.iter().all(|v| v.is_finite());
         if env.non_finite || !finite(&numbers[0]) || !gradients.iter().all(finite) {
             env.non_finite = true;
@@ -174,14 +193,15 @@ impl OpDef for FlatUpdate {
     /// gradients are no operands.
     fn lower(&self, _: &Node, _: &Graph) -> Lowered {
         Lowered::Kernels(smallvec![Launch {
-            kernel: Kernel::FlatUpdate(FlatUpdateSpec { rule: self.rule.clone(), groups: Vec::new(), scaled: self.scaled }),
+            kernel: Kernel::FlatUpdate(FlatUpdateSpec { rules: self.rules.clone(), groups: Vec::new(), scaled: self.scaled }),
             reads: (0..1 + usize::from(self.scaled)).map(Operand::Input).collect(),
             writes: SmallVec::new(),
         }])
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "update<{}{}>", self.rule.name, if self.scaled { ", scaled" } else { "" })
+        let names: Vec<&str> = self.rules.iter().map(|rule| rule.name).collect();
+        write!(f, "update<{}{}>", names.join(" and "), if self.scaled { ", scaled" } else { "" })
     }
 
     fn cases() -> Vec<OpCase> {
@@ -193,13 +213,17 @@ impl OpDef for FlatUpdate {
             step.values[..5].copy_from_slice(&[0.1, 0.01, 0.9, 0.05, 0.0]);
             Env { parameters: tensors(1), slots: vec![tensors(slot)], step, ..Env::default() }
         };
-        let op = |scaled| FlatUpdate {
-            rule: momentum(),
-            params: vec![
-                Updated { id: ParamId(0), lr: ScalarId::LR, decay: ScalarId::DECAY },
-                Updated { id: ParamId(1), lr: ScalarId(3), decay: ScalarId(4) },
-            ],
-            scaled,
+        let params = |rule| {
+            vec![
+                Updated { id: ParamId(0), lr: ScalarId::LR, decay: ScalarId::DECAY, rule: 0 },
+                Updated { id: ParamId(1), lr: ScalarId(3), decay: ScalarId(4), rule },
+            ]
+        };
+        let op = |scaled| FlatUpdate { rules: vec![momentum()], params: params(0), scaled };
+        let two = |scaled| FlatUpdate { rules: vec![momentum(), Arc::new(given_rule())], params: params(1), scaled };
+        let with_given = |mut gradients: Vec<Tensor>| {
+            gradients.push(normal([7], 13));
+            gradients
         };
         let gradients = || vec![normal([3, 5], 11), normal([7], 12)];
         let bad = |v| vec![normal([3, 5], 11), values([7], &[0.0, 1.0, 2.0, v, 4.0, 5.0, 6.0])];
@@ -213,6 +237,9 @@ impl OpDef for FlatUpdate {
             case("keeps all at a loss of NaN", op(false), &[f64::NAN], gradients()),
             case("keeps all at an infinite gradient", op(false), &[0.5], bad(f64::NEG_INFINITY)),
             case("keeps all at a gradient of NaN", op(true), &[0.5, 1.0], bad(f64::NAN)),
+            case("by two rules", two(false), &[0.5], with_given(gradients())),
+            case("by two rules, with scaled gradients", two(true), &[0.5, 0.25], with_given(gradients())),
+            case("by two rules keeps all but what is given", two(false), &[0.5], with_given(bad(f64::NAN))),
         ]
     }
 }
@@ -229,7 +256,20 @@ fn momentum_rule() -> UpdateRule {
     let change = e.binary(BinaryOp::Mul, lr, buffer);
     let w = e.binary(BinaryOp::Sub, w, change);
     e.outputs.extend([w, buffer]);
-    UpdateRule { name: "sgd", expr: e, slots: vec!["momentum_buffer"] }
+    UpdateRule::new("sgd", e, vec!["momentum_buffer"])
+}
+
+/// A step along what the program gives, which the gradient takes the place of: w ← (1 − λ)·w − lr·d, d ← g.
+fn given_rule() -> UpdateRule {
+    let mut e = Expr::default();
+    let (w, g, d) = (e.read(0), e.read(1), e.read(2));
+    let (lr, decay) = (e.scalar(ScalarId::LR), e.scalar(ScalarId::DECAY));
+    let keep = e.from_constant(1.0, decay);
+    let kept = e.mul(keep, w);
+    let change = e.mul(lr, d);
+    let w = e.binary(BinaryOp::Sub, kept, change);
+    e.outputs.extend([w, g]);
+    UpdateRule { given: Some(0), ..UpdateRule::new("given", e, vec!["direction"]) }
 }
 
 impl OpDef for Record {

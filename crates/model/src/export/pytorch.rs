@@ -8,6 +8,7 @@ use crate::check::Checked;
 use crate::layers::Layer;
 use crate::layers::def::Resolved;
 use crate::losses::Targets;
+use crate::optimizers::matrices::matrices;
 use crate::schedules::ReduceOnPlateau;
 use crate::{Experiment, Task};
 
@@ -70,7 +71,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("@RE@", if_spelled("import re\n")),
         ("@UNICODEDATA@", if_spelled("import unicodedata\n")),
         ("@STREAMS@", streams(checked)),
-        ("@HELPERS@", helpers(experiment, wired)),
+        ("@HELPERS@", helpers(experiment, wired) + &groups(checked)),
         ("@CARRY@", if_carried(CARRY, "")),
         ("@OUTPUT@", if_carried("read_on(model, data)", "model(x)")),
         ("@MICRO@", if_carried("micro", "_")),
@@ -279,10 +280,45 @@ const PARAMETER_GROUPS: &str = "[\
     {\"params\": [p for p in model.parameters() if p.ndim > 1]}, \
     {\"params\": [p for p in model.parameters() if p.ndim < 2], \"weight_decay\": 0}]";
 
+/// The parameter groups of an optimizer that treats matrices otherwise; empty for the others.
+fn groups(checked: &Checked) -> String {
+    let Experiment { optimizer, training, .. } = &checked.experiment;
+    let Some([of_matrices, of_others]) = optimizer.def().torch_matrices() else { return String::new() };
+    let names: String = matrices(&checked.layers).iter().map(|p| format!("    \"{}\",\n", p.name)).collect();
+    let others = if training.decay_all {
+        format!("{{\"params\": others, {of_others}}}")
+    } else {
+        format!(
+            "{{\"params\": [p for p in others if p.ndim > 1], {of_others}}},
+        {{\"params\": [p for p in others if p.ndim < 2], {of_others}, \"weight_decay\": 0}}"
+        )
+    };
+    format!(
+        "
+
+# The matrices of hidden layers.
+MATRICES = [
+{names}]
+
+
+def parameter_groups(model):
+    named = [(name.removeprefix(\"module.\"), p) for name, p in model.named_parameters()]
+    matrices, others = ([p for name, p in named if (name in MATRICES) == which] for which in (True, False))
+    return [
+        {{\"params\": matrices, {of_matrices}}},
+        {others},
+    ]
+"
+    )
+}
+
 fn optimizer(experiment: &Experiment) -> String {
     let def = experiment.optimizer.def();
     let coupled = if def.coupled_decay() { experiment.training.l2 } else { 0.0 };
     let call = format!("{}, lr={})", def.torch(coupled), def.lr());
+    if def.torch_matrices().is_some() {
+        return call.replace("model.parameters()", "parameter_groups(model)");
+    }
     if experiment.training.decay_all { call } else { call.replace("model.parameters()", PARAMETER_GROUPS) }
 }
 

@@ -8,6 +8,7 @@ use downhill_graph::{BinaryOp, FeedKind, Graph, OpError, ParamId, Parameter, Sta
 use downhill_tensor::{Dtype, NameMap, Shape, TensorTy, UserError, apart};
 
 use super::Layer;
+use super::ablation::Ablation;
 use super::init::Draw;
 use super::scanned::Scanned;
 use super::size::{Size, Word};
@@ -187,8 +188,8 @@ pub(crate) fn first<T>(inputs: &[T]) -> &T {
 pub(crate) struct Inferred {
     /// What it gives.
     pub output: Port,
-    /// Name within the layer, shape, initial elements.
-    pub parameters: Vec<(String, Vec<usize>, Draw)>,
+    /// With their names within the layer.
+    pub parameters: Vec<ResolvedParameter>,
     /// Name within the layer and the rest of its buffers.
     pub buffers: Vec<(String, Buffer)>,
     /// Samples that a training step needs at least.
@@ -199,6 +200,8 @@ pub(crate) struct Inferred {
     pub branches: Vec<Vec<Resolved>>,
     /// Names of tensors on its way that can be looked at, as [`Builder::activations`] has them behind the layer's path and a dot.
     pub inner: Vec<String>,
+    /// Heads of its attention; 0 where it has none.
+    pub heads: usize,
 }
 
 impl Inferred {
@@ -212,6 +215,7 @@ impl Inferred {
             flops: 0,
             branches: Vec::new(),
             inner: Vec::new(),
+            heads: 0,
         }
     }
 
@@ -228,7 +232,12 @@ impl Inferred {
 
     /// Adds a parameter.
     pub fn parameter(&mut self, name: impl Into<String>, shape: &[usize], draw: Draw) {
-        self.parameters.push((name.into(), shape.to_vec(), draw));
+        self.parameters.push(ResolvedParameter { name: name.into(), shape: shape.to_vec(), draw, is_table: false });
+    }
+
+    /// Adds a parameter whose rows are looked up one by one.
+    pub fn table(&mut self, name: impl Into<String>, shape: &[usize], draw: Draw) {
+        self.parameters.push(ResolvedParameter { name: name.into(), shape: shape.to_vec(), draw, is_table: true });
     }
 
     /// Adds a tensor that goes on from step to step and is not trained; it begins with this value everywhere.
@@ -266,6 +275,8 @@ pub struct ResolvedParameter {
     pub shape: Vec<usize>,
     /// How its elements are drawn at the start.
     pub draw: Draw,
+    /// Whether its rows are looked up one by one, so that it is no matrix that vectors are multiplied by.
+    pub is_table: bool,
 }
 
 /// A tensor of a layer that goes on from step to step and is not trained, such as a running mean: PyTorch's buffers.
@@ -323,6 +334,8 @@ pub struct Resolved {
     pub branches: Vec<Vec<Resolved>>,
     /// Names of tensors on its way that can be looked at.
     pub inner: Vec<String>,
+    /// Heads of its attention; 0 where it has none.
+    pub heads: usize,
 }
 
 impl Resolved {
@@ -490,7 +503,7 @@ impl Resolver<'_> {
         self.path = format!("{path}.{}", layer.name());
         let (inputs, inferred) =
             self.inferred(layer, input).map_err(|e| if e.path.is_some() { e.under(layer.name()) } else { e })?;
-        let own = inferred.parameters.iter().map(|(_, shape, _)| elements(shape)).fold(0u64, u64::saturating_add);
+        let own = inferred.parameters.iter().map(|p| elements(&p.shape)).fold(0u64, u64::saturating_add);
         self.parameters = self.parameters.saturating_add(own);
         if self.parameters > MAX_PARAMETERS {
             let message = format!(
@@ -500,11 +513,7 @@ impl Resolver<'_> {
             );
             return Err(UserError::new(message).hint("Lower the outputs of this layer or of the one before it."));
         }
-        let parameter = |(name, shape, draw): (String, Vec<usize>, Draw)| ResolvedParameter {
-            name: format!("{scope}.{name}"),
-            shape,
-            draw,
-        };
+        let parameter = |p: ResolvedParameter| ResolvedParameter { name: format!("{scope}.{}", p.name), ..p };
         let buffer = |(name, buffer): (String, Buffer)| Buffer { name: format!("{scope}.{name}"), ..buffer };
         Ok(Resolved {
             name: layer.name(),
@@ -519,6 +528,7 @@ impl Resolver<'_> {
             flops: inferred.flops,
             branches: inferred.branches,
             inner: inferred.inner,
+            heads: inferred.heads,
             path,
             scope,
         })
@@ -623,6 +633,13 @@ pub(crate) struct Place {
 /// in no file.
 const LOSS_SO_FAR: &str = "loss_so_far";
 
+/// Groups of parameters: those that decay,
+const DECAYING: u32 = 0;
+/// those that do not,
+pub(crate) const NOT_DECAYING: u32 = 1;
+/// and matrices, where the optimizer has a rule of its own for them.
+pub(crate) const MATRICES: u32 = 2;
+
 /// A graph in the making, with what layers need to add themselves.
 pub(crate) struct Builder {
     pub graph: Graph,
@@ -631,6 +648,8 @@ pub(crate) struct Builder {
     salt: u32,
     /// What every layer gave, by path.
     pub activations: Vec<(String, Value)>,
+    /// What attention leaves out.
+    pub ablation: Option<Ablation>,
     /// Recurrent cells, in the order in which they were added.
     pub scans: Vec<Scanned>,
     /// What layers keep of the positions so far, by the names of the feeds where it is kept: `[1, positions, numbers]`.
@@ -650,15 +669,19 @@ pub(crate) struct Builder {
 }
 
 impl Builder {
-    /// A graph that declares the parameters and the states of `model`, and where steps accumulate one more state, the loss so far. Without
-    /// `decay_all`, parameters of one dimension are in a group of their own.
-    pub fn new(model: &[Resolved], mode: Mode, training: &Training) -> Self {
+    /// A graph that declares the parameters and the states of `model`, and where steps accumulate one more state, the loss so far. In groups of
+    /// their own are, without `decay_all`, parameters of one dimension, and what `is_matrix`.
+    pub fn new(model: &[Resolved], mode: Mode, training: &Training, is_matrix: &dyn Fn(&str) -> bool) -> Self {
         let mut graph = Graph::new();
         let mut states = NameMap::default();
         for layer in flat(model) {
             for parameter in &layer.parameters {
                 let shape = Shape::from(parameter.shape.as_slice());
-                let group = u32::from(!training.decay_all && shape.rank() < 2);
+                let group = match shape.rank() {
+                    2 if is_matrix(&parameter.name) => MATRICES,
+                    0 | 1 if !training.decay_all => NOT_DECAYING,
+                    _ => DECAYING,
+                };
                 graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group });
             }
             for buffer in &layer.buffers {
@@ -675,7 +698,7 @@ impl Builder {
         let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
         let (fields, named) = (NameMap::default(), NameMap::default());
         let (activations, scans, kept) = (Vec::new(), Vec::new(), Vec::new());
-        Self { graph, mode, salt: 0, activations, scans, kept, values, numbers, next, states, fields, named }
+        Self { graph, mode, salt: 0, activations, ablation: None, scans, kept, values, numbers, next, states, fields, named }
     }
 
     /// In what the program differs from others.

@@ -40,7 +40,7 @@ impl SimpleLayer for Embedding {
         }
         let shape: Vec<usize> = input.shape.iter().copied().chain([self.dim]).collect();
         let mut inferred = Inferred::new(Port { lengths: input.lengths.clone(), ..Port::numbers(shape) });
-        inferred.parameter("weight", &[vocabulary, self.dim], draw);
+        inferred.table("weight", &[vocabulary, self.dim], draw);
         Ok(inferred)
     }
 

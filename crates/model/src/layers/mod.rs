@@ -1,8 +1,10 @@
 //! The registry of layers: one line each in the list below, and how a list of layers is read and written. What a layer is says `def.rs`.
 
+pub(crate) mod ablation;
 mod activation;
 mod adaptive_avg_pool2d;
 mod batch_norm;
+mod class_token;
 mod concat;
 mod conv;
 mod conv1d;
@@ -31,6 +33,7 @@ mod reshape;
 mod residual;
 mod rnn;
 pub(crate) mod scanned;
+mod select;
 mod side_by_side;
 mod size;
 mod transformer_block;
@@ -41,9 +44,11 @@ mod wiring;
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
+pub use ablation::{WEIGHTS as ATTENTION_WEIGHTS, is_without};
 pub use activation::*;
 pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
 pub use batch_norm::BatchNorm;
+pub use class_token::ClassToken;
 pub use concat::Concat;
 pub use conv::{Padding, PaddingMode, Same};
 pub use conv_transpose2d::ConvTranspose2d;
@@ -62,7 +67,7 @@ pub use layer_norm::{LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
-pub use multi_head_attention::{MultiHeadAttention, WEIGHTS as ATTENTION_WEIGHTS};
+pub use multi_head_attention::MultiHeadAttention;
 pub use patch_embedding::PatchEmbedding;
 pub use pool::{AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d};
 pub use positions::{PositionKind, Positions};
@@ -71,6 +76,7 @@ pub use repeat::Repeat;
 pub use reshape::Reshape;
 pub use residual::Residual;
 pub use rnn::{Nonlinearity, Rnn};
+pub use select::Select;
 pub use size::{Size, Word};
 pub use transformer_block::{BlockNorm, FeedForward, TransformerBlock};
 pub use transpose::Transpose;
@@ -122,6 +128,8 @@ activation::activations!(registry! {
         "dropout2d" => dropout::Dropout2d,
         "transpose" => transpose::Transpose,
         "patch_embedding" => patch_embedding::PatchEmbedding,
+        "class_token" => class_token::ClassToken,
+        "select" => select::Select,
         "dot" => dot::Dot,
     }
 });
@@ -205,6 +213,7 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "conv1d" | "max_pool1d" | "avg_pool1d" | "transpose" => {
             (json!(["reshape", "patch_embedding", name, "flatten", end]), "digits")
         }
+        "class_token" | "select" => (json!(["reshape", "patch_embedding", name, "flatten", end]), "digits"),
         "instance_norm" => (json!(["embedding", name, end]), "reverse"),
         "positions" | "multi_head_attention" | "transformer_block" => (json!(["embedding", name, end]), "reverse"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),

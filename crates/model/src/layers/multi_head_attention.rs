@@ -7,6 +7,7 @@ use downhill_graph::{OpError, Value, ops};
 use downhill_tensor::{UserError, apart};
 
 use super::Draw;
+pub(super) use super::ablation::WEIGHTS;
 use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, first};
 use super::linear::project;
 use super::positions::{sequence, waves};
@@ -60,9 +61,6 @@ pub(super) struct Names {
 const NAMES: Names =
     Names { in_weight: "in_proj_weight", in_bias: "in_proj_bias", out_weight: "out_proj.weight", out_bias: "out_proj.bias" };
 
-/// Name, after a layer's path, of the weights that it looks with: `model[2].attention`, `[rows, heads, queries, keys]`.
-pub const WEIGHTS: &str = "attention";
-
 /// Name, after a layer's path, of the keys and values that it keeps of earlier positions.
 const KEPT: &str = "kv";
 
@@ -111,6 +109,7 @@ impl Heads {
             let message = format!("Rotary positions turn pairs, but a head has {head} numbers.");
             return Err(UserError::at("rotary", message).hint("Use heads of an even number of dimensions."));
         }
+        inferred.heads = self.num_heads;
         let columns = self.columns(width);
         let bound = (6.0 / (width + columns) as f64).sqrt();
         inferred.parameter(names.in_weight, &[columns, width], Draw::Uniform(bound));
@@ -194,10 +193,15 @@ impl Heads {
             ..Attend::new(head as u32)
         };
         let op = ops::Attention { heads: self.num_heads as u32, kv_heads: self.kv() as u32, how };
-        let out = cx.graph.apply(op.clone(), &inputs)?;
+        let mut out = cx.graph.apply(op.clone(), &inputs)?;
         inputs.insert(0, Value { slot: 1, ..out });
         let weights = cx.graph.apply(AttentionWeights(op), &inputs)?;
         cx.activations.push((format!("{}.{WEIGHTS}", at.path), weights));
+        if let Some(ablation) = cx.ablation.clone().filter(|ablation| ablation.path == at.path) {
+            let of_head = self.kv() + ablation.head * self.kv() / self.num_heads;
+            let (values, before) = if how.packed { (inputs[1], self.num_heads) } else { (inputs[2], 0) };
+            out = ablation.apply(&mut cx.graph, out, weights, (values, (before + of_head) * head), head)?;
+        }
         let weight = cx.parameter(at, names.out_weight)?;
         let bias = if self.bias { Some(cx.parameter(at, names.out_bias)?) } else { None };
         project(cx, out, weight, bias)

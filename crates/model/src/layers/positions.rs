@@ -70,7 +70,7 @@ impl SimpleLayer for Positions {
         let (steps, width) = sequence("positions", input)?;
         let mut inferred = Inferred::new(input.clone()).flops(elements(&input.shape));
         match self.kind {
-            PositionKind::Learned => inferred.parameter("weight", &[steps, width], Draw::Normal(STD)),
+            PositionKind::Learned => inferred.table("weight", &[steps, width], Draw::Normal(STD)),
             PositionKind::Sinusoidal if !width.is_multiple_of(2) => {
                 let message = format!("Sines and cosines come in pairs, but vectors have {width} numbers.");
                 return Err(UserError::at("kind", message).hint("Use an even number of dimensions in the embedding."));

@@ -44,7 +44,7 @@ impl OptimizerDef for Adagrad {
         let denominator = e.binary(BinaryOp::Add, root, eps);
         let direction = e.binary(BinaryOp::Div, g, denominator);
         step_along(&mut e, direction, &[sum], None);
-        UpdateRule { name: "adagrad", expr: e, slots: vec!["sum"] }
+        UpdateRule::new("adagrad", e, vec!["sum"])
     }
 
     fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {

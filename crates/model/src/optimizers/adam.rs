@@ -65,7 +65,7 @@ pub(super) fn rule(name: &'static str, mut e: Expr, from: Reg, g: Reg) -> Update
     let direction = e.binary(BinaryOp::Div, m, denominator);
     let new = descend(&mut e, from, direction);
     e.outputs.extend([new, m, v]);
-    UpdateRule { name, expr: e, slots: vec!["exp_avg", "exp_avg_sq"] }
+    UpdateRule::new(name, e, vec!["exp_avg", "exp_avg_sq"])
 }
 
 /// The scalars that [`rule`] reads.

@@ -63,7 +63,7 @@ impl OptimizerDef for Lion {
         let new = descend(&mut e, shrunk, direction);
         let momentum = average(&mut e, (SQUARE_KEEP, m), (SQUARE_TAKE, g));
         e.outputs.extend([new, momentum]);
-        UpdateRule { name: "lion", expr: e, slots: vec!["exp_avg"] }
+        UpdateRule::new("lion", e, vec!["exp_avg"])
     }
 
     fn scalars(&self, _: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {

@@ -1,28 +1,33 @@
 //! The registry of optimizers: one file each, one line in the list below.
 //!
 //! An optimizer is two halves that agree through [`crate::scalars`]: a rule for one weight, compiled once, and the numbers of
-//! a step, computed on the host in f64. Only what changes the *shape* of the rule (momentum at all, Nesterov, an L1 penalty
+//! a step, computed on the host in f64. An optimizer that looks at whole matrices gives their direction as nodes of the graph (`matrices.rs`). Only what changes the *shape* of the rule (momentum at all, Nesterov, an L1 penalty
 //! at all, …) needs another program.
 
 mod adagrad;
 mod adam;
 mod adamw;
 mod lion;
+pub(crate) mod matrices;
+mod muon;
 mod rmsprop;
 mod sgd;
 
 use downhill_graph::kernel::UpdateRule;
 use downhill_graph::{BinaryOp, Expr, ExprOp, Reg, ScalarId, StepScalars, UnaryOp};
-use downhill_tensor::UserError;
+use downhill_tensor::{UserError, apart};
 
 pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamw::AdamW;
 pub use lion::Lion;
+pub(crate) use matrices::MatrixRule;
+pub use muon::{AdjustLr, Muon};
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use crate::Training;
+use crate::layers::def::Resolved;
 use crate::registry::registry;
 use crate::scalars::{AVERAGE_TAKE, CLIP_VALUE, ENDS, L1, NO_DECAY, set};
 
@@ -34,12 +39,27 @@ pub(crate) trait OptimizerDef {
     /// How one weight changes.
     fn rule(&self, training: &Training) -> UpdateRule;
 
+    /// How weights that are matrices change, where they do otherwise; with the same slots.
+    fn matrix_rule(&self, _training: &Training) -> Option<MatrixRule> {
+        None
+    }
+
+    /// Whether the page can train with it from the start. The code of others is fetched when it is chosen: see [`downhill_tensor::apart`].
+    fn is_at_once(&self) -> bool {
+        true
+    }
+
     /// Writes the numbers of the `age`-th update (0 is the first) since the slots were zero, at learning rate `lr`.
     fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]);
 
     /// The `torch.optim` call of the exported program, up to the closing parenthesis, without `lr`. `l2` is added to a
     /// coupled decay.
     fn torch(&self, l2: f64) -> String;
+
+    /// What the exported program's parameter groups say beside their parameters, that of the matrices and the others; nothing where all are alike.
+    fn torch_matrices(&self) -> Option<[String; 2]> {
+        None
+    }
 
     /// The class that [`torch`](Self::torch) calls, where `torch.optim` has none.
     fn torch_helper(&self) -> Option<&'static str> {
@@ -67,6 +87,7 @@ registry! {
         "adam" => adam::Adam,
         "adamw" => adamw::AdamW,
         "lion" => lion::Lion,
+        "muon" => muon::Muon,
     }
 }
 
@@ -85,13 +106,20 @@ impl Optimizer {
     /// How one weight changes; the same for all numbers, so that editing those recompiles nothing.
     pub fn rule(&self, training: &Training) -> UpdateRule {
         let mut rule = self.def().rule(training);
-        if training.ema.is_some() {
-            average_weights(&mut rule);
-        }
-        if training.accumulate > 1 {
-            wait_for_the_last(&mut rule);
-        }
+        complete(&mut rule, training);
         rule
+    }
+
+    /// How weights that are matrices of hidden layers change, where they do otherwise.
+    pub(crate) fn matrix_rule(&self, training: &Training) -> Option<MatrixRule> {
+        let mut matrices = self.def().matrix_rule(training)?;
+        complete(&mut matrices.rule, training);
+        Some(matrices)
+    }
+
+    /// Floating-point operations of a step beside those for every weight.
+    pub(crate) fn matrix_flops(&self, training: &Training, model: &[Resolved]) -> u64 {
+        self.matrix_rule(training).map_or(0, |rule| apart(|| matrices::flops(model, rule.rounds)))
     }
 
     /// Writes the numbers of the `age`-th update (0 is the first) since the slots were zero, at learning rate `lr`.
@@ -104,6 +132,16 @@ impl Optimizer {
             set(out, AVERAGE_TAKE, if age == 0 { 1.0 } else { 1.0 - decay });
         }
         self.def().scalars(age, lr, training, out);
+    }
+}
+
+/// Adds to a rule what is the same for all optimizers.
+fn complete(rule: &mut UpdateRule, training: &Training) {
+    if training.ema.is_some() {
+        average_weights(rule);
+    }
+    if training.accumulate > 1 {
+        wait_for_the_last(rule);
     }
 }
 

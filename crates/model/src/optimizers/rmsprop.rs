@@ -51,7 +51,7 @@ impl OptimizerDef for RmsProp {
         let momentum = Momentum { keep: MOMENTUM, take: None, nesterov: false };
         step_along(&mut e, direction, &[square], heavy.then_some(momentum));
         let slots = if heavy { vec!["square_avg", "momentum_buffer"] } else { vec!["square_avg"] };
-        UpdateRule { name: "rmsprop", expr: e, slots }
+        UpdateRule::new("rmsprop", e, slots)
     }
 
     fn scalars(&self, _: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {

@@ -52,7 +52,7 @@ impl OptimizerDef for Sgd {
         let heavy = self.momentum > 0.0;
         let momentum = Momentum { keep: KEEP, take: Some(TAKE), nesterov: self.nesterov };
         step_along(&mut e, g, &[], heavy.then_some(momentum));
-        UpdateRule { name: "sgd", expr: e, slots: if heavy { vec!["momentum_buffer"] } else { Vec::new() } }
+        UpdateRule::new("sgd", e, if heavy { vec!["momentum_buffer"] } else { Vec::new() })
     }
 
     fn scalars(&self, age: u64, lr: f64, training: &Training, out: &mut [f32; StepScalars::COUNT]) {

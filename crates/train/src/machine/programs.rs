@@ -59,7 +59,6 @@ impl Programs {
         let rows = RING.min((RING_ELEMENTS / per_step.max(eval_rows)) as u32);
         let micros = experiment.training.accumulate as u32;
         let mut spec = LayoutSpec {
-            groups: experiment.groups(),
             slots: experiment.slots().len() + experiment.accumulating_slots(),
             ring: (rows / micros).max(2) * micros,
             metrics: experiment.metric_names().len() as u32,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use downhill_data::{IGNORED, Labels};
-use downhill_model::Task;
+use downhill_model::{Task, is_without};
 use downhill_protocol::{Arrays, Event, Part, Query, Tensor, View, Watch};
 use downhill_tensor::NameMap;
 use downhill_tensor::stats::summarize;
@@ -102,10 +102,13 @@ impl Session {
         let mut outputs: Named = NameMap::default();
         for ((name, shape), values) in layout.outputs.iter().zip(layout.gather(reads)) {
             let (shape, values) = match name.as_str() {
-                "output" => {
+                name if name == "output" || is_without(name) => {
                     let rows = if batch { shape.first().copied().unwrap_or(0) } else { count as u32 };
                     let offsets = self.offsets(&values, rows as usize);
-                    outputs.insert(OFFSET.to_string(), (vec![rows, (offsets.len() / rows.max(1) as usize) as u32], offsets));
+                    let shape = vec![rows, (offsets.len() / rows.max(1) as usize) as u32];
+                    if name == "output" {
+                        outputs.insert(OFFSET.to_string(), (shape, offsets));
+                    }
                     let answers = self.answers(&values, rows as usize);
                     let positions = &self.run.checked().signature.positions;
                     let of_each = rows as usize * positions.iter().product::<usize>();
