@@ -1,3 +1,4 @@
+// Where cargo puts what a browser is to load.
 import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
