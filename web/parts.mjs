@@ -13,7 +13,7 @@ const AT_ONCE = /DeviceOptions|no_gpu|next_batches|(Boundary|NeuronMap|Charts) a
 /** Of those, what the first part may call. */
 const BORDER = /^(<?downhill_(gpu|train|data|model|app|protocol|tensor)::|<[FT] as downhill_(app|model)::|<.* for downhill_(gpu|train)::)/;
 /** Of those, what is a border however small it is. */
-const ENTRANCE = /apart::apart|later::begun|Part>::show|(OutputView|LayerView|Inside|Panel)>::view/;
+const ENTRANCE = /apart::apart|later::begun|Part>::show|(OutputView|LayerView|Inside|Panel)>::view::h\w+$/;
 /** Of those, what is one where it names data, a text to give back: functions that are alike name none, or the same. */
 const TEXT = /Def>::torch/;
 /** Bytes of a function that is so small that it may as well be somebody else's. */
