@@ -45,7 +45,10 @@ pub fn keep(lab: Lab, file: &Taken) {
     });
     spawn_local(async move {
         match keeping::put(keeping::own(&name), value).await {
-            Ok(()) => lab.settle(Stands::OfStorage),
+            Ok(()) => {
+                lab.settle(Stands::OfStorage);
+                lab.kept.update(|n| *n += 1);
+            }
             Err(error) => {
                 let text = format!("{error} \"{name}\" is used all the same, but a reload loses it.");
                 lab.notify(true, text, Stands::OfStorage);

@@ -243,7 +243,9 @@ impl Lab {
             Some(id) if files::refused(self, id, &error) => {}
             _ => {
                 export::over(self, id);
-                self.tell(true, error.to_string());
+                // Without a worker nothing that is done here changes anything.
+                let stands = if self.simd.with_untracked(String::is_empty) { Stands::Always } else { Stands::UntilNext };
+                self.notify(true, error.to_string(), stands);
             }
         }
     }
@@ -256,8 +258,8 @@ impl Lab {
             self.problem.set(Some(error));
         } else {
             // Nothing runs yet: the page opened with an experiment that is too large, or whose data is not there.
-            self.tell(true, format!("This experiment cannot run, so here is the first example. {error}"));
             self.open(first);
+            self.tell(true, format!("This experiment cannot run, so here is the first example. {error}"));
             crate::opening::stay(self);
         }
     }

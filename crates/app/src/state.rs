@@ -283,6 +283,8 @@ pub struct Lab {
     pub table: RwSignal<Option<Table>>,
     /// How far the text of the experiment on screen has been read, while it is.
     pub reading: RwSignal<Option<f64>>,
+    /// Counts up with every file that the browser has kept.
+    pub kept: RwSignal<u32>,
     /// The pictures or sounds of a person's own that are read, or were.
     pub media: RwSignal<Option<Media>>,
     /// Classes of what the camera has taken, and of what the microphone has.
@@ -330,6 +332,7 @@ impl Lab {
             drawn_over: RwSignal::new(None),
             table: RwSignal::new(None),
             reading: RwSignal::new(None),
+            kept: RwSignal::new(0),
             media: RwSignal::new(None),
             taking: [RwSignal::new(Vec::new()), RwSignal::new(Vec::new())],
             place: StoredValue::new_local(None),

@@ -1664,7 +1664,7 @@ export type Layer =
   { select: {
     /** Which; 0 is the first. 0 to 65535. Default: `0`. */
     index?: number;
-    } }
+  } }
   | /** The scalar product of every vector of a sequence with one that was named elsewhere: a number for each. */
   { dot: {
     /** Name of the one vector: one that a `name` layer before this gave. Default: `""`. */

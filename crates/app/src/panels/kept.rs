@@ -26,7 +26,7 @@ pub fn Kept() -> impl IntoView {
         });
     };
     let changed = memo(move || {
-        (lab.info.with(|info| info.as_ref().map(|info| info.run)), lab.table.with(|t| t.as_ref().map(|t| t.request)))
+        (lab.info.with(|info| info.as_ref().map(|info| info.run)), lab.kept.get())
     });
     effect(move || {
         changed.track();
