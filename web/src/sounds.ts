@@ -114,7 +114,7 @@ export async function packSounds(sounds: Found[], name: string, tell: Tell, note
   const left = sounds.map((sound, i) => ({ path: sound[0], kind: all[i]!, wave: waves[i] })).filter(({ wave }) => wave?.some((v) => Math.abs(v) >= SILENT));
   if (!left.length) throw new Error(`All these sounds are silent: ${quoted(silent)}. Record them again, and look whether the microphone is on.`);
   const kinds = new Set(left.map(({ kind }) => kind));
-  if (kinds.size < 2) throw new Error(`All sounds that can be heard are of the class "${[...kinds][0]}", so there is nothing to tell apart. Put each class into a folder of its own, and drop the folders together.`);
+  if (kinds.size < 2) throw new Error(`All sounds that can be heard are of the class "${[...kinds][0]!.replaceAll('"', "")}", so there is nothing to tell apart. Put each class into a folder of its own, and drop the folders together.`);
   const files = left.map(({ path, kind, wave }, i): Found => [`${isHeldOut(path) ? "test/" : ""}${kind}/${i + 1} ${base(path).replace(/\.\w+$/, "")}.wav`, wav(wave!)]);
   return { blob: await zipped(files), name: `${name}.zip`, source: "sounds", decoded: true, colour: false, notes };
 }

@@ -113,7 +113,8 @@ for (const [device, source, piece] of [["camera", "images", "picture"], ["microp
       await expect(hold).toBeEnabled();
       await hold.hover();
       await page.mouse.down();
-      await page.waitForTimeout(2500);
+      // The microphone of the browser beeps once a second.
+      await page.waitForTimeout(4000);
       await page.mouse.up();
       await expect(panel.getByTestId(`count-${at}`)).toHaveText(new RegExp(`^[1-9]\\d* ${piece}`));
     }

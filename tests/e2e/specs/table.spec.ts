@@ -131,7 +131,9 @@ test("a table that makes way for points is asked about first, keeps its names, a
 });
 
 test("where the plane cannot hold the rows, or a drawing their classes, the table stays and a sentence says why", async ({ page }) => {
-  const lab = await open(page, [...PLANE, "1000000000000,0.284,cat"].join("\n"));
+  // Of so many rows, one can stand as far from the others as 14 standard deviations.
+  const rows = Array.from({ length: 200 }, (_, i) => `${Math.sin(i)},${Math.cos(i)},${i % 2 ? "cat" : "dog"}`);
+  const lab = await open(page, ["a,b,kind", ...rows, "1000000000000,0.284,cat"].join("\n"));
   await (await pens(page)).first().click();
   await expect(page.getByTestId("notices")).toContainText("1 point of the data lies outside of what can be drawn on, from −10 to 10, so the data stay as they are.");
   expect((await lab.state()).experiment.data).toHaveProperty("csv");
@@ -145,7 +147,7 @@ test("where the plane cannot hold the rows, or a drawing their classes, the tabl
 
 test("a point of a third class makes the loss fit, and undo brings back the data and the run before", async ({ page }) => {
   const lab = new Lab(page);
-  await lab.open(link({ version: 1, data: "circles", loss: "bce_with_logits", model: [{ linear: { out: 6 } }, "tanh", { linear: { out: "classes" } }], view: { pace: 300 } }));
+  await lab.open(link({ version: 1, data: "circles", loss: "bce_with_logits", model: [{ linear: { out: 6 } }, "tanh", { linear: { out: 1 } }], view: { pace: 300 } }));
   await lab.reach((state) => state.step > 50);
   await page.getByTestId("play").click();
   const { step } = await lab.reach((state) => !state.running);
