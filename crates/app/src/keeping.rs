@@ -81,9 +81,11 @@ async fn write(key: &str, value: &JsValue) -> Result<(), JsValue> {
 async fn read_all() -> Result<Vec<(String, f64)>, JsValue> {
     let database = open().await?;
     let store = database.transaction_with_str(STORE)?.object_store(STORE)?;
+    // Both are asked for at once: a transaction ends where nothing more is asked of it. Requests are answered in their order.
+    let keys = store.get_all_keys()?;
+    let values = js_sys::Array::from(&settled(&store.get_all()?).await?);
     let mut found = Vec::new();
-    for key in js_sys::Array::from(&settled(&store.get_all_keys()?).await?) {
-        let value = settled(&store.get(&key)?).await?;
+    for (key, value) in js_sys::Array::from(&keys.result()?).iter().zip(values.iter()) {
         let bytes = value.dyn_ref::<web_sys::Blob>().map(web_sys::Blob::size);
         let bytes = bytes.or_else(|| value.dyn_ref::<js_sys::JsString>().map(|text| f64::from(text.length())));
         found.extend(key.as_string().map(|key| (key, bytes.unwrap_or_default())));

@@ -25,9 +25,7 @@ pub fn Kept() -> impl IntoView {
             }
         });
     };
-    let changed = memo(move || {
-        (lab.info.with(|info| info.as_ref().map(|info| info.run)), lab.kept.get())
-    });
+    let changed = memo(move || (lab.info.with(|info| info.as_ref().map(|info| info.run)), lab.kept.get()));
     effect(move || {
         changed.track();
         look();
