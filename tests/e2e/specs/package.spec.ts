@@ -7,26 +7,30 @@ import type { AddressInfo } from "node:net";
 const dist = new URL("../../package/dist/", import.meta.url);
 const types: Record<string, string> = { html: "text/html", js: "text/javascript", css: "text/css", wasm: "application/wasm" };
 
-let server: Server;
+/** The host of the example, and one that has the files of the package and lets other pages read them. */
+let servers: Server[];
 test.beforeAll(async () => {
-  server = createServer(async ({ url }, reply) => {
-    const name = new URL(url!, "http://host").pathname.slice(1) || "index.html";
-    const bytes = await readFile(new URL(name, dist)).catch(() => undefined);
-    reply.writeHead(bytes ? 200 : 404, { "Content-Type": types[name.split(".").at(-1)!] ?? "text/plain" });
-    reply.end(bytes);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  servers = [0, 1].map(() =>
+    createServer(async ({ url }, reply) => {
+      const name = new URL(url!, "http://host").pathname.slice(1) || "index.html";
+      const bytes = await readFile(new URL(name, dist)).catch(() => undefined);
+      reply.writeHead(bytes ? 200 : 404, { "Content-Type": types[name.split(".").at(-1)!] ?? "text/plain", "Access-Control-Allow-Origin": "*" });
+      reply.end(bytes);
+    }),
+  );
+  await Promise.all(servers.map((server) => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))));
 });
-test.afterAll(() => server.close());
+test.afterAll(() => servers.forEach((server) => server.close()));
 
-const lab = process.env.DOWNHILL_URL ?? "http://127.0.0.1:8080/";
-for (const [where, query] of [["its own host", ""], ["another origin", `?files=${encodeURIComponent(lab)}`]]) {
+for (const where of ["its own host", "another origin"]) {
   test(`the installed package trains in React with files of ${where}: a slider drives a figure, a sentence follows it, and a run goes without one`, async ({ page }) => {
     const thrown: string[] = [];
     const wasm: string[] = [];
     page.on("request", (request) => request.url().endsWith(".wasm") && wasm.push(request.url()));
     page.on("pageerror", (error) => thrown.push(error.message));
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${query}`);
+    const [own, other] = servers.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const files = `${where === "another origin" ? other : own}downhill/`;
+    await page.goto(`${own}?files=${encodeURIComponent(files)}`);
     await expect(page.locator("#accuracy")).toHaveText(/\d %/, { timeout: 30_000 });
     await page.locator("input[type=range]").first().fill("0.07");
     await expect(page.locator("#rate")).toHaveText("0.07");
@@ -38,7 +42,8 @@ for (const [where, query] of [["its own host", ""], ["another origin", `?files=$
     expect(Math.max(...after)).toBeGreaterThan(Math.max(...before));
     expect([lr, step]).toEqual([0.03, 200]);
     expect(refused).toContain("optimizer.adam.lr");
-    expect(wasm.every((url) => url.startsWith(lab))).toBe(query !== "");
+    expect(wasm.length).toBeGreaterThan(0);
+    expect(wasm.filter((url) => !url.startsWith(files))).toEqual([]);
     expect(thrown).toEqual([]);
   });
 }
