@@ -56,6 +56,14 @@ test("a row that opens has its own number, and its parts add up to what is said"
   await lab.reach((state) => state.step > 300);
   await page.getByTestId("play").click();
   await lab.reach((state) => !state.running);
+  // The last answers may still put another row first.
+  const first = () => page.getByTestId("row").first().textContent();
+  const rests = async (): Promise<boolean> => {
+    const before = await first();
+    await page.waitForTimeout(500);
+    return before === (await first());
+  };
+  await expect.poll(rests).toBe(true);
   await page.getByTestId("row").first().click();
   const parts = page.getByTestId("parts");
   await expect(parts).toBeVisible();
@@ -130,19 +138,11 @@ test("a table that makes way for points is asked about first, keeps its names, a
   await expect(page.getByTestId("undo-drawing")).toHaveCount(0);
 });
 
-test("where the plane cannot hold the rows, or a drawing their classes, the table stays and a sentence says why", async ({ page }) => {
-  // Of so many rows, one can stand as far from the others as 14 standard deviations.
-  const rows = Array.from({ length: 200 }, (_, i) => `${Math.sin(i)},${Math.cos(i)},${i % 2 ? "cat" : "dog"}`);
-  const lab = await open(page, ["a,b,kind", ...rows, "1000000000000,0.284,cat"].join("\n"));
-  await (await pens(page)).first().click();
-  await expect(page.getByTestId("notices")).toContainText("1 point of the data lies outside of what can be drawn on, from −10 to 10, so the data stay as they are.");
-  expect((await lab.state()).experiment.data).toHaveProperty("csv");
-  await page.getByTestId("csv").fill(["a,b,kind", ...Array.from({ length: 160 }, (_, i) => `${Math.sin(i)},${Math.cos(i)},k${i % 8}`)].join("\n"));
-  await lab.reach((state) => JSON.stringify(state.experiment.data).includes("k7") && state.step > 0);
-  // What was said of the table before is no longer said.
-  await expect(page.getByTestId("notices")).not.toContainText("outside");
+test("where a drawing cannot hold the classes of a table, it stays and a sentence says why", async ({ page }) => {
+  const lab = await open(page, ["a,b,kind", ...Array.from({ length: 160 }, (_, i) => `${Math.sin(i)},${Math.cos(i)},k${i % 8}`)].join("\n"));
   await (await pens(page)).first().click();
   await expect(page.getByTestId("notices")).toContainText("8 classes and a drawing has up to 6");
+  expect((await lab.state()).experiment.data).toHaveProperty("csv");
 });
 
 test("a point of a third class makes the loss fit, and undo brings back the data and the run before", async ({ page }) => {
