@@ -17,6 +17,11 @@ impl Lab {
         self.is_widget().then_some("group")
     }
 
+    /// Its name, where it is a landmark: several of one name on a page would be no help to find one.
+    pub fn label_of_panel(self, name: &'static str) -> Option<&'static str> {
+        (!self.is_widget()).then_some(name)
+    }
+
     /// Whether the run has to wait, whatever a person wants.
     pub fn is_held(self) -> bool {
         self.place.with_value(|place| place.as_ref().is_some_and(|place| place.held))

@@ -110,13 +110,13 @@ fn handle_of(
         lab.choose(choice);
     }
     notes.into_iter().for_each(|note| lab.tell(false, note));
+    lab.open_with(doc, weights.map(Start::Linked));
     for word in parts.iter().flat_map(|parts| [parts.shown, parts.locked]).flat_map(|list| list.get_untracked()) {
         if !PLACED.contains(&word.as_str()) && !is_known(&word) {
             let known = PLACED.join(", ");
             lab.tell(true, format!("There is no part or control \"{word}\" to show or lock. Parts are {known}; controls are named as in the experiment: lr, batch_size, noise."));
         }
     }
-    lab.open_with(doc, weights.map(Start::Linked));
     let object = api::object(lab);
     let act = |name: &str, run: Box<dyn Fn(JsValue) -> JsValue>| {
         put(&object, name, Closure::<dyn Fn(JsValue) -> JsValue>::new(run).into_js_value());

@@ -56,7 +56,7 @@ pub fn DataPanel() -> impl IntoView {
         Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "tokenizer_json", "tokenizer_file", "target", "ignore", "points", "labels", "delimiter", "header", "task"]/> }.into_any())
     };
     view! {
-        <section class="data" role=lab.role_of_panel() aria-label="Data">
+        <section class="data" role=lab.role_of_panel() aria-label=lab.label_of_panel("Data")>
             <div class="heading"><h2>"Data"</h2><button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></div>
             <Show when=move || own.get() || matches!(name.get().as_str(), "csv" | "images" | "sounds") || lab.table.with(Option::is_some) || lab.media.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
             <div class="choices kinds" role="tablist" aria-label="Kinds of data" on:keydown=focus::walk>{kinds}</div>
