@@ -27,7 +27,8 @@ pub fn Kept() -> impl IntoView {
     };
     let changed = memo(move || (lab.info.with(|info| info.as_ref().map(|info| info.run)), lab.kept.get()));
     effect(move || {
-        changed.track();
+        // Read, and not only tracked: what nobody reads is never computed, and so never changes.
+        let _ = changed.get();
         look();
     });
     let others = move || {

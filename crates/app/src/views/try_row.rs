@@ -26,7 +26,7 @@ pub fn try_row(
     let opened = memo(move || lab.row.with(|row| row.as_ref().map(|row| row.row)));
     effect(move || {
         let count = columns.with(Vec::len);
-        opened.track();
+        let _ = opened.get();
         let row = lab.row.get_untracked();
         let text = |place: usize| {
             let cell = row.as_ref().and_then(|row| row.cells.iter().find(|cell| cell.place == Some(place as u32)));
