@@ -104,9 +104,10 @@ fn Opened(lab: Lab, sounds: bool, trouble: RwSignal<Option<String>>) -> impl Int
             device.with_value(|device| device.iter().for_each(|device| device.begin(at as u32)));
         }
     };
-    // A button that goes while it has the focus says so when nothing of this is left.
-    let end = move || {
-        if held.try_get_untracked().flatten().is_some() {
+    // Only for its own button: the one before it loses the focus just when the next one is pressed. A button that goes while it has the focus says so when
+    // nothing of this is left.
+    let end = move |at: usize| {
+        if held.try_get_untracked().flatten() == Some(at) {
             held.set(None);
             device.with_value(|device| device.iter().for_each(Device::end));
         }
@@ -141,8 +142,8 @@ fn Opened(lab: Lab, sounds: bool, trouble: RwSignal<Option<String>>) -> impl Int
             <div class="row">
                 <input type="text" maxlength="40" aria-label=format!("Name of class {}", at + 1) prop:value=move || name.get() on:change=entered(named) on:paste=pasted/>
                 <button type="button" class="toggle" data-testid=format!("hold-{at}") disabled=move || !ready.get() aria-pressed=move || (held.get() == Some(at)).to_string()
-                    on:pointerdown=move |_| begin(at) on:pointerup=move |_| end() on:pointercancel=move |_| end() on:pointerleave=move |_| end() on:contextmenu=|ev| ev.prevent_default()
-                    on:keydown=pressed on:keyup=move |_| end() on:blur=move |_| end()>"Hold"</button>
+                    on:pointerdown=move |_| begin(at) on:pointerup=move |_| end(at) on:pointercancel=move |_| end(at) on:pointerleave=move |_| end(at) on:contextmenu=|ev| ev.prevent_default()
+                    on:keydown=pressed on:keyup=move |_| end(at) on:blur=move |_| end(at)>"Hold"</button>
                 <span class="num" data-testid=format!("count-{at}")>{many}</span>
                 <button type="button" class="ghost" disabled=move || count.get() == 0 aria-label=move || format!("Discard the {} of {}", words.piece[1], name.get()) on:click=clicked(discard)><Icon name="bin"/></button>
             </div>
