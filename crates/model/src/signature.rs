@@ -54,6 +54,8 @@ pub struct Ahead {
 pub struct Signature {
     /// What the network is given, the first where it begins; never empty.
     pub inputs: Vec<Input>,
+    /// Which of them is written, where the answers follow its tokens: the first, or, beside what it is about, a later one.
+    pub written: usize,
     /// What is to be predicted.
     pub task: Task,
     /// Classes, or numbers to predict.
@@ -86,7 +88,8 @@ impl Signature {
             predicted: forecast.predicted,
             rounds: forecast.rounds(),
         });
-        Self { inputs, task, outputs, positions, train, validation, streamed: data.stream.is_some(), ahead }
+        let written = data.language.as_ref().map_or(0, |language| language.input);
+        Self { inputs, written, task, outputs, positions, train, validation, streamed: data.stream.is_some(), ahead }
     }
 
     /// The signature of a source before its file is there. Numbers of samples of bundled sets are estimates (classes are
@@ -101,7 +104,8 @@ impl Signature {
         };
         let held_out = (outline.samples as f64 * outline.validation) as usize;
         Ok(Self {
-            inputs: vec![input(&outline.input)],
+            inputs: outline.inputs.iter().map(input).collect(),
+            written: outline.inputs.len().saturating_sub(1),
             task: Task::Classification,
             outputs: outline.classes,
             positions: outline.positions,
@@ -140,6 +144,11 @@ impl Signature {
     /// Answers per sample.
     pub fn answers(&self) -> usize {
         self.positions.iter().product()
+    }
+
+    /// The input whose tokens the answers follow.
+    pub fn written(&self) -> &Input {
+        self.inputs.get(self.written).unwrap_or_else(|| self.first())
     }
 
     /// What the network begins with.

@@ -4,6 +4,7 @@ use downhill_protocol::{DataInfo, Input, Query};
 use leptos::prelude::*;
 
 use super::kinds::OutputView;
+use super::samples::raw_name;
 use crate::document::percent;
 use crate::plot::sequence::{Said, likeliest_of, said, token, tokens_of};
 use crate::reactive::{RwSignal, clicked, entered, memo};
@@ -23,7 +24,7 @@ impl OutputView for Positions {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.positions > 0 && data.image.is_none()
+        data.positions > 0 && !data.of_pixels
     }
 
     fn view(&self, lab: Lab) -> AnyView {
@@ -44,17 +45,20 @@ struct Sample {
 fn Panel(lab: Lab) -> impl IntoView {
     let data = memo(move || lab.data().unwrap_or_default());
     let labels = memo(move || data.with(|d| d.labels.clone()));
-    let words = memo(move || data.with(|d| d.inputs.first().map(|input| input.words.clone()).unwrap_or_default()));
+    // Which input stands beside the answers: where a decoder writes, what it wrote so far.
+    let written = data.with_untracked(|d| d.language.as_ref().map_or(0, |language| language.input as usize));
+    let words = memo(move || data.with(|d| d.inputs.get(written).map(|input| input.words.clone()).unwrap_or_default()));
     let held_out = memo(move || lab.chosen.with(|chosen| matches!(chosen, Some(Chosen::HeldOut(_)))));
     let answers = lab.watch(move || {
-        let names: &[&str] = if held_out.get() { &["raw", "output", "target"] } else { &["raw", "output"] };
-        Some(Ask { source: Source::Chosen, tensors: names.iter().map(|name| Query::all(*name)).collect(), every_ms: 100.0 })
+        let known = held_out.get().then(|| "target".to_string());
+        let names = [raw_name(written), "output".to_string()].into_iter().chain(known);
+        Some(Ask { source: Source::Chosen, tensors: names.map(Query::all).collect(), every_ms: 100.0 })
     });
     let sample = memo(move || {
         answers
             .with(|answer| {
                 let answer = answer.as_ref()?;
-                let (raw, output) = (answer.get("raw")?, answer.get("output")?);
+                let (raw, output) = (answer.get(&raw_name(written))?, answer.get("output")?);
                 let target = answer.get("target").map(|target| target.data).unwrap_or_default();
                 let classes = output.shape.last().copied().unwrap_or(1) as usize;
                 Some(Sample {
@@ -139,8 +143,16 @@ fn Panel(lab: Lab) -> impl IntoView {
         }
         Err(word) => lab.tell(true, format!("“{word}” is no token of this data; they are listed under “About the data”.")),
     };
+    let typed = move || {
+        view! { <div class="typed"><label for="tokens">"tokens"</label><input type="text" id="tokens" class="text num" data-testid="sample" spellcheck="false" prop:value=move || text.get() on:change=entered(move |ev| write(event_target_value(&ev)))/></div> }
+            .into_any()
+    };
+    let forced = || {
+        view! { <p class="hint">"Teacher forcing: at every position it is given the right tokens before, whatever it said there itself."</p> }
+            .into_any()
+    };
     view! {
-        <div class="typed"><label for="tokens">"tokens"</label><input type="text" id="tokens" class="text num" data-testid="sample" spellcheck="false" prop:value=move || text.get() on:change=entered(move |ev| write(event_target_value(&ev)))/></div>
+        {if written == 0 { typed() } else { forced() }}
         <div class="places num" translate="no" role="group" aria-label="The sample, position by position" data-testid="places">{move || (0..count.get()).map(place).collect_view()}</div>
         <p class="hint" translate="no" data-testid="right">{score}</p>
         <div class="bars next" translate="no" data-testid="next">{likely}</div>

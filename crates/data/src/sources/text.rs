@@ -122,7 +122,7 @@ impl Generate for Text {
         samples.stream = Some(Stream::new(Rc::new(windows), seed));
         let prompt = PROMPT.min(context);
         let characters = Some(text.chars().count() as f64 / all as f64);
-        let language = Language { tokenizer: Rc::new(tokenizer), prompt, end: None, goes_on: true, characters };
+        let language = Language { tokenizer: Rc::new(tokenizer), input: 0, prompt, end: None, goes_on: true, characters };
         let mut set = samples.finish(self.validation, seed)?;
         // The windows that are kept are not the whole text.
         set.card.hash = hash(&set.card.hash, &tokens);

@@ -33,6 +33,7 @@ pub(crate) mod scanned;
 mod side_by_side;
 mod size;
 mod transformer_block;
+mod transformer_decoder_block;
 mod transpose;
 mod upsample;
 mod wiring;
@@ -60,7 +61,7 @@ pub use layer_norm::{LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
-pub use multi_head_attention::{MultiHeadAttention, WEIGHTS as ATTENTION_WEIGHTS};
+pub use multi_head_attention::{CROSS_WEIGHTS, MEMORY, MultiHeadAttention, WEIGHTS as ATTENTION_WEIGHTS};
 pub use patch_embedding::PatchEmbedding;
 pub use pool::{AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d};
 pub use positions::{PositionKind, Positions};
@@ -71,6 +72,7 @@ pub use residual::Residual;
 pub use rnn::{Nonlinearity, Rnn};
 pub use size::{Size, Word};
 pub use transformer_block::{BlockNorm, FeedForward, TransformerBlock};
+pub use transformer_decoder_block::TransformerDecoderBlock;
 pub use transpose::Transpose;
 pub use upsample::{PixelShuffle, Upsample, UpsampleMode};
 pub use wiring::{Add, Cat, Input, Name};
@@ -120,6 +122,7 @@ activation::activations!(registry! {
         "dropout2d" => dropout::Dropout2d,
         "transpose" => transpose::Transpose,
         "patch_embedding" => patch_embedding::PatchEmbedding,
+        "transformer_decoder_block" => transformer_decoder_block::TransformerDecoderBlock,
     }
 });
 
@@ -204,6 +207,7 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         }
         "instance_norm" => (json!(["embedding", name, end]), "reverse"),
         "positions" | "multi_head_attention" | "transformer_block" => (json!(["embedding", name, end]), "reverse"),
+        "transformer_decoder_block" => (json!(["embedding", { "name": "a" }, { name: { "from": "a" } }, end]), "reverse"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
         "rnn" | "lstm" | "gru" => (json!([name, end]), "parity"),
         "input" | "name" | "cat" | "add" => {

@@ -255,7 +255,8 @@ impl LayerDef for Add {
     }
 }
 
-fn check_from(from: &str) -> Result<(), UserError> {
+/// Whether `from` can name something.
+pub(super) fn check_from(from: &str) -> Result<(), UserError> {
     check_name(from).map_err(|e| {
         e.under("from").hint("Write { \"name\": \"memory\" } where the second input stands, and here \"from\": \"memory\".")
     })
