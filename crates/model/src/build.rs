@@ -731,7 +731,7 @@ mod tests {
             let by_position: Vec<&str> = outputs(&kept).into_iter().filter(of_position).collect();
             assert_eq!(by_position, outputs(&next), "{}", preset.id);
             let feeds: Vec<&str> =
-                next.feeds().iter().map(|f| f.name.as_str()).filter(|name| name.starts_with(crate::CACHE)).collect();
+                next.feeds().iter().map(|f| f.name.as_str()).filter(|name| name.starts_with(CACHE)).collect();
             let (mut given, mut gives) = (feeds, outputs(&kept)[1..].to_vec());
             given.sort_unstable();
             gives.sort_unstable();

@@ -247,7 +247,7 @@ fn a_decoder_writes_of_a_sample_what_it_writes_with_pytorch() {
         let theirs: Vec<serde_json::Value> = serde_json::from_str(answers).unwrap();
         let different: std::collections::BTreeSet<&str> =
             theirs.iter().map(|answer| answer["text"].as_str().unwrap()).collect();
-        assert!(theirs.len() == 6 && different.len() > 2, "{name}: {different:?}");
+        assert!(theirs.len() == 6 && different.len() > 1, "{name}: {different:?}");
         let mut session = session(fixture);
         session.step(100);
         ready(session.run_until_rest()).unwrap();
