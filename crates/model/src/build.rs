@@ -207,7 +207,8 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
     let tokens = |name: &str| layers.iter().any(|layer| layer.path == name && layer.output.dtype == Dtype::U32);
     let parameter = |name: &str| layers.iter().any(|layer| layer.parameters.iter().any(|p| p.name == name));
     // Nothing goes back through what is only kept to be looked at.
-    let has_gradient = |of: &str| layer(of) && !tokens(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
+    let has_gradient =
+        |of: &str| layer(of) && !tokens(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
     match name.strip_prefix(GRADIENT) {
         Some(of) if has_gradient(of) => Ok(()),
         None if layer(name) || inner(name).is_some() || name == "output" || name == LOSS => Ok(()),
@@ -678,7 +679,8 @@ mod tests {
         let layers: Vec<String> = flat(&checked.layers).iter().map(|layer| layer.path.clone()).collect();
         let parameters = flat(&checked.layers).into_iter().flat_map(|l| &l.parameters).map(|p| p.name.clone());
         let numbers = flat(&checked.layers).into_iter().filter(|layer| layer.output.dtype != Dtype::U32);
-        let gradients: Vec<String> = numbers.map(|layer| layer.path.clone()).chain(parameters).map(|name| format!("grad:{name}")).collect();
+        let gradients: Vec<String> =
+            numbers.map(|layer| layer.path.clone()).chain(parameters).map(|name| format!("grad:{name}")).collect();
         let named = |name: &str| std::iter::once(name.to_string());
         [
             ProgramKind::Train { batch: 5 },
