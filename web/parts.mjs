@@ -7,13 +7,15 @@ import { CODE, CUSTOM, DATA, DATA_COUNT, ELEMENTS, EXPORTS, FUNCTION_NAMES, Read
 
 /** What goes into the later part: functions by their names in Rust, and whatever is reached through them alone. */
 const LATER =
-  /apart::apart|later::begun|Part>::show|LayerDef>::torch|(OutputView|LayerView|Inside|Panel)>::view|downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(arrays|csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text|timeline))|downhill_app::(taking|pictures|widget|probing|texts|controls|keeping::(write|read|open|settled|refusal))/;
+  /apart::apart|later::begun|Part>::show|(Layer|Loss|Optimizer)Def>::torch|(OutputView|LayerView|Inside|Panel)>::view|downhill_gpu|wgpu|downhill_train::(chooser::opened|export|bench|compile_bench|reports::(explained|occluded|writing)|session::(compare|profile|table_row))|downhill_data::(arrays|corpus|recordings|csv::(cells|columns|date|encode|load|number|reader|sheet|survey|table|text|timeline))|downhill_app::(taking|media|widget|probing|texts|controls|keeping::(write|read|open|settled|refusal))/;
 /** Of those, what is called before the part is there; the views are those whose `is_at_once` says so. */
 const AT_ONCE = /DeviceOptions|no_gpu|next_batches|(Boundary|NeuronMap|Charts) as/;
 /** Of those, what the first part may call. */
 const BORDER = /^(<?downhill_(gpu|train|data|model|app|protocol|tensor)::|<[FT] as downhill_(app|model)::|<.* for downhill_(gpu|train)::)/;
 /** Of those, what is a border however small it is. */
-const ENTRANCE = /apart::apart|later::begun|Part>::show/;
+const ENTRANCE = /apart::apart|later::begun|Part>::show|(OutputView|LayerView|Inside|Panel)>::view/;
+/** Of those, what is one where it names data, a text to give back: functions that are alike name none, or the same. */
+const TEXT = /Def>::torch/;
 /** Bytes of a function that is so small that it may as well be somebody else's. */
 const SMALL = 96;
 /** The first part, as the later one names it. */
@@ -92,7 +94,7 @@ function divide(wasm, table, references) {
   whole.dispose();
   const code = list(new Map(sections(wasm)).get(CODE), (reader) => reader.take(reader.number()).length);
   const own = all.filter(({ module }) => !module);
-  const isBorder = ({ name }, i) => LATER.test(path(name)) && BORDER.test(path(name)) && !AT_ONCE.test(path(name)) && (code[i] >= SMALL || ENTRANCE.test(path(name)));
+  const isBorder = ({ name }, i) => LATER.test(path(name)) && BORDER.test(path(name)) && !AT_ONCE.test(path(name)) && (code[i] >= SMALL || ENTRANCE.test(path(name)) || (TEXT.test(path(name)) && references.functions.get(linkName(name))?.pieces.size));
   const border = new Map(own.filter(isBorder).map((info) => [info.name, info]));
   if (!border.size) throw new Error("No function of the later part is found by its name.");
   const known = new Set(own.map(({ name }) => linkName(name)));

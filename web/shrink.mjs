@@ -10,6 +10,7 @@ import { dirname, join as path } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chains } from "./chains.mjs";
+import { linked } from "./linked.mjs";
 import { cut } from "./parts.mjs";
 import { CODE, CUSTOM, EXPORTS, FUNCTIONS, FUNCTION_NAMES, IMPORTS, Reader, join, list, name, number, sections, sized } from "./wasm.mjs";
 
@@ -75,12 +76,6 @@ function renamed(wasm, names, code) {
   return join(kept.map((section) => [section[0], made(section)]));
 }
 
-/** The folder in which the linker has left its files. */
-async function linked() {
-  const { stdout } = await promisify(execFile)("cargo", ["metadata", "--no-deps", "--format-version", "1"], { maxBuffer: 1 << 26 });
-  return path(JSON.parse(stdout).target_directory, "wasm32-unknown-unknown", "release");
-}
-
 async function optimise(file, options) {
   await promisify(execFile)(process.execPath, [WASM_OPT, file, "-o", file, ...options, ...FEATURES]);
 }
@@ -97,7 +92,7 @@ async function start(first) {
 export const later = (first) => (part ??= start(first).catch((error) => { part = undefined; throw error; }));
 `;
 
-async function program(folder, linked, name) {
+async function program(folder, name) {
   const { outputFiles, mangleCache } = await build({
     stdin: { contents: bindings(name), resolveDir: folder },
     bundle: true,
@@ -118,23 +113,26 @@ async function program(folder, linked, name) {
   const files = [`${name}_bg.wasm`, `${name}_later.wasm`].map((file) => path(folder, file));
   writeFileSync(files[0], renamed(readFileSync(files[0]), mangleCache, code));
   await optimise(files[0], TIDY);
-  const parts = cut(readFileSync(files[0]), readFileSync(path(linked, `${name}.wasm`)), FOR_LATER);
+  const parts = cut(readFileSync(files[0]), readFileSync(path(await linked(), `${name}.wasm`)), FOR_LATER);
   for (const [i, file] of files.entries()) {
     writeFileSync(file, Buffer.concat([parts[i], likeness(parts[i])]));
     await optimise(file, SORT);
   }
 }
 
-async function withoutComments(html) {
-  const scripts = [...html.matchAll(/<(script|style)>([^]*?)<\/\1>/g)];
-  const codes = await Promise.all(scripts.map(([, tag, text]) => transform(text, { minify: true, loader: tag === "style" ? "css" : "js", target: "es2022" })));
-  return scripts.reduce((page, [whole, tag], i) => page.replace(whole, () => `<${tag}>${codes[i].code.trim()}</${tag}>`), html);
+/** Makes the scripts and styles in the page shorter. */
+export async function withoutComments(folder) {
+  const page = path(folder, "index.html");
+  const html = readFileSync(page, "utf8");
+  const inside = [...html.matchAll(/<(script|style)>([^]*?)<\/\1>/g)];
+  const codes = await Promise.all(inside.map(([, tag, text]) => transform(text, { minify: true, loader: tag === "style" ? "css" : "js", target: "es2022" })));
+  writeFileSync(page, inside.reduce((html, [whole, tag], i) => html.replace(whole, () => `<${tag}>${codes[i].code.trim()}</${tag}>`), html));
 }
 
-/** Makes the page and both programs of a build smaller. */
+/** Makes both programs of a build smaller, each in a process of its own: most of it is the work of one core. */
 export async function shrink(folder) {
-  const page = path(folder, "index.html");
-  writeFileSync(page, await withoutComments(readFileSync(page, "utf8")));
-  const from = await linked();
-  await Promise.all(["site", "site-relaxed"].map((name) => program(folder, from, name)));
+  const shrunk = (name) => promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), folder, name], { maxBuffer: 1 << 26 });
+  await Promise.all(["site", "site-relaxed"].map(shrunk));
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await program(process.argv[2], process.argv[3]);

@@ -12,13 +12,14 @@ window.options = new URLSearchParams(location.search);
 try { await import("/" + window.options.get("page") + ".js"); } catch (error) { window.failed = String(error?.stack ?? error); }
 </script>`;
 
-/** The file behind an address; null if it would leave the two folders. */
+/** The file behind an address; null if it would leave the folders. */
 export function fileOf(path) {
   if (path.includes("..")) return null;
+  if (path.startsWith("/package/")) return join(here, "../../web/dist/package", path.slice(9));
   return path.startsWith("/app/") ? join(here, "../../dist", path.slice(5)) : join(here, "dist", path);
 }
 
-/** `/page.html?page=…` opens a page of the benchmark, `/app/` is the release build. */
+/** `/page.html?page=…` opens a page of the benchmark, `/app/` is the release build, `/package/` its files in one folder. */
 export function serve() {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));

@@ -35,6 +35,8 @@ export default defineConfig({
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        // A camera that sees a clock and a microphone that hears beeps, for specs that are granted them.
+        "--use-fake-device-for-media-stream",
       ],
     },
   },

@@ -11,8 +11,8 @@ declare module "react" {
   }
 }
 
-// This bundle lies in another folder than the files of the package.
-locate("./downhill");
+// This bundle lies in another folder than the files of the package, which may be of another host too.
+locate(new URLSearchParams(location.search).get("files") ?? "./downhill");
 
 const experiment: ExperimentDocument = {
   seed: 3,

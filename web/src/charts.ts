@@ -32,12 +32,17 @@ const SHAPES: Record<string, number[]> = { train: [], rate: [], validation: [8, 
 const TALLER = 3;
 const LAYERS = [[], [8, 4], [2, 2], [12, 3, 3, 3], [5, 2], [1, 4]];
 
+/** Distances between two ticks of steps. There is no half step. */
+const STEPS = [...Array(13).keys()].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+
 /** The library, once it is there. While it loads it asks for number formats of the browser's language; where that is no language (`C`, on a
  *  system without a locale), English stands in for it. */
 let Plot: typeof uPlot | null = null;
 let broken = "";
 const charts = new Set<TimeChart>();
 const load = async (): Promise<void> => {
+  // In a task of its own: it prepares formats of numbers and dates, which takes as long as all the rest of this file.
+  await new Promise((resolve) => setTimeout(resolve));
   try {
     new Intl.NumberFormat(navigator.language);
   } catch {
@@ -187,7 +192,7 @@ export class TimeChart {
       },
       scales: { x: { time: false, range: () => this.group().view ?? [0, this.end] }, y: this.log ? { distr: 3 } : { range: spread } },
       axes: [
-        { ...axis, size: 20, space: 70, values: (_, splits) => labels(splits) },
+        { ...axis, size: 20, space: (_, __, ___, ____, width) => Math.min(70, Math.max(34, width / 3)), incrs: STEPS, values: (_, splits) => labels(splits) },
         { ...axis, size: wide, space: 24, values: (_, splits) => (this.log ? splits.map((v) => (v === null ? "" : alone(v))) : labels(splits)) },
       ],
       series: [

@@ -7,7 +7,10 @@ const PREFIX = `downhill ${self.registration.scope} `;
 const OWN = PREFIX + RELEASE;
 /** The page and the program that this browser runs, `site` or `site-relaxed`; the other one is never asked for. */
 const program = location.search.slice(1);
-const files = FILES.filter((name) => !/^site(-relaxed)?[._]/.test(name) || name.replace(/(_bg|_later)?\.\w+$/, "") === program);
+const files = FILES.filter((name) => {
+  const [, of] = name.match(/(?:^|\/)(site(?:-relaxed)?)[._]/) ?? [];
+  return !of || of === program;
+});
 const known = new Map(files.map((name) => [new URL(name, self.registration.scope).href, name]));
 const page = new URL("index.html", self.registration.scope).href;
 

@@ -12,6 +12,11 @@ impl Lab {
         self.place.with_value(Option::is_some)
     }
 
+    /// The role of a panel: of its own page it is a landmark, of somebody else's only a group, for there may be many of one name.
+    pub fn role_of_panel(self) -> Option<&'static str> {
+        self.is_widget().then_some("group")
+    }
+
     /// Whether the run has to wait, whatever a person wants.
     pub fn is_held(self) -> bool {
         self.place.with_value(|place| place.as_ref().is_some_and(|place| place.held))

@@ -41,6 +41,17 @@ pub fn place_of(path: &str) -> String {
     word.unwrap_or_else(|| path.to_string())
 }
 
+/// A sentence in the page's words: what it sets apart as an experiment writes it is called as the page's lists call it, `bce_with_logits`
+/// "Binary cross-entropy".
+pub fn in_words(sentence: &str) -> String {
+    const GROUPS: [&str; 3] = ["loss", "optimizer", "schedule"];
+    let word = |(at, part): (usize, &str)| match GROUPS.iter().find(|group| names_of(group).contains(&part)) {
+        Some(group) if at % 2 == 1 => title_of(group, part),
+        _ => part.to_string(),
+    };
+    sentence.split('`').enumerate().map(word).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +71,12 @@ mod tests {
         let words = ["Learning rate", "Batch size", "Noise", "Table", "Seed", "linear #2, Outputs", "Layer #1", "Features"];
         assert_eq!(places.map(place_of), words);
         assert_eq!(place_of("nonsense.x"), "nonsense.x");
+    }
+
+    #[test]
+    fn a_sentence_calls_things_as_the_page_does() {
+        let said = "`bce_with_logits` tells two classes apart, but the data has 3. Use `cross_entropy`.";
+        assert_eq!(in_words(said), "Binary cross-entropy tells two classes apart, but the data has 3. Use Cross-entropy.");
+        assert_eq!(in_words("There is no choice `clases` here; mse is fine."), "There is no choice clases here; mse is fine.");
     }
 }

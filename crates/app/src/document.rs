@@ -181,31 +181,65 @@ pub fn scaled(n: f64) -> String {
     format!("{value:.digits$}{unit}")
 }
 
-/// Makes the last layer and the loss fit classes or numbers, where they were for the other.
-pub fn fit_end(doc: &mut Value, regression: bool) {
-    let loss = name_at(doc, "loss", "cross_entropy");
-    let for_classes = matches!(loss.as_str(), "cross_entropy" | "bce_with_logits");
-    if for_classes != regression {
-        return;
+/// What is to be told at the end of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Numbers.
+    Numbers,
+    /// Which of two classes.
+    Two,
+    /// Which of more classes, or of nobody knows how many.
+    Many,
+}
+
+impl End {
+    /// Which of so many classes.
+    pub fn of_classes(count: Option<usize>) -> Self {
+        if count == Some(2) { End::Two } else { End::Many }
     }
-    doc["loss"] = json!(if regression { "mse" } else { "cross_entropy" });
-    let end = json!(if regression { "targets" } else { "classes" });
-    if let Some(linear) =
-        doc["model"].as_array_mut().and_then(|m| m.last_mut()).and_then(|l| l.get_mut("linear")).and_then(Value::as_object_mut)
-    {
-        linear.insert("out".to_string(), end);
+}
+
+/// Makes the last layer and the loss fit what is to be told, where they do not.
+pub fn fit_end(doc: &mut Value, end: End) {
+    let fits = match name_at(doc, "loss", "cross_entropy").as_str() {
+        "cross_entropy" => end != End::Numbers,
+        "bce_with_logits" => end == End::Two,
+        _ => end == End::Numbers,
+    };
+    let numbers = end == End::Numbers;
+    if !fits {
+        doc["loss"] = json!(if numbers { "mse" } else { "cross_entropy" });
+    }
+    let last = doc["model"].as_array_mut().and_then(|model| model.last_mut());
+    let linear = last.and_then(|layer| layer.get_mut("linear")).and_then(Value::as_object_mut);
+    // A number that was right for other data is hardly right for this.
+    if let Some(linear) = linear.filter(|linear| !fits || linear.get("out").is_some_and(Value::is_number)) {
+        linear.insert("out".to_string(), json!(if numbers { "targets" } else { "classes" }));
     }
 }
 
 /// Takes the network and the training of the preset for texts, where a network does not begin with tokens; returns nothing else.
 pub fn fit_text(doc: &mut Value) {
     let begins_with_tokens = doc["model"].get(0).is_some_and(|layer| choice_name(layer) == "embedding");
-    let preset = serde_json::from_str::<Value>(presets::OWN_TEXT).ok();
-    let Some(preset) = preset.filter(|_| !begins_with_tokens) else { return };
+    if !begins_with_tokens {
+        train_as(doc, presets::OWN_TEXT);
+    }
+}
+
+/// Takes the network and the training of the preset for sounds, where the data before were none.
+pub fn fit_sounds(doc: &mut Value, before: &str) {
+    if !matches!(before, "sounds" | "chirps") {
+        train_as(doc, presets::SOUNDS);
+    }
+}
+
+/// Takes over what a preset is trained with; its data and what it is called stay out.
+fn train_as(doc: &mut Value, preset: &str) {
+    let Ok(preset) = serde_json::from_str::<Value>(preset) else { return };
     for part in ["model", "optimizer", "training"] {
         doc[part] = preset[part].clone();
     }
-    for part in ["loss", "schedule"] {
+    for part in ["loss", "schedule", "augment"] {
         unset(doc, part);
     }
 }
@@ -292,6 +326,17 @@ mod tests {
     }
 
     #[test]
+    fn a_network_for_sounds_stays_and_another_one_gives_way() {
+        let mut doc =
+            json!({ "model": ["flatten", { "linear": { "out": "classes" } }], "loss": "mse", "augment": { "flip": true } });
+        let before = doc.clone();
+        fit_sounds(&mut doc, "chirps");
+        assert_eq!(doc, before);
+        fit_sounds(&mut doc, "digits");
+        assert_eq!((choice_name(&doc["model"][0]), doc.get("loss"), doc.get("augment")), ("transpose", None, None));
+    }
+
+    #[test]
     fn a_choice_is_written_under_the_name_whatever_is_in_it_and_goes_when_it_says_nothing() {
         let mut doc = json!({ "data": { "csv": { "text": "a\n1" } } });
         let before = doc.clone();
@@ -314,12 +359,29 @@ mod tests {
     fn an_end_made_for_classes_is_made_to_fit_numbers_and_back() {
         let classes = json!({ "model": ["tanh", { "linear": { "out": "classes" } }] });
         let mut doc = classes.clone();
-        fit_end(&mut doc, false);
+        fit_end(&mut doc, End::Many);
         assert_eq!(doc, classes);
-        fit_end(&mut doc, true);
+        fit_end(&mut doc, End::Numbers);
         assert_eq!(doc, json!({ "model": ["tanh", { "linear": { "out": "targets" } }], "loss": "mse" }));
-        fit_end(&mut doc, false);
+        fit_end(&mut doc, End::Two);
         assert_eq!(doc["model"], classes["model"]);
+    }
+
+    #[test]
+    fn an_end_made_for_two_classes_stays_for_two_and_is_made_to_fit_more() {
+        let two = json!({ "model": [{ "linear": { "out": "classes" } }], "loss": "bce_with_logits" });
+        let mut doc = two.clone();
+        fit_end(&mut doc, End::of_classes(Some(2)));
+        assert_eq!(doc, two);
+        for count in [Some(3), None] {
+            let mut doc = two.clone();
+            fit_end(&mut doc, End::of_classes(count));
+            assert_eq!(doc["loss"], "cross_entropy");
+        }
+        // A number of outputs that was written down for two.
+        let mut doc = json!({ "model": [{ "linear": { "out": 2 } }] });
+        fit_end(&mut doc, End::Many);
+        assert_eq!(doc, json!({ "model": [{ "linear": { "out": "classes" } }] }));
     }
 
     #[test]

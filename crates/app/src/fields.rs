@@ -39,6 +39,8 @@ pub struct Field {
     pub optional: bool,
     /// Control.
     pub kind: Kind,
+    /// Fields beside it that decide whether it says anything: the name of one, its default, and the values with which this one is shown.
+    pub shown_where: Vec<(String, Value, Vec<Value>)>,
 }
 
 /// The range of a number.
@@ -164,9 +166,18 @@ pub fn of(schema: &Value, hidden: &[&str]) -> Vec<Field> {
                 default: schema["default"].clone(),
                 optional,
                 kind: schema_kind,
+                shown_where: conditions(properties, &schema["x-where"]),
             })
         })
         .collect()
+}
+
+/// What `x-where` says: names of other fields with the values that they have where a field is shown.
+fn conditions(properties: &serde_json::Map<String, Value>, said: &Value) -> Vec<(String, Value, Vec<Value>)> {
+    let default = |name: &String| properties.get(name).map(|schema| schema["default"].clone()).unwrap_or_default();
+    let condition =
+        |(name, values): (&String, &Value)| (name.clone(), default(name), values.as_array().cloned().unwrap_or_default());
+    said.as_object().map(|said| said.iter().map(condition).collect()).unwrap_or_default()
 }
 
 fn kind_of(name: &str, schema: &Value) -> Option<(Kind, bool)> {
@@ -245,6 +256,21 @@ mod tests {
     fn field(group: &str, name: &str, field: &str) -> Field {
         let schema = fields_of(group, name).unwrap();
         of(schema, &[]).into_iter().find(|f| f.name == field).unwrap()
+    }
+
+    #[test]
+    fn a_field_says_beside_which_values_of_others_it_is_shown() {
+        let vocabulary = field("data", "text", "vocabulary").shown_where;
+        let said: Vec<_> =
+            vocabulary.iter().map(|(name, default, values)| (name.as_str(), default.clone(), values.clone())).collect();
+        let [words, bpe, none] = ["words", "bpe", ""].map(Value::from);
+        let wanted = [
+            ("tokenizer", Value::from("characters"), vec![words, bpe]),
+            ("tokenizer_json", none.clone(), vec![none.clone()]),
+            ("tokenizer_file", none.clone(), vec![none]),
+        ];
+        assert_eq!(said, wanted);
+        assert!(field("data", "text", "context").shown_where.is_empty());
     }
 
     #[test]

@@ -12,8 +12,8 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Blob, DataTransfer, DragEvent, File, FileList, FileSystemEntry, HtmlElement};
 
-use crate::state::{Lab, Table};
-use crate::{keeping, pictures, taking};
+use crate::state::{Lab, Stands, Table};
+use crate::{keeping, media, taking};
 
 /// Takes files that are dropped anywhere: the browser would leave the page for one that is dropped beside its place.
 pub fn take_drops(lab: Lab) {
@@ -44,7 +44,7 @@ pub fn take_drops(lab: Lab) {
             }
         });
         if entries.iter().any(|entry| entry.unchecked_into::<FileSystemEntry>().is_directory()) {
-            take_pictures(lab, Array::new(), entries);
+            take_media(lab, Array::new(), entries);
         } else if let Some(files) = data.files() {
             take(lab, &files);
         }
@@ -62,6 +62,7 @@ pub fn take(lab: Lab, files: &FileList) {
     if files.is_empty() {
         return;
     }
+    lab.settle(Stands::UntilNext);
     spawn_local(async move {
         let outcome = later::run(|| taking::take(lab, files)).await;
         if let Err(error) = outcome {
@@ -70,10 +71,11 @@ pub fn take(lab: Lab, files: &FileList) {
     });
 }
 
-/// Makes a set of pictures out of files, or of what was dropped.
-pub fn take_pictures(lab: Lab, files: Array, entries: Array) {
+/// Makes a set of pictures or sounds out of files, or of what was dropped or recorded.
+pub fn take_media(lab: Lab, files: Array, entries: Array) {
+    lab.settle(Stands::UntilNext);
     spawn_local(async move {
-        let outcome = later::run(|| pictures::take(lab, files, entries)).await;
+        let outcome = later::run(|| media::take(lab, files, entries)).await;
         if let Err(error) = outcome {
             lab.tell(true, error.to_string());
         }
@@ -146,8 +148,11 @@ pub fn refused(lab: Lab, id: u32, error: &UserError) -> bool {
     profiled(lab, id, Err(error.to_string()))
 }
 
-/// How far the worker has read a table.
+/// How far the worker has read a table, or the text of the experiment that is loaded.
 pub fn progress(lab: Lab, id: u32, done: f64) {
+    if lab.inbox.with_value(|inbox| inbox.loading.as_ref().is_some_and(|(loading, _)| *loading == id)) {
+        lab.reading.set(Some(done));
+    }
     if is_read(lab, id) {
         lab.table.update(|table| {
             if let Some(table) = table {
@@ -164,12 +169,35 @@ pub fn profiled(lab: Lab, id: u32, found: Result<Arc<Profile>, String>) -> bool 
     }
     let Some(mut table) = lab.table.get_untracked() else { return false };
     if let (true, Ok(profile)) = (table.new, &found) {
-        taking::train_on(lab, &table, &profile.target, profile.task);
+        taking::train_on(lab, &table, profile);
         // The target is the one that was guessed: the table looks the same.
         table.decided = taking::decided(lab);
     }
+    // What cannot be read in another way stays as it was read before.
+    let found = match (found, table.found.take()) {
+        (Err(why), Some(Ok(before))) if table.new => {
+            lab.tell(true, why);
+            Ok(before)
+        }
+        (found, _) => found,
+    };
     lab.table.set(Some(Table { request: 0, new: false, found: Some(found), ..table }));
     true
+}
+
+/// The worker is gone, and with it the table that it was reading.
+pub fn abandoned(lab: Lab) {
+    if lab.table.with_untracked(|table| table.as_ref().is_none_or(|table| table.request == 0)) {
+        return;
+    }
+    lab.table.update(|table| {
+        if let Some(table) = table {
+            (table.request, table.new) = (0, false);
+            if !matches!(table.found, Some(Ok(_))) {
+                table.found = Some(Err("The worker stopped while it read the table. Choose the table again.".to_string()));
+            }
+        }
+    });
 }
 
 fn is_read(lab: Lab, id: u32) -> bool {

@@ -6,6 +6,7 @@ use leptos::html::P;
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
+use crate::catalog;
 use crate::document;
 use crate::fields::{self, Field, Kind, Range, TRAVEL};
 use crate::icons::Icon;
@@ -45,9 +46,7 @@ pub fn Form(
     let asked = |f: &Field| only.is_empty() || only.contains(&f.name.as_str());
     let (folded, open): (Vec<Field>, Vec<Field>) =
         fields::of(&schema, hidden).into_iter().filter(asked).partition(|f| RARE.contains(&f.name.as_str()));
-    let rows = |fields: Vec<Field>| {
-        fields.into_iter().map(|field| view! { <FieldRow field base=base.clone()/> }.into_any()).collect_view()
-    };
+    let rows = |fields: Vec<Field>| fields.into_iter().map(|field| row(field, base.clone())).collect_view();
     let fold = (!folded.is_empty() && !open.is_empty()).then_some("More");
     let folded = rows(folded);
     let folded = match fold {
@@ -55,6 +54,21 @@ pub fn Form(
         None => folded.into_any(),
     };
     view! { {rows(open)}{folded} }
+}
+
+/// A field, only while it says anything.
+fn row(field: Field, base: String) -> AnyView {
+    if field.shown_where.is_empty() {
+        return view! { <FieldRow field base/> }.into_any();
+    }
+    let (lab, conditions, place) = (Lab::here(), field.shown_where.clone(), base.clone());
+    let shown = memo(move || {
+        lab.draft.with(|doc| {
+            let value = |name: &str| document::get(doc, &format!("{place}.{name}"));
+            conditions.iter().all(|(name, default, values)| values.contains(value(name).unwrap_or(default)))
+        })
+    });
+    (move || shown.get().then(|| view! { <FieldRow field=field.clone() base=base.clone()/> })).into_any()
 }
 
 /// One field: label, reset arrow, control, and the sentence when it is wrong.
@@ -145,7 +159,7 @@ fn unfolded() -> NodeRef<P> {
 
 /// Message and hint in one.
 pub fn sentence(message: &str, hint: Option<&str>) -> String {
-    hint.map_or_else(|| message.to_string(), |hint| format!("{message} {hint}"))
+    catalog::in_words(&hint.map_or_else(|| message.to_string(), |hint| format!("{message} {hint}")))
 }
 
 #[component]

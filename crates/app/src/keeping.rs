@@ -7,7 +7,7 @@ use leptos::prelude::window;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{IdbDatabase, IdbRequest, IdbTransactionMode};
+use web_sys::{IdbDatabase, IdbRequest, IdbTransaction, IdbTransactionMode};
 
 const DATABASE: &str = "downhill";
 const STORE: &str = "kept";
@@ -38,6 +38,22 @@ pub async fn get(key: String) -> Result<Option<JsValue>, UserError> {
     later::run(move || async move { read(&key).await.map_err(|error| refusal(&error)) }).await
 }
 
+/// What is kept: the key of each value, and how long it is in bytes.
+///
+/// # Errors
+/// Where the browser keeps nothing.
+pub async fn list() -> Result<Vec<(String, f64)>, UserError> {
+    later::run(|| async { read_all().await.map_err(|error| refusal(&error)) }).await
+}
+
+/// Throws values away.
+///
+/// # Errors
+/// Where the browser keeps nothing.
+pub async fn forget(keys: Vec<String>) -> Result<(), UserError> {
+    later::run(move || async move { delete(&keys).await.map_err(|error| refusal(&error)) }).await
+}
+
 /// Why nothing is kept, in the page's words.
 fn refusal(error: &JsValue) -> UserError {
     let part = |value: &JsValue, name: &str| js_sys::Reflect::get(value, &name.into()).unwrap_or(JsValue::UNDEFINED);
@@ -56,15 +72,47 @@ async fn write(key: &str, value: &JsValue) -> Result<(), JsValue> {
     let database = open().await?;
     let transaction = database.transaction_with_str_and_mode(STORE, IdbTransactionMode::Readwrite)?;
     transaction.object_store(STORE)?.put_with_key(value, &key.into())?;
-    // A full disk is told when the transaction ends.
+    let outcome = ended(&transaction).await;
+    database.close();
+    outcome
+}
+
+#[inline(never)]
+async fn read_all() -> Result<Vec<(String, f64)>, JsValue> {
+    let database = open().await?;
+    let store = database.transaction_with_str(STORE)?.object_store(STORE)?;
+    let mut found = Vec::new();
+    for key in js_sys::Array::from(&settled(&store.get_all_keys()?).await?) {
+        let value = settled(&store.get(&key)?).await?;
+        let bytes = value.dyn_ref::<web_sys::Blob>().map(web_sys::Blob::size);
+        let bytes = bytes.or_else(|| value.dyn_ref::<js_sys::JsString>().map(|text| f64::from(text.length())));
+        found.extend(key.as_string().map(|key| (key, bytes.unwrap_or_default())));
+    }
+    database.close();
+    Ok(found)
+}
+
+#[inline(never)]
+async fn delete(keys: &[String]) -> Result<(), JsValue> {
+    let database = open().await?;
+    let transaction = database.transaction_with_str_and_mode(STORE, IdbTransactionMode::Readwrite)?;
+    let store = transaction.object_store(STORE)?;
+    for key in keys {
+        store.delete(&key.as_str().into())?;
+    }
+    let outcome = ended(&transaction).await;
+    database.close();
+    outcome
+}
+
+/// Waits for the end of a transaction, at which a full disk is told.
+async fn ended(transaction: &IdbTransaction) -> Result<(), JsValue> {
     let promise = Promise::new(&mut |resolve, reject| {
         transaction.set_oncomplete(Some(&resolve));
         transaction.set_onabort(Some(&reject));
         transaction.set_onerror(Some(&reject));
     });
-    let outcome = JsFuture::from(promise).await.map(drop);
-    database.close();
-    outcome
+    JsFuture::from(promise).await.map(drop)
 }
 
 #[inline(never)]

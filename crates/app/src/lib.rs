@@ -16,6 +16,8 @@ mod canvas;
 pub mod catalog;
 pub mod controls;
 pub mod document;
+#[cfg(target_arch = "wasm32")]
+mod drawing;
 pub mod fields;
 #[cfg(target_arch = "wasm32")]
 mod files;
@@ -30,6 +32,8 @@ mod keeping;
 pub mod leaving;
 pub mod machine;
 #[cfg(target_arch = "wasm32")]
+mod media;
+#[cfg(target_arch = "wasm32")]
 mod opening;
 #[cfg(target_arch = "wasm32")]
 mod own_file;
@@ -37,8 +41,6 @@ mod own_file;
 pub mod page;
 #[cfg(target_arch = "wasm32")]
 mod panels;
-#[cfg(target_arch = "wasm32")]
-mod pictures;
 #[cfg(target_arch = "wasm32")]
 mod place;
 pub mod plot;
@@ -56,6 +58,8 @@ mod sliders;
 pub mod state;
 #[cfg(target_arch = "wasm32")]
 mod taking;
+#[cfg(target_arch = "wasm32")]
+mod telling;
 #[cfg(target_arch = "wasm32")]
 mod texts;
 #[cfg(target_arch = "wasm32")]

@@ -28,7 +28,7 @@ pub fn follow_address(lab: Lab) {
         return spawn_local(async move {
             match kept(&name).await {
                 Ok(parsed) => {
-                    open(lab, parsed);
+                    open(lab, parsed, None);
                     lab.inbox.update_value(|inbox| inbox.address.kept = Some(name));
                     lab.tell(
                         false,
@@ -55,22 +55,15 @@ pub fn follow_address(lab: Lab) {
 fn open_link(lab: Lab, fragment: &str) {
     match share::decode(fragment) {
         Ok(parsed) => {
-            open(lab, parsed);
-            if begin_with(lab, fragment) {
-                lab.wanted.set(false);
+            let weights = share::weights_of(fragment);
+            let trained = weights.is_some();
+            open(lab, parsed, weights);
+            if trained {
                 stay(lab);
             }
         }
         Err(error) => unread(lab, &error),
     }
-}
-
-/// Has the run that was opened with a link begin with the weights in it. Says whether there are any.
-pub fn begin_with(lab: Lab, link: &str) -> bool {
-    let weights = share::weights_of(link);
-    let any = weights.is_some();
-    lab.inbox.update_value(|inbox| inbox.linked = weights);
-    any
 }
 
 /// The experiment that was kept in the browser because it was too long for an address.
@@ -88,8 +81,8 @@ fn unread(lab: Lab, error: &UserError) {
     if runs {
         lab.tell(true, format!("The link could not be opened. {error}"));
     } else {
-        lab.tell(true, format!("The link could not be opened, so here is the first example. {error}"));
         lab.open(first());
+        lab.tell(true, format!("The link could not be opened, so here is the first example. {error}"));
     }
     stay(lab);
 }
@@ -101,11 +94,11 @@ pub fn stay(lab: Lab) {
     lab.inbox.update_value(|inbox| inbox.address.unread = shown.ok());
 }
 
-/// Opens an experiment, and trains.
-fn open(lab: Lab, parsed: Parsed) {
+/// Opens an experiment, and trains; one that comes with weights was trained already, and rests.
+fn open(lab: Lab, parsed: Parsed, weights: Option<Vec<u8>>) {
     parsed.notes.iter().for_each(|note| lab.tell(false, note.clone()));
-    lab.wanted.set(true);
-    lab.open(parsed.experiment.to_value());
+    lab.wanted.set(weights.is_none());
+    lab.open_with(parsed.experiment.to_value(), weights);
 }
 
 /// Reads what an article names: a document, a link or the part of one after `#`, or a preset by its id.

@@ -8,7 +8,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::Blob;
 
 use crate::keeping;
-use crate::state::Lab;
+use crate::state::{Lab, Stands};
 
 /// A file that was read.
 pub struct Taken {
@@ -44,8 +44,12 @@ pub fn keep(lab: Lab, file: &Taken) {
         inbox.own.insert(name.clone(), file.blob.clone());
     });
     spawn_local(async move {
-        if let Err(error) = keeping::put(keeping::own(&name), value).await {
-            lab.tell(true, format!("{error} \"{name}\" is used all the same, but a reload loses it."));
+        match keeping::put(keeping::own(&name), value).await {
+            Ok(()) => lab.settle(Stands::OfStorage),
+            Err(error) => {
+                let text = format!("{error} \"{name}\" is used all the same, but a reload loses it.");
+                lab.notify(true, text, Stands::OfStorage);
+            }
         }
     });
 }

@@ -15,7 +15,7 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use crate::panels::export;
 use crate::plot::network::tensor_title;
 use crate::plot::series::GRADIENT;
-use crate::state::{Lab, Mark};
+use crate::state::{Lab, Load, Mark, Stands, Start};
 use crate::watches::{Answer, Watches};
 use crate::worker::{Link, reflected};
 use crate::{files, probing};
@@ -101,7 +101,7 @@ impl Lab {
                 let files = files.into_iter().map(|(name, at)| (name, blobs.get(at.0 as usize).cloned().unwrap_or_default()));
                 export::arrived(self, id, files.collect());
             }
-            Event::TableProgress { id, done } => files::progress(self, id, done),
+            Event::Progress { id, done } => files::progress(self, id, done),
             Event::TableProfile { id, profile } => drop(files::profiled(self, id, Ok(Arc::new(*profile)))),
             Event::Benched(result) => crate::api::benched(self, &result),
             Event::Backends(backends) => self.machine(backends),
@@ -140,7 +140,8 @@ impl Lab {
 
     fn ready(self, protocol: u32, simd: String) {
         if protocol != PROTOCOL {
-            self.tell(true, "A newer version of Downhill is there. Reload the page to get both halves of it.");
+            let text = "A newer version of Downhill is there. Reload the page to get both halves of it.";
+            self.notify(true, text.to_string(), Stands::Always);
         }
         self.simd.set(simd);
     }
@@ -148,9 +149,31 @@ impl Lab {
     /// A request was carried out. Of an experiment that means: it is what runs now.
     fn done(self, id: u32) {
         crate::asked::done(self, id);
-        let Some(sent) = self.loaded(id) else { return };
+        let Some(load) = self.loaded(id) else { return };
         self.problem.set(None);
-        self.accept(sent, None);
+        self.accept(load.experiment, None);
+        if let Some(start) = load.start {
+            self.begin_from(start);
+            self.go_on(false);
+        }
+        self.load_next();
+    }
+
+    /// Has the run that was just taken up begin with these weights.
+    fn begin_from(self, start: Start) {
+        let Some(link) = self.link.get_value() else { return };
+        let mut arrays = Arrays::default();
+        match start {
+            Start::Linked(bytes) => {
+                let bytes = arrays.blob(bytes);
+                let id = link.send_with(arrays, Command::Weights { bytes });
+                self.inbox.update_value(|inbox| drop(inbox.weights.insert(id, "link".to_string())));
+            }
+            Start::Saved(bytes) => {
+                let bytes = arrays.blob(bytes);
+                link.send_with(arrays, Command::Restore { bytes });
+            }
+        }
     }
 
     /// Marks the step of now in the charts.
@@ -167,9 +190,9 @@ impl Lab {
             self.mark(format!("on the {}", backends.active.name().to_ascii_uppercase()));
         }
         if backends.may_return && !offered {
-            self.offer(backends.note.clone());
+            self.notify(false, backends.note.clone(), Stands::OfGpu);
         } else if offered && !backends.may_return {
-            self.notices.update(|notices| notices.retain(|n| !n.offer));
+            self.settle(Stands::OfGpu);
         }
         self.backends.set(backends);
     }
@@ -195,6 +218,12 @@ impl Lab {
             let (before, now) = (before?, inbox.experiment.as_ref()?);
             Some(in_a_line(&differences(&before, now)))
         });
+        // An end that was moved is not reached.
+        let done = self.status.with_untracked(|s| s.step);
+        let end = self.inbox.with_value(|inbox| inbox.experiment.as_ref().and_then(|experiment| experiment.training.steps));
+        if self.finished.get_untracked() && end.is_none_or(|end| end > done) {
+            self.finished.set(false);
+        }
         if let Some(label) = label.flatten().filter(|label| !label.is_empty()) {
             self.mark(label + &kept.map(words_of).unwrap_or_default());
         }
@@ -202,28 +231,34 @@ impl Lab {
 
     fn failed(self, id: Option<u32>, error: UserError) {
         self.inbox.update_value(|inbox| inbox.edited = false);
+        if id.is_some_and(|id| self.loaded(id).is_some()) {
+            return self.not_taken_up(error);
+        }
         match id {
-            Some(id) if self.loaded(id).is_some() => {
-                let first = crate::opening::first();
-                if self.is_widget()
-                    || self.info.with_untracked(Option::is_some)
-                    || self.draft.with_untracked(|doc| *doc == first)
-                {
-                    self.problem.set(Some(error));
-                } else {
-                    // Nothing runs yet: the page opened with an experiment that is too large, or whose data is not there.
-                    self.tell(true, format!("This experiment cannot run, so here is the first example. {error}"));
-                    self.open(first);
-                    crate::opening::stay(self);
-                }
-            }
             Some(id) if self.measuring.get_untracked() == Some(id) => {
                 self.measuring.set(None);
                 self.unmeasured.set(Some(error));
             }
             Some(id) if crate::asked::refused(self, id, &error) => {}
             Some(id) if files::refused(self, id, &error) => {}
-            _ => self.tell(true, error.to_string()),
+            _ => {
+                export::over(self, id);
+                self.tell(true, error.to_string());
+            }
+        }
+    }
+
+    /// The worker could not take up an experiment; what ran before runs on.
+    fn not_taken_up(self, error: UserError) {
+        self.load_next();
+        let first = crate::opening::first();
+        if self.is_widget() || self.info.with_untracked(Option::is_some) || self.draft.with_untracked(|doc| *doc == first) {
+            self.problem.set(Some(error));
+        } else {
+            // Nothing runs yet: the page opened with an experiment that is too large, or whose data is not there.
+            self.tell(true, format!("This experiment cannot run, so here is the first example. {error}"));
+            self.open(first);
+            crate::opening::stay(self);
         }
     }
 
@@ -254,29 +289,18 @@ impl Lab {
         self.go_on(renumbered);
     }
 
-    /// Tells a run what the page wants of it. A load may have waited for a file, so only now can it hear.
+    /// Tells a run what the page wants of it. A load may have waited for a file, so only now can it hear. One that begins with other weights
+    /// trains once it has them.
     fn go_on(self, renumbered: bool) {
         let Some(link) = self.link.get_value() else { return };
-        let (saved, linked) =
-            self.inbox.try_update_value(|inbox| (inbox.restore.take(), inbox.linked.take())).unwrap_or_default();
-        if let Some(bytes) = saved {
-            let mut arrays = Arrays::default();
-            let bytes = arrays.blob(bytes);
-            link.send_with(arrays, Command::Restore { bytes });
-        }
-        if let Some(bytes) = linked {
-            let mut arrays = Arrays::default();
-            let bytes = arrays.blob(bytes);
-            let id = link.send_with(arrays, Command::Weights { bytes });
-            self.inbox.update_value(|inbox| drop(inbox.weights.insert(id, "link".to_string())));
-        }
         if renumbered {
             let steps_per_second = self.draft.with_untracked(Self::pace_of);
             link.send(Command::Pace { steps_per_second });
             self.watches.update_value(Watches::renew);
             self.tell_watches();
         }
-        if self.wanted.get_untracked() && !self.is_held() && self.diverged.with_untracked(Option::is_none) {
+        let whole = self.inbox.with_value(|inbox| inbox.loading.as_ref().is_none_or(|(_, load)| load.start.is_none()));
+        if whole && self.wanted.get_untracked() && !self.is_held() && self.diverged.with_untracked(Option::is_none) {
             link.send(Command::Start);
         }
     }
@@ -332,9 +356,16 @@ impl Lab {
     fn missing(self, name: &str, own: bool) {
         let error = if own {
             let source = self.draft.with_untracked(|doc| crate::document::name_at(doc, "data", "csv"));
-            let what = if source == "text" { "text" } else { "table" };
+            let cuts = self.draft.with_untracked(|doc| crate::document::name_at(doc, "data.text.tokenizer_file", "") == name);
+            let what = if cuts {
+                "tokenizer"
+            } else if source == "text" {
+                "text"
+            } else {
+                "table"
+            };
             let message = format!("The {what} \"{name}\" is not in this browser: no link holds a {what} of this size.");
-            UserError::at(format!("data.{source}.file"), message)
+            UserError::at(format!("data.{source}.{}", if cuts { "tokenizer_file" } else { "file" }), message)
                 .hint(format!("Choose the file again, or ask for the experiment as a file, which holds the {what}."))
         } else {
             UserError::at("data", format!("The file \"{name}\" could not be fetched."))
@@ -359,8 +390,11 @@ impl Lab {
             .unwrap_or_default();
         let Some(link) = self.link.get_value() else { return };
         link.restart();
+        self.reading.set(None);
         self.watches.update_value(Watches::close);
         self.measuring.set(None);
+        self.settle(Stands::OfExport);
+        files::abandoned(self);
         crate::asked::abandoned(self, message);
         let choice = match self.backends.get_untracked() {
             // What trained or was opened when it fell is not trusted with the next one.
@@ -376,21 +410,19 @@ impl Lab {
             self.tell(true, format!("The training worker stopped {crashes} times, so it rests now. Change the experiment, then press play. ({message})"));
             return;
         }
-        let id = link.send(Command::Load { experiment: experiment.clone(), fresh: true });
-        self.inbox.update_value(|inbox| inbox.loading = Some((id, experiment)));
+        let from = match &saved {
+            Some((step, _)) => format!("it goes on from step {step}"),
+            None => "it starts over".to_string(),
+        };
+        let start = saved.map(|(_, bytes)| Start::Saved(bytes));
+        self.inbox.update_value(|inbox| inbox.waiting = Some(Load { experiment, fresh: true, start }));
+        self.load_next();
         // The new worker counts its runs from the beginning.
         self.info.update(|info| {
             if let Some(info) = info {
                 Arc::make_mut(info).run = 0;
             }
         });
-        let from = match saved {
-            Some((step, bytes)) => {
-                self.inbox.update_value(|inbox| inbox.restore = Some(bytes));
-                format!("it goes on from step {step}")
-            }
-            None => "it starts over".to_string(),
-        };
         self.tell(true, format!("The training worker stopped unexpectedly and was started again; {from}."));
     }
 }

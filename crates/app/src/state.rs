@@ -46,6 +46,23 @@ impl Chosen {
     }
 }
 
+/// Until when a notice is true, and stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// For some seconds: it tells what was done.
+    Moment,
+    /// Until the person changes the experiment, opens something or lets something out: it tells what did not work.
+    UntilNext,
+    /// Until the GPU is asked back, or is no longer to be had; it offers that.
+    OfGpu,
+    /// Until files have been made, or could not be.
+    OfExport,
+    /// Until the browser keeps something again.
+    OfStorage,
+    /// Until it is dismissed.
+    Always,
+}
+
 /// Something to tell, at the foot of the screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
@@ -55,8 +72,17 @@ pub struct Notice {
     pub bad: bool,
     /// A sentence or two.
     pub text: String,
-    /// Whether the GPU can be asked back; such a notice stays until it is answered.
-    pub offer: bool,
+    /// Until when it stands.
+    pub stands: Stands,
+}
+
+/// What points drawn by hand have taken the place of.
+#[derive(Clone, Debug)]
+pub struct DrawnOver {
+    /// The document.
+    pub doc: Value,
+    /// The run, as the worker saves it.
+    pub saved: Vec<u8>,
 }
 
 /// A live edit, as the charts mark it.
@@ -90,6 +116,8 @@ pub struct Table {
     pub text: String,
     /// Whether it takes the place of the data once it is read.
     pub new: bool,
+    /// How a person says that it is to be read: the fields of the experiment that say so, or nothing.
+    pub reading: Value,
     /// What was decided about it when it was read, see [`crate::taking::decided`].
     pub decided: String,
     /// How far it has been read, 0 to 1.
@@ -98,15 +126,41 @@ pub struct Table {
     pub found: Option<Result<Arc<Profile>, String>>,
 }
 
-/// Pictures of a person's own on their way to a set.
+/// Pictures or sounds of a person's own on their way to a set.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pictures {
+pub struct Media {
     /// How many of how many are read.
     pub read: (u32, u32),
     /// Whether a person has asked to stop.
     pub stopped: bool,
     /// What was left out or, as an error, why there is no set.
     pub found: Option<Result<Vec<String>, String>>,
+}
+
+/// An experiment on its way to the worker.
+pub(crate) struct Load {
+    pub experiment: String,
+    /// Whether it starts over.
+    pub fresh: bool,
+    /// What its run begins with. It travels with the experiment, so that it can reach no other run.
+    pub start: Option<Start>,
+}
+
+/// What a run begins with, other than its initial weights.
+pub(crate) enum Start {
+    /// The weights in the link that was opened.
+    Linked(Vec<u8>),
+    /// The last copy of a run whose worker fell.
+    Saved(Vec<u8>),
+}
+
+/// A class of what camera or microphone have taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Taking {
+    /// What a person calls it.
+    pub name: String,
+    /// Pieces that were taken.
+    pub count: u32,
 }
 
 /// What arrived since the last animation frame, and what needs no signal.
@@ -118,27 +172,33 @@ pub(crate) struct Inbox {
     pub scheduled: bool,
     /// Whether the worker is about to be told what is watched.
     pub telling: bool,
-    pub loading: Option<(u32, String)>,
-    pub waiting: Option<(String, bool)>,
+    /// The experiment that the worker is asked to take up, by the request.
+    pub loading: Option<(u32, Load)>,
+    /// The one that is sent after it.
+    pub waiting: Option<Load>,
     /// Whether a person changed the experiment since the worker last took one up.
     pub edited: bool,
     /// Whether the document that is opened has nothing to do with the one before.
     pub other: bool,
     /// The experiment that the run of now began with.
     pub began: Option<Experiment>,
+    /// The last copy of the run, with its step.
     pub saved: Option<(u64, Vec<u8>)>,
-    pub restore: Option<Vec<u8>>,
-    /// The weights in the link that is opened, which its run begins with.
-    pub linked: Option<Vec<u8>>,
     pub accepted: String,
     pub experiment: Option<Experiment>,
     /// What the address of the page stands for.
     pub address: Address,
     /// A person's own files, by name.
     pub own: HashMap<String, web_sys::Blob>,
+    /// What camera and microphone have taken: whether it is sounds, the number of its class, and the file.
+    pub taken: Vec<(bool, u32, web_sys::Blob)>,
     /// Files of weights that are on their way to the run, by the request.
     pub weights: HashMap<u32, String>,
     pub crashes: u32,
+    /// Notices told so far.
+    pub notices: u32,
+    /// The request for files that are to be saved.
+    pub exporting: Option<u32>,
     /// Promises given to scripts, by the request that answers them: what fulfils and what breaks them.
     pub asked: HashMap<u32, (js_sys::Function, js_sys::Function)>,
     /// What fulfils promises of requests that were carried out, until the next status.
@@ -217,10 +277,16 @@ pub struct Lab {
     pub row: RwSignal<Option<TableRow>>,
     /// Counts up when another document takes the place of the one on screen.
     pub opened: RwSignal<u32>,
+    /// What the points on screen, drawn by hand, have taken the place of.
+    pub drawn_over: RwSignal<Option<Arc<DrawnOver>>>,
     /// The table of a person's own that is read, or was.
     pub table: RwSignal<Option<Table>>,
-    /// The pictures of a person's own that are read, or were.
-    pub pictures: RwSignal<Option<Pictures>>,
+    /// How far the text of the experiment on screen has been read, while it is.
+    pub reading: RwSignal<Option<f64>>,
+    /// The pictures or sounds of a person's own that are read, or were.
+    pub media: RwSignal<Option<Media>>,
+    /// Classes of what the camera has taken, and of what the microphone has.
+    pub taking: [RwSignal<Vec<Taking>>; 2],
     /// What the page stands in, where it is a widget.
     pub(crate) place: StoredValue<Option<Place>, LocalStorage>,
     /// What is watched, and who reads it.
@@ -261,8 +327,11 @@ impl Lab {
             chosen: RwSignal::new(None),
             row: RwSignal::new(None),
             opened: RwSignal::new(0),
+            drawn_over: RwSignal::new(None),
             table: RwSignal::new(None),
-            pictures: RwSignal::new(None),
+            reading: RwSignal::new(None),
+            media: RwSignal::new(None),
+            taking: [RwSignal::new(Vec::new()), RwSignal::new(Vec::new())],
             place: StoredValue::new_local(None),
             watches: StoredValue::new_local(Watches::default()),
             inbox: StoredValue::new_local(Inbox::default()),
@@ -322,11 +391,11 @@ impl Lab {
     /// Keeps an experiment in the browser that is too long for an address.
     fn keep(self, name: String, text: String) {
         spawn_local(async move {
-            let Err(error) = keeping::put(keeping::experiment(&name), text.into()).await else { return };
-            self.tell(
-                true,
-                format!("{error} This experiment is too long for a link, so a reload loses it: export it as a file."),
-            );
+            let Err(error) = keeping::put(keeping::experiment(&name), text.into()).await else {
+                return self.settle(Stands::OfStorage);
+            };
+            let text = format!("{error} This experiment is too long for a link, so a reload loses it: export it as a file.");
+            self.notify(true, text, Stands::OfStorage);
         });
     }
 
@@ -355,9 +424,10 @@ impl Lab {
     /// worker goes on with the last good one. Whether weights are kept or a new run begins is the worker's to say (`taken_up` in
     /// `session.rs`).
     pub fn edit(&self, change: impl FnOnce(&mut Value)) {
+        self.settle(Stands::UntilNext);
         self.draft.update(change);
         self.inbox.update_value(|inbox| inbox.edited = true);
-        self.submit(false);
+        self.submit(false, None);
     }
 
     /// Tries the change that a verdict offers, and trains with it.
@@ -370,10 +440,11 @@ impl Lab {
             }
         };
         if fix.fresh {
+            self.settle(Stands::UntilNext);
             self.draft.update(change);
             self.diverged.set(None);
             self.wanted.set(true);
-            return self.submit(true);
+            return self.submit(true, None);
         }
         self.edit(change);
         if !self.wanted.get_untracked() {
@@ -393,60 +464,69 @@ impl Lab {
 
     /// Shows a document in place of the one on screen and starts it afresh.
     pub fn open(&self, doc: Value) {
+        self.open_with(doc, None);
+    }
+
+    /// The same, with the weights that came in a link.
+    pub fn open_with(&self, doc: Value, weights: Option<Vec<u8>>) {
+        self.settle(Stands::UntilNext);
         let name = |doc: &Value| document::get(doc, "name").cloned();
         let other = self.draft.with_untracked(name) != name(&doc);
         self.inbox.update_value(|inbox| inbox.other |= other);
         self.draft.set(doc);
         self.diverged.set(None);
         self.chosen.set(None);
+        self.drawn_over.set(None);
         self.table.set(None);
-        self.pictures.set(None);
-        self.inbox.update_value(|inbox| {
-            inbox.address.unread = None;
-            inbox.linked = None;
-        });
+        self.media.set(None);
+        self.inbox.update_value(|inbox| inbox.address.unread = None);
         self.opened.update(|n| *n += 1);
-        self.submit(true);
+        self.submit(true, weights.map(Start::Linked));
     }
 
-    fn submit(&self, fresh: bool) {
+    fn submit(&self, fresh: bool, start: Option<Start>) {
         let parsed = self.draft.with_untracked(Experiment::from_value);
         match parsed {
             Ok(parsed) => {
                 let value = parsed.experiment.to_value();
                 self.problem.set(None);
                 parsed.notes.iter().for_each(|note| self.tell(false, note.clone()));
-                self.load(value.to_string(), fresh);
+                self.load(Load { experiment: value.to_string(), fresh, start });
                 self.draft.set(value);
             }
             Err(error) => self.problem.set(Some(error)),
         }
     }
 
-    /// Sends an experiment; while one is on its way, only the newest of the others waits.
-    fn load(&self, experiment: String, fresh: bool) {
-        let busy = self.inbox.with_value(|inbox| inbox.loading.is_some());
-        if busy {
-            self.inbox.update_value(|inbox| {
-                let fresh = fresh || inbox.waiting.as_ref().is_some_and(|w| w.1);
-                inbox.waiting = Some((experiment, fresh));
-            });
-            return;
-        }
-        let id = self.send(Command::Load { experiment: experiment.clone(), fresh });
-        self.inbox.update_value(|inbox| inbox.loading = id.map(|id| (id, experiment)));
+    /// Sends an experiment; while one is on its way, only the newest of the others waits. An edit of one that waits begins as that would have.
+    fn load(&self, mut load: Load) {
+        self.inbox.update_value(|inbox| {
+            if let Some(earlier) = inbox.waiting.take().filter(|_| !load.fresh) {
+                load.fresh = earlier.fresh;
+                load.start = earlier.start;
+            }
+            inbox.waiting = Some(load);
+        });
+        self.load_next();
     }
 
-    /// The answer to a load has come: gives the experiment that was sent, and sends the next one. `None` for other requests.
-    pub(crate) fn loaded(&self, id: u32) -> Option<String> {
-        let (sent, waiting) = self.inbox.try_update_value(|inbox| {
-            let sent = inbox.loading.take_if(|(loading, _)| *loading == id)?.1;
-            Some((sent, inbox.waiting.take()))
-        })??;
-        if let Some((experiment, fresh)) = waiting {
-            self.load(experiment, fresh);
-        }
-        Some(sent)
+    /// Sends the experiment that waits, unless one is on its way whose text has been read: another takes the place of one that is still reading.
+    pub(crate) fn load_next(&self) {
+        let reads = self.reading.get_untracked().is_some();
+        let load = self.inbox.try_update_value(|inbox| inbox.waiting.take_if(|_| reads || inbox.loading.is_none())).flatten();
+        let Some(load) = load else { return };
+        self.reading.set(None);
+        let id = self.send(Command::Load { experiment: load.experiment.clone(), fresh: load.fresh });
+        self.inbox.update_value(|inbox| inbox.loading = id.map(|id| (id, load)));
+    }
+
+    /// What the request was to load, where the answer to it has come. `None` for other requests.
+    pub(crate) fn loaded(&self, id: u32) -> Option<Load> {
+        let loaded = self.inbox.try_update_value(|inbox| inbox.loading.take_if(|(loading, _)| *loading == id)).flatten();
+        loaded.map(|(_, load)| {
+            self.reading.set(None);
+            load
+        })
     }
 
     /// A new run of `experiment`: what belonged to the old one goes, but for its curves.
@@ -455,6 +535,9 @@ impl Lab {
             .inbox
             .try_update_value(|inbox| {
                 let began = std::mem::replace(&mut inbox.began, experiment.clone());
+                // A copy of the run before would bring that one back, unless it is just what this one goes on from.
+                let goes_on = |(_, load): &(u32, Load)| matches!(load.start, Some(Start::Saved(_)));
+                inbox.saved.take_if(|_| !inbox.loading.as_ref().is_some_and(goes_on));
                 (std::mem::take(&mut inbox.edited), std::mem::take(&mut inbox.other), began)
             })
             .unwrap_or_default();
@@ -483,36 +566,6 @@ impl Lab {
         self.diverged.set(None);
         self.finished.set(false);
         self.forget_answers();
-    }
-
-    /// Tells something; only the newest few stay.
-    pub fn tell(&self, bad: bool, text: impl Into<String>) {
-        self.notify(bad, text.into(), false);
-    }
-
-    /// Tells that the GPU can be asked back.
-    pub(crate) fn offer(&self, text: String) {
-        self.notify(false, text, true);
-    }
-
-    fn notify(&self, bad: bool, text: String, offer: bool) {
-        const KEPT: usize = 4;
-        self.notices.update(|notices| {
-            notices.retain(|n| n.text != text);
-            let id = notices.last().map_or(1, |n| n.id + 1);
-            notices.push(Notice { id, bad, text, offer });
-            if notices.len() > KEPT {
-                notices.remove(0);
-            }
-        });
-        if !bad && !offer {
-            let notices = self.notices;
-            let last = notices.with_untracked(|n| n.last().map(|n| n.id));
-            let forget = move || {
-                let _ = notices.try_update(|n| n.retain(|n| Some(n.id) != last));
-            };
-            set_timeout(forget, std::time::Duration::from_secs(8));
-        }
     }
 
     /// What is known of the run's data.

@@ -1,8 +1,9 @@
-//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures become a set (`pictures`), anything else is
-//! read as a table. It comes with the later part of the code.
+//! What becomes of a file that comes in: an experiment is opened, weights go into the run, pictures and sounds become a set (`media`), a tokenizer cuts the text, anything
+//! else is read as a table. It comes with the later part of the code.
 
 use downhill_model::Experiment;
-use downhill_model::data::csv::{Goal, decode};
+use downhill_model::data::Tokenizer;
+use downhill_model::data::csv::{Column, Goal, Profile, decode};
 use downhill_protocol::Command;
 use downhill_tensor::UserError;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
@@ -12,9 +13,10 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
 
+use crate::document::{self, End};
+use crate::media;
 use crate::own_file::{Taken, hand_over, keep};
 use crate::state::{Lab, Table};
-use crate::{document, pictures};
 
 /// Larger tables are kept beside the experiment and not in it, so that edits and links stay small.
 pub const INLINE: usize = 100_000;
@@ -26,6 +28,7 @@ const LARGEST: f64 = 512e6;
 enum Kind {
     Experiment,
     Weights,
+    Tokenizer,
     Table,
     Text,
 }
@@ -36,16 +39,16 @@ enum Kind {
 /// Where one is empty, too large, or cannot be read.
 #[inline(never)]
 pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
-    let (mut taken, pictures) = (Vec::new(), Array::new());
+    let (mut taken, brought) = (Vec::new(), Array::new());
     for file in files {
-        if pictures::is_one(&file).await {
-            pictures.push(&file);
+        if media::is_one(&file).await {
+            brought.push(&file);
         } else {
             taken.push(read(&file).await?);
         }
     }
-    if pictures.length() > 0 {
-        pictures::take(lab, pictures, Array::new()).await?;
+    if brought.length() > 0 {
+        media::take(lab, brought, Array::new()).await?;
     }
     let kinds: Vec<Kind> = taken.iter().map(|file| kind(lab, file)).collect();
     let with_experiment = kinds.contains(&Kind::Experiment);
@@ -55,6 +58,8 @@ pub async fn take(lab: Lab, files: Vec<File>) -> Result<(), UserError> {
             Kind::Table | Kind::Text if with_experiment => hand_over(lab, &file),
             Kind::Text => prose(lab, &file),
             Kind::Table => table(lab, file),
+            Kind::Tokenizer if with_experiment => hand_over(lab, &file),
+            Kind::Tokenizer => tokenizer(lab, &file)?,
             Kind::Experiment | Kind::Weights => later.push((file, kind)),
         }
     }
@@ -100,12 +105,39 @@ fn kind(lab: Lab, file: &Taken) -> Kind {
     let first = head.iter().find(|b| !matches!(b, 0 | 0xbb | 0xbf | 0xef | 0xfe | 0xff) && !b.is_ascii_whitespace());
     match () {
         () if named(".safetensors") || is_header => Kind::Weights,
+        () if first == Some(&b'{') && is_tokenizer(&head) => Kind::Tokenizer,
         () if named(".json") || first == Some(&b'{') => Kind::Experiment,
         () if named(".md") || named(".txt") && (reads_text || document::is_prose(&String::from_utf8_lossy(&head))) => {
             Kind::Text
         }
         () => Kind::Table,
     }
+}
+
+/// Whether a JSON file is a tokenizer: every one lists its added tokens, before its vocabulary.
+fn is_tokenizer(head: &[u8]) -> bool {
+    const MARK: &[u8] = b"\"added_tokens\"";
+    head.windows(MARK.len()).any(|part| part == MARK)
+}
+
+/// Cuts the text by a tokenizer of one's own.
+fn tokenizer(lab: Lab, file: &Taken) -> Result<(), UserError> {
+    let refused = |error: UserError| UserError::new(format!("\"{}\" cannot cut a text here. {error}", file.name));
+    let json = text(file).map_err(refused)?;
+    let tokens = Tokenizer::from_json(&json).map_err(refused)?.len();
+    if json.len() <= INLINE {
+        learn(lab, &TOKENIZER, "tokenizer_json", json);
+    } else {
+        hand_over(lab, file);
+        learn(lab, &TOKENIZER, "tokenizer_file", file.name.clone());
+    }
+    lab.tell(false, format!("The text is cut by \"{}\": {tokens} tokens.", file.name));
+    Ok(())
+}
+
+/// Has a tokenizer learned from the text, and none of one's own.
+pub fn learn_tokenizer(lab: Lab) {
+    lab.edit(|doc| TOKENIZER.iter().for_each(|field| document::unset(doc, &format!("data.text.{field}"))));
 }
 
 fn text(file: &Taken) -> Result<String, UserError> {
@@ -147,17 +179,17 @@ fn prose(lab: Lab, file: &Taken) {
     if file.bytes.byte_length() as usize <= INLINE {
         // The worker knows how to read what is no UTF-8; a document holds nothing else.
         if let Ok(text) = String::from_utf8(Uint8Array::new(&file.bytes).to_vec()) {
-            return learn(lab, "text", text);
+            return learn(lab, &TEXT, "text", text);
         }
     }
     hand_over(lab, file);
-    learn(lab, "file", file.name.clone());
+    learn(lab, &TEXT, "file", file.name.clone());
 }
 
 /// Learns a text that was pasted or typed.
 pub fn text_of_own(lab: Lab, text: String) {
     if text.len() <= INLINE {
-        return learn(lab, "text", text);
+        return learn(lab, &TEXT, "text", text);
     }
     match Taken::of_text("pasted.txt".to_string(), &text) {
         Some(file) => prose(lab, &file),
@@ -165,14 +197,18 @@ pub fn text_of_own(lab: Lab, text: String) {
     }
 }
 
-/// Takes up a text or its file, in the place of the one before.
-fn learn(lab: Lab, field: &str, value: String) {
+/// The fields that hold a text, and those that hold a tokenizer of one's own: one of either.
+const TEXT: [&str; 2] = ["text", "file"];
+const TOKENIZER: [&str; 2] = ["tokenizer_json", "tokenizer_file"];
+
+/// Takes up a text or its tokenizer, in the place of the one before.
+fn learn(lab: Lab, fields: &[&str], field: &str, value: String) {
     lab.edit(|doc| {
         if document::name_at(doc, "data", "") != "text" {
             document::fit_text(doc);
             doc["data"] = json!({ "text": {} });
         }
-        ["text", "file"].iter().for_each(|field| document::unset(doc, &format!("data.text.{field}")));
+        fields.iter().for_each(|field| document::unset(doc, &format!("data.text.{field}")));
         document::set(doc, &format!("data.text.{field}"), json!(value));
     });
 }
@@ -263,10 +299,29 @@ pub fn cancel(lab: Lab) {
     lab.table.set(None);
 }
 
+/// Reads the table once more from its first byte, in another way: what was decided about its columns may be about others then.
+pub fn read_as(lab: Lab, field: &str, word: &str) {
+    let Some(table) = lab.table.get_untracked() else { return };
+    let mut reading = json!({});
+    for kept in ["delimiter", "header", "validation"] {
+        let said = lab.draft.with_untracked(|doc| document::get(doc, &format!("data.csv.{kept}")).cloned());
+        if let Some(value) = said {
+            reading[kept] = value;
+        }
+    }
+    reading[field] = json!(word);
+    let bytes = (!table.text.is_empty()).then(|| Uint8Array::from(table.text.as_bytes()).buffer());
+    ask(lab, Table { new: true, reading: reading.clone(), ..table }, bytes, &reading);
+}
+
 /// Trains on a table.
-pub fn train_on(lab: Lab, table: &Table, target: &str, goal: Goal) {
+pub fn train_on(lab: Lab, table: &Table, profile: &Profile) {
+    let target = &profile.target;
+    let column = profile.columns.iter().find(|column| column.name == *target);
+    let end = column.map_or(End::Many, |column| end_of(profile.task, column));
     lab.edit(|doc| {
-        let mut fields = json!({ "target": target });
+        let mut fields = if table.reading.is_object() { table.reading.clone() } else { json!({}) };
+        fields["target"] = json!(target);
         if table.file.is_empty() {
             fields["text"] = json!(table.text);
         } else {
@@ -274,6 +329,11 @@ pub fn train_on(lab: Lab, table: &Table, target: &str, goal: Goal) {
         }
         doc["data"] = json!({ "csv": fields });
         doc["name"] = json!(format!("Predict {target}"));
-        document::fit_end(doc, goal == Goal::Regression);
+        document::fit_end(doc, end);
     });
+}
+
+/// What is to be told where a column is predicted.
+pub fn end_of(task: Goal, column: &Column) -> End {
+    if task == Goal::Regression { End::Numbers } else { End::of_classes(Some(column.distinct)) }
 }

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use downhill_model::share;
 use downhill_protocol::{Arrays, Command};
 use js_sys::{Array, Function, Object, Uint8Array};
 use leptos::mount::mount_to;
@@ -23,7 +24,7 @@ use crate::document;
 use crate::panels::parts::{PLACED, Parts, Widget, link_of};
 use crate::place::Place;
 use crate::probing::{probe, refused};
-use crate::reactive::{RwSignal, effect};
+use crate::reactive::{effect, memo};
 use crate::state::Lab;
 use crate::views::Views;
 use crate::worker::reflected;
@@ -79,22 +80,18 @@ fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
         lab.inbox.update_value(|inbox| inbox.address.foreign = true);
         provide_context(lab);
         provide_context(Views::default());
-        let shown = parts
-            .as_ref()
-            .map(|(shown, locked)| Parts { shown: RwSignal::new(shown.clone()), locked: RwSignal::new(locked.clone()) });
+        let shown = parts.as_ref().map(|(shown, locked)| Parts::new(shown.clone(), locked.clone()));
         inside.set(Some((lab, shown)));
         theme::read(lab);
         lab.follow_chosen();
-        tell_script(lab, heard);
+        tell_script(lab, shown, heard);
         match shown {
             Some(parts) => view! { <Widget parts/> }.into_any(),
             None => ().into_any(),
         }
     });
     let Some((lab, parts)) = made.take() else { return Err("The widget could not be made.".to_string()) };
-    let run = handle_of(lab, parts, doc, parsed.notes, shell, Box::new(handle));
-    opening::begin_with(lab, &experiment);
-    run
+    handle_of(lab, parts, doc, share::weights_of(&experiment), parsed.notes, shell, Box::new(handle))
 }
 
 /// Opens the experiment, tells what happens, and gives the run to scripts. `mounted` is what keeps the widget in the page.
@@ -102,6 +99,7 @@ fn handle_of(
     lab: Lab,
     parts: Option<Parts>,
     doc: Value,
+    weights: Option<Vec<u8>>,
     notes: Vec<String>,
     shell: &JsValue,
     mounted: Box<dyn Any>,
@@ -118,7 +116,7 @@ fn handle_of(
             lab.tell(true, format!("There is no part or control \"{word}\" to show or lock. Parts are {known}; controls are named as in the experiment: lr, batch_size, noise."));
         }
     }
-    lab.open(doc);
+    lab.open_with(doc, weights);
     let object = api::object(lab);
     let act = |name: &str, run: Box<dyn Fn(JsValue) -> JsValue>| {
         put(&object, name, Closure::<dyn Fn(JsValue) -> JsValue>::new(run).into_js_value());
@@ -235,7 +233,7 @@ fn restore(lab: Lab, bytes: &JsValue) -> JsValue {
 
 /// Tells the script what happens: `ready`, `metrics` at most once a frame, `frame` when there is a new picture, `done`, and `error` with the
 /// sentence that a person reads.
-fn tell_script(lab: Lab, shell: JsValue) {
+fn tell_script(lab: Lab, parts: Option<Parts>, shell: JsValue) {
     let Ok(tell) = reflected(&shell, "tell").dyn_into::<Function>() else { return };
     let say = move |name: &str, detail: JsValue| {
         // Whatever a listener throws is its own affair.
@@ -246,23 +244,24 @@ fn tell_script(lab: Lab, shell: JsValue) {
         put(&detail, "message", text);
         JsValue::from(detail)
     };
-    let ready = Rc::new(Cell::new(false));
+    // What is to be seen is there before the poster goes.
+    let ready = memo(move || lab.info.with(Option::is_some) && parts.is_none_or(|parts| parts.made.get()));
     let at = say.clone();
     effect(move || {
-        if lab.info.with(Option::is_some) && !ready.replace(true) {
+        if ready.get() {
             at("ready", JsValue::UNDEFINED);
         }
     });
     let at = say.clone();
     effect(move || {
         lab.status.track();
-        if lab.info.with(Option::is_some) {
+        if ready.get() {
             at("metrics", api::readings(lab).into());
         }
     });
     let at = say.clone();
     effect(move || {
-        if lab.curves_changed.get() > 0 {
+        if ready.get() && lab.curves_changed.get() > 0 {
             at("frame", JsValue::UNDEFINED);
         }
     });
@@ -270,7 +269,7 @@ fn tell_script(lab: Lab, shell: JsValue) {
     let rested = Cell::new(false);
     effect(move || {
         // The last status comes after the word that the steps are done.
-        let rests = lab.finished.get() & lab.status.with(|status| !status.running);
+        let rests = ready.get() & lab.finished.get() & lab.status.with(|status| !status.running);
         if rests && !rested.replace(rests) {
             at("done", api::readings(lab).into());
         }

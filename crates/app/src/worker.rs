@@ -113,7 +113,13 @@ impl Link {
         let closure = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| link.on_message(&event.data()));
         worker.set_onmessage(Some(closure.as_ref().unchecked_ref()));
         let link = self.clone();
-        let failed = Closure::<dyn FnMut(MessageEvent)>::new(move |_| link.mourn());
+        let failed = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            // What is told in a sentence here is no error of the page around it.
+            if !link.0.borrow().ready {
+                event.prevent_default();
+            }
+            link.mourn();
+        });
         worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
         let mut inner = self.0.borrow_mut();
         inner.worker = Some(worker);

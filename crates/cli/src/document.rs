@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 
+use downhill_data::arrays::pack;
 use downhill_data::{Assets, Bundled, Source};
 use downhill_model::{Experiment, Parsed};
 use downhill_tensor::UserError;
 
+use crate::folder;
 use crate::pictures;
 use crate::trouble::trouble;
 
@@ -40,7 +42,7 @@ impl Assets for Document {
         Bundled.get(name)
     }
 
-    /// A file beside the experiment, or a folder of pictures. One that came through a link names nothing else.
+    /// A file beside the experiment, or a folder of pictures or sounds. One that came through a link names nothing else.
     fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
         let beside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !beside {
@@ -48,7 +50,11 @@ impl Assets for Document {
             return Err(UserError::new(message).hint("Give a name without a drive, an address or \"..\"."));
         }
         let path = self.folder.join(name);
-        if matches!(self.experiment.data, Source::Images(_)) { pictures::read(&path) } else { read(&path) }
+        match self.experiment.data {
+            Source::Images(_) => pictures::read(&path),
+            Source::Sounds(_) if path.is_dir() => pack(&folder::files(&path)?),
+            _ => read(&path),
+        }
     }
 }
 

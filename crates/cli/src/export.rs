@@ -1,4 +1,4 @@
-//! `downhill export`: an experiment as a PyTorch program with its data, or its weights alone. What the files hold comes from
+//! `downhill export`: an experiment as a PyTorch program with its data, its weights alone, or its tokenizer. What the files hold comes from
 //! `downhill_train::export`.
 
 use std::path::PathBuf;
@@ -13,10 +13,12 @@ use crate::trouble::trouble;
 /// What an export writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// train.py, init.safetensors and data.safetensors.
+    /// train.py, init.safetensors and data.safetensors; of a text tokenizer.json too.
     Pytorch,
     /// The weights.
     Safetensors,
+    /// The tokenizer of a text, as Hugging Face's tokenizers read it.
+    Tokenizer,
 }
 
 /// What to export, as what, and where to.
@@ -38,8 +40,13 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     if let Some(path) = &order.weights {
         ready(session.load_weights(&read(path)?))?;
     }
-    if order.format == Format::Safetensors {
-        write(&order.output, &ready(session.weights(true))?)?;
+    let alone = match order.format {
+        Format::Pytorch => None,
+        Format::Safetensors => Some(ready(session.weights(true))?),
+        Format::Tokenizer => Some(export::tokenizer(&session)?),
+    };
+    if let Some(bytes) = alone {
+        write(&order.output, &bytes)?;
         say(&format!("wrote {}", order.output.display()));
         return Ok(());
     }

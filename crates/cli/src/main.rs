@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod document;
 mod export;
+mod folder;
 mod generate;
 mod link;
 mod pictures;
@@ -142,7 +143,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write an experiment as a PyTorch program with its data and initial weights, or its weights alone.
+    /// Write an experiment as a PyTorch program with its data and initial weights, its weights alone, or the tokenizer of its text.
     Export {
         /// The experiment, a JSON file; `-` reads standard input.
         experiment: PathBuf,
@@ -155,7 +156,7 @@ enum Command {
         /// Steps whose order of samples is written; those of the experiment, or 1000, if not given.
         #[arg(long)]
         steps: Option<u64>,
-        /// Where to: a folder for pytorch, a file for safetensors.
+        /// Where to: a folder for pytorch, a file for the others.
         #[arg(short, long)]
         output: PathBuf,
     },

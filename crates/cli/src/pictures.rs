@@ -4,20 +4,20 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use downhill_data::arrays::{MOST_BYTES, Member, is_array, members, pack, write_npy};
+use downhill_data::arrays::{Member, is_array, members, pack, write_npy};
+use downhill_data::folders::{class_of, is_hidden};
 use downhill_tensor::UserError;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
 
+use crate::folder;
 use crate::trouble::trouble;
 
 /// Larger pictures are kept in this size.
 const FINE: u32 = 128;
 /// Most bytes that a picture may take while it is decoded: one of 100 megapixels has room.
 const LARGEST: u64 = 512 << 20;
-/// Parts of a path that hold pictures out.
-const HELD_OUT: [&str; 4] = ["test", "val", "valid", "validation"];
 
 /// The bytes of a set of pictures at a path: of a folder or a zip of pictures those of a file of arrays, of any other file its own.
 ///
@@ -26,9 +26,7 @@ const HELD_OUT: [&str; 4] = ["test", "val", "valid", "validation"];
 pub fn read(path: &Path) -> Result<Vec<u8>, UserError> {
     let name = path.display().to_string();
     let files = if path.is_dir() {
-        let mut files = Vec::new();
-        walk(path, "", &mut files)?;
-        files
+        folder::files(path)?
     } else {
         let bytes = std::fs::read(path).map_err(|e| trouble(path, "read", &e))?;
         if !bytes.starts_with(b"PK") {
@@ -48,46 +46,15 @@ pub fn read(path: &Path) -> Result<Vec<u8>, UserError> {
     }
 }
 
-/// All files below a folder, in the order of their names, with their paths in it.
-fn walk(folder: &Path, inside: &str, files: &mut Vec<Member>) -> Result<(), UserError> {
-    let entries = folder.read_dir().and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
-    let mut entries = entries.map_err(|e| trouble(folder, "read", &e))?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        if name.starts_with('.') {
-            continue;
-        }
-        let name = if inside.is_empty() { name } else { format!("{inside}/{name}") };
-        // A link to a folder above would have no end.
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, &name, files)?;
-        } else if path.is_file() {
-            let bytes = std::fs::read(&path).map_err(|e| trouble(&path, "read", &e))?;
-            files.push(Member { name, bytes });
-        }
-        if files.iter().map(|file| file.bytes.len()).sum::<usize>() > 2 * MOST_BYTES {
-            let message = format!("The pictures of this folder have more than {} MB.", (2 * MOST_BYTES) >> 20);
-            return Err(UserError::at(folder.display().to_string(), message).hint("Take a part of them."));
-        }
-    }
-    Ok(())
-}
-
-/// The class of a picture, the name of its folder, and whether it is held out.
-fn class_of(name: &str) -> (&str, bool) {
-    let is_part = |part: &&str| HELD_OUT.contains(&part.to_ascii_lowercase().as_str());
-    let folders = name.rsplit_once('/').map_or("", |(folders, _)| folders);
-    let class = folders.rsplit('/').find(|part| !part.is_empty() && !is_part(part)).unwrap_or("pictures");
-    (class, folders.split('/').any(|part| is_part(&part)))
-}
-
 /// Pictures as arrays.
 fn decoded(path: &str, files: &[Member]) -> Result<Vec<u8>, UserError> {
     let mut squares = Vec::new();
-    for file in files.iter().filter(|file| !file.name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX")) {
+    for file in files.iter().filter(|file| !is_hidden(&file.name)) {
         match square(&file.bytes) {
-            Some(square) => squares.push((class_of(&file.name), square)),
+            Some(square) => {
+                let (class, held_out) = class_of(&file.name);
+                squares.push(((class.unwrap_or("pictures"), held_out), square));
+            }
             None => eprintln!("note: \"{}\" is no picture that can be read, and is left out.", file.name),
         }
     }
@@ -148,14 +115,6 @@ fn square(bytes: &[u8]) -> Option<RgbImage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_class_is_the_folder_and_a_test_folder_holds_out() {
-        assert_eq!(class_of("cat/1.png"), ("cat", false));
-        assert_eq!(class_of("pets/test/cat/1.png"), ("cat", true));
-        assert_eq!(class_of("cat/val/1.png"), ("cat", true));
-        assert_eq!(class_of("1.png"), ("pictures", false));
-    }
 
     #[test]
     fn a_picture_is_cut_to_its_middle_and_put_on_white() {

@@ -144,6 +144,34 @@ fn an_export_holds_program_weights_and_data() {
 }
 
 #[test]
+fn the_tokenizer_of_a_text_is_exported_and_one_beside_the_experiment_is_read() {
+    let folder = folder("tokenizer");
+    let experiment = path(&folder, "text.json");
+    let write = |fields: &str| {
+        let model = r#"[{ "embedding": { "dim": 4 } }, { "linear": { "out": "classes" } }]"#;
+        let text = format!(r#"{{ "data": {{ "text": {{ {fields} }} }}, "model": {model}, "training": {{ "steps": 3 }} }}"#);
+        std::fs::write(&experiment, text).unwrap();
+    };
+    write(r#""tokenizer": "bpe", "vocabulary": 300"#);
+    let file = path(&folder, "tokenizer.json");
+    said(&downhill(&["export", &experiment, "--format", "tokenizer", "-o", &file]));
+    let beside = path(&folder, "out");
+    said(&downhill(&["export", &experiment, "--format", "pytorch", "-o", &beside]));
+    let written = std::fs::read(&file).unwrap();
+    assert_eq!(std::fs::read(Path::new(&beside).join("tokenizer.json")).unwrap(), written);
+    let learned = said(&downhill(&["check", &experiment]));
+    assert!(learned.contains("300 tokens"), "{learned}");
+    write(r#""tokenizer_file": "tokenizer.json""#);
+    assert_eq!(said(&downhill(&["check", &experiment])), learned);
+    let again = path(&folder, "again.json");
+    said(&downhill(&["export", &experiment, "--format", "tokenizer", "-o", &again]));
+    assert_eq!(std::fs::read(&again).unwrap(), written);
+    std::fs::write(&file, r#"{ "model": { "type": "WordPiece" } }"#).unwrap();
+    let error = refused(&["check", &experiment]);
+    assert!(error.starts_with("error: data.text.tokenizer_file: This tokenizer.json holds a WordPiece model."), "{error}");
+}
+
+#[test]
 fn an_own_table_is_one_beside_the_experiment_whatever_its_name() {
     let folder = folder("own");
     let check = |file: &str| {
@@ -207,6 +235,63 @@ fn own_pictures_are_a_folder_of_them_or_files_of_arrays() {
     std::fs::create_dir_all(folder.join("none")).unwrap();
     write(r#""file": "none""#);
     assert!(refused(&["check", &experiment]).contains("There is no picture in it that can be read"));
+}
+
+/// A WAV file of 16 bits: a tone of this pitch, 8000 samples a second; a pitch of 0 is silence.
+fn tone(hertz: f64, seconds: f64) -> Vec<u8> {
+    let wave = |i: u32| (9000.0 * (f64::from(i) * hertz * std::f64::consts::TAU / 8000.0).sin()) as i16;
+    let data: Vec<u8> = (0..(8000.0 * seconds) as u32).flat_map(|i| wave(i).to_le_bytes()).collect();
+    let size = data.len() as u32;
+    let head = [&b"RIFF"[..], &(36 + size).to_le_bytes(), b"WAVEfmt ", &16u32.to_le_bytes(), &[1, 0, 1, 0]].concat();
+    let rates = [8000u32.to_le_bytes(), 16_000u32.to_le_bytes()].concat();
+    [&head[..], &rates, &[2, 0, 16, 0], b"data", &size.to_le_bytes(), &data].concat()
+}
+
+#[test]
+fn own_sounds_are_a_folder_of_wav_files_with_a_folder_for_each_class() {
+    let folder = folder("sounds");
+    let experiment = path(&folder, "own.json");
+    let write = |file: &str| {
+        let model = r#"["mean_over_time", { "linear": { "out": "classes" } }]"#;
+        let text = format!(
+            r#"{{ "seed": 2, "data": {{ "sounds": {{ "file": "{file}", "seconds": 0.5 }} }}, "model": {model}, "optimizer": {{ "adam": {{ "lr": 0.02 }} }}, "training": {{ "steps": 150, "batch_size": 8 }} }}"#
+        );
+        std::fs::write(&experiment, text).unwrap();
+    };
+    let put = |name: &str, bytes: Vec<u8>| {
+        let file = folder.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    };
+    for i in 0..10u8 {
+        put(&format!("tones/low/{i}.wav"), tone(300.0 + f64::from(i), 0.4));
+        put(&format!("tones/high/{i}.wav"), tone(1500.0 + f64::from(i), 1.0));
+    }
+    put("tones/high/notes.txt", b"no sound".to_vec());
+    put("tones/low/nothing.wav", tone(0.0, 0.5));
+    write("tones");
+    let output = downhill(&["check", &experiment]);
+    assert!(said(&output).contains("21 to learn from, 9 held out"), "{}", String::from_utf8_lossy(&output.stdout));
+    let told = format!("{}{}", said(&output), String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("\"high/notes.txt\" is no WAV that can be read"), "{told}");
+    assert!(told.contains("1 is silent and left out, the first of them in \"low/nothing.wav\""), "{told}");
+    let trained = said(&downhill(&["train", &experiment]));
+    assert!(trained.contains("validation_accuracy 1") || trained.contains("100"), "{trained}");
+    put("one/clap/1.wav", tone(400.0, 0.5));
+    write("one");
+    assert!(refused(&["check", &experiment]).contains("of the class \"clap\""));
+    put("quiet/a/1.wav", tone(400.0, 0.5));
+    put("quiet/b/1.wav", tone(0.0, 0.5));
+    write("quiet");
+    assert!(refused(&["check", &experiment]).contains("All sounds of the class \"b\" are silent"));
+    put("none/a/1.wav", b"no sound".to_vec());
+    write("none");
+    assert!(refused(&["check", &experiment]).contains("holds no sound that can be read"));
+    put("long/a/1.wav", tone(400.0, 3.0 * 3600.0));
+    put("long/b/1.wav", tone(500.0, 0.5));
+    write("long");
+    let error = refused(&["check", &experiment]);
+    assert!(error.contains("data.sounds.file") && error.contains("last 181 minutes, of which \"a/1.wav\" is 180"), "{error}");
 }
 
 #[test]

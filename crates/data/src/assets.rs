@@ -1,6 +1,10 @@
 //! Files that a source reads: who has them ready.
 
+use std::rc::Rc;
+
 use downhill_tensor::UserError;
+
+use crate::corpus::Corpus;
 
 /// Where the bytes of a file come from: compiled in, fetched by the page, read by the command.
 ///
@@ -16,6 +20,11 @@ pub trait Assets {
     fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
         let message = format!("The file \"{}\" is not here.", crate::spec::quote(name));
         Err(UserError::new(message).hint("Choose it again: no link holds a file."))
+    }
+
+    /// The text that was read last: a data set of it need not read it again.
+    fn corpus(&self) -> Option<Rc<Corpus>> {
+        None
     }
 }
 

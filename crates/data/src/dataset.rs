@@ -13,6 +13,7 @@ use crate::features::{Feature, LineFeature};
 use crate::field::{Column, FNV, Field, fnv};
 use crate::forecast::Forecast;
 use crate::language::Language;
+use crate::read_on::ReadOn;
 use crate::sound::Sound;
 use crate::split::{Split, split};
 use crate::stream::Stream;
@@ -192,6 +193,8 @@ pub struct Dataset {
     pub validation: Part,
     /// Where training steps take new samples from, each only once, instead of those of `train`.
     pub stream: Option<Stream>,
+    /// How the text is cut where every batch goes on from the one before it.
+    pub read_on: Option<ReadOn>,
     /// For points of a plane or a line: how the picture is encoded.
     pub plane: Option<Plane>,
     /// For images: height and width.
@@ -408,6 +411,7 @@ impl Samples {
             train,
             validation,
             stream: self.stream,
+            read_on: None,
             plane: self.plane,
             image: self.image,
             pen: None,

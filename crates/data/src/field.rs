@@ -110,6 +110,8 @@ pub struct Field {
     pub column: Column,
     /// Whole numbers are below this.
     pub vocabulary: Option<usize>,
+    /// What whole numbers stand for, where that is not what the classes are called.
+    pub words: Vec<String>,
     /// The field with the number of steps that count of the first dimension; what follows them is padding.
     pub lengths: Option<String>,
 }
@@ -117,12 +119,19 @@ pub struct Field {
 impl Field {
     /// A field of which nothing more is known.
     pub fn new(name: impl Into<String>, shape: impl Into<Shape>, column: Column) -> Self {
-        Self { name: name.into(), shape: shape.into(), column, vocabulary: None, lengths: None }
+        Self { name: name.into(), shape: shape.into(), column, vocabulary: None, words: Vec::new(), lengths: None }
     }
 
     /// Says that all values are below `size`.
     pub fn vocabulary(mut self, size: usize) -> Self {
         self.vocabulary = Some(size);
+        self
+    }
+
+    /// Says what the values stand for.
+    pub fn words(mut self, words: Vec<String>) -> Self {
+        self.vocabulary = Some(words.len());
+        self.words = words;
         self
     }
 
@@ -162,6 +171,7 @@ impl Field {
             shape: self.shape.clone(),
             column: Column::F32(Vec::new()),
             vocabulary: self.vocabulary,
+            words: self.words.clone(),
             lengths: self.lengths.clone(),
         }
     }

@@ -8,13 +8,17 @@
 pub mod arrays;
 mod assets;
 mod augment;
+mod corpus;
 pub mod csv;
 mod dataset;
 mod features;
 mod field;
+pub mod folders;
 mod forecast;
 mod language;
 pub mod pen;
+mod read_on;
+pub mod recordings;
 mod sampler;
 mod series;
 mod sound;
@@ -27,11 +31,13 @@ mod windows;
 
 pub use assets::{Assets, NoAssets};
 pub use augment::Augment;
+pub use corpus::{Corpus, CorpusReader, one_line_end};
 pub use dataset::{DataCard, Dataset, IGNORED, INPUT, Labels, Normalisation, Part, Plane, TARGET, Task};
 pub use features::{Feature, LineFeature};
 pub use field::{Column, Field};
 pub use forecast::Forecast;
 pub use language::Language;
+pub use read_on::ReadOn;
 pub use sampler::{Sampler, SamplerPosition};
 pub use sound::Sound;
 #[cfg(feature = "bundled")]
@@ -39,5 +45,5 @@ pub use sources::Bundled;
 pub use sources::Source;
 pub use split::{Split, split};
 pub use stream::Stream;
-pub use tokenizer::{Tokenizer, Tokens};
+pub use tokenizer::{ByteLevel, Rule, Tokenizer, Tokens};
 pub use windows::Cut;

@@ -7,40 +7,44 @@ use std::rc::Rc;
 
 use crate::split::Split;
 
-/// Samples of a frame, a power of two.
-pub(crate) const FRAME: usize = 256;
-/// Samples from one frame to the next.
-pub(crate) const HOP: usize = 128;
+/// Samples of a frame of 32 milliseconds, a power of two where the rate is 8000 times one. From one frame to the next it is half as many.
+fn frame_length(rate: u32) -> usize {
+    rate as usize / 125 * 4
+}
+
 /// What is so many decibels below full loudness, or more, is silence.
 const DEPTH: f64 = 80.0;
 /// The lowest pitch that is heard, in hertz.
 const LOWEST: f64 = 100.0;
 
 /// The frames of a wave of so many samples.
-pub(crate) fn frames(samples: usize) -> usize {
-    if samples < FRAME { 0 } else { (samples - FRAME) / HOP + 1 }
+pub(crate) fn frames(samples: usize, rate: u32) -> usize {
+    let frame = frame_length(rate);
+    if samples < frame { 0 } else { (samples - frame) / (frame / 2) + 1 }
 }
 
 /// Turns waves into frames of bands: a window by Hann, the power of a Fourier transform, triangles that are as wide as their distance on the
 /// mel scale (O'Shaughnessy, 1987: `m = 2595·log10(1 + f / 700)`), decibels. All of it in f64 and in one order, so that the bits are the same
 /// everywhere.
 pub(crate) struct Ear {
+    rate: u32,
     bands: usize,
     window: Vec<f64>,
-    /// Cosine and sine of each part of a turn, `FRAME / 2` of them.
+    /// Cosine and sine of each part of a turn, half as many as a frame has samples.
     turns: Vec<[f64; 2]>,
     /// Of each band the first line of the spectrum that it hears, and how much of it and of the following ones.
     filters: Vec<(usize, Vec<f64>)>,
 }
 
 impl Ear {
-    /// An ear with so many bands up to half of the rate.
+    /// An ear with so many bands up to half of the rate, which is 8000 times a power of two.
     pub(crate) fn new(rate: u32, bands: usize) -> Self {
+        let frame = frame_length(rate);
         let mel = |hertz: f64| 2595.0 * libm::log10(1.0 + hertz / 700.0);
         let hertz = |mel: f64| 700.0 * (libm::exp(mel / 2595.0 * LN_10) - 1.0);
         let (low, high) = (mel(LOWEST), mel(f64::from(rate) / 2.0));
         // Corners of the triangles in lines of the spectrum.
-        let corner = |i: usize| hertz(low + (high - low) * i as f64 / (bands + 1) as f64) * FRAME as f64 / f64::from(rate);
+        let corner = |i: usize| hertz(low + (high - low) * i as f64 / (bands + 1) as f64) * frame as f64 / f64::from(rate);
         let filter = |band: usize| {
             let [from, top, to] = [0, 1, 2].map(|i| corner(band + i));
             let share = |line: usize| {
@@ -50,30 +54,32 @@ impl Ear {
                 rising.min(falling).max(0.0)
             };
             // A band that lies between two lines hears the nearest one.
-            let lines = (from.ceil() as usize)..=(to.floor() as usize).min(FRAME / 2);
+            let lines = (from.ceil() as usize)..=(to.floor() as usize).min(frame / 2);
             let heard: Vec<f64> = lines.clone().map(share).collect();
             if heard.iter().sum::<f64>() < 0.5 {
-                return ((top.round() as usize).min(FRAME / 2), vec![1.0]);
+                return ((top.round() as usize).min(frame / 2), vec![1.0]);
             }
             (*lines.start(), heard)
         };
-        let turn = |i: usize| TAU * i as f64 / FRAME as f64;
+        let turn = |i: usize| TAU * i as f64 / frame as f64;
         Self {
+            rate,
             bands,
-            window: (0..FRAME).map(|i| libm::pow(libm::sin(PI * i as f64 / FRAME as f64), 2.0)).collect(),
-            turns: (0..FRAME / 2).map(|i| [libm::cos(turn(i)), -libm::sin(turn(i))]).collect(),
+            window: (0..frame).map(|i| libm::pow(libm::sin(PI * i as f64 / frame as f64), 2.0)).collect(),
+            turns: (0..frame / 2).map(|i| [libm::cos(turn(i)), -libm::sin(turn(i))]).collect(),
             filters: (0..bands).map(filter).collect(),
         }
     }
 
     /// The bands of all frames of a wave within −1…1, `[frames, bands]`: 1 is a tone of full loudness, −1 silence.
     pub(crate) fn hear(&self, wave: &[f32]) -> Vec<f32> {
-        let mut heard = Vec::with_capacity(frames(wave.len()) * self.bands);
-        let mut spectrum = vec![[0.0; 2]; FRAME];
+        let frame = frame_length(self.rate);
+        let mut heard = Vec::with_capacity(frames(wave.len(), self.rate) * self.bands);
+        let mut spectrum = vec![[0.0; 2]; frame];
         // A tone of full loudness has so much power in its line.
-        let full = (FRAME as f64 / 4.0) * (FRAME as f64 / 4.0);
-        for at in 0..frames(wave.len()) {
-            for (place, (v, share)) in spectrum.iter_mut().zip(wave[at * HOP..].iter().zip(&self.window)) {
+        let full = (frame as f64 / 4.0) * (frame as f64 / 4.0);
+        for at in 0..frames(wave.len(), self.rate) {
+            for (place, (v, share)) in spectrum.iter_mut().zip(wave[at * (frame / 2)..].iter().zip(&self.window)) {
                 *place = [f64::from(*v) * share, 0.0];
             }
             self.transform(&mut spectrum);
@@ -89,18 +95,19 @@ impl Ear {
 
     /// The Fourier transform in place, in the order of Cooley and Tukey.
     fn transform(&self, values: &mut [[f64; 2]]) {
-        let bits = FRAME.trailing_zeros();
-        for i in 0..FRAME {
+        let frame = values.len();
+        let bits = frame.trailing_zeros();
+        for i in 0..frame {
             let j = i.reverse_bits() >> (usize::BITS - bits);
             if i < j {
                 values.swap(i, j);
             }
         }
         let mut half = 1;
-        while half < FRAME {
-            for start in (0..FRAME).step_by(2 * half) {
+        while half < frame {
+            for start in (0..frame).step_by(2 * half) {
                 for i in 0..half {
-                    let [c, s] = self.turns[i * (FRAME / 2 / half)];
+                    let [c, s] = self.turns[i * (frame / 2 / half)];
                     let ([ar, ai], [br, bi]) = (values[start + i], values[start + i + half]);
                     let (re, im) = (br * c - bi * s, br * s + bi * c);
                     values[start + i] = [ar + re, ai + im];
@@ -159,12 +166,12 @@ mod tests {
     #[test]
     fn the_transform_is_that_of_fourier() {
         let ear = Ear::new(RATE, 24);
-        let values: Vec<[f64; 2]> = (0..FRAME).map(|i| [libm::sin((i * i) as f64), libm::cos(3.0 * i as f64)]).collect();
+        let values: Vec<[f64; 2]> = (0..256).map(|i| [libm::sin((i * i) as f64), libm::cos(3.0 * i as f64)]).collect();
         let mut fast = values.clone();
         ear.transform(&mut fast);
         for (line, [re, im]) in fast.iter().enumerate() {
             let term = |(i, [a, b]): (usize, &[f64; 2])| {
-                let angle = -TAU * (line * i % FRAME) as f64 / FRAME as f64;
+                let angle = -TAU * (line * i % 256) as f64 / 256.0;
                 let (c, s) = (libm::cos(angle), libm::sin(angle));
                 [a * c - b * s, a * s + b * c]
             };
@@ -177,11 +184,11 @@ mod tests {
     fn a_tone_is_loud_in_its_band_and_silence_nowhere() {
         let ear = Ear::new(RATE, 24);
         assert!(ear.hear(&[0.0; 600]).iter().all(|v| *v == -1.0));
-        assert_eq!(ear.hear(&[0.0; FRAME + 2 * HOP]).len(), 3 * 24);
+        assert_eq!(ear.hear(&[0.0; 512]).len(), 3 * 24);
         assert_eq!(ear.hear(&[0.0; 100]).len(), 0);
         let mut last = 0;
         for hertz in [300.0, 600.0, 1000.0, 2000.0, 3500.0] {
-            let heard = ear.hear(&tone(hertz, FRAME));
+            let heard = ear.hear(&tone(hertz, 256));
             let (band, loudest) = heard.iter().enumerate().fold((0, -2.0), |b, (i, &v)| if v > b.1 { (i, v) } else { b });
             // A triangle that is narrower than a line of the window hears a little less than all, one that is wider a little more.
             assert!((0.8..=1.0).contains(&loudest) && band > last, "{hertz}: {band} {loudest}");
@@ -191,7 +198,7 @@ mod tests {
             last = band;
         }
         // Half as high a wave is 6 decibels lower, of the 80 from the loudest to silence.
-        let [loud, low] = [0.5, 0.25].map(|by| ear.hear(&tone(1000.0, FRAME).iter().map(|v| v * by).collect::<Vec<_>>()));
+        let [loud, low] = [0.5, 0.25].map(|by| ear.hear(&tone(1000.0, 256).iter().map(|v| v * by).collect::<Vec<_>>()));
         let most = |heard: &[f32]| heard.iter().copied().fold(-1.0, f32::max);
         assert!((most(&loud) - most(&low) - 2.0 * 6.02 / 80.0).abs() < 0.01);
     }
@@ -203,7 +210,7 @@ mod tests {
             assert!(
                 ear.filters
                     .iter()
-                    .all(|(first, shares)| { shares.iter().sum::<f64>() >= 0.5 && first + shares.len() <= FRAME / 2 + 1 })
+                    .all(|(first, shares)| { shares.iter().sum::<f64>() >= 0.5 && first + shares.len() <= 256 / 2 + 1 })
             );
         }
     }

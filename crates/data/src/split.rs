@@ -19,17 +19,15 @@ pub fn split(classes: &[u32], fraction: f64, seed: u32) -> Split {
     for (&class, i) in classes.iter().zip(0u32..) {
         members[class as usize].push(i);
     }
-    let mut result = Split { train: Vec::new(), validation: Vec::new() };
+    let mut is_held_out = vec![false; classes.len()];
     for (mut class, stream) in members.into_iter().zip(0u32..) {
         Rng::new(seed, Stream::Split, stream).shuffle(&mut class);
         let held_out = (class.len() as f64 * fraction).round() as usize;
         let held_out = held_out.min(class.len().saturating_sub(1));
-        result.validation.extend_from_slice(&class[..held_out]);
-        result.train.extend_from_slice(&class[held_out..]);
+        class[..held_out].iter().for_each(|&i| is_held_out[i as usize] = true);
     }
-    result.train.sort_unstable();
-    result.validation.sort_unstable();
-    result
+    let (validation, train) = (0..classes.len() as u32).partition(|&i| is_held_out[i as usize]);
+    Split { train, validation }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 /// What draws the samples of an endless source.
 pub(crate) trait Draw {
-    /// Draws a batch: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows, or of each of their positions. Allocates nothing.
+    /// Draws a batch: `x` is `[rows, numbers]`, of each row the words of all inputs one after the other, `y` the class of each of the rows, or of each
+    /// of their positions. Allocates nothing.
     fn draw(&self, seed: u32, step: u64, x: &mut [u32], y: &mut [u32]);
 
     /// How many samples it draws all batches from, where it does not make new ones.
@@ -33,10 +34,15 @@ impl Stream {
         Self { source, seed }
     }
 
-    /// Draws the batch of a step: `x` is `[rows, features]` as bits of f32, `y` the class of each of the rows, or of each of their positions.
-    /// Allocates nothing.
+    /// Draws the batch of a step: `x` is `[rows, numbers]`, of each row the words of all inputs one after the other in the order of the data's
+    /// fields, `y` the class of each of the rows, or of each of their positions. Allocates nothing.
     pub fn fill(&self, step: u64, x: &mut [u32], y: &mut [u32]) {
         self.source.draw(self.seed, step, x, y);
+    }
+
+    /// One input of a drawn batch: of each row of `x`, which has `numbers` words, the `width` words from `start` on.
+    pub fn input(x: &[u32], numbers: usize, start: usize, width: usize) -> impl Iterator<Item = &[u32]> {
+        x.chunks_exact(numbers.max(1)).filter_map(move |row| row.get(start..start + width))
     }
 
     /// How many samples all batches are drawn from, where each step is given some of them, changed; `None` where every sample is new.
@@ -90,6 +96,13 @@ mod tests {
         for (class, wanted) in [(0, 0.4), (1, 0.2), (2, 0.2), (3, 0.2)] {
             assert!((share(class) - wanted).abs() < 0.03, "{class}: {}", share(class));
         }
+    }
+
+    #[test]
+    fn inputs_of_a_row_stand_one_after_the_other() {
+        let x = [1, 2, 3, /* */ 4, 5, 6];
+        let input = |start, width| Stream::input(&x, 3, start, width).collect::<Vec<_>>();
+        assert_eq!((input(0, 2), input(2, 1)), (vec![&[1, 2][..], &[4, 5]], vec![&[3][..], &[6]]));
     }
 
     #[test]

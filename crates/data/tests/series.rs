@@ -101,3 +101,22 @@ fn what_is_no_series_is_refused_with_the_field_that_says_so() {
     assert!(refused(words, json!({ "target": "what" })).path.as_deref() == Some("target"));
     assert!(refused(words, json!({ "time": "what" })).path.as_deref() == Some("time"));
 }
+
+#[test]
+fn a_row_without_a_number_is_in_no_window() {
+    for hole in ["", "nan", "NaN", "?"] {
+        let text = days(1..=20).replace("2024-05-10,100\n", &format!("2024-05-10,{hole}\n"));
+        let data = build(&text, json!({})).unwrap();
+        // Of 17 windows the three with that day go, and the one that it would be the answer to.
+        assert_eq!((data.train.len(), answers(&data).contains(&100.0)), (13, false), "{hole}");
+        assert!(data.notes.iter().any(|note| note.contains("the first after 2024-05-09")), "{hole}: {:?}", data.notes);
+    }
+}
+
+#[test]
+fn windows_and_horizons_out_of_range_are_refused_by_name() {
+    for (field, value) in [("horizon", 0), ("window", 100_000), ("stride", 0), ("horizon", 100_000)] {
+        let error = build(&days(1..=20), json!({ field: value })).unwrap_err().to_string();
+        assert!(error.starts_with(field) && error.contains(&format!("{value} is out of range")), "{error}");
+    }
+}

@@ -200,6 +200,30 @@ fn blanks_before_quotes_and_commas_at_the_end_are_read_over() {
 }
 
 #[test]
+fn a_name_that_says_so_is_the_target_wherever_it_stands() {
+    let target = |header: &str| {
+        let row = |i: u32| format!("{}.5,{}.25,{}\n", i * 7 % 30, i * 11 % 23, ["a", "b"][(i % 2) as usize]);
+        downhill_data::csv::inspect(&format!("{header}\n{}", (0..60).map(row).collect::<String>())).unwrap().target
+    };
+    for (header, wanted) in [
+        ("y,x1,shop", "y"),
+        ("x1,y,shop", "y"),
+        ("target,y,shop", "target"),
+        ("Label,b,shop", "Label"),
+        ("a,class,shop", "class"),
+        ("target_price,b,shop", "target_price"),
+        ("class size,label,shop", "label"),
+        // Two coordinates and what is there.
+        ("x,y,shop", "shop"),
+        ("x,y,class", "class"),
+        ("yearly,classic,shop", "shop"),
+    ] {
+        assert_eq!(target(header), wanted, "{header}");
+    }
+    assert_eq!(profile("xy-running-x.csv").target, "y");
+}
+
+#[test]
 fn a_target_may_have_many_classes() {
     assert_eq!(classes(&built("60-classes.csv")).len(), 60);
 }
@@ -307,13 +331,16 @@ fn dates_are_read_in_every_usual_order() {
         (|d, m| format!("{d}.{m}.2024"), "day, month, year"),
         (|d, m| format!("{m}/{d}/2024"), "month, day, year"),
         (|d, m| format!("{d}/{m}/2024"), "day, month, year"),
-        (|d, m| format!("2024-{m:02}-{d:02}T08:15:00Z"), "year, month, day"),
+        (|d, m| format!("2024-{m:02}-{d:02}T08:15:00Z"), "year, month, day, hour"),
+        (|d, m| format!("{d}.{m}.2024 9:30 PM"), "day, month, year, hour"),
     ] {
         let row = |i: u32| format!("{},{}\n", write(i % 28 + 1, i % 12 + 1), ["a", "b"][(i % 2) as usize]);
         let table = format!("seen,kind\n{}", (0..60).map(row).collect::<String>());
         let seen = downhill_data::csv::inspect(&table).unwrap();
         assert_eq!((seen.columns[0].kind, seen.columns[0].format.as_str()), (ColumnType::Date, first));
         let set = build(&json!({ "text": table }));
+        // It gives an hour where it says one, and only there.
+        assert_eq!(set.features.iter().any(|feature| feature == "seen: hour"), first.ends_with("hour"), "{first}");
         let at = set.features.iter().position(|feature| feature == "seen: day").unwrap();
         let day = f64::from(set.table.as_ref().unwrap().encode(28).unwrap()[at]) * set.normalisation.std[at]
             + set.normalisation.mean[at];

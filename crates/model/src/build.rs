@@ -9,9 +9,9 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
-use crate::layers::Layer;
-use crate::layers::def::{Builder, CACHE, Given, Mode, Resolved, flat};
+use crate::layers::def::{Begins, Builder, CACHE, Given, Mode, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
+use crate::layers::{Layer, PLACE};
 use crate::losses::Targets;
 use crate::port::Port;
 use crate::scalars::{CARRY, CLIP_NORM, SHARE};
@@ -111,10 +111,14 @@ impl ProgramKind {
     }
 
     /// In what it differs from other programs of the experiment.
-    fn mode(&self, experiment: &Experiment) -> Mode {
+    fn mode(&self, Checked { experiment, signature, .. }: &Checked) -> Mode {
+        let carried = signature.read_on.map_or(Begins::Zero, |_| Begins::Carried);
         match self {
-            ProgramKind::Train { .. } => Mode { noise: true, moves: true, ..Mode::default() },
-            ProgramKind::Inspect { with_gradients: true, .. } => Mode { noise: true, ..Mode::default() },
+            ProgramKind::Train { .. } => Mode { noise: true, moves: true, begins: carried, ..Mode::default() },
+            ProgramKind::Inspect { with_gradients: true, rows, .. } => {
+                let begins = if *rows == experiment.training.batch_size { carried } else { Begins::Zero };
+                Mode { noise: true, begins, ..Mode::default() }
+            }
             _ => {
                 let given = match self {
                     ProgramKind::Continue { keeps: true } => Given::AndKept,
@@ -122,7 +126,12 @@ impl ProgramKind {
                     _ => Given::All,
                 };
                 let averages = experiment.average_slot().and_then(|slot| u8::try_from(slot).ok());
-                Mode { averages, given, ..Mode::default() }
+                let begins = match (self, signature.read_on.map(|cut| cut.measured)) {
+                    (ProgramKind::Eval { split: Split::Train, .. }, Some([rows, _])) => Begins::Joined(rows),
+                    (ProgramKind::Eval { split: Split::Validation, .. }, Some([_, rows])) => Begins::Joined(rows),
+                    _ => Begins::Zero,
+                };
+                Mode { averages, given, begins, ..Mode::default() }
             }
         }
     }
@@ -177,7 +186,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
     {
         return Err(UserError::at(CONTINUATION, "Only a single window of a series is continued."));
     }
-    let mut builder = Builder::new(&checked.layers, kind.mode(experiment), &experiment.training);
+    let mut builder = Builder::new(&checked.layers, kind.mode(checked), &experiment.training);
     let program = Program { checked, experiment, signature, samples };
     let built = match kind {
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
@@ -204,11 +213,11 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
     };
     let inner = |name: &str| layers.iter().find_map(|layer| inside(layer, name));
     let layer = |name: &str| name == "input" || layers.iter().any(|layer| layer.path == name);
-    let tokens = |name: &str| layers.iter().any(|layer| layer.path == name && layer.output.dtype == Dtype::U32);
     let parameter = |name: &str| layers.iter().any(|layer| layer.parameters.iter().any(|p| p.name == name));
-    // Nothing goes back through what is only kept to be looked at.
+    let numbers = |name: &str| layers.iter().any(|layer| layer.path == name && layer.output.dtype == Dtype::F32);
+    // Nothing goes back through what is only kept to be looked at, nor to tokens.
     let has_gradient =
-        |of: &str| layer(of) && !tokens(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
+        |of: &str| of == "input" || numbers(of) || parameter(of) || inner(of).is_some_and(|inner| inner.starts_with(HIDDEN));
     match name.strip_prefix(GRADIENT) {
         Some(of) if has_gradient(of) => Ok(()),
         None if layer(name) || inner(name).is_some() || name == "output" || name == LOSS => Ok(()),
@@ -256,6 +265,13 @@ impl Checked {
         let is_input = |layer: &Layer| matches!(layer, Layer::Input(_));
         let last = self.experiment.model.iter().rposition(is_input).filter(|_| self.signature.written > 0);
         last.unwrap_or_default()
+    }
+
+    /// Whether a sequence can go on for ever with the states of recurrent layers alone, as the batches of training steps do.
+    pub fn reads_on(&self) -> bool {
+        let needs_no_place =
+            || build(self, &ProgramKind::Next).is_ok_and(|next| next.feeds().iter().all(|feed| feed.name != PLACE[0]));
+        self.signature.read_on.is_some() && self.stepwise().is_ok() && needs_no_place()
     }
 
     /// Names of the states of recurrent layers, which have a gradient at every step: `model[0].hidden_l0`.
@@ -675,20 +691,24 @@ mod tests {
 
     /// One of each kind; the inspections ask for every layer and, with gradients, for every gradient.
     fn kinds(checked: &Checked) -> [ProgramKind; 6] {
-        let eval = |split| ProgramKind::Eval { rows: 7, split };
+        let (batch, rows) = match checked.signature.read_on {
+            Some(cut) => (checked.experiment.training.batch_size, cut.measured[0]),
+            None => (5, 7),
+        };
+        let eval = |split| ProgramKind::Eval { rows, split };
         let layers: Vec<String> = flat(&checked.layers).iter().map(|layer| layer.path.clone()).collect();
         let parameters = flat(&checked.layers).into_iter().flat_map(|l| &l.parameters).map(|p| p.name.clone());
-        let numbers = flat(&checked.layers).into_iter().filter(|layer| layer.output.dtype != Dtype::U32);
-        let gradients: Vec<String> =
-            numbers.map(|layer| layer.path.clone()).chain(parameters).map(|name| format!("grad:{name}")).collect();
+        let numbers =
+            flat(&checked.layers).into_iter().filter(|layer| layer.output.dtype == Dtype::F32).map(|layer| layer.path.clone());
+        let gradients: Vec<String> = numbers.chain(parameters).map(|name| format!("grad:{name}")).collect();
         let named = |name: &str| std::iter::once(name.to_string());
         [
-            ProgramKind::Train { batch: 5 },
+            ProgramKind::Train { batch },
             eval(Split::Train),
             eval(Split::Validation),
             ProgramKind::Predict { rows: 9 },
             ProgramKind::inspect(9, layers.iter().cloned().chain(named("output"))),
-            ProgramKind::inspect(5, named("loss").chain(layers.clone()).chain(gradients)),
+            ProgramKind::inspect(batch, named("loss").chain(layers.clone()).chain(gradients)),
         ]
     }
 

@@ -1,12 +1,14 @@
 //! Whether an experiment can be trained at all, and what it will cost, before anything is allocated. What was found out on the way is kept:
 //! a [`Checked`] experiment is what programs, initial weights and exports are made from.
 
+use downhill_graph::StepScalars;
 use downhill_tensor::{Dtype, UserError};
 
 use crate::layers::def::{Buffer, Resolved, elements, flat, resolve, thousands, times};
 use crate::losses::Targets;
 use crate::reads::reads;
-use crate::{Experiment, Signature, Task};
+use crate::scalars::{GOES_ON, set};
+use crate::{Experiment, Signature, Task, Training};
 
 /// Bytes that weights, optimizer slots, activations and data may take together: what a tab can be trusted to have.
 pub const MAX_BYTES: u64 = 1 << 30;
@@ -81,6 +83,18 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// What micro batch `micro` of step `t` is run with, at the learning rate `lr`, where the optimizer's slots were zero before step `since`: see
+    /// [`Experiment::micro_scalars`]. Allocates nothing.
+    pub fn micro_scalars(&self, t: u64, since: u64, micro: usize, lr: f64) -> StepScalars {
+        let mut step = self.experiment.micro_scalars(t, since, micro, lr);
+        if let Some(cut) = self.signature.read_on {
+            let Training { batch_size, accumulate, .. } = self.experiment.training;
+            let number = t.wrapping_mul(accumulate as u64).wrapping_add(micro as u64);
+            set(&mut step.values, GOES_ON, if cut.goes_on(number, batch_size) { 1.0 } else { 0.0 });
+        }
+        step
+    }
+
     /// The buffers of all layers, in the order in which programs declare their states.
     pub fn buffers(&self) -> impl Iterator<Item = &Buffer> {
         flat(&self.layers).into_iter().flat_map(|layer| &layer.buffers)
@@ -104,9 +118,10 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
     }
     let signature = if experiment.loss.reconstructs() { signature.reconstructing() } else { signature };
     let targets = experiment.loss.targets(&signature)?;
-    let layers = resolve(&experiment.model, &signature)?;
+    let layers = resolve(&experiment.model, &signature, experiment.training.batch_size)?;
     check_model(&experiment, &signature, &layers)?;
     check_batch(&experiment, &layers)?;
+    check_streams(&experiment, &signature)?;
     let summary = summarise(&experiment, &signature, &layers);
     check_memory(&summary)?;
     Ok(Checked { experiment, signature, summary, layers, targets })
@@ -205,6 +220,19 @@ fn check_batch(experiment: &Experiment, model: &[Resolved]) -> Result<(), UserEr
         }
         None => Ok(()),
     }
+}
+
+/// Whether what is read on is long enough for every row of a batch to have something to go on with.
+fn check_streams(experiment: &Experiment, signature: &Signature) -> Result<(), UserError> {
+    let rows = experiment.training.batch_size;
+    let Some(cut) = signature.read_on.filter(|cut| cut.batches(rows) < 2) else { return Ok(()) };
+    let (learned, context) = (cut.learned, cut.context);
+    let needed = 2 * rows * context + 1;
+    let message = format!(
+        "There are {learned} tokens to learn from; {rows} rows that each read on for two windows of {context} need {needed}."
+    );
+    Err(UserError::at("training.batch_size", message)
+        .hint("Lower the batch size or the context, use a longer text, or turn `carry` off."))
 }
 
 fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved]) -> Summary {

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::Experiment;
 use crate::check::Checked;
-use crate::layers::def::{Resolved, flat};
+use crate::layers::def::{Buffer, BufferKind, Resolved, flat};
 use crate::layers::{Layer, write_list};
 
 /// How much of a run an edit touches, from least to most.
@@ -117,7 +117,10 @@ pub fn carry(old: &Checked, new: &Checked) -> Carried {
     for (i, j) in common(&old, &new) {
         if let (Some(from), Some(to)) = (old.get(i), new.get(j)) {
             take(&mut carried.parameters, from.parameter, to.parameter, to.layer.parameters.len());
-            take(&mut carried.states, from.state, to.state, to.layer.buffers.len());
+            let states = from.layer.buffers.iter().zip(&to.layer.buffers).enumerate();
+            for (n, _) in states.filter(|(_, (from, to))| from.kind == to.kind && from.shape == to.shape) {
+                take(&mut carried.states, from.state + n, to.state + n, 1);
+            }
             carried.layers.0 += u32::from(!to.layer.parameters.is_empty());
         }
     }
@@ -144,9 +147,13 @@ impl Place<'_> {
             && a.output == b.output
             && a.parameters.len() == b.parameters.len()
             && a.parameters.iter().zip(&b.parameters).all(|(a, b)| a.shape == b.shape)
-            && a.buffers.len() == b.buffers.len()
-            && a.buffers.iter().zip(&b.buffers).all(|(a, b)| a.shape == b.shape)
+            && statistics(a).map(|buffer| &buffer.shape).eq(statistics(b).map(|buffer| &buffer.shape))
     }
+}
+
+/// The buffers that belong to a layer's weights; what a batch leaves to the next does not.
+fn statistics(layer: &Resolved) -> impl Iterator<Item = &Buffer> {
+    layer.buffers.iter().filter(|buffer| buffer.kind != BufferKind::Carried)
 }
 
 fn places(model: &[Resolved]) -> Vec<Place<'_>> {

@@ -40,6 +40,9 @@ pub const SHARE: ScalarId = ScalarId(15);
 /// 1 at the last micro batch of a step, which updates the weights; otherwise 0.
 pub const ENDS: ScalarId = ScalarId(16);
 
+/// 1 where a batch goes on from the one before it, with the states that recurrent layers had there; 0 where these begin anew.
+pub const GOES_ON: ScalarId = ScalarId(17);
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {

@@ -1,6 +1,6 @@
 //! What a model needs to know of its data before there is any: its inputs, what is to be predicted, and how many samples there are.
 
-use downhill_data::{Column, Dataset, Field, NoAssets, Source};
+use downhill_data::{Column, Dataset, Field, NoAssets, ReadOn, Source};
 use downhill_tensor::{Dtype, UserError};
 
 use crate::port::Port;
@@ -68,6 +68,8 @@ pub struct Signature {
     pub validation: usize,
     /// Whether every training step is given a finished batch, instead of samples out of those to learn from.
     pub streamed: bool,
+    /// How a text is cut where every batch goes on from the one before it, and with it the states of recurrent layers.
+    pub read_on: Option<ReadOn>,
     /// How it goes on from its own answers; none where samples are no windows of series.
     pub ahead: Option<Ahead>,
 }
@@ -89,7 +91,18 @@ impl Signature {
             rounds: forecast.rounds(),
         });
         let written = data.language.as_ref().map_or(0, |language| language.input);
-        Self { inputs, written, task, outputs, positions, train, validation, streamed: data.stream.is_some(), ahead }
+        Self {
+            inputs,
+            written,
+            task,
+            outputs,
+            positions,
+            train,
+            validation,
+            streamed: data.stream.is_some(),
+            read_on: data.read_on,
+            ahead,
+        }
     }
 
     /// The signature of a source before its file is there. Numbers of samples of bundled sets are estimates (classes are
@@ -112,6 +125,7 @@ impl Signature {
             train: outline.samples.saturating_sub(held_out).max(1),
             validation: held_out,
             streamed: outline.streamed,
+            read_on: None,
             ahead: None,
         })
     }

@@ -17,7 +17,8 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Takes up an experiment (JSON text). The first one makes a run; later ones are edits: what need not restart goes on, weights of
-    /// layers that did not change are kept, unless `fresh`.
+    /// layers that did not change are kept, unless `fresh`. While a long text is read for it, told as [`crate::Event::Progress`], the run before goes on, and a
+    /// newer load takes its place.
     Load {
         /// The experiment document.
         experiment: String,
@@ -34,7 +35,7 @@ pub enum Command {
         /// Its bytes.
         bytes: BlobRef,
     },
-    /// Reads a table and answers with [`crate::Event::TableProfile`], after [`crate::Event::TableProgress`] now and then while it is a long
+    /// Reads a table and answers with [`crate::Event::TableProfile`], after [`crate::Event::Progress`] now and then while it is a long
     /// one; a run goes on meanwhile. A newer one takes its place: the older is answered with [`crate::Event::Done`].
     ReadTable {
         /// Name under which the experiment knows the file. Its bytes are kept, so that a [`Command::Load`] finds them.
@@ -130,6 +131,8 @@ pub enum Export {
     Weights,
     /// The weights of now in a few bits each, for a link, and how far predictions move by that.
     Small,
+    /// The tokenizer of a text, as a tokenizer.json.
+    Tokenizer,
 }
 
 /// A benchmark that runs inside the worker, through the session's own loop.

@@ -65,8 +65,8 @@ pub enum Event {
     },
     /// Answer to [`crate::Command::Generate`].
     Generated(Generated),
-    /// How far a table has been read.
-    TableProgress {
+    /// How far a table has been read, or the text of an experiment that is to be taken up.
+    Progress {
         /// Number of the request.
         id: u32,
         /// Share of the work that is done, 0 to 1.

@@ -26,7 +26,8 @@ pub struct Generate {
     pub stop: Vec<String>,
     /// The same seed picks the same tokens.
     pub seed: u32,
-    /// Whether what the network knows of the tokens so far is kept from one to the next, where it can be; the tokens are the same.
+    /// Whether what the network knows of the tokens so far is kept from one to the next, where it can be; the tokens are the same. The state of a
+    /// network that reads on is kept in any case.
     pub cache: bool,
 }
 

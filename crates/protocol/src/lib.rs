@@ -30,7 +30,7 @@ pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_i
 use serde::{Deserialize, Serialize};
 
 /// Version of these messages. The page and the worker must agree; where they do not, the page reloads.
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;
 
 /// Index into the side list of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

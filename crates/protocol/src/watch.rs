@@ -167,6 +167,22 @@ pub enum View {
         /// Elements along each axis.
         len: Vec<u32>,
     },
+    /// Of a matrix: where its rows lie along its first principal components, `[rows + 1, count]`, each with the sign by which the largest coordinate is
+    /// positive. The last row is the share of the variance that each component has.
+    Components {
+        /// How many.
+        count: u32,
+    },
+    /// Of a matrix: the rows that point most nearly to where the sum of some rows less that of others does, all of them of length 1, `[found, 2]`: the
+    /// place of each and the cosine, the nearest first. The rows that are named are none of them. `plus: [king, woman], minus: [man]` is near `queen`.
+    Nearest {
+        /// Rows that are added.
+        plus: Vec<u32>,
+        /// Rows that are taken off.
+        minus: Vec<u32>,
+        /// How many at most.
+        count: u32,
+    },
 }
 
 /// What [`View::Stats`] holds. `zeros` is the share of elements that are 0; `dead` the share of units that give nothing for any row;

@@ -1,9 +1,10 @@
 //! The worker's side of the protocol: what a request does, and what is told in return.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use downhill_data::csv::{Progress, Reader};
-use downhill_data::{Assets, Source};
+use downhill_data::{Assets, Corpus, CorpusReader, Source};
 use downhill_gpu::{DeviceOptions, GpuDevice};
 use downhill_model::Experiment;
 use downhill_protocol::{
@@ -26,7 +27,10 @@ const REPORT_EVERY: Duration = Duration::from_millis(33);
 /// Bytes of a table that are read between two looks for messages: a few milliseconds.
 const READ_AT_ONCE: usize = 200_000;
 
-/// Time between two reports of how far a table has been read.
+/// Slices of a text that are read before a request is answered: most texts are shorter, and their runs begin at once.
+const SLICES_AT_ONCE: usize = 8;
+
+/// Time between two reports of how far a table or a text has been read.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// Time between two verdicts on a moving run.
@@ -37,7 +41,7 @@ const JUDGE_EVERY: Duration = Duration::from_millis(250);
 pub struct Conversation {
     session: Option<Session>,
     files: Files,
-    /// An experiment that waits for a file.
+    /// An experiment that waits for a file, or for its text to be read.
     waiting: Option<Waiting>,
     /// What trains; none where there is only the CPU.
     chooser: Option<Chooser>,
@@ -60,13 +64,18 @@ struct Files {
     own: NameMap<Vec<u8>>,
     /// Whether one of a person's own is not what the run was made of.
     replaced: bool,
+    /// The text that was read last.
+    corpus: Option<Rc<Corpus>>,
 }
 
 impl Files {
     /// Takes up a file; an own one may have been edited since the last time.
     fn put(&mut self, name: &str, own: bool, bytes: Vec<u8>) {
         let files = if own { &mut self.own } else { &mut self.bundled };
-        self.replaced |= own && files.get(name).is_some_and(|old| *old != bytes);
+        if own && files.get(name).is_some_and(|old| *old != bytes) {
+            self.replaced = true;
+            self.corpus = None;
+        }
         files.insert(name.to_string(), bytes);
     }
 
@@ -83,6 +92,10 @@ impl Assets for Files {
     fn own(&self, name: &str) -> Result<Vec<u8>, UserError> {
         self.own.get(name).cloned().ok_or_else(|| UserError::new("The file is not here.").hint("Choose it again."))
     }
+
+    fn corpus(&self) -> Option<Rc<Corpus>> {
+        self.corpus.clone()
+    }
 }
 
 struct Reading {
@@ -96,7 +109,15 @@ struct Waiting {
     experiment: Box<Experiment>,
     notes: Vec<String>,
     fresh: bool,
-    file: String,
+    wants: Wants,
+}
+
+/// What an experiment waits for.
+enum Wants {
+    /// A file that the page was asked for.
+    File(String),
+    /// Its text, which is being read.
+    Text(Box<CorpusReader>, Instant),
 }
 
 impl Conversation {
@@ -140,8 +161,10 @@ impl Conversation {
     /// Trains and computes until the deadline at the latest, and sees to it that the better backend does.
     pub async fn advance(&mut self, deadline: Instant) -> Next {
         self.read_on();
+        self.read_text().await;
         let next = self.train_on(deadline).await;
-        if self.reading.is_some() { Next::Now } else { next }
+        let reads = matches!(self.waiting, Some(Waiting { wants: Wants::Text(..), .. }));
+        if reads || self.reading.is_some() { Next::Now } else { next }
     }
 
     /// Reads some more of a table, whatever the run does.
@@ -151,7 +174,7 @@ impl Conversation {
             Ok(Progress::Reading(done)) => {
                 if reading.told.elapsed() >= TELL_EVERY {
                     reading.told = Instant::now();
-                    self.tell(Event::TableProgress { id: reading.id, done });
+                    self.tell(Event::Progress { id: reading.id, done });
                 }
                 self.reading = Some(reading);
             }
@@ -420,30 +443,89 @@ impl Conversation {
 
     async fn load(&mut self, id: u32, text: &str, fresh: bool) -> Result<bool, UserError> {
         let parsed = Experiment::parse(text)?;
-        let own = parsed.experiment.data.reads_own_file();
-        let missing = parsed.experiment.data.needs().filter(|name| !self.files.has(name, own)).map(str::to_string);
+        let mut waiting = Waiting {
+            id,
+            experiment: Box::new(parsed.experiment),
+            notes: parsed.notes,
+            fresh,
+            wants: Wants::File(String::new()),
+        };
+        if let Some(earlier) = self.waiting.take() {
+            // What was to begin anew still is.
+            waiting.fresh |= earlier.fresh;
+            self.tell(Event::Done { id: earlier.id });
+        }
+        self.prepare(waiting).await
+    }
+
+    /// Takes up an experiment, or lets it wait for what is not there yet. Whether it was taken up.
+    async fn prepare(&mut self, mut waiting: Waiting) -> Result<bool, UserError> {
+        let data = &waiting.experiment.data;
+        let own = data.reads_own_file();
+        let missing = data.needs().into_iter().find(|name| !self.files.has(name, own)).map(str::to_string);
         if let Some(file) = missing {
             self.tell(Event::NeedAsset { name: file.clone(), own });
-            if let Some(earlier) = self.waiting.take() {
-                self.tell(Event::Done { id: earlier.id });
-            }
-            self.waiting = Some(Waiting { id, experiment: Box::new(parsed.experiment), notes: parsed.notes, fresh, file });
+            self.waiting = Some(Waiting { wants: Wants::File(file), ..waiting });
             return Ok(false);
         }
-        self.waiting = None;
-        self.take_up(parsed.experiment, parsed.notes, fresh).await?;
+        code_of(&waiting.experiment).await?;
+        let reader = waiting.experiment.data.reading(&self.files).map_err(|error| of_data(&waiting.experiment, error))?;
+        if let Some(mut reader) = reader {
+            let corpus = (0..SLICES_AT_ONCE).find_map(|_| reader.advance(READ_AT_ONCE).transpose()).transpose();
+            let Some(corpus) = corpus.map_err(|error| of_data(&waiting.experiment, error))? else {
+                let done = reader.progress();
+                self.tell(Event::Progress { id: waiting.id, done });
+                waiting.wants = Wants::Text(Box::new(reader), Instant::now());
+                self.waiting = Some(waiting);
+                return Ok(false);
+            };
+            self.files.corpus = Some(Rc::new(corpus));
+        }
+        self.take_up(*waiting.experiment, waiting.notes, waiting.fresh).await?;
         Ok(true)
     }
 
     async fn take_up_waiting(&mut self, name: &str, own: bool) -> Result<bool, UserError> {
-        let fits = |w: &mut Waiting| w.file == name && w.experiment.data.reads_own_file() == own;
+        let fits = |w: &mut Waiting| {
+            matches!(&w.wants, Wants::File(file) if file == name) && w.experiment.data.reads_own_file() == own
+        };
         let Some(waiting) = self.waiting.take_if(fits) else { return Ok(true) };
-        let event = match self.take_up(*waiting.experiment, waiting.notes, waiting.fresh).await {
-            Ok(()) => Event::Done { id: waiting.id },
-            Err(error) => Event::Error { id: Some(waiting.id), error },
+        let id = waiting.id;
+        match self.prepare(waiting).await {
+            Ok(true) => self.tell(Event::Done { id }),
+            Ok(false) => {}
+            Err(error) => self.tell(Event::Error { id: Some(id), error }),
+        }
+        Ok(true)
+    }
+
+    /// Reads some more of the text that an experiment waits for, whatever the run does, and takes the experiment up once it is read.
+    async fn read_text(&mut self) {
+        let reads = |waiting: &mut Waiting| matches!(waiting.wants, Wants::Text(..));
+        let Some(mut waiting) = self.waiting.take_if(reads) else { return };
+        let (id, experiment) = (waiting.id, &waiting.experiment);
+        let Wants::Text(reader, told) = &mut waiting.wants else { return };
+        let event = match reader.advance(READ_AT_ONCE) {
+            Ok(None) => {
+                let tells = told.elapsed() >= TELL_EVERY;
+                if tells {
+                    *told = Instant::now();
+                    self.events.push(Message::new(Event::Progress { id, done: reader.progress() }));
+                }
+                self.waiting = Some(waiting);
+                return;
+            }
+            Ok(Some(corpus)) => {
+                self.files.corpus = Some(Rc::new(corpus));
+                match self.take_up(*waiting.experiment, waiting.notes, waiting.fresh).await {
+                    Ok(()) => Event::Done { id },
+                    Err(error) => Event::Error { id: Some(id), error },
+                }
+            }
+            Err(error) => Event::Error { id: Some(id), error: of_data(experiment, error) },
         };
         self.tell(event);
-        Ok(true)
+        self.report();
     }
 
     async fn take_up(&mut self, experiment: Experiment, notes: Vec<String>, fresh: bool) -> Result<(), UserError> {
@@ -478,6 +560,11 @@ impl Conversation {
         self.events.push(session.loaded());
         self.session = Some(session);
     }
+}
+
+/// An error of the data's fields, with their path in the experiment.
+fn of_data(experiment: &Experiment, error: UserError) -> UserError {
+    error.under(experiment.data.name()).under("data")
 }
 
 /// Waits for the code that an experiment needs beyond what is there from the start.

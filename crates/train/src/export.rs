@@ -1,7 +1,7 @@
-//! A run as files: a PyTorch program with its data, or its weights alone. `downhill export` writes them, and the page's menu gives them. The
+//! A run as files: a PyTorch program with its data, its weights alone, or its tokenizer. `downhill export` writes them, and the page's menu gives them. The
 //! program's text comes from `downhill_model::export`.
 
-use downhill_data::{Field, Sampler, TARGET};
+use downhill_data::{Field, Sampler, Stream, TARGET};
 use downhill_model::{Encoding, FieldFeed, export};
 use downhill_protocol::Export;
 use downhill_tensor::{Dtype, UserError};
@@ -25,6 +25,7 @@ pub async fn files(session: &mut Session, what: Export) -> Result<Vec<(&'static 
     match what {
         Export::Pytorch => pytorch(session, None, session.initial_weights()?),
         Export::Weights => Ok(vec![("weights.safetensors", session.weights(true).await?)]),
+        Export::Tokenizer => Ok(vec![(TOKENIZER, tokenizer(session)?)]),
         Export::Small => {
             let Small { bytes, bits, farthest, samples } = session.small_weights().await?;
             let moved = json!({ "bits": bits, "farthest": farthest, "samples": samples }).to_string();
@@ -33,17 +34,40 @@ pub async fn files(session: &mut Session, what: Export) -> Result<Vec<(&'static 
     }
 }
 
-/// train.py, the weights it begins with, and the data in the order of so many steps.
+/// train.py, the weights it begins with, the data in the order of so many steps, and the tokenizer of a text.
 ///
 /// # Errors
 /// When the order of the steps would be too long.
 pub fn pytorch(session: &Session, steps: Option<u64>, weights: Vec<u8>) -> Result<Vec<(&'static str, Vec<u8>)>, UserError> {
     let steps = steps.or(session.experiment().training.steps).unwrap_or(STEPS);
-    Ok(vec![
+    let mut files = vec![
         ("train.py", export::train_py(session.checked(), session.data().language.as_ref()).into_bytes()),
         ("init.safetensors", weights),
         ("data.safetensors", data(session, steps)?),
-    ])
+    ];
+    files.extend(written(session).map(|file| (TOKENIZER, file)));
+    Ok(files)
+}
+
+/// The name that Hugging Face's tokenizers give to their file.
+const TOKENIZER: &str = "tokenizer.json";
+
+/// The tokenizer of the run's text, as a file.
+///
+/// # Errors
+/// When the data is no text.
+pub fn tokenizer(session: &Session) -> Result<Vec<u8>, UserError> {
+    written(session).ok_or_else(|| {
+        UserError::at(
+            "data",
+            "Only a text has a tokenizer that can be written; the tokens of this data are no pieces of a text.",
+        )
+        .hint("Choose a text of your own.")
+    })
+}
+
+fn written(session: &Session) -> Option<Vec<u8>> {
+    session.data().language.as_ref()?.tokenizer.to_json().map(String::into_bytes)
 }
 
 /// The samples, and the order in which training steps take them; of endless data the samples of all steps instead.
@@ -61,14 +85,21 @@ fn data(session: &Session, steps: u64) -> Result<Vec<u8>, UserError> {
     let mut tensors = Vec::new();
     match &data.stream {
         Some(stream) => {
-            let width = session.signature().features();
+            let inputs = || checked.feeds().into_iter().filter(|field| !field.target);
+            let width = inputs().map(|field| field.width()).sum::<usize>();
             let (mut x, mut y) = (vec![0; batches * batch * width], vec![0; batches * batch * answers]);
             let rows = x.chunks_exact_mut((batch * width).max(1)).zip(y.chunks_exact_mut((batch * answers).max(1)));
             for (number, (x, y)) in (0..).zip(rows) {
                 stream.fill(number, x, y);
             }
-            for (field, words) in checked.feeds().iter().zip([x, y]) {
-                tensors.push(Written::new("batch", field, batches * batch, words));
+            let mut start = 0;
+            for field in inputs() {
+                let words = Stream::input(&x, width, start, field.width()).flatten().copied().collect();
+                tensors.push(Written::new("batch", &field, batches * batch, words));
+                start += field.width();
+            }
+            if let Some(field) = checked.feeds().iter().find(|field| field.target) {
+                tensors.push(Written::new("batch", field, batches * batch, y));
             }
         }
         None => {

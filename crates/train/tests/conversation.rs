@@ -174,6 +174,84 @@ impl Page {
     }
 }
 
+/// A text of so many bytes with many different words, so that learning its pairs takes several slices.
+fn long_text(bytes: usize) -> String {
+    let word = |i: usize| format!("{}{} ", ["the", "sea", "shore", "boat", "gull"][i % 5], i * 7919 % 5003);
+    (0..).map(word).scan(0, |len, word| (*len < bytes).then(|| (*len += word.len(), word).1)).collect()
+}
+
+fn of_text(file: &str, more: &str) -> String {
+    format!(
+        r#"{{ "version": 1, "data": {{ "text": {{ "file": "{file}", "tokenizer": "bpe", "vocabulary": 400, "context": 8{more} }} }},
+            "model": [{{ "embedding": {{ "dim": 4 }} }}, {{ "linear": {{ "out": "classes" }} }}] }}"#
+    )
+}
+
+#[test]
+fn a_long_text_is_read_in_slices_while_the_run_before_goes_on() {
+    let mut page = Page::new();
+    page.load(SPIRALS);
+    page.give("long.txt", &long_text(2_500_000));
+    let first = page.load(&of_text("long.txt", ""));
+    assert!(!page.done(first));
+    assert_eq!(ready(page.worker.advance(Instant::now())), Next::Now, "it is read whatever the run does");
+    // What runs is the experiment of before, and hears what it is told.
+    let step = page.ask(Command::Step { n: 3 });
+    assert!(page.done(step));
+    // Another takes its place.
+    let second = page.load(&of_text("long.txt", r#", "validation": 0.2"#));
+    assert!(page.done(first) && !page.done(second));
+    page.work();
+    assert!(page.done(second));
+    let told: Vec<f64> = page
+        .heard
+        .iter()
+        .filter_map(|m| match m.header {
+            Event::Progress { id, done } if id == second => Some(done),
+            _ => None,
+        })
+        .collect();
+    assert!(told.is_sorted() && told.iter().all(|done| (0.0..1.0).contains(done)) && !told.is_empty(), "{told:?}");
+    assert_eq!(page.labels().len(), 400);
+    // It is kept: the same text with another context is there at once.
+    let third = page.load(&of_text("long.txt", r#", "validation": 0.3"#));
+    assert!(page.done(third));
+    page.give("long.txt", &long_text(2_400_000));
+    let edited = page.load(&of_text("long.txt", r#", "validation": 0.3"#));
+    assert!(!page.done(edited), "another text is another text, whatever its name");
+    page.give("short.txt", &"a\n".repeat(3));
+    let short = page.load(&of_text("short.txt", ""));
+    assert!(page.error(short).starts_with("data.text.context"), "{}", page.error(short));
+}
+
+#[test]
+fn a_text_waits_for_the_file_of_its_tokenizer() {
+    let mut page = Page::new();
+    page.give("long.txt", &"the sea and the shore ".repeat(30));
+    let id = page.load(&of_text("long.txt", r#", "tokenizer_file": "cut.json""#));
+    page.find(|m| matches!(&m.header, Event::NeedAsset { name, own: true } if name == "cut.json").then_some(()));
+    page.give("cut.json", r#"{ "model": { "type": "Unigram" } }"#);
+    assert!(
+        page.error(id).starts_with("data.text.tokenizer_file: This tokenizer.json holds a Unigram model."),
+        "{}",
+        page.error(id)
+    );
+    let letters = downhill_data::Tokenizer::learn(downhill_data::Tokens::Characters, 0, "the sea and the shore").unwrap();
+    page.give("cut.json", &letters.to_json().unwrap());
+    let id = page.load(&of_text("long.txt", r#", "tokenizer_file": "cut.json""#));
+    assert!(page.done(id));
+    assert_eq!(page.labels(), letters.names());
+    page.ask(Command::Export(Export::Tokenizer));
+    let file = page.find(|m| match &m.header {
+        Event::Exported { files, .. } if files[0].0 == "tokenizer.json" => Some(m.blob(files[0].1).to_vec()),
+        _ => None,
+    });
+    assert_eq!(String::from_utf8(file).unwrap(), letters.to_json().unwrap());
+    page.load(SPIRALS);
+    let id = page.ask(Command::Export(Export::Tokenizer));
+    assert!(page.error(id).contains("Only a text has a tokenizer"), "{}", page.error(id));
+}
+
 fn own_table(classes: [&str; 2]) -> String {
     let rows = (0..40).map(|i| format!("{},{},{}\n", i % 7, (i * 3) % 5, classes[i % 2]));
     format!("a,b,kind\n{}", rows.collect::<String>())
@@ -423,6 +501,38 @@ fn a_slice_and_a_histogram_are_parts_of_the_whole() {
     page.work();
     let counts: f32 = page.answer().get("0.weight").column(1).sum();
     assert_eq!(counts, 12.0);
+}
+
+#[test]
+fn vectors_of_words_answer_the_analogies_of_their_grammar() {
+    let preset = downhill_model::presets::find("word_vectors").expect("an example");
+    let mut page = page(preset.json);
+    page.ask(Command::Start);
+    page.work();
+    let info = page.find(|m| if let Event::Loaded(info) = &m.header { Some(info.clone()) } else { None });
+    let words = info.data.inputs[0].words.clone();
+    let place = |word: &str| words.iter().position(|known| known == word).expect("a word of the grammar") as u32;
+    let query = |view: View| [Query { name: "0.weight".to_string(), view }];
+    for [a, b, c, wanted] in [
+        ["king", "man", "woman", "queen"],
+        ["prince", "boy", "girl", "princess"],
+        ["boy", "man", "king", "prince"],
+        ["kitten", "cat", "dog", "puppy"],
+        ["foal", "horse", "cow", "calf"],
+        ["his", "he", "she", "her"],
+    ] {
+        let nearest = View::Nearest { plus: vec![place(a), place(c)], minus: vec![place(b)], count: 1 };
+        page.watch(Input::State, query(nearest));
+        page.work();
+        assert_eq!(words[page.answer().get("0.weight").data[0] as usize], wanted, "{a} − {b} + {c}");
+    }
+    page.watch(Input::State, query(View::Components { count: 2 }));
+    page.work();
+    let answer = page.answer();
+    let found = answer.get("0.weight");
+    assert_eq!(found.shape, [words.len() as u32 + 1, 2]);
+    let shares = found.row(words.len());
+    assert!(shares[0] >= shares[1] && shares[1] > 0.0 && shares[0] + shares[1] <= 1.0, "{shares:?}");
 }
 
 #[test]

@@ -107,6 +107,32 @@ fn moves_and_survives(accumulate: i64) {
 }
 
 #[test]
+fn states_that_are_carried_move_with_a_run_and_survive_a_lost_device() {
+    let text = "the tide comes in and the tide goes out, and what it took it brings again. ".repeat(8);
+    let document = format!(
+        r#"{{ "version": 1, "seed": 3, "data": {{ "text": {{ "text": "{text}", "context": 7, "validation": 0, "carry": true }} }},
+        "model": [{{ "embedding": {{ "dim": 6 }} }}, {{ "lstm": {{ "hidden_size": 9, "num_layers": 2, "output": "all" }} }},
+                  {{ "gru": {{ "hidden_size": 5, "output": "all" }} }}, {{ "linear": {{ "out": "classes" }} }}],
+        "optimizer": {{ "adam": {{ "lr": 0.01 }} }}, "training": {{ "batch_size": 4, "steps": 300 }} }}"#
+    );
+    let Some(device) = device() else { return };
+    let (mut straight, mut moved) = (session(&document), session(&document));
+    let cpu = losses(&mut straight, 60);
+    let mut mixed = losses(&mut moved, 13);
+    ready(moved.move_to(Some(&device))).unwrap();
+    device.destroy();
+    // Within a pass of 21 batches: the CPU goes on from the copy that was made when it moved, bit for bit.
+    mixed.extend(losses(&mut moved, 17));
+    assert_eq!((moved.backend(), &mixed[..]), (Backend::Cpu, &cpu[..30]));
+    let Some(device) = self::device() else { return };
+    ready(moved.move_to(Some(&device))).unwrap();
+    mixed.extend(losses(&mut moved, 20));
+    ready(moved.move_to(None)).unwrap();
+    mixed.extend(losses(&mut moved, 10));
+    assert_curves_agree("moved", &cpu, &mixed);
+}
+
+#[test]
 fn a_verdict_reads_the_layers_on_the_device_too() {
     let Some(device) = device() else { return };
     let document = SPIRALS.replacen(r#""out": 6"#, r#""out": 6, "init": "zeros""#, 1);

@@ -43,6 +43,10 @@ fixtures![
     "attention_variants",
     "batch_norm_sgd",
     "bce_rmsprop_step",
+    "cells_gru",
+    "cells_lstm",
+    "cells_rnn",
+    "cells_rnn_relu",
     "classification_adam",
     "convolutions",
     "dice",
@@ -57,6 +61,7 @@ fixtures![
     "lion_one_cycle",
     "lstm_both_mean",
     "lstm_last",
+    "masked_pairs",
     "masks",
     "mse_classes_rmsprop_cosine",
     "patches_and_lines",
@@ -65,6 +70,8 @@ fixtures![
     "regression_sgd",
     "rnn_last",
     "rnn_relu_max",
+    "skip_gram",
+    "text_carried",
     "text_gru",
     "text_transformer",
     "written_captions",
@@ -261,6 +268,34 @@ fn a_decoder_writes_of_a_sample_what_it_writes_with_pytorch() {
                 events.iter().find_map(|m| if let Event::Generated(text) = &m.header { Some(text) } else { None }).unwrap();
             assert_eq!(ours.text, theirs["text"].as_str().unwrap(), "{name}, sample {sample}");
         }
+    }
+}
+
+/// The text is longer than the windows of training, so that it goes on with the states alone.
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+fn a_text_that_is_read_on_goes_on_as_with_pytorch() {
+    let mut session = session(FIXTURES.iter().find(|fixture| fixture.name == "text_carried").unwrap());
+    session.step(100);
+    ready(session.run_until_rest()).unwrap();
+    let ask = Generate { prompt: "T".to_string(), tokens: 80, temperature: 0.0, ..Generate::default() };
+    let stop = vec!["sat t".to_string(), "n, and".to_string()];
+    let asked = [
+        (ask.clone(), include_str!("../../../tests/parity/fixtures/text_carried/greedy.json")),
+        (
+            Generate { repetition_penalty: 1.3, ..ask.clone() },
+            include_str!("../../../tests/parity/fixtures/text_carried/penalised.json"),
+        ),
+        (Generate { stop, ..ask }, include_str!("../../../tests/parity/fixtures/text_carried/stopped.json")),
+    ];
+    for (ask, theirs) in asked {
+        let theirs: serde_json::Value = serde_json::from_str(theirs).unwrap();
+        session.take_events();
+        session.generate(7, ask).unwrap();
+        ready(session.run_until_rest()).unwrap();
+        let events = session.take_events();
+        let ours = events.iter().find_map(|m| if let Event::Generated(text) = &m.header { Some(text) } else { None }).unwrap();
+        assert_eq!(ours.text, theirs["text"].as_str().unwrap());
     }
 }
 

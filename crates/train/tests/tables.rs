@@ -73,7 +73,7 @@ fn an_offset_of_all_values_changes_nothing() {
 
     let mut session = trained(&json!({ "text": text("regression-target-offset.csv") }), &json!("mse"));
     assert!(
-        session.verdict().evidence.iter().any(|(what, value)| what == "guessing" && value != "0"),
+        session.verdict().evidence.iter().any(|(what, value)| what == "loss of guessing" && value != "0"),
         "{:?}",
         session.verdict()
     );
@@ -83,6 +83,25 @@ fn an_offset_of_all_values_changes_nothing() {
     let errors = answers[0].1.iter().zip(&answers[1].1).map(|(said, right)| (said - right).abs());
     assert!(errors.fold(0.0, f32::max) < 0.2, "{answers:?}");
     assert!(answers[2].1.iter().all(|said| (said - 2e7).abs() < 10.0));
+}
+
+#[test]
+fn an_exported_program_learns_from_the_offsets_too() {
+    let inputs = |name: &str| {
+        let session = of(&json!({ "text": text(name) }), &json!("cross_entropy"));
+        let weights = session.initial_weights().unwrap();
+        let files = downhill_train::export::pytorch(&session, Some(10), weights).unwrap();
+        let (_, data) = files.into_iter().find(|(name, _)| *name == "data.safetensors").unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&data).unwrap();
+        let bytes = |name: &str| tensors.tensor(name).unwrap().data().to_vec();
+        let numbers =
+            |bytes: Vec<u8>| -> Vec<f32> { bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect() };
+        ["train.x", "validation.x"].map(|name| numbers(bytes(name))).concat()
+    };
+    let (with, without) = (inputs("utm-offset.csv"), inputs("utm-no-offset.csv"));
+    assert!(with.len() == without.len() && with.iter().any(|v| v.abs() > 0.5));
+    let far = with.iter().zip(&without).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(far < 1e-4, "{far}");
 }
 
 #[test]

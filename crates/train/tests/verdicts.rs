@@ -79,6 +79,11 @@ fn what_ails_a_sick_run_is_named_within_a_third_of_it_and_a_change_offered() {
         let last = found.last().unwrap();
         assert_eq!(last.name, expected, "{name}: {}", story(&found));
         assert!(last.level.is_alarm() && last.fix.is_some() && !last.evidence.is_empty(), "{name}: {last:?}");
+        // Whether guessing is a loss or a share is said, and is what stands there.
+        for (what, value) in found.iter().flat_map(|v| &v.evidence).filter(|(what, _)| what.contains("guessing")) {
+            let named = if value.ends_with('%') { "accuracy of guessing" } else { "loss of guessing" };
+            assert_eq!(what, named, "{name}: {value}");
+        }
     }
 }
 
@@ -92,7 +97,7 @@ fn no_run_is_called_healthy_where_guessing_does_as_well() {
             let until = session.step_count() + every;
             let verdict = verdicts(&mut session, until).pop().unwrap();
             let loss = session.metrics().iter().find(|(name, _)| name == "train_loss").map_or(f64::NAN, |(_, loss)| *loss);
-            let guessing = verdict.evidence.iter().find(|(what, _)| what == "guessing");
+            let guessing = verdict.evidence.iter().find(|(what, _)| what == "loss of guessing");
             let Some(guessing) = guessing.filter(|_| verdict.level == Level::Good) else { continue };
             // A single evaluation may jump; what counts is that of late.
             let of_late: f64 = verdict.evidence.iter().find(|(what, _)| what == "loss").unwrap().1.parse().unwrap();
@@ -128,6 +133,7 @@ fn a_change_that_is_offered_mends_the_run_and_takes_the_verdict_back_at_once() {
         ("plateau--weight_decay", 1000, 1000),
         ("underfitting--linear_circles", 1000, 2000),
         ("diverged--sgd_on_sine", 1000, 1000),
+        ("dead--filters_thrown_by_adam", 500, 500),
     ];
     let families = [
         ("context_unused--tales_without_attention", 600, 400),
@@ -142,6 +148,16 @@ fn a_change_that_is_offered_mends_the_run_and_takes_the_verdict_back_at_once() {
         }
         let last = after.last().unwrap();
         assert_eq!(last.level, Level::Good, "{name}: {found:?}\n{}", story(&after));
+    }
+}
+
+#[test]
+fn units_that_a_rate_has_thrown_away_are_offered_another_rate_and_not_another_activation() {
+    for name in ["dead--filters_thrown_by_adam", "dead--relu_thrown_by_adam"] {
+        let found = verdicts(&mut session(sick(name)), 1000).pop().unwrap();
+        let fix = found.fix.unwrap();
+        assert_eq!(fix.changes, [("optimizer.adam.lr".to_string(), "0.005".to_string())], "{name}");
+        assert!(fix.fresh && found.sentence.contains("A learning rate of"), "{name}: {}", found.sentence);
     }
 }
 

@@ -21,7 +21,8 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   serve [--port N]        install what is missing, make a release build, serve it on 127.0.0.1:8080
-  test [STAGE…]           run everything, or only: lint native wasm e2e browsers; by name alone: engines
+  build                   the same without serving it: the page is what lies in dist/
+  test [STAGE…]           run everything, or only: lint native wasm e2e browsers; by name alone: engines endurance
   bench [WORKLOAD…] [--seconds N] [--pages a,b] [--rust-peers] [--page-only]
                           measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
   bench --engines [WORKLOAD…] [--seconds N]
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let (command, rest) = args.split_first().map_or(("help", &[][..]), |(first, rest)| (first.as_str(), rest));
     let outcome = match command {
         "serve" => site::serve_command(rest).map(|()| true),
+        "build" => site::build_command().map(|()| true),
         "test" => test::run(rest),
         "bench" => bench::run(rest).map(|()| true),
         "presets" => presets::train(rest).map(|()| true),

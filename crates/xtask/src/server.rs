@@ -65,7 +65,7 @@ struct Asset {
     brotli: Option<Vec<u8>>,
     kind: &'static str,
     etag: String,
-    /// The name holds a hash of the contents, so that a copy never grows old.
+    /// The address holds a hash of the contents, so that a copy never grows old.
     immutable: bool,
 }
 
@@ -117,11 +117,11 @@ impl Site {
 }
 
 impl Asset {
-    fn new(name: &str, bytes: Vec<u8>) -> Self {
+    fn new(path: &str, bytes: Vec<u8>) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(&bytes);
         let etag = format!("W/\"{:016x}\"", hasher.finish());
-        Self { brotli: None, kind: mime(name), etag, immutable: has_hash(name), bytes }
+        Self { brotli: None, kind: mime(path), etag, immutable: has_hash(path), bytes }
     }
 }
 
@@ -136,7 +136,9 @@ fn load_into(files: &mut BTreeMap<String, Asset>, folder: &Path, prefix: &str) -
             load_into(files, &entry.path(), &format!("{prefix}{name}/"))?;
         } else {
             let brotli = fs::read(folder.join(format!("{name}.br"))).ok();
-            files.insert(format!("{prefix}{name}"), Asset { brotli, ..Asset::new(&name, fs::read(entry.path())?) });
+            let path = format!("{prefix}{name}");
+            let asset = Asset { brotli, ..Asset::new(&path, fs::read(entry.path())?) };
+            files.insert(path, asset);
         }
     }
     Ok(())
@@ -206,9 +208,9 @@ fn mime(name: &str) -> &'static str {
     }
 }
 
-/// Whether a name carries Trunk's content hash: `app-0123456789abcdef_bg.wasm`.
-fn has_hash(name: &str) -> bool {
-    name.split(['-', '.', '_']).any(|part| part.len() >= 15 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+/// Whether a file lies in the folder of a release, `/0123456789abcdef/site.js`, or Trunk has put a hash into its name, `page-0123456789abcdef.css`.
+fn has_hash(path: &str) -> bool {
+    path.split(['/', '-', '.', '_']).any(|part| part.len() >= 15 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -217,8 +219,8 @@ mod tests {
 
     fn site() -> Site {
         let page = Asset { brotli: Some(b"small".to_vec()), ..Asset::new("index.html", b"<p>hello</p>".repeat(200)) };
-        let wasm = Asset::new("app-d5792a7052f1862c_bg.wasm", vec![0; 4096]);
-        Site { files: BTreeMap::from([("/index.html".to_owned(), page), ("/app-d5792a7052f1862c_bg.wasm".to_owned(), wasm)]) }
+        let wasm = Asset::new("/d5792a7052f1862c/site_bg.wasm", vec![0; 4096]);
+        Site { files: BTreeMap::from([("/index.html".to_owned(), page), ("/d5792a7052f1862c/site_bg.wasm".to_owned(), wasm)]) }
     }
 
     fn header<'a>(reply: &'a Reply<'_>, name: &str) -> Option<&'a str> {
@@ -234,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn only_names_with_a_hash_are_cached_without_asking_again() {
+    fn only_addresses_with_a_hash_are_cached_without_asking_again() {
         let site = site();
         assert_eq!(header(&site.reply("/", None, ""), "Cache-Control"), Some("no-cache"));
-        let wasm = site.reply("/app-d5792a7052f1862c_bg.wasm", None, "");
+        let wasm = site.reply("/d5792a7052f1862c/site_bg.wasm", None, "");
         assert_eq!(header(&wasm, "Content-Type"), Some("application/wasm"));
         assert!(header(&wasm, "Cache-Control").is_some_and(|cache| cache.ends_with("immutable")));
     }

@@ -6,18 +6,8 @@ use std::fs;
 use std::path::Path;
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
-const TRUNK_VERSION: &str = "0.21.14";
 /// esbuild and Playwright need it.
 const OLDEST_NODE: u32 = 18;
-
-/// Everything a build of the page needs.
-pub fn for_build() -> Result<()> {
-    wasm_target()?;
-    wasm_bindgen()?;
-    trunk()?;
-    node()?;
-    npm_packages("web")
-}
 
 /// The standard library for wasm.
 pub fn wasm_target() -> Result<()> {
@@ -35,29 +25,30 @@ pub fn wasm_target() -> Result<()> {
 pub fn wasm_bindgen() -> Result<()> {
     let lock = fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock cannot be read")?;
     let version = locked_version(&lock, "wasm-bindgen").context("Cargo.lock has no wasm-bindgen")?;
-    // What reads and writes the wasm is optimised a little, so that it is as fast as a release build.
-    cargo_tool("wasm-bindgen", "wasm-bindgen-cli", version, &["walrus", "wasmparser", "wasm-encoder", "gimli"])
-}
-
-/// Trunk, which only starts other programs.
-pub fn trunk() -> Result<()> {
-    cargo_tool("trunk", "trunk", TRUNK_VERSION, &[])
-}
-
-/// A program, built without optimisation but for some of its crates, and without what it talks to other hosts with, which nobody needs
-/// here.
-fn cargo_tool(binary: &str, package: &str, version: &str, optimised: &[&str]) -> Result<()> {
-    let found = cmd::output(binary, &["--version"]);
+    let found = cmd::output("wasm-bindgen", &["--version"]);
     if found.as_deref().and_then(|text| text.split_whitespace().nth(1)) == Some(version) {
-        say(&format!("{package} {version}: there"));
+        say(&format!("wasm-bindgen-cli {version}: there"));
         return Ok(());
     }
     let before = found.map_or_else(String::new, |text| format!(" in place of {text}"));
-    say(&format!("{package} {version}: installing{before} (2 to 3 minutes on two cores, once)"));
-    let mut install = command("cargo", &["install", package, "--version", version, "--locked", "--force", "--debug"]);
+    let what = format!("wasm-bindgen-cli {version}: installing{before}");
+    if cmd::output("cargo", &["binstall", "-V"]).is_some() {
+        say(&format!("{what}, as a binary"));
+        let package = format!("wasm-bindgen-cli@{version}");
+        let mut install =
+            command("cargo", &["binstall", "--no-confirm", "--force", "--disable-strategies", "compile", &package]);
+        if run(&mut install).is_ok() {
+            return Ok(());
+        }
+    }
+    say(&format!("{what} (1 to 3 minutes on two cores, once)"));
+    // Without what it talks to other hosts with, which nobody needs here, and without optimisation but for what reads and writes the wasm, so that
+    // it is as fast as a release build.
+    let mut install =
+        command("cargo", &["install", "wasm-bindgen-cli", "--version", version, "--locked", "--force", "--quiet", "--debug"]);
     install.args(["--no-default-features", "--config", "profile.dev.debug=false"]);
-    let level = |name: &&str| ["--config".to_string(), format!("profile.dev.package.{name}.opt-level=1")];
-    run(install.args(optimised.iter().flat_map(level)))
+    let level = |name: &str| ["--config".to_string(), format!("profile.dev.package.{name}.opt-level=1")];
+    run(install.args(["walrus", "wasmparser", "wasm-encoder", "gimli"].into_iter().flat_map(level)))
 }
 
 /// Node, which nobody but the user can install well.

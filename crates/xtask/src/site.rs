@@ -4,7 +4,6 @@ use crate::cmd::{self, command, root, run, say};
 use crate::server::Server;
 use crate::setup;
 use anyhow::{Context, Result, bail};
-use brotli::enc::BrotliEncoderParams;
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::Hasher;
@@ -25,7 +24,8 @@ const INPUTS: [&str; 9] = [
 ];
 /// Folders below the inputs that a build writes or never reads.
 const NOT_INPUTS: [&str; 6] = ["web/dist", "web/node_modules", "crates/xtask", "crates/cli", "target", "tests"];
-const COMPRESSED: [&str; 6] = ["html", "js", "css", "wasm", "csv", "json"];
+/// The two builds of the program, with the features that make them differ.
+const PROGRAMS: [(&str, &str); 2] = [("site", ""), ("site-relaxed", "relaxed-simd")];
 const DEFAULT_PORT: u16 = 8080;
 
 /// `cargo xtask serve`: builds if anything has changed, then serves until it is stopped.
@@ -42,43 +42,40 @@ pub fn serve_command(args: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// `cargo xtask build`: builds if anything has changed, and says where the page lies.
+pub fn build_command() -> Result<()> {
+    say(&format!("the page lies in {}", build()?.display()));
+    Ok(())
+}
+
 /// Makes the release build unless the one in `dist/` was made from the same files; returns the folder.
 pub fn build() -> Result<PathBuf> {
-    setup::for_build()?;
+    setup::wasm_target()?;
+    setup::node()?;
+    setup::npm_packages("web")?;
     let dist = root().join("dist");
-    // Trunk replaces dist/ as a whole, so a development build takes the stamp with it.
+    // A development build replaces dist/ as a whole, and takes the stamp with it.
     let stamp_file = dist.join(".stamp");
     let stamp = stamp(&root())?;
     if fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) && root().join("web/dist/package").exists() {
         say("release build: nothing has changed, dist/ is current");
         return Ok(dist);
     }
-    say("release build: trunk build --release (some 3 minutes on two cores where nothing was built before)");
-    run(&mut command("trunk", &["build", "--release"]))?;
-    say("release build: compressing");
-    compress(&dist)?;
+    say("release build: some 5 minutes on two cores where nothing was built before");
+    // Linking as a whole is the work of one core, most of the time.
+    thread::scope(|scope| {
+        let tool = scope.spawn(setup::wasm_bindgen);
+        let programs = PROGRAMS.iter().try_for_each(|(name, features)| compile(name, features));
+        tool.join().unwrap_or_else(|_| bail!("the installer of wasm-bindgen-cli has panicked")).and(programs)
+    })?;
+    run(&mut command("node", &["web/release.mjs", "dist"]))?;
     fs::write(&stamp_file, stamp).with_context(|| format!("{} cannot be written", stamp_file.display()))?;
     Ok(dist)
 }
 
-/// Puts a `NAME.br` beside each file of the page that a browser asks for and that compression makes smaller; a wasm shrinks to a quarter.
-fn compress(dist: &Path) -> Result<()> {
-    let mut names = Vec::new();
-    collect(dist, Path::new(""), &mut names)?;
-    names.retain(|name| name.extension().is_some_and(|kind| COMPRESSED.iter().any(|known| kind == *known)));
-    thread::scope(|scope| {
-        let workers: Vec<_> = names.iter().map(|name| scope.spawn(move || compress_file(&dist.join(name)))).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("the compressor has panicked")))
-    })
-}
-
-fn compress_file(file: &Path) -> Result<()> {
-    let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let mut packed = Vec::new();
-    brotli::BrotliCompress(&mut bytes.as_slice(), &mut packed, &BrotliEncoderParams::default())?;
-    let mut name = file.as_os_str().to_owned();
-    name.push(".br");
-    fs::write(name, packed).with_context(|| format!("{} cannot be written beside", file.display()))
+fn compile(name: &str, features: &str) -> Result<()> {
+    let mut cargo = command("cargo", &["build", "--locked", "--release", "--target", "wasm32-unknown-unknown"]);
+    run(cargo.args(["--package", "downhill-site", "--bin", name, "--features", features]))
 }
 
 /// A hash of the names and contents of all inputs below `root`.

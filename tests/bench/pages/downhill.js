@@ -4,8 +4,8 @@
 // answers { bench: { workload, seconds, backend } } with one message { bench: { workload, backend, stepsPerSec, lossFirst, lossLast, notes } }
 // or { bench: { workload, error } }.
 const build = { plain: "site", relaxed: "site-relaxed" }[window.options.get("build")];
-const worker = new Worker("/app/worker.js", { type: "module", name: `./${build}.js` });
-worker.postMessage(await WebAssembly.compileStreaming(fetch(`/app/${build}_bg.wasm`)));
+const worker = new Worker("/package/worker.js", { type: "module", name: `./${build}.js` });
+worker.postMessage(await WebAssembly.compileStreaming(fetch(`/package/${build}_bg.wasm`)));
 
 /** The next message that `pick` takes (returns something for), or the worker's error. */
 function next(pick) {

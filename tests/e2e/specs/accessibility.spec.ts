@@ -4,14 +4,17 @@ import { type Page, expect, test } from "@playwright/test";
 import { Lab } from "../lab";
 
 /** What axe finds, with the size of targets, which it does not look at by itself; then the colours of the other theme, all else being the same there. */
-async function violations(page: Page): Promise<string[]> {
+/** What axe finds; the colours of the dark theme are the same at every width, and looked at where `dark` says so. */
+async function violations(page: Page, dark = true): Promise<string[]> {
   await page.emulateMedia({ colorScheme: "light" });
   const found = await new AxeBuilder({ page }).options({ rules: { "target-size": { enabled: true } }, resultTypes: ["violations"] }).analyze();
-  await page.emulateMedia({ colorScheme: "dark" });
-  await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
-  const dark = await new AxeBuilder({ page }).withRules("color-contrast").analyze();
-  await page.emulateMedia({ colorScheme: "light" });
-  found.violations.push(...dark.violations.map((violation) => ({ ...violation, id: `${violation.id}, dark` })));
+  if (dark) {
+    await page.emulateMedia({ colorScheme: "dark" });
+    await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");
+    const { violations } = await new AxeBuilder({ page }).withRules("color-contrast").analyze();
+    await page.emulateMedia({ colorScheme: "light" });
+    found.violations.push(...violations.map((violation) => ({ ...violation, id: `${violation.id}, dark` })));
+  }
   const all = found.violations.flatMap(({ id, nodes }) => nodes.map((node) => ({ id, target: String(node.target) })));
   const free = await Promise.all(all.map(async ({ target }) => !(await page.locator(target).first().evaluate(halfCovered))));
   return all.filter(({ id }, i) => id !== "target-size" || free[i]).map(({ id, target }) => `${id}: ${target}`);
@@ -77,7 +80,7 @@ for (const [device, width, height, touch] of [["desk", 1440, 900, false], ["phon
       const found: string[] = [];
       for (const [name, show] of [["start", async () => {}] as (typeof STATES)[number], ...STATES]) {
         await show(page);
-        found.push(...(await violations(page)).map((text) => `${name}: ${text}`));
+        found.push(...(await violations(page, !touch)).map((text) => `${name}: ${text}`));
         await page.keyboard.press("Escape");
       }
       expect(found).toEqual([]);

@@ -25,3 +25,21 @@ test("a crash of the worker restarts it and the run goes on from a copy that is 
   expect(after.running).toBe(true);
   await expect(page.locator("#crash")).toBeHidden();
 });
+
+test("a crash just after another experiment was opened does not bring the one before back", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await lab.reach((state) => state.step > 1000, 30_000);
+  await page.evaluate(async (text) => {
+    const { downhill } = window;
+    downhill!.load(text);
+    while (!("moons" in (downhill!.state().experiment.data as object))) await new Promise((resolve) => setTimeout(resolve, 1));
+    downhill!.crashWorker();
+  }, JSON.stringify({ data: "moons", model: [{ linear: { out: "classes" } }] }));
+  await expect(page.getByRole("alert").filter({ hasText: "started again" })).toBeVisible();
+  await lab.reach((state) => state.step > 0 && state.running);
+  // A copy would be taken up a moment later.
+  await page.waitForTimeout(1500);
+  const after = await lab.state();
+  expect(after.experiment).toMatchObject({ data: { moons: {} } });
+});

@@ -1,42 +1,9 @@
-// Widgets in pages of another origin: the examples, bad inputs, and what a page pays for them. The host page comes from a server of its own.
+// Widgets in pages of another origin: the examples, and what an article and its readers do with them.
 import AxeBuilder from "@axe-core/playwright";
-import { expect, test, type Locator, type Page } from "@playwright/test";
-import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { expect, test, type Locator } from "@playwright/test";
+import { otherOrigin, script, tag } from "../host";
 
-const script = process.env.DOWNHILL_URL ?? "http://127.0.0.1:8080/";
-const examples = new URL("../../../static/examples/", import.meta.url);
-
-let server: Server;
-let host: string;
-/** Pages of a test, by their names; examples are read from their folder. */
-const pages = new Map<string, { body: string; csp?: string }>();
-
-test.beforeAll(async () => {
-  server = createServer(async ({ url }, reply) => {
-    const name = (url ?? "").slice(1).split("?")[0]!;
-    const page = pages.get(name) ?? (name.endsWith(".html") ? { body: await readFile(new URL(name, examples), "utf8") } : undefined);
-    reply.writeHead(page ? 200 : 404, { "Content-Type": "text/html", ...(page?.csp && { "Content-Security-Policy": page.csp }) });
-    // An example lies beside the script; a page of somebody else's names its host.
-    reply.end(page?.body.replaceAll('"../', `"${script}`).replaceAll("`../", `\`${script}`));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  host = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-});
-
-test.afterAll(() => server.close());
-
-/** Opens a page, and gives what it threw. */
-async function open(page: Page, name: string, body?: string, csp?: string): Promise<string[]> {
-  const thrown: string[] = [];
-  page.on("pageerror", (error) => thrown.push(error.message));
-  if (body !== undefined) pages.set(name, { body: `<!doctype html><html lang="en"><meta charset="utf-8"><title>Host</title>${body}</html>`, ...(csp && { csp }) });
-  await page.goto(host + name);
-  return thrown;
-}
-
-const tag = `<script type="module" src="../embed.js"></script>`;
+const { open } = otherOrigin();
 const step = (lab: Locator): Promise<number> => lab.evaluate(async (lab: any) => (await lab.run()).state().step);
 
 test("plain HTML of another origin trains, rests at its steps, and says so", async ({ page }) => {
@@ -178,6 +145,35 @@ test("no style gets in or out, in quirks mode and from right to left", async ({ 
   expect(thrown).toEqual([]);
 });
 
+test("in an article from right to left a widget stays from left to right, within its column", async ({ page }) => {
+  await page.setViewportSize({ width: 400, height: 800 });
+  const thrown = await open(page, "rtl.html");
+  const lab = page.locator("downhill-lab");
+  await expect(lab.getByTestId("w-step")).toHaveText("300 of 300", { timeout: 20_000 });
+  expect(await lab.locator(".downhill").evaluate((stage) => getComputedStyle(stage).direction)).toBe("ltr");
+  const [column, widget] = [(await page.locator("body > figure").boundingBox())!, (await lab.boundingBox())!];
+  expect([widget.x, widget.width]).toEqual([column.x, column.width]);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(400);
+  expect(thrown).toEqual([]);
+});
+
+test("on paper a widget is its picture and its numbers, without buttons and links", async ({ page }) => {
+  const thrown = await open(page, "print.html");
+  const lab = page.locator("downhill-lab");
+  await expect(lab.getByTestId("w-step")).toHaveText("300 of 300", { timeout: 20_000 });
+  await page.emulateMedia({ media: "print" });
+  await expect(lab.getByTestId("play")).toBeHidden();
+  await expect(lab.getByTestId("open-lab")).toBeHidden();
+  await expect(lab.getByTestId("w-step")).toBeVisible();
+  const inked = () => lab.locator(".w-output canvas").first().evaluate((canvas: HTMLCanvasElement) => new Set(canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data).size);
+  expect(await inked()).toBeGreaterThan(20);
+  await page.emulateMedia({ media: null });
+  // A page is printed anew, at another width; what is on it stays drawn.
+  expect((await page.pdf({ format: "A5" })).length).toBeGreaterThan(10_000);
+  expect(await inked()).toBeGreaterThan(20);
+  expect(thrown).toEqual([]);
+});
+
 test("only the figure of the slide on screen trains", async ({ page }) => {
   await open(page, "slides.html");
   await page.keyboard.press("ArrowRight");
@@ -199,70 +195,6 @@ test("a strict policy that allows the host, a worker and inline styles is enough
   expect(thrown).toEqual([]);
 });
 
-const broken: [string, string, RegExp][] = [
-  ["nothing", "", /has no experiment/],
-  ["an unknown preset", `src="spirls"`, /Did you mean `spirals`/],
-  ["a host that is not there", `src="http://127.0.0.1:9/x.json"`, /cannot be loaded/],
-  ["HTML in place of JSON", `src="empty.html"`, /begins with "<!doctype/],
-  ["JSON that ends too early", `experiment='{ "data": '`, /\S/],
-  ["steps that are no number", `src="circles" steps="many"`, /`steps` is "many"/],
-  ["a cut link", `src="#c=1.AAAA"`, /link/],
-];
-for (const [what, attributes, sentence] of broken) {
-  test(`with ${what} the poster stays, with one sentence and one event`, async ({ page }) => {
-    pages.set("empty.html", { body: "<!doctype html><p>…" });
-    const thrown = await open(page, "broken.html", `<script>window.heard = []; addEventListener("error", (e) => e.detail && heard.push(e.detail.message), true);</script>${tag}<downhill-lab ${attributes}></downhill-lab>`);
-    const lab = page.locator("downhill-lab");
-    await expect(lab.getByRole("status")).toHaveText(sentence);
-    await page.waitForTimeout(200);
-    expect(await page.evaluate(() => (window as any).heard.length)).toBe(1);
-    expect(thrown).toEqual([]);
-  });
-}
-
-test("where workers or wasm are forbidden the poster says so", async ({ page }) => {
-  const origin = new URL(script).origin;
-  for (const csp of [`script-src ${origin} 'wasm-unsafe-eval'; worker-src 'none'`, `script-src ${origin}; worker-src blob:`]) {
-    const thrown = await open(page, "forbidden.html", `${tag}<downhill-lab src="circles"></downhill-lab>`, csp);
-    await expect(page.locator("downhill-lab").getByRole("status")).toHaveText(/\S/);
-    expect(thrown).toEqual([]);
-  }
-});
-
-test("a widget that is moved while it runs goes on, and one that is taken away ends its worker", async ({ page }) => {
-  await open(page, "moved.html", `${tag}<div id="a"><downhill-lab src="spirals"></downhill-lab></div><div id="b"></div>`);
-  const lab = page.locator("downhill-lab");
-  await expect.poll(() => step(lab)).toBeGreaterThan(20);
-  await page.evaluate(() => document.querySelector("#b")!.append(document.querySelector("downhill-lab")!));
-  const before = await step(lab);
-  await expect.poll(() => step(lab)).toBeGreaterThan(before);
-  expect(page.workers()).toHaveLength(1);
-  await page.evaluate(() => document.querySelector("downhill-lab")!.remove());
-  await expect.poll(() => page.workers().length).toBe(0);
-});
-
-test("ten widgets share one download and train two at a time; a hundred are posters", async ({ page }) => {
-  const wasm: string[] = [];
-  page.on("request", (request) => request.url().endsWith("_bg.wasm") && wasm.push(request.url()));
-  const ten = `<downhill-lab src="circles" show="step" height="40" style="display: block; height: 40px"></downhill-lab>`.repeat(10);
-  await open(page, "ten.html", `${tag}${ten}`);
-  await expect.poll(() => page.workers().length, { timeout: 30_000 }).toBe(10);
-  expect(wasm).toHaveLength(1);
-  const running = () => page.evaluate(async () => {
-    const all = await Promise.all([...document.querySelectorAll("downhill-lab")].map((lab: any) => lab.run()));
-    return all.map((run) => run.state().step);
-  });
-  const first = await running();
-  await page.waitForTimeout(1000);
-  const second = await running();
-  expect(second.filter((step, i) => step > first[i]!).length).toBeLessThanOrEqual(4);
-  const hundred = `<div style="height: 3000px"></div>${`<downhill-lab src="circles"></downhill-lab>`.repeat(100)}`;
-  await open(page, "hundred.html", `${tag}${hundred}`);
-  await page.waitForTimeout(500);
-  expect(page.workers()).toHaveLength(0);
-  expect(wasm).toHaveLength(1);
-});
-
 test("in a closed shadow root it trains, takes its theme from there, and on paper it has no buttons", async ({ page }) => {
   const inside = `<div id="host"></div><script>
     const root = document.querySelector("#host").attachShadow({ mode: "closed" });
@@ -279,12 +211,6 @@ test("in a closed shadow root it trains, takes its theme from there, and on pape
   expect(await look()).toEqual(["dark", false]);
   await page.emulateMedia({ media: "print" });
   expect(await look()).toEqual(["dark", true]);
-  expect(thrown).toEqual([]);
-});
-
-test("two versions of the script on one page do not disturb each other", async ({ page }) => {
-  const thrown = await open(page, "two.html", `${tag}<script type="module" src="../embed.js?other"></script><downhill-lab src="circles"></downhill-lab>`);
-  await expect.poll(() => step(page.locator("downhill-lab"))).toBeGreaterThan(10);
   expect(thrown).toEqual([]);
 });
 

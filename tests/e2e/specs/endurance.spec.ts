@@ -97,7 +97,7 @@ test("100,000 steps on the cpu leave memory as it was", async ({ page }) => {
   expectFlat([before, await weighAtRest(lab, scale)], CURVES);
 });
 
-test("10,000 steps on the gpu leave memory as it was, and cost few submits and readbacks", async ({ page }) => {
+test("10,000 steps on the gpu leave memory as it was, and cost few submits and readbacks", { tag: "@long" }, async ({ page }) => {
   const lab = await open(page, "gpu");
   const scale = await Scale.of(page);
   await train(lab, 2_000);
@@ -118,10 +118,10 @@ test("10,000 steps on the gpu leave memory as it was, and cost few submits and r
 });
 
 // Each time takes most of a second; `CYCLES=100` looks further.
-const CYCLES = Number(process.env.CYCLES ?? 30);
+const CYCLES = Number(process.env.CYCLES ?? 15);
 
 for (const backend of ["cpu", "gpu"] as const) {
-  test(`${2 * CYCLES} times start, stop and edit on the ${backend} leave memory as it was`, async ({ page }) => {
+  test(`${2 * CYCLES} times start, stop and edit on the ${backend} leave memory as it was`, { tag: backend === "gpu" ? "@long" : [] }, async ({ page }) => {
     test.setTimeout(Math.max(180_000, 3000 * CYCLES));
     await open(page, backend);
     const scale = await Scale.of(page);

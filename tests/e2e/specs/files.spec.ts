@@ -206,6 +206,24 @@ test("an experiment that is too long for an address is found by a reload, and ne
   await other.close();
 });
 
+test("what the browser keeps is counted, and can be thrown away but for what is on screen", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  for (const name of ["one.csv", "two.csv"]) {
+    await drop(page, [{ name, bytes: table(LARGE) }]);
+    await learns(lab, name);
+  }
+  const kept = page.getByTestId("kept");
+  await expect(kept).toContainText("this browser keeps 2 files: ");
+  page.once("dialog", (dialog) => void dialog.accept());
+  await page.getByTestId("forget").click();
+  await expect(kept).toContainText("this browser keeps 1 file: ");
+  await expect(page.getByTestId("forget")).toHaveCount(0);
+  await page.reload();
+  await learns(lab, "two.csv");
+  await expect(page.getByTestId("notices")).toContainText('"two.csv" was kept in this browser');
+});
+
 test("where the browser keeps nothing the page says so and goes on", async ({ page }) => {
   const lab = new Lab(page);
   await page.addInitScript(() => Object.defineProperty(window, "indexedDB", { get: () => { throw new DOMException("no", "SecurityError"); } }));

@@ -85,7 +85,7 @@ test("the longest verdict shows as a whole at 1366 × 768", async ({ page }) => 
 });
 
 for (const [width, height] of [[1440, 900], [1366, 768], [1024, 768], [390, 844]] as const) {
-  for (const [name, fragment] of [["spirals", ""], ["digits", "#p=digits"], ["sine", "#p=sine"], ["seven layers", link({ version: 1, data: "moons", model: [...Array.from({ length: 6 }, () => [{ linear: { out: 12 } }, "tanh"]).flat(), { linear: { out: "classes" } }] })]] as const) {
+  for (const [name, fragment] of [["spirals", ""], ["digits", "#p=digits"], ["sine", "#p=sine"], ["pictures", "#p=lenet"], ["tokens", "#p=sort"], ["seven layers", link({ version: 1, data: "moons", model: [...Array.from({ length: 6 }, () => [{ linear: { out: 12 } }, "tanh"]).flat(), { linear: { out: "classes" } }] })]] as const) {
     test(`nothing overlaps or is cut at ${width} × ${height}, ${name}`, async ({ page }) => {
       await page.setViewportSize({ width, height });
       await new Lab(page).open(fragment);

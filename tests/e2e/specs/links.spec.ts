@@ -139,3 +139,32 @@ test("a link carries the weights of now, and whoever opens it sees what they pre
   await page.reload();
   await expect(page.getByText(/The weights of "link" could not be loaded. The weights in the link are damaged/)).toBeVisible();
 });
+
+test("weights in a link go to the run of that link, though another experiment was on its way when it was opened", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link({ ...good, training: { steps: 400 }, view: { pace: "max" } }));
+  const trained = await lab.reach((state) => !state.running && state.step >= 400);
+  await page.getByTestId("share").click();
+  await page.getByTestId("share-weights").check();
+  const field = page.getByTestId("link");
+  await expect(field).toHaveValue(/\.w1\.[\w-]+$/);
+  const { hash } = new URL(await field.inputValue());
+  await page.goto("about:blank");
+  await lab.open(link({ ...good, data: "circles" }));
+  // Another one waits for its file.
+  let arrive = (): void => {};
+  const held = new Promise<void>((resolve) => (arrive = resolve));
+  await page.route("**/data/**", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const asked = page.waitForRequest("**/data/**");
+  await page.evaluate((text) => window.downhill!.load(text), JSON.stringify({ ...good, data: "iris" }));
+  await asked;
+  await page.evaluate((hash) => (location.hash = hash), hash);
+  arrive();
+  await expect(page.getByText(/The weights of "link" are loaded: 4 tensors/)).toBeVisible();
+  const opened = await lab.reach((state) => "moons" in (state.experiment.data as object) && Number.isFinite(state.metrics.validation_loss));
+  expect(opened).toMatchObject({ step: 0, running: false });
+  expect(Math.abs(opened.metrics.validation_loss! - trained.metrics.validation_loss!)).toBeLessThan(0.05);
+});

@@ -19,20 +19,26 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => server.close());
 
-test("the installed package trains in React: a slider drives a figure, a sentence follows it, and a run goes without one", async ({ page }) => {
-  const thrown: string[] = [];
-  page.on("pageerror", (error) => thrown.push(error.message));
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-  await expect(page.locator("#accuracy")).toHaveText(/\d %/, { timeout: 30_000 });
-  await page.locator("input[type=range]").first().fill("0.07");
-  await expect(page.locator("#rate")).toHaveText("0.07");
-  await expect(page.locator("#said")).toHaveText(/step/, { timeout: 30_000 });
-  const { before, after, lr, step, refused } = JSON.parse((await page.locator("#said").textContent())!);
-  expect(before).toHaveLength(2);
-  expect(after[0] + after[1]).toBeCloseTo(1);
-  // The middle lies within the inner circle.
-  expect(Math.max(...after)).toBeGreaterThan(Math.max(...before));
-  expect([lr, step]).toEqual([0.03, 200]);
-  expect(refused).toContain("optimizer.adam.lr");
-  expect(thrown).toEqual([]);
-});
+const lab = process.env.DOWNHILL_URL ?? "http://127.0.0.1:8080/";
+for (const [where, query] of [["its own host", ""], ["another origin", `?files=${encodeURIComponent(lab)}`]]) {
+  test(`the installed package trains in React with files of ${where}: a slider drives a figure, a sentence follows it, and a run goes without one`, async ({ page }) => {
+    const thrown: string[] = [];
+    const wasm: string[] = [];
+    page.on("request", (request) => request.url().endsWith(".wasm") && wasm.push(request.url()));
+    page.on("pageerror", (error) => thrown.push(error.message));
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/${query}`);
+    await expect(page.locator("#accuracy")).toHaveText(/\d %/, { timeout: 30_000 });
+    await page.locator("input[type=range]").first().fill("0.07");
+    await expect(page.locator("#rate")).toHaveText("0.07");
+    await expect(page.locator("#said")).toHaveText(/step/, { timeout: 30_000 });
+    const { before, after, lr, step, refused } = JSON.parse((await page.locator("#said").textContent())!);
+    expect(before).toHaveLength(2);
+    expect(after[0] + after[1]).toBeCloseTo(1);
+    // The middle lies within the inner circle.
+    expect(Math.max(...after)).toBeGreaterThan(Math.max(...before));
+    expect([lr, step]).toEqual([0.03, 200]);
+    expect(refused).toContain("optimizer.adam.lr");
+    expect(wasm.every((url) => url.startsWith(lab))).toBe(query !== "");
+    expect(thrown).toEqual([]);
+  });
+}

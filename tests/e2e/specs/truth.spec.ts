@@ -1,6 +1,6 @@
 // What the page says is so: once, under one name, and also in another tab, after a reload and in another language.
 import { expect, test } from "@playwright/test";
-import { Lab, link } from "../lab";
+import { Lab, drawn, link } from "../lab";
 
 const digits = { version: 1, data: "digits", model: [{ linear: { out: 16 } }, "relu", { linear: { out: "classes" } }], view: { pace: 300 } };
 
@@ -142,4 +142,90 @@ test("no line breaks between a number and its unit", async ({ page }) => {
   expect(await page.getByTestId("validation-metric").locator(".num").innerText()).toMatch(/^\d+\.\d\u00a0%$/);
   const text = await page.locator("body").innerText();
   expect(text.match(/\d (%|k|M|ns|µs|ms)(?![a-z])/g)).toBeNull();
+});
+
+test("an error goes with what it tells of, and so does what is under way", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link({ ...digits, data: "spirals" }).slice(0, -12));
+  const alert = page.getByTestId("notices").getByRole("alert");
+  await expect(alert).toContainText("could not be opened");
+  await page.getByLabel("Noise", { exact: true }).fill("0.1");
+  await page.getByLabel("Noise", { exact: true }).press("Enter");
+  await expect(alert).toHaveCount(0);
+  await page.getByTestId("export").click();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("[data-export=weights]").click()]);
+  expect(download.suggestedFilename()).toMatch(/safetensors$/);
+  await expect(page.getByTestId("notices")).toContainText("is saved");
+  expect(await page.getByTestId("notices").innerText()).not.toContain("Exporting");
+});
+
+test("the shapes are those of the run, whatever stands in a field", async ({ page }) => {
+  await new Lab(page).open(link({ ...digits, data: "spirals" }));
+  const shape = page.locator(".head > .num").nth(1);
+  await expect(shape).toHaveText("[32, 16]");
+  const batch = page.getByLabel("Batch size", { exact: true });
+  await batch.fill("1000000");
+  await batch.press("Enter");
+  await expect(page.getByTestId("problem")).toBeVisible();
+  await expect(shape).toHaveText("[32, 16]");
+  await batch.fill("8");
+  await batch.press("Enter");
+  await expect(shape).toHaveText("[8, 16]");
+});
+
+test("a long name can be read as a whole", async ({ page }) => {
+  const name = "Two spirals, seen by a network that is as wide as it is deep";
+  await new Lab(page).open(link({ ...digits, data: "spirals", name }));
+  await expect(page.getByLabel("Name of the experiment")).toHaveAttribute("title", name);
+});
+
+for (const [width, height] of [[1440, 900], [1366, 768], [390, 844]] as const) {
+  test(`every axis of steps has two ticks with a number at ${width} × ${height}`, async ({ page }) => {
+    await page.setViewportSize({ width, height });
+    await drawn(page);
+    const lab = new Lab(page);
+    for (const steps of [300, 4000, 70_000]) {
+      await page.goto("about:blank");
+      await lab.open(link({ ...digits, data: "spirals", schedule: "cosine", training: { steps } }));
+      for (const chart of ["Loss", "Accuracy", "Gradient norm", "Learning rate"]) {
+        const ticks = async () => {
+          const found = await drawn(page, chart);
+          const lowest = Math.max(...found.map((d) => d.y));
+          return found.filter((d) => d.y === lowest && d.text !== "").length;
+        };
+        await expect.poll(ticks, `${chart}, ${steps}`).toBeGreaterThan(1);
+      }
+    }
+  });
+}
+
+test("what is said to be ahead is ahead", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link({ ...digits, data: "spirals" }));
+  const key = page.getByText("schedule ahead dotted");
+  await expect(key).toHaveCount(0);
+  await page.goto("about:blank");
+  await lab.open(link({ ...digits, data: "spirals", schedule: "cosine", training: { steps: 4000 } }));
+  await expect(key).toHaveCount(1);
+});
+
+test("the lines of a forecast are drawn as their keys show them", async ({ page }) => {
+  await page.addInitScript(() => {
+    const strokes = ((window as unknown as { strokes: string[] }).strokes = []) as string[];
+    const stroke = CanvasRenderingContext2D.prototype.stroke;
+    CanvasRenderingContext2D.prototype.stroke = function (...at: []) {
+      if (this.canvas.closest(".forecast")) strokes.push(`${this.strokeStyle} ${this.getLineDash().join(" ")}`);
+      return stroke.apply(this, at);
+    };
+  });
+  await new Lab(page).open("#p=sine_forecast");
+  await expect(page.getByTestId("forecast").locator("canvas")).toBeVisible();
+  const strokes = () => page.evaluate(() => [...new Set((window as unknown as { strokes: string[] }).strokes)]);
+  const inks = async (dash: string) => (await strokes()).filter((s) => s.endsWith(` ${dash}`)).map((s) => s.slice(0, -dash.length - 1));
+  await expect.poll(() => inks("7 5")).toHaveLength(1);
+  // What is fed back has the colour of the forecast; what is dotted is the last value.
+  expect(await inks("")).toContain((await inks("7 5"))[0]);
+  expect(await inks("2 3")).toHaveLength(1);
+  const style = (key: string) => page.locator(`.forecast-keys .key${key}`).evaluate((key) => getComputedStyle(key, "::before").borderTopStyle);
+  expect([await style(".fed"), await style(".base"), await style(".pos:not(.fed)")]).toEqual(["dashed", "dotted", "solid"]);
 });

@@ -88,6 +88,27 @@ test("the end is not called a fall, and more steps are a click away", async ({ p
   await lab.reach((state) => state.step === 800 && !state.running);
 });
 
+test("an end that is moved is not reached, and a run that stops early is not called done", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link({ ...spirals({ adam: { lr: 0.01 } }), training: { steps: 400 } }));
+  await lab.reach((state) => state.step === 400 && !state.running);
+  const card = page.getByTestId("verdict");
+  await expect(card).toContainText("All steps are done");
+  await page.getByTestId("training").click();
+  await page.locator("#f-training-steps").fill("900");
+  await page.locator("#f-training-steps").press("Enter");
+  await page.keyboard.press("Escape");
+  await lab.reach((state) => (state.experiment.training as { steps: number }).steps === 900);
+  await expect(card).not.toContainText("All steps are done");
+  await page.goto("about:blank");
+  // A rate that throws the weights about gets no better for long.
+  await lab.open(link({ ...spirals({ sgd: { lr: 1 } }), training: { steps: 20_000, patience: 5, eval_every: 10 }, view: { pace: "max" } }));
+  await lab.reach((state) => !state.running && state.step > 0);
+  expect((await lab.state()).step).toBeLessThan(20_000);
+  await expect(card).toContainText("it stopped early");
+  await expect(card).not.toContainText("All steps are done");
+});
+
 test("the card fits a phone", async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   await new Lab(page).open(link(TOO_FAST));

@@ -71,7 +71,11 @@ export class DownhillLab extends PageElement implements Turn {
     this.#go.type = "button";
     this.#go.textContent = "▶";
     this.#go.ariaLabel = "Start training";
-    this.#go.addEventListener("click", () => this.start().catch(() => {}));
+    this.#go.addEventListener("click", () => {
+      // What failed is tried again by hand only.
+      if (this.#said.textContent) this.#end();
+      this.start().catch(() => {});
+    });
     this.#poster.append(this.#go, this.#said);
     this.#root.append(this.#poster, this.#frame);
   }
@@ -260,7 +264,8 @@ export class DownhillLab extends PageElement implements Turn {
       );
       if (turn !== this.#turn) {
         run.dispose();
-        throw new DOMException("The widget was taken away.", "AbortError");
+        const why = this.#said.textContent;
+        throw why ? new Error(why) : new DOMException("The widget was taken away.", "AbortError");
       }
       this.#handle = handle;
       this.#made = run;
@@ -279,15 +284,18 @@ export class DownhillLab extends PageElement implements Turn {
       this.style.setProperty("min-height", "0");
     } else if (name === "wanted") {
       return share();
-    } else if (name === "error" && !this.#poster.hidden) {
+    } else if (name === "crashed" || (name === "error" && !this.#poster.hidden)) {
       return this.#fail((detail as { message: string }).message);
     }
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
+  /** Gives up, and says why; whoever asks for the run is told the same. */
   #fail(message: string): void {
+    this.#end();
     this.#said.textContent = message;
-    this.#frame.replaceChildren();
+    this.#run = Promise.reject(new Error(message));
+    this.#run.catch(() => {});
     this.dispatchEvent(new CustomEvent("error", { detail: { message } }));
   }
 

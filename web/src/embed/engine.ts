@@ -113,6 +113,9 @@ export interface Engine {
   sheet: CSSStyleSheet;
 }
 
+/** Where of our files those lie that belong to this very release: a folder with a slash, or nothing where all lie in one. */
+declare const RELEASE: string;
+
 /** The folder of our files: that of this script, unless a page says where they are. */
 export let base = import.meta.url.replace(/[^/]*$/, "");
 
@@ -143,7 +146,7 @@ export async function fetched(name: string): Promise<Response> {
 }
 
 async function compiled(name: string): Promise<WebAssembly.Module> {
-  const response = await fetched(name);
+  const response = await fetched(RELEASE + name);
   // Not every host knows what wasm is, and only what is named rightly may be compiled while it arrives.
   const streams = response.headers.get("Content-Type")?.startsWith("application/wasm");
   return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
@@ -154,16 +157,18 @@ async function compiled(name: string): Promise<WebAssembly.Module> {
  * a worker of that origin. What is sent until then waits.
  */
 function worker(name: string): Worker {
-  const url = `${base}worker.js`;
+  const url = `${base}${RELEASE}worker.js`;
   const own = new URL(base).origin === self.origin;
-  const source = own ? url : URL.createObjectURL(new Blob([`const early=[];onmessage=(e)=>early.push(e);import(${JSON.stringify(url)}).then(()=>early.forEach((e)=>onmessage(e)))`], { type: "text/javascript" }));
+  // What cannot be imported is thrown outside of the promise, where whoever made the worker hears of it.
+  const borrowed = `const early=[];onmessage=(e)=>early.push(e);import(${JSON.stringify(url)}).then(()=>early.forEach((e)=>onmessage(e)),(e)=>setTimeout(()=>{throw e}))`;
+  const source = own ? url : URL.createObjectURL(new Blob([borrowed], { type: "text/javascript" }));
   // A sandbox lets no module begin a worker, but lets a script import one.
-  return new Worker(source, { type: own ? "module" : "classic", name: `${base}${name}.js` });
+  return new Worker(source, { type: own ? "module" : "classic", name: `${base}${RELEASE}${name}.js` });
 }
 
 /** Whoever is to know that the wasm has panicked: it is one for all. */
 export const crashes = new Set<(message: string) => void>();
-const crashed = (message: string): void => crashes.forEach((tell) => tell(message));
+const crashed = (message: string): void => [...crashes].forEach((tell) => tell(`Downhill stopped because of a mistake of its own; reload the page to start it again. (${message})`));
 
 async function start(): Promise<Engine> {
   if (typeof WebAssembly !== "object" || !validates(...splat, 253, 98)) {
@@ -171,9 +176,9 @@ async function start(): Promise<Engine> {
   }
   const name = validates(...splat, ...splat, ...splat, 253, 133, 2) ? "site-relaxed" : "site";
   const [bindings, module, css] = await Promise.all([
-    import(`${base}${name}.js`) as Promise<Bindings>,
+    import(`${base}${RELEASE}${name}.js`) as Promise<Bindings>,
     compiled(`${name}_bg.wasm`),
-    fetched("widget.css").then((response) => response.text()),
+    fetched(`${RELEASE}widget.css`).then((response) => response.text()),
   ]);
   const first = await bindings.default({ module_or_path: module });
   await bindings.later?.(first);

@@ -35,7 +35,7 @@ type Listener<K extends keyof Events> = (detail: Events[K]) => void;
 export class Run {
   #handle: Handle | undefined;
   readonly #listeners = new Map<string, Set<(detail: never) => void>>();
-  readonly #failed = (message: string): void => this.tell("error", { message });
+  #crashed = (_: string): void => {};
 
   /** Hears the wasm. @internal */
   tell(name: string, detail: unknown): void {
@@ -49,10 +49,11 @@ export class Run {
     }
   }
 
-  /** Takes up what the wasm gave. @internal */
-  adopt(handle: Handle): this {
+  /** Takes up what the wasm gave, and what hears that it has crashed. @internal */
+  adopt(handle: Handle, crashed: (message: string) => void): this {
     this.#handle = handle;
-    crashes.add(this.#failed);
+    this.#crashed = crashed;
+    crashes.add(crashed);
     return this;
   }
 
@@ -145,9 +146,14 @@ export class Run {
 
   /** Ends the run: worker, device and memory are free again. */
   dispose(): void {
-    crashes.delete(this.#failed);
-    this.#handle?.dispose();
+    crashes.delete(this.#crashed);
+    const handle = this.#handle;
     this.#handle = undefined;
+    try {
+      handle?.dispose();
+    } catch {
+      // A wasm that has crashed cannot put anything in order any more.
+    }
   }
 }
 
@@ -163,7 +169,11 @@ export async function begin(host: HTMLElement, shell: Omit<Shell, "tell">, hear?
     hear?.(name, detail);
   };
   const handle = engine.begin(host, { ...shell, tell });
-  return { run: run.adopt(handle), handle };
+  const crashed = (message: string): void => {
+    run.tell("error", { message });
+    hear?.("crashed", { message });
+  };
+  return { run: run.adopt(handle, crashed), handle };
 }
 
 /** A run without anything to see, paused at step 0. Rejects when the experiment cannot be read or run. */

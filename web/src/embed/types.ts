@@ -31,6 +31,7 @@ export type Data =
   | "temporal_order"
   | "pen_strokes"
   | "chirps"
+  | "sounds"
   | "majority"
   | "parity"
   | "copy"
@@ -45,6 +46,8 @@ export type Data =
   | "text"
   | "tinytales"
   | "elman"
+  | "masked"
+  | "skip_gram"
   | /** Arms that wind around each other, one per class: easy to see, hard to separate. */
   { spirals: {
     /** Points in all, training and validation together. 10 to 20000. Default: `500`. */
@@ -172,6 +175,8 @@ export type Data =
   { points: {
     /** The points, each as [x, y, class]. Default: `[]`. */
     points?: Array<[number, number, number]>;
+    /** What the classes are called, in their order; left empty, they are numbered. Default: `[]`. */
+    labels?: Array<string>;
     /** Share of the points that is never learned from. 0 to 0.9. Default: `0.3`. */
     validation?: number;
     /** What the network is told about a point. Default: `["x","y"]`. */
@@ -477,6 +482,17 @@ export type Data =
     /** Share of the calls that is never learned from. 0 to 0.9. Default: `0.3`. */
     validation?: number;
   } }
+  | /** Sounds of your own, each with a class, as bands of pitch over time. */
+  { sounds: {
+    /** Name of the file that holds the sounds, each class in a folder of its own. Default: `""`. */
+    file?: string;
+    /** Seconds of a sample. A longer recording is cut into several; behind a shorter one it is silent. 0.2 to 5. Default: `1.0`. */
+    seconds?: number;
+    /** Bands of pitch that are told apart. 8 to 64. Default: `32`. */
+    bands?: number;
+    /** Share of the recordings that is never learned from, where the set has no test part of its own. A class that is one recording keeps the end of it. 0 to 0.9. Default: `0.3`. */
+    validation?: number;
+  } }
   | /** Sequences of tokens: which of the tokens 1 and 2 comes more often? */
   { majority: {
     /** Sequences in all, training and validation together. 10 to 20000. Default: `2000`. */
@@ -620,12 +636,18 @@ export type Data =
     text?: string;
     /** Name of a file to read when there is no text. Default: `""`. */
     file?: string;
-    /** What one token is. Default: `"characters"`. */
+    /** What one token is, where the tokenizer is learned from the text. Default: `"characters"`. */
     tokenizer?: "characters" | "bytes" | "words" | "bpe";
     /** Different tokens, at most, where they are words or merged bytes; 256 of them are the bytes. 257 to 20000. Default: `512`. */
     vocabulary?: number;
+    /** A tokenizer.json of Hugging Face's tokenizers, kept in the experiment; without one, and without a file, a tokenizer is learned from the text. Default: `""`. */
+    tokenizer_json?: string;
+    /** Name of a tokenizer.json to read when the experiment holds none. Default: `""`. */
+    tokenizer_file?: string;
     /** Tokens that the network sees at a time. 1 to 1024. Default: `64`. */
     context?: number;
+    /** Whether every row of a batch reads on where it ended in the batch before, so that recurrent layers go on with the state they had there; otherwise windows begin anywhere, and states with zero. Default: `false`. */
+    carry?: boolean;
     /** Share of the text, its end, that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } }
@@ -649,6 +671,28 @@ export type Data =
     /** How deep clauses may stand inside each other. 0 to 4. Default: `2`. */
     depth?: number;
     /** Share of the texts that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** Two sentences with hidden words: what are they, and are both of one story? */
+  { masked: {
+    /** Stories that sentences are taken from, training and validation together. 10 to 50000. Default: `5000`. */
+    samples?: number;
+    /** Sentences of a story between the first and the last, at most. 1 to 12. Default: `2`. */
+    sentences?: number;
+    /** Share of the words that are to be guessed: of ten of them eight are hidden, one is another word, and one stays as it is. 0.01 to 0.9. Default: `0.15`. */
+    mask?: number;
+    /** Share of the stories that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** A word and some others: which of them stood near it? */
+  { skip_gram: {
+    /** Sentences in all, training and validation together. 50 to 50000. Default: `5000`. */
+    samples?: number;
+    /** How far apart in a sentence two words are near each other. 1 to 10. Default: `5`. */
+    window?: number;
+    /** Words beside the right one, drawn by how often they come to the power of 0.75. 1 to 50. Default: `5`. */
+    negatives?: number;
+    /** Share of the sentences that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } };
 
@@ -679,6 +723,7 @@ export type Loss =
   | "huber"
   | "reconstruction"
   | "dice"
+  | "negative_sampling"
   | /** How unlikely the network holds the right class: for data with classes, one output per class. */
   { cross_entropy: {
     /** Share of the certainty that is spread over all classes, against overconfidence. 0 to 0.9. Default: `0.0`. */
@@ -700,7 +745,9 @@ export type Loss =
   | /** Mean of the squared differences between what the network gives and what it was given: for autoencoders, which learn without answers. */
   { reconstruction: Record<string, never> }
   | /** How far the masks of the classes are from covering the right ones: for a class for every pixel, where most pixels are background. */
-  { dice: Record<string, never> };
+  { dice: Record<string, never> }
+  | /** Says of each class by itself whether it is the right one, `−log σ(score)` of the right one and `−log σ(−score)` of all others: for vectors of words. */
+  { negative_sampling: Record<string, never> };
 
 /** How gradients become changes of weights. */
 export type Optimizer =
@@ -936,6 +983,7 @@ export type Layer =
   | "dropout2d"
   | "transpose"
   | "patch_embedding"
+  | "dot"
   | "transformer_decoder_block"
   | /** Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step. */
   { linear: {
@@ -1601,6 +1649,11 @@ export type Layer =
       | /** All zero: see what goes wrong when all units are alike. */
       { zeros: Record<string, never> };
   } }
+  | /** The scalar product of every vector of a sequence with one that was named elsewhere: a number for each. */
+  { dot: {
+    /** Name of the one vector: one that a `name` layer before this gave. Default: `""`. */
+    from?: string;
+  } }
   | /** A block of a decoder: vectors look at those before them, then at another sequence, then each is changed by itself. */
   { transformer_decoder_block: {
     /** Name of the sequence that is looked at: one that a `name` layer before this gave. Default: `""`. */
@@ -1690,6 +1743,7 @@ export type Preset =
   | "resnet"
   | "depthwise"
   | "mixer"
+  | "vit"
   | "autoencoder"
   | "unet"
   | "iris"
@@ -1706,6 +1760,7 @@ export type Preset =
   | "temporal_order"
   | "pen_strokes"
   | "chirps"
+  | "chirps_transformer"
   | "memory"
   | "brackets"
   | "sine_forecast"
@@ -1721,6 +1776,10 @@ export type Preset =
   | "recall"
   | "short_sight"
   | "tinytales"
+  | "eight_back"
   | "char_rnn"
+  | "read_on"
   | "own_text"
+  | "masked_words"
+  | "word_vectors"
   | "symmetry";

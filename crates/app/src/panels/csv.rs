@@ -1,9 +1,10 @@
-//! Bring your own table: paste or choose it, see what its columns were taken for, choose what to predict; or pictures (`images`). A file may be
+//! Bring your own table: paste or choose it, see what its columns were taken for, choose what to predict; or pictures and sounds (`media`). A file may be
 //! dropped anywhere.
 
 use leptos::prelude::*;
 
-use super::{images, table};
+use super::kept::Kept;
+use super::{media, table};
 use crate::document::name_at;
 use crate::reactive::{clicked, effect, entered, memo};
 use crate::state::Lab;
@@ -67,7 +68,8 @@ fn BringYourOwn() -> impl IntoView {
             <label class="file">"Choose a file "<input type="file" data-testid="csv-file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
             {found}
             <p class="hint">"The table stays on this machine, unless you share a link or a file that holds it."</p>
-            {images::form()}
+            <Kept/>
+            {media::form()}
         </div>
     }
 }

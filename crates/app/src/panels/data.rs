@@ -4,14 +4,14 @@ use downhill_model::data::Source;
 use downhill_model::presets;
 use leptos::html::Canvas;
 use leptos::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::later::Later;
 use super::own_text;
 use super::{augment, csv};
 use crate::canvas::{context, painted};
 use crate::catalog;
-use crate::document;
+use crate::document::{self, End};
 use crate::focus;
 use crate::forms::{Form, Trouble};
 use crate::plot::colour::css;
@@ -55,12 +55,12 @@ pub fn DataPanel() -> impl IntoView {
         let name = name.get();
         let schema = catalog::fields_of("data", &name)?;
         let base = format!("data.{name}");
-        Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "target", "ignore", "points", "delimiter", "header", "task"]/> }.into_any())
+        Some(view! { <Form schema=(*schema).clone() base hidden=&["text", "file", "tokenizer_json", "tokenizer_file", "target", "ignore", "points", "labels", "delimiter", "header", "task"]/> }.into_any())
     };
     view! {
-        <section class="data" aria-label="Data">
+        <section class="data" role=lab.role_of_panel() aria-label="Data">
             <div class="heading"><h2>"Data"</h2><button type="button" class="link" data-testid="own" aria-expanded=move || own.get().to_string() on:click=clicked(move |_| own.update(|o| *o = !*o))>"Bring your own"</button></div>
-            <Show when=move || own.get() || matches!(name.get().as_str(), "csv" | "images") || lab.table.with(Option::is_some) || lab.pictures.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
+            <Show when=move || own.get() || matches!(name.get().as_str(), "csv" | "images" | "sounds") || lab.table.with(Option::is_some) || lab.media.with(Option::is_some)><Later show=Box::new(csv::form)/></Show>
             <div class="choices kinds" role="tablist" aria-label="Kinds of data" on:keydown=focus::walk>{kinds}</div>
             <div id="sources" role="tabpanel" aria-label="Sources"><div class="sources" role="radiogroup" aria-label="Sources" on:keydown=focus::walk>{sources}</div></div>
             <Show when=move || name.get() == "text"><Later show=Box::new(own_text::form)/></Show>
@@ -72,6 +72,7 @@ pub fn DataPanel() -> impl IntoView {
             <Trouble path="data.text.text".to_string()/>
             <Trouble path="data.text.file".to_string()/>
             <Trouble path="data.images".to_string()/>
+            <Trouble path="data.sounds".to_string()/>
             <Trouble path="augment".to_string() here_only=true/>
             <Show when=move || images.get()><Augmentation/></Show>
         </section>
@@ -80,7 +81,7 @@ pub fn DataPanel() -> impl IntoView {
 
 /// The sources of a kind but those that need a person's own data: there are other ways to them.
 fn offered(kind: usize) -> Vec<&'static str> {
-    Source::KINDS[kind].1.iter().copied().filter(|n| !matches!(*n, "csv" | "points" | "images")).collect()
+    Source::KINDS[kind].1.iter().copied().filter(|n| !Source::is_own(n)).collect()
 }
 
 /// The fold whose inside comes with the later part of the code.
@@ -155,7 +156,17 @@ fn said(source: &str, key: &str) -> Option<&'static str> {
 
 /// Whether the page gave this name to an experiment with this source, and not a person.
 fn is_ours(name: &str, source: &str) -> bool {
-    matches!(source, "csv" | "images") || name == catalog::title_of("data", source) || presets::is_title(name)
+    matches!(source, "csv" | "images" | "sounds") || name == catalog::title_of("data", source) || presets::is_title(name)
+}
+
+/// What is to be told of the samples of a source.
+fn end_of(source: &str) -> End {
+    if Source::is_regression(source) {
+        return End::Numbers;
+    }
+    let classes = || Source::from_json(source, &Value::Null).ok()?.outline().map(|outline| outline.classes);
+    let of_points = Source::preview(source, SAMPLES).iter().map(|point| point.2 as usize + 1).max();
+    End::of_classes(of_points.or_else(classes))
 }
 
 /// Changes the source; features and validation go along where the new one has them, and the rest of the experiment is made to fit.
@@ -163,7 +174,7 @@ fn choose(lab: Lab, source: &'static str) {
     if lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals")) == source {
         return;
     }
-    let planar = Source::is_planar(source);
+    let (planar, end) = (Source::is_planar(source), end_of(source));
     lab.edit(|doc| {
         let old = document::name_at(doc, "data", "spirals");
         let kept = |field: &str| document::get(doc, &format!("data.{old}.{field}")).cloned();
@@ -179,6 +190,6 @@ fn choose(lab: Lab, source: &'static str) {
             document::fit_text(doc);
         }
         document::fit_begin(doc, Source::is_images(source));
-        document::fit_end(doc, Source::is_regression(source));
+        document::fit_end(doc, end);
     });
 }

@@ -1,4 +1,4 @@
-//! What leaves the page as files: a PyTorch program, weights, the experiment, its metrics. It comes with the later part of the code.
+//! What leaves the page as files: a PyTorch program, weights, the experiment, its metrics, the tokenizer of a text. It comes with the later part of the code.
 
 use downhill_model::Experiment;
 use downhill_model::data::Source;
@@ -15,8 +15,8 @@ use crate::api;
 use crate::document::name_at;
 use crate::files;
 use crate::leaving::{file_stem, metrics_csv, size};
-use crate::reactive::clicked;
-use crate::state::Lab;
+use crate::reactive::{clicked, memo};
+use crate::state::{Lab, Stands};
 
 /// What can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,40 +29,48 @@ pub enum What {
     Experiment,
     /// The curves.
     Metrics,
+    /// What cuts the text.
+    Tokenizer,
 }
 
 /// Everything there is, with its name and what it is.
-const ALL: [(What, &str, &str, &str); 4] = [
+const ALL: [(What, &str, &str, &str); 5] = [
     (What::Program, "program", "PyTorch program", "train.py with the initial weights, the data and their order, as a zip"),
     (What::Weights, "weights", "Weights", "as they are now, safetensors with PyTorch's names"),
     (What::Experiment, "experiment", "Experiment", "all of it with its data, JSON: for this page and the command"),
     (What::Metrics, "metrics", "Metrics", "the curves so far, CSV"),
+    (What::Tokenizer, "tokenizer", "Tokenizer", "tokenizer.json of the text, as Hugging Face's tokenizers read it"),
 ];
 
 /// The list.
 pub fn form() -> AnyView {
     let lab = Lab::here();
-    ALL.iter()
-        .map(|&(what, id, title, help)| {
-            view! {
-                <button type="button" class="card" data-export=id popovertarget="export" popovertargetaction="hide" on:click=clicked(move |_| begin(lab, what))>
-                    <b>{title}</b><span>{help}</span>
-                </button>
-            }
-        })
-        .collect_view()
-        .into_any()
+    // The tokens of other languages are no pieces of a text.
+    let of_text = memo(move || {
+        lab.info.with(|info| info.as_ref().is_some_and(|i| i.data.language.as_ref().is_some_and(|l| l.characters.is_some())))
+    });
+    let card = move |&(what, id, title, help): &(What, &'static str, &'static str, &'static str)| {
+        view! {
+            <button type="button" class="card" data-export=id popovertarget="export" popovertargetaction="hide" on:click=clicked(move |_| begin(lab, what))>
+                <b>{title}</b><span>{help}</span>
+            </button>
+        }
+    };
+    (move || ALL.iter().filter(|(what, ..)| *what != What::Tokenizer || of_text.get()).map(card).collect_view()).into_any()
 }
 
 /// Makes files and saves them; some come from the worker.
 pub fn begin(lab: Lab, what: What) {
+    lab.settle(Stands::UntilNext);
     let from_worker = |export| {
-        lab.tell(false, "Exporting …");
-        lab.send(Command::Export(export));
+        lab.notify(false, "Exporting …".to_string(), Stands::OfExport);
+        let id = lab.send(Command::Export(export));
+        lab.inbox.update_value(|inbox| inbox.exporting = id);
     };
     match what {
         What::Program => from_worker(Export::Pytorch),
         What::Weights => from_worker(Export::Weights),
+        What::Tokenizer => from_worker(Export::Tokenizer),
         What::Metrics => save(lab, "csv", &lab.curves.with_value(metrics_csv).into_bytes().as_slice().into()),
         What::Experiment => spawn_local(async move {
             match experiment(lab).await {
@@ -90,12 +98,22 @@ async fn experiment(lab: Lab) -> Result<String, UserError> {
     Ok(experiment.to_json())
 }
 
+/// A request is over: if it was for files, there is nothing to wait for any more.
+pub fn over(lab: Lab, id: Option<u32>) {
+    let ours = lab.inbox.try_update_value(|inbox| inbox.exporting.take_if(|exporting| Some(*exporting) == id)).flatten();
+    if ours.is_some() {
+        lab.settle(Stands::OfExport);
+    }
+}
+
 /// The worker's files: whoever asked for them by a promise gets them, or one is saved as it is, several as a zip.
 pub fn arrived(lab: Lab, id: u32, files: Vec<(String, Vec<u8>)>) {
     if api::exported(lab, id, &files) {
         return;
     }
+    over(lab, Some(id));
     match files.as_slice() {
+        [(name, bytes)] if name == "tokenizer.json" => save(lab, name, &bytes.as_slice().into()),
         [(name, bytes)] => save(lab, name.rsplit_once('.').map_or("bin", |(_, ending)| ending), &bytes.as_slice().into()),
         _ => spawn_local(async move {
             let list: Array =

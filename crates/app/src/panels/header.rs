@@ -62,7 +62,7 @@ fn Name() -> impl IntoView {
     };
     view! {
         <div class="name">
-            <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" prop:value=move || name.get()
+            <input type="text" class="title" aria-label="Name of the experiment" spellcheck="false" maxlength="80" title=move || name.get() prop:value=move || name.get()
                 size=move || name.get().chars().count().clamp(6, 28).to_string()
                 on:change=entered(move |ev| lab.set("name", json!(event_target_value(&ev))))/>
             <button type="button" class="quiet" popovertarget="gallery" aria-haspopup="menu" aria-label="Examples" title="Examples" data-testid="gallery"><Icon name="down"/></button>

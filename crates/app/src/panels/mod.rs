@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod backend;
+pub mod capture;
 pub mod compare;
 pub mod csv;
 pub mod data;
@@ -12,8 +13,9 @@ pub mod export;
 pub mod gallery;
 pub mod header;
 pub mod help;
-pub mod images;
+pub mod kept;
 pub mod later;
+pub mod media;
 pub mod network;
 pub mod notices;
 pub mod output;

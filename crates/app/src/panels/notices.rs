@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::icons::Icon;
 use crate::reactive::clicked;
-use crate::state::Lab;
+use crate::state::{Lab, Stands};
 
 /// The list.
 #[component]
@@ -21,7 +21,7 @@ pub fn Notices() -> impl IntoView {
             <For each=move || lab.notices.get() key=|n| n.id let:notice>
                 <div class="notice" class:bad=notice.bad role=if notice.bad { "alert" } else { "status" }>
                     <p>{notice.text.clone()}</p>
-                    {notice.offer.then(|| view! { <button type="button" class="ghost" data-testid="return" on:click=clicked(move |_| back(notice.id))>"Return to the GPU"</button> })}
+                    {(notice.stands == Stands::OfGpu).then(|| view! { <button type="button" class="ghost" data-testid="return" on:click=clicked(move |_| back(notice.id))>"Return to the GPU"</button> })}
                     <button type="button" class="quiet" aria-label="Dismiss" on:click=clicked(move |_| dismiss(notice.id))><Icon name="close"/></button>
                 </div>
             </For>

@@ -182,6 +182,8 @@ fn DataCard() -> impl IntoView {
             } else {
                 format!("predicts {}", d.labels.join(", "))
             };
+            // Where labels are none of the tokens that go in.
+            let tokens = d.inputs.iter().find(|input| !input.words.is_empty() && input.words != d.labels).map(|input| listed(&input.words));
             view! {
                 <p>{d.description}</p>
                 {notes}
@@ -189,6 +191,7 @@ fn DataCard() -> impl IntoView {
                     <dt>"Samples"</dt><dd class="num">{format!("{} to learn from, {} held out", d.train, d.validation)}</dd>
                     {(d.duplicates > 0).then(|| view! { <dt>"Twice"</dt><dd data-testid="duplicates">{format!("{} of those held out are among those learned from", d.duplicates)}</dd> })}
                     <dt>"Labels"</dt><dd>{labels}</dd>
+                    {tokens.map(|tokens| view! { <dt>"Tokens"</dt><dd>{tokens}</dd> })}
                     <dt>"Licence"</dt><dd>{d.licence}</dd>
                     <dt>"Hash"</dt><dd class="num">{d.hash}</dd>
                 </dl>

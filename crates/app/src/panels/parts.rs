@@ -2,6 +2,8 @@
 //!
 //! A part that is locked is seen and cannot be changed. What is not named here is a field of the experiment, see [`crate::controls`].
 
+use std::time::Duration;
+
 use downhill_model::{Experiment, share};
 use js_sys::Function;
 use leptos::prelude::*;
@@ -12,6 +14,7 @@ use super::header::{Pace, Transport};
 use super::network::Network;
 use super::notices::Notices;
 use super::output::Pictures;
+use super::soon::Soon;
 use super::training;
 use super::verdict::VerdictCard;
 use crate::controls::{Control, control_of};
@@ -19,7 +22,7 @@ use crate::document::{self, grouped};
 use crate::fields;
 use crate::forms::FieldRow;
 use crate::icons::Icon;
-use crate::reactive::{Memo, RwSignal, clicked, memo};
+use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
 use crate::state::Lab;
 #[cfg(feature = "charts")]
 use crate::views::charts;
@@ -33,7 +36,19 @@ pub struct Parts {
     pub shown: RwSignal<Vec<String>>,
     /// Words.
     pub locked: RwSignal<Vec<String>>,
+    /// Whether all of them are there.
+    pub made: RwSignal<bool>,
 }
+
+impl Parts {
+    /// Parts that are made once there is a run for them.
+    pub fn new(shown: Vec<String>, locked: Vec<String>) -> Self {
+        Self { shown: RwSignal::new(shown), locked: RwSignal::new(locked), made: RwSignal::new(false) }
+    }
+}
+
+/// Milliseconds after which the last part of a widget is made, see [`Soon`].
+const ALL_MADE: u64 = 6;
 
 /// Words of the parts that have a place of their own; the rest are controls.
 pub const PLACED: &[&str] = &[
@@ -56,7 +71,8 @@ pub const PLACED: &[&str] = &[
     "fullscreen",
 ];
 
-/// A widget: pictures, the run with its charts and controls, and a line with the way to the Lab.
+/// A widget: pictures, the run with its charts and controls, and a line with the way to the Lab. Its parts are made when there is a run to show,
+/// each in a task of its own: with the run's first message, all of them at once would hold up the page around it.
 #[component]
 pub fn Widget(parts: Parts) -> impl IntoView {
     let lab = Lab::here();
@@ -69,16 +85,31 @@ pub fn Widget(parts: Parts) -> impl IntoView {
     let (views, draw, edit) = (shows("views"), shows("draw"), shows("edit"));
     let (lab_link, fullscreen) = (shows("lab"), shows("fullscreen"));
     let fixed = locks("output");
+    let runs = memo(move || lab.info.with(Option::is_some));
+    effect(move || {
+        if runs.get() {
+            let made = move || {
+                let _ = parts.made.try_set(true);
+            };
+            set_timeout(made, Duration::from_millis(ALL_MADE));
+        }
+    });
+    let rest = move || view! { <Run parts/><Charts parts/> };
+    let body = move || {
+        view! {
+            <Soon after=3>{move || data.get().then(|| view! { <div class="w-data" part="data"><DataPanel/></div> }.into_any())}</Soon>
+            <Soon after=2>{move || network.get().then(|| view! { <div class="w-network" part="network" inert=move || !edit.get() && locks("network").get()><Network/></div> }.into_any())}</Soon>
+            <Soon after=1>{move || output.get().then(|| view! { <div class="w-output" part="output" inert=move || fixed.get()><Pictures/></div> }.into_any())}</Soon>
+            <div class="w-run" part="run">
+                <Soon after=4>{rest}</Soon>
+                <Soon after=5>{move || view! { <Controls parts/> }}</Soon>
+            </div>
+        }
+        .into_any()
+    };
     view! {
         <div class="widget" class:wide=move || network.get() class:no-views=move || !views.get() class:no-draw=move || !draw.get() class:no-edit=move || !edit.get()>
-            {move || data.get().then(|| view! { <div class="w-data" part="data"><DataPanel/></div> }.into_any())}
-            {move || network.get().then(|| view! { <div class="w-network" part="network" inert=move || !edit.get() && locks("network").get()><Network/></div> }.into_any())}
-            {move || output.get().then(|| view! { <div class="w-output" part="output" inert=move || fixed.get()><Pictures/></div> }.into_any())}
-            <div class="w-run" part="run">
-                <Run parts/>
-                <Charts parts/>
-                <Controls parts/>
-            </div>
+            {move || runs.get().then(body)}
             <footer part="footer">
                 <span>"Downhill"</span>
                 {move || lab_link.get().then(|| view! { <a part="link" target="_blank" rel="noopener" data-testid="open-lab" href=move || link_of(lab)>"open in the Lab"</a> }.into_any())}
@@ -91,7 +122,10 @@ pub fn Widget(parts: Parts) -> impl IntoView {
 
 /// The address of the Lab with the experiment as it stands here.
 pub fn link_of(lab: Lab) -> String {
-    let fragment = lab.draft.with(|doc| Experiment::from_value(doc).ok().map(|parsed| share::encode(&parsed.experiment)));
+    let shown = lab.draft.with(|doc| Experiment::from_value(doc).ok().map(|parsed| share::encode(&parsed.experiment)));
+    // What cannot be read is not what runs.
+    let runs = || lab.inbox.with_value(|inbox| inbox.experiment.as_ref().map(share::encode));
+    let fragment = shown.or_else(runs);
     [lab.address_of("index.html#"), fragment.unwrap_or_default()].concat()
 }
 
@@ -108,7 +142,10 @@ fn fill_screen(lab: Lab) {
 fn Run(parts: Parts) -> impl IntoView {
     let lab = Lab::here();
     let has = move |word: &str| parts.shown.with(|all| all.iter().any(|w| w == word));
-    let steps = memo(move || lab.draft.with(|doc| document::get(doc, "training.steps").and_then(serde_json::Value::as_u64)));
+    let steps = memo(move || {
+        lab.info.track();
+        lab.inbox.with_value(|inbox| inbox.experiment.as_ref().and_then(|experiment| experiment.training.steps))
+    });
     let step = move || {
         let at = grouped(lab.status.with(|s| s.step));
         steps.get().map_or_else(|| at.clone(), |steps| format!("{at} of {}", grouped(steps)))

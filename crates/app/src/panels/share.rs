@@ -55,6 +55,7 @@ fn offer(experiment: &Experiment, small: Option<&Small>) -> Offer {
         Source::Csv(csv) if csv.text.is_empty() && !csv.file.is_empty() => ("", Some(csv.file.as_str())),
         Source::Csv(_) => ("with its table", None),
         Source::Images(images) => ("", Some(images.file.as_str())),
+        Source::Sounds(sounds) => ("", Some(sounds.file.as_str())),
         Source::Points(_) => ("with the points that were drawn", None),
         _ => ("with all that its data are made from", None),
     };

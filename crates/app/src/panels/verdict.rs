@@ -27,7 +27,17 @@ pub fn VerdictCard() -> impl IntoView {
             view! { <button type="button" class="primary" data-testid="fix" on:click=clicked(move |_| lab.try_fix(&fix))>{label}</button> }
         })
     };
-    let done = move || lab.finished.get().then_some(" All steps are done; press play to go on.");
+    let end = move || lab.inbox.with_value(|inbox| inbox.experiment.as_ref().and_then(|experiment| experiment.training.steps));
+    let done = move || {
+        let early = || end().is_none_or(|end| lab.status.with(|status| status.step < end));
+        lab.finished.get().then(|| {
+            if early() {
+                " It got no better for as long as it was to be waited, so it stopped early; press play to go on."
+            } else {
+                " All steps are done; press play to go on."
+            }
+        })
+    };
     view! {
         <div class=class translate="no" data-testid="verdict" data-verdict=move || of(|v| v.name.clone())>
             <Show when=move || lab.verdict.with(Option::is_none)>"How it goes is told after the first evaluations."</Show>

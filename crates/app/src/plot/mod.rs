@@ -17,4 +17,5 @@ pub mod series;
 pub mod spectrogram;
 pub mod spread;
 pub mod wires;
+pub mod words;
 pub mod writing;

@@ -8,9 +8,21 @@ use super::heatmap::likeliest;
 pub fn token(words: &[String], token: f32) -> String {
     match words.get(token as usize) {
         Some(word) if word.is_empty() => "·".to_string(),
-        Some(word) => word.clone(),
+        Some(word) => seen(word),
         None => (token as u32).to_string(),
     }
+}
+
+/// A word as it can be seen: a blank is `␣`, the end of a line `↵`, a tab `⇥`, and what cannot be seen either its number.
+pub fn seen(word: &str) -> String {
+    let sign = |c: char| match c {
+        ' ' => "␣".to_string(),
+        '\n' => "↵".to_string(),
+        '\t' => "⇥".to_string(),
+        _ if c.is_control() || c.is_whitespace() => format!("U+{:04X}", u32::from(c)),
+        _ => c.to_string(),
+    };
+    word.chars().map(sign).collect()
 }
 
 /// Tokens as a person types them, by word or number: with blanks between them, or, where every word is one letter, without. The word that is

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use downhill_protocol::{DataInfo, Input, Query};
+use downhill_protocol::{DataInfo, Input, Query, later};
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use serde_json::{Value, json};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlCanvasElement, PointerEvent};
 
 use super::kinds::OutputView;
 use crate::canvas::{context, dot, fitted, painted, position, put_pixels, size_of};
-use crate::document;
+use crate::document::{self, End};
+use crate::drawing::{self, REACH};
 use crate::icons::Icon;
 use crate::plot::colour::{Palette, css};
 use crate::plot::{curve, heatmap};
 use crate::reactive::{Memo, RwSignal, clicked, memo};
-use crate::state::{Answers, Chosen, Lab};
+use crate::state::{Answers, Chosen, Lab, Stands};
 use crate::watches::{Ask, Source};
 
 /// Points per side of the boundary.
@@ -41,9 +43,6 @@ impl OutputView for Boundary {
         view! { <Plane lab/> }.into_any()
     }
 }
-
-/// What is asked before a table of one's own makes way for points.
-const LEAVE_TABLE: &str = "Draw on these rows? They become points of a drawing, and the table is left as it is.";
 
 /// The picture; a click chooses the point that runs through the network, or with a pen in hand draws one.
 #[component]
@@ -136,6 +135,9 @@ fn add_point(lab: Lab, (low, high): (f32, f32), at: (f64, f64), class: u32) {
     const APART: f64 = 0.04;
     let span = f64::from(high - low);
     let (x, y) = point_at((low, high), at);
+    if x.abs().max(y.abs()) > REACH {
+        return lab.tell(true, format!("Points are drawn between −{REACH} and {REACH}; this one would lie outside."));
+    }
     let near = lab.draft.with_untracked(|doc| {
         let points = document::get(doc, "data.points.points").and_then(Value::as_array);
         points.and_then(|p| p.last()).is_some_and(|p| {
@@ -149,7 +151,12 @@ fn add_point(lab: Lab, (low, high): (f32, f32), at: (f64, f64), class: u32) {
     lab.edit(|doc| {
         let mut points = document::get(doc, "data.points.points").and_then(Value::as_array).cloned().unwrap_or_default();
         points.push(json!([x, y, class]));
+        let named = document::get(doc, "data.points.labels").and_then(Value::as_array).map_or(0, Vec::len) as u64;
+        let classes = points.iter().filter_map(|p| p[2].as_u64()).map(|class| class + 1).fold(named, u64::max);
         document::set(doc, "data.points.points", Value::Array(points));
+        if classes > 2 {
+            document::fit_end(doc, End::Many);
+        }
     });
 }
 
@@ -157,52 +164,58 @@ fn add_point(lab: Lab, (low, high): (f32, f32), at: (f64, f64), class: u32) {
 #[component]
 fn Pens(pen: RwSignal<Option<u32>>) -> impl IntoView {
     let lab = Lab::here();
+    let drawn = memo(move || lab.draft.with(|doc| document::name_at(doc, "data", "spirals") == "points"));
     let take = move |class: u32| {
-        let source = lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals"));
-        if source == "csv" && !window().confirm_with_message(LEAVE_TABLE).unwrap_or(false) {
-            return;
+        let turn = move || pen.set(if pen.get_untracked() == Some(class) { None } else { Some(class) });
+        if drawn.get_untracked() {
+            return turn();
         }
-        if source != "points" {
-            begin_drawing(lab);
-        }
-        pen.set(if pen.get_untracked() == Some(class) { None } else { Some(class) });
+        lab.settle(Stands::UntilNext);
+        spawn_local(async move {
+            match later::run(|| drawing::begin(lab)).await {
+                Ok(true) => turn(),
+                Ok(false) => {}
+                Err(error) => lab.tell(true, error.to_string()),
+            }
+        });
     };
     let clear = move |_| lab.edit(|doc| document::set(doc, "data.points.points", json!([])));
+    let undo = move |_| {
+        pen.set(None);
+        spawn_local(async move {
+            let undone = later::run(|| async {
+                drawing::undo(lab);
+                Ok(())
+            });
+            if let Err(error) = undone.await {
+                lab.tell(true, error.to_string());
+            }
+        });
+    };
+    let labels = memo(move || lab.data().map(|data| data.labels).unwrap_or_default());
     let pens = (0..4u32).map(|class| {
         let style = move || format!("--c:{}", lab.palette.with(|p| css(p.class(class as usize), 1.0)));
         let shape = ["●", "■", "▲", "◆"][class as usize];
-        view! { <button type="button" class="pen" data-shape=shape style=style aria-label=format!("Draw points of class {class}") aria-pressed=move || (pen.get() == Some(class)).to_string() on:click=clicked(move |_| take(class))></button> }
+        // Classes without a name are called "class 2".
+        let name = move |labels: &Vec<String>| {
+            let own = labels.get(class as usize).map(|label| label.trim_start_matches("class ").to_string());
+            own.unwrap_or_else(|| class.to_string())
+        };
+        let title = move || format!("Draw points of class {}", labels.with(name));
+        view! { <button type="button" class="pen" data-shape=shape style=style aria-label=title title=title aria-pressed=move || (pen.get() == Some(class)).to_string() on:click=clicked(move |_| take(class))></button> }
     });
     view! {
         <div class="pens" role="group" aria-label="Draw points">
             <Icon name="pen"/><span>"Draw points"</span>
             {pens.collect_view()}
-            <Show when=move || lab.draft.with(|doc| document::name_at(doc, "data", "spirals") == "points")>
+            <Show when=move || drawn.get()>
                 <button type="button" class="link" on:click=clear>"Clear"</button>
+                <Show when=move || lab.drawn_over.with(Option::is_some)>
+                    <button type="button" class="link" data-testid="undo-drawing" title="Back to the data before the drawing" on:click=undo>"Undo"</button>
+                </Show>
             </Show>
         </div>
     }
-}
-
-/// Turns the points on screen into points drawn by hand, so that drawing adds to what is there.
-fn begin_drawing(lab: Lab) {
-    const MOST: usize = 600;
-    let (train, validation) = &*lab.points.get_untracked();
-    let round = |v: f32| (f64::from(v) * 1000.0).round() / 1000.0;
-    let points: Vec<Value> = train
-        .chunks_exact(3)
-        .chain(validation.chunks_exact(3))
-        .take(MOST)
-        .map(|p| json!([round(p[0]), round(p[1]), p[2] as u32]))
-        .collect();
-    lab.edit(|doc| {
-        let name = document::name_at(doc, "data", "spirals");
-        let features = document::get(doc, &format!("data.{name}.features")).cloned();
-        doc["data"] = json!({ "points": { "points": points } });
-        if let Some(features) = features {
-            doc["data"]["points"]["features"] = features;
-        }
-    });
 }
 
 /// What the network says under the pointer.

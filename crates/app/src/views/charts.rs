@@ -165,12 +165,15 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
     let beat = throttled(lab, at);
     effect(move || {
         let Some(host) = host.get() else { return };
-        beat.track();
+        // Making a chart takes a long while, so the first time has its turn too.
+        if beat.get() == 0 {
+            return;
+        }
         lab.palette.track();
         let labelled = kind == Kind::Loss;
         let (smoothing, log) = (options.smoothing.get(), options.log.get() && kind != Kind::Accuracy && kind != Kind::Rate);
         let curves = curves(lab, kind, smoothing);
-        let marks = lab.marks.get();
+        let marks = lab.marks.get_untracked();
         let (low, high) = if kind == Kind::Accuracy { (None, Some(1.0)) } else { ((!log).then_some(0.0), None) };
         chart.update_value(|chart| {
             let chart = chart.get_or_insert_with(|| TimeChart::new(&host));
@@ -206,7 +209,13 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
         }
         .into_any(),
         Kind::Gradient => view! { <Legend lab/> }.into_any(),
-        Kind::Rate => view! { <span>"schedule ahead dotted"</span> }.into_any(),
+        Kind::Rate => {
+            let scheduled = memo(move || {
+                lab.info.track();
+                ahead(lab, 0.0).is_some() && !lab.finished.get()
+            });
+            view! { {move || scheduled.get().then(|| view! { <span>"schedule ahead dotted"</span> })} }.into_any()
+        }
     };
     view! {
         <figure class="chart" data-chart=title>
@@ -226,7 +235,7 @@ fn unlearned(info: &RunInfo, kind: Kind) -> Option<(&'static str, f64)> {
 }
 
 fn guessing((name, baseline): (&str, f64)) -> String {
-    format!("{name} {}", number((baseline * 1000.0).round() / 1000.0))
+    format!("{name} {}", number(baseline))
 }
 
 /// The layers that have a gradient, in the looks of their curves.
@@ -254,13 +263,14 @@ fn end(lab: Lab) -> f64 {
     done.max(before).max(ahead).max(1.0)
 }
 
-/// Counts up when curves changed, at most every [`EVERY`] milliseconds; charts take turns by `at`, so that no frame draws all of them.
+/// Counts up when curves or marks changed, at most every [`EVERY`] milliseconds; charts take turns by `at`, so that no task draws two of them.
 fn throttled(lab: Lab, at: f64) -> RwSignal<u32> {
     let beat = RwSignal::new(0);
     let last = StoredValue::new(0.0f64);
     let waiting = StoredValue::new(false);
     effect(move || {
         lab.curves_changed.track();
+        lab.marks.track();
         if waiting.get_value() {
             return;
         }

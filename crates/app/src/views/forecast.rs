@@ -18,6 +18,11 @@ use crate::watches::{Ask, Source};
 /// Quantities that have a picture, at most.
 const MOST: usize = 6;
 
+/// How the lines are drawn, as the keys below the pictures show it.
+const SOLID: &[f64] = &[];
+const DASHED: &[f64] = &[7.0, 5.0];
+const DOTTED: &[f64] = &[2.0, 3.0];
+
 /// See the module.
 pub struct Forecast;
 
@@ -146,16 +151,16 @@ fn paint(canvas: &HtmlCanvasElement, palette: &Palette, lines: &Lines) {
     pen.context.set_fill_style_str(&css(palette.ink, 0.05));
     pen.context.fill_rect(end, 0.0, width - end, height);
     let (now, _) = pen.place(0.0, 0.0);
-    pen.line([(now, 0.0), (now, height)].into_iter(), &css(palette.ink, 0.35), 1.0, false);
+    pen.line([(now, 0.0), (now, height)].into_iter(), &css(palette.ink, 0.35), 1.0, SOLID);
     let ink = css(palette.ink, 0.75);
     let place = |(x, y)| pen.place(x, y);
-    pen.line(lines.before().chain(lines.after(&lines.truth)).filter(|p| p.1.is_finite()).map(place), &ink, 1.3, false);
+    pen.line(lines.before().chain(lines.after(&lines.truth)).filter(|p| p.1.is_finite()).map(place), &ink, 1.3, SOLID);
     let last = lines.history.last().map_or(0.0, |v| f64::from(*v));
     let naive = [(0.0, last), (lines.horizon as f64, last)].into_iter().map(place);
-    pen.line(naive, &css(palette.ink, 0.5), 1.2, true);
+    pen.line(naive, &css(palette.ink, 0.6), 1.6, DOTTED);
     let accent = css(palette.positive, 1.0);
-    pen.line(lines.after(&lines.says).take(lines.horizon + 1).map(place), &accent, 2.4, false);
-    pen.line(lines.after(&lines.says).skip(lines.horizon).map(place), &accent, 1.6, true);
+    pen.line(lines.after(&lines.says).take(lines.horizon + 1).map(place), &accent, 2.4, SOLID);
+    pen.line(lines.after(&lines.says).skip(lines.horizon).map(place), &accent, 1.8, DASHED);
 }
 
 /// Draws lines in a frame.
@@ -171,14 +176,9 @@ impl Pen {
         self.frame.place(x, y, self.width, self.height)
     }
 
-    /// A line through points of the canvas; a dashed one has gaps of 3 pixels after pieces of 4.
-    fn line(&self, points: impl Iterator<Item = (f64, f64)>, ink: &str, thick: f64, dashed: bool) {
-        let dash = js_sys::Array::new();
-        if dashed {
-            for len in [4.0, 3.0] {
-                dash.push(&len.into());
-            }
-        }
+    /// A line through points of the canvas, with pieces and gaps of so many pixels.
+    fn line(&self, points: impl Iterator<Item = (f64, f64)>, ink: &str, thick: f64, pieces: &[f64]) {
+        let dash: js_sys::Array = pieces.iter().map(|len| wasm_bindgen::JsValue::from(*len)).collect();
         let _ = self.context.set_line_dash(&dash);
         self.context.set_stroke_style_str(ink);
         self.context.set_line_width(thick);

@@ -32,9 +32,11 @@ mod samples;
 mod strip;
 mod table_columns;
 mod text;
+mod tokenized;
 mod tokens;
 mod try_row;
 mod values;
+mod words;
 mod write;
 mod written;
 
@@ -82,6 +84,8 @@ impl Default for Views {
                 &text::Text,
                 &by_itself::ByItself,
                 &positions::Positions,
+                &tokenized::Tokenized,
+                &words::Words,
                 &samples::Samples,
                 &confusion::Confusion,
                 &attribution::Attribution,

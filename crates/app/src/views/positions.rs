@@ -1,14 +1,14 @@
 //! Answers at every position of a sequence beside the right ones: of the chosen sample, of one that is typed, and of the worst.
 
-use downhill_protocol::{DataInfo, Input, Query};
+use downhill_protocol::{DataInfo, Input, InputInfo, Query};
 use leptos::prelude::*;
 
 use super::kinds::OutputView;
-use super::samples::raw_name;
+use super::samples::{raw_name, raw_queries};
 use crate::document::percent;
 use crate::plot::sequence::{Said, likeliest_of, said, token, tokens_of};
 use crate::reactive::{RwSignal, clicked, entered, memo};
-use crate::state::{Chosen, Lab};
+use crate::state::{Chosen, Lab, Stands};
 use crate::watches::{Ask, Source};
 
 /// Samples that are listed, and tokens that are likely.
@@ -32,10 +32,11 @@ impl OutputView for Positions {
     }
 }
 
-/// A sample: what it is given at every position, and what it says there.
+/// A sample: what it is given, and what it says at every position.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sample {
-    given: Vec<f32>,
+    /// What it is given of every input.
+    inputs: Vec<Vec<f32>>,
     said: Vec<Said>,
     /// Probabilities of the whole, `[positions, classes]`.
     output: Vec<f32>,
@@ -46,23 +47,24 @@ fn Panel(lab: Lab) -> impl IntoView {
     let data = memo(move || lab.data().unwrap_or_default());
     let labels = memo(move || data.with(|d| d.labels.clone()));
     // Which input stands beside the answers: where a decoder writes, what it wrote so far.
-    let written = data.with_untracked(|d| d.language.as_ref().map_or(0, |language| language.input as usize));
-    let words = memo(move || data.with(|d| d.inputs.get(written).map(|input| input.words.clone()).unwrap_or_default()));
+    let written = memo(move || data.with(|d| d.language.as_ref().map_or(0, |language| language.input as usize)));
+    let words = memo(move || data.with(|d| d.inputs.get(written.get()).map(|input| input.words.clone()).unwrap_or_default()));
     let held_out = memo(move || lab.chosen.with(|chosen| matches!(chosen, Some(Chosen::HeldOut(_)))));
     let answers = lab.watch(move || {
-        let known = held_out.get().then(|| "target".to_string());
-        let names = [raw_name(written), "output".to_string()].into_iter().chain(known);
-        Some(Ask { source: Source::Chosen, tensors: names.map(Query::all).collect(), every_ms: 100.0 })
+        let names = ["output"].into_iter().chain(held_out.get().then_some("target")).map(Query::all);
+        let tensors = data.with(|d| raw_queries(d).chain(names).collect());
+        Some(Ask { source: Source::Chosen, tensors, every_ms: 100.0 })
     });
     let sample = memo(move || {
         answers
             .with(|answer| {
                 let answer = answer.as_ref()?;
-                let (raw, output) = (answer.get(&raw_name(written))?, answer.get("output")?);
+                let inputs = data.with(|d| d.inputs.len());
+                let output = answer.get("output")?;
                 let target = answer.get("target").map(|target| target.data).unwrap_or_default();
                 let classes = output.shape.last().copied().unwrap_or(1) as usize;
                 Some(Sample {
-                    given: raw.data.to_vec(),
+                    inputs: (0..inputs).map(|at| Some(answer.get(&raw_name(at))?.data.to_vec())).collect::<Option<_>>()?,
                     said: said(output.data, classes, target),
                     output: output.data.to_vec(),
                 })
@@ -79,7 +81,8 @@ fn Panel(lab: Lab) -> impl IntoView {
     let name = move |class: usize| labels.with(|labels| token(labels, class as f32));
     let place = move |i: usize| {
         let here = memo(move || {
-            sample.with(|s| (s.given.get(i).copied().unwrap_or(f32::NAN), s.said.get(i).cloned().unwrap_or_default()))
+            let given = |s: &Sample| s.inputs.get(written.get()).and_then(|given| given.get(i)).copied();
+            sample.with(|s| (given(s).unwrap_or(f32::NAN), s.said.get(i).cloned().unwrap_or_default()))
         });
         let given = move || {
             here.with(|(given, _)| if given.is_nan() { String::new() } else { words.with(|words| token(words, *given)) })
@@ -118,41 +121,62 @@ fn Panel(lab: Lab) -> impl IntoView {
             }
         })
     };
+    // Whether an answer is what comes next, and not what is to stand there.
+    let goes_on = memo(move || data.with(|d| d.language.is_some()));
     let likely = move || {
         let classes = labels.with(Vec::len).max(1);
         let (best, entropy) =
             sample.with(|s| s.output.chunks(classes).nth(at.get()).map(|row| likeliest_of(row, LIKELY)).unwrap_or_default());
         let bar = |(class, p): (usize, f32)| view! { <div class="bar"><b>{name(class)}</b><i><s style=format!("width:{:.1}%", 100.0 * p)></s></i><span class="num">{percent(f64::from(p))}</span></div> };
         view! {
-            <p class="hint">{format!("After position {}", at.get() + 1)}<span class="num">{format!("entropy {entropy:.2}")}</span></p>
+            <p class="hint">{format!("{} position {}", if goes_on.get() { "After" } else { "At" }, at.get() + 1)}<span class="num">{format!("entropy {entropy:.2}")}</span></p>
             {best.into_iter().map(bar).collect_view()}
         }
     };
-    let text = memo(move || {
-        sample.with(|s| {
-            words.with(|words| s.given.iter().filter(|t| !t.is_nan()).map(|t| token(words, *t)).collect::<Vec<_>>().join(" "))
+    let write = move |at: usize, typed: Result<Vec<f32>, String>| {
+        let mut inputs = sample.with_untracked(|s| s.inputs.clone());
+        let Some(input) = inputs.get_mut(at) else { return };
+        match typed {
+            Ok(tokens) if tokens.len() == input.len() => {
+                *input = tokens;
+                lab.settle(Stands::UntilNext);
+                lab.chosen.set(Some(Chosen::Given(inputs)));
+            }
+            Ok(tokens) => {
+                lab.tell(true, format!("The sample has {} tokens; the network takes {}.", tokens.len(), input.len()));
+            }
+            Err(word) => {
+                lab.tell(true, format!("“{word}” is no token of this data; they are listed under “About the data”."));
+            }
+        }
+    };
+    // A line for each input, to be read and written; but for what a decoder wrote, which follows from what it reads.
+    let line = move |(at, input): (usize, InputInfo)| {
+        let words = StoredValue::new(input.words);
+        let text = memo(move || {
+            let tokens = sample.with(|s| s.inputs.get(at).cloned().unwrap_or_default());
+            let name = |t: f32| words.with_value(|words| token(words, t));
+            tokens.into_iter().filter(|t| !t.is_nan()).map(name).collect::<Vec<_>>().join(" ")
+        });
+        let read = move |ev: web_sys::Event| write(at, words.with_value(|words| tokens_of(words, &event_target_value(&ev))));
+        let (id, testid) = (input.name.clone(), if at == 0 { "sample".to_string() } else { format!("sample-{}", input.name) });
+        view! { <label for=id.clone()>{input.name}</label><input type="text" id=id class="text num" data-testid=testid spellcheck="false" prop:value=move || text.get() on:change=entered(read)/> }
+    };
+    let lines = move || {
+        let written = written.get();
+        let is_typed = |(at, input): &(usize, InputInfo)| written == 0 || *at != written && input.tokens;
+        data.with(|d| d.inputs.iter().cloned().enumerate().filter(is_typed).map(line).collect_view())
+    };
+    let forced = move || {
+        (written.get() > 0).then_some(if held_out.get() {
+            "Teacher forcing: at every position it is given the right tokens before, whatever it said there itself."
+        } else {
+            "At every position it is given the tokens before of the sample that was changed, not its own; what it writes of other tokens stands under “By itself”, where these can be typed, too."
         })
-    });
-    let write = move |typed: String| match words.with_untracked(|words| tokens_of(words, &typed)) {
-        Ok(tokens) if tokens.len() == sample.with_untracked(|s| s.given.len()) => {
-            lab.chosen.set(Some(Chosen::Given(vec![tokens])))
-        }
-        Ok(tokens) => {
-            let wanted = sample.with_untracked(|s| s.given.len());
-            lab.tell(true, format!("The sample has {} tokens; the network takes {wanted}.", tokens.len()));
-        }
-        Err(word) => lab.tell(true, format!("“{word}” is no token of this data; they are listed under “About the data”.")),
-    };
-    let typed = move || {
-        view! { <div class="typed"><label for="tokens">"tokens"</label><input type="text" id="tokens" class="text num" data-testid="sample" spellcheck="false" prop:value=move || text.get() on:change=entered(move |ev| write(event_target_value(&ev)))/></div> }
-            .into_any()
-    };
-    let forced = || {
-        view! { <p class="hint">"Teacher forcing: at every position it is given the right tokens before, whatever it said there itself."</p> }
-            .into_any()
     };
     view! {
-        {if written == 0 { typed() } else { forced() }}
+        <div class="typed">{lines}</div>
+        <p class="hint">{forced}</p>
         <div class="places num" translate="no" role="group" aria-label="The sample, position by position" data-testid="places">{move || (0..count.get()).map(place).collect_view()}</div>
         <p class="hint" translate="no" data-testid="right">{score}</p>
         <div class="bars next" translate="no" data-testid="next">{likely}</div>

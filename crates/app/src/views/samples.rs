@@ -7,8 +7,9 @@ use leptos::prelude::*;
 use super::kinds::{OutputView, answers_are_pictures};
 use crate::document::{Digits, number, percent};
 use crate::plot::heatmap::likeliest;
+use crate::plot::sequence::{token, tokens_of};
 use crate::reactive::{Memo, clicked, entered, memo};
-use crate::state::{Answers, Chosen, Lab};
+use crate::state::{Answers, Chosen, Lab, Stands};
 use crate::watches::{Answer, Ask, Source};
 
 /// Samples that are ranked, and those of them that the table shows.
@@ -95,15 +96,23 @@ fn rows(answer: &Answer, classes: bool) -> Option<Vec<Row>> {
     Some(places.data.iter().enumerate().map(row).collect())
 }
 
-/// A sample as a line of text: the numbers of each input, inputs apart.
-fn written(raw: &[Vec<f32>]) -> String {
-    raw.iter().map(|values| line(values)).collect::<Vec<_>>().join(" · ")
+/// A sample as a line of text: the numbers or tokens of each input, inputs apart.
+fn written(raw: &[Vec<f32>], inputs: &[InputInfo]) -> String {
+    raw.iter().zip(inputs).map(|(values, input)| line(values, &input.words)).collect::<Vec<_>>().join(" · ")
 }
 
-fn line(values: &[f32]) -> String {
-    let text: Vec<String> =
-        values.iter().filter(|v| !v.is_nan()).map(|v| number((f64::from(*v) * 1e3).round() / 1e3)).collect();
-    text.join(" ")
+fn line(values: &[f32], words: &[String]) -> String {
+    let one = |v: f32| if words.is_empty() { number((f64::from(v) * 1e3).round() / 1e3) } else { token(words, v) };
+    values.iter().filter(|v| !v.is_nan()).map(|v| one(*v)).collect::<Vec<_>>().join(" ")
+}
+
+/// The numbers or tokens that a line of text says.
+fn read(text: &str, words: &[String]) -> Result<Vec<f32>, String> {
+    if words.is_empty() {
+        let numbers = text.split([' ', ',', ';']).filter(|t| !t.is_empty()).map(|t| parse_number(t).map(|v| v as f32));
+        return numbers.collect::<Option<_>>().ok_or_else(|| "The sample is numbers with spaces between them.".to_string());
+    }
+    tokens_of(words, text).map_err(|word| format!("“{word}” is no token of this data; they are listed under “About the data”."))
 }
 
 /// Whether a sample is short enough to be read.
@@ -127,7 +136,7 @@ fn Table(lab: Lab) -> impl IntoView {
             at.get().map(|Row { row, raw, target, guess, measure }| {
                 let wrong = classes() && target != guess;
                 let texts = if classes() { [name(target), name(guess), percent(f64::from(measure))] } else { [digits.get().text(f64::from(target)), digits.get().text(f64::from(guess)), number(f64::from(measure))] };
-                let content = short.get().then(|| view! { <td class="written">{written(&raw)}</td> });
+                let content = short.get().then(|| view! { <td class="written">{data.with(|d| written(&raw, &d.inputs))}</td> });
                 view! { <tr class:wrong=wrong aria-current=move || (lab.chosen.get() == Some(Chosen::HeldOut(row))).to_string()>
                     <th scope="row"><button type="button" class="link" on:click=clicked(move |_| lab.chosen.set(Some(Chosen::HeldOut(row))))>{row + 1}</button></th>
                     {content}{texts.map(|t| view! { <td>{t}</td> }).into_iter().collect_view()}
@@ -163,12 +172,16 @@ fn Typed(lab: Lab, data: Memo<DataInfo>) -> impl IntoView {
     });
     let raw = move |answer: &Answer, input: usize| answer.get(&raw_name(input)).map(|r| r.row(0).to_vec()).unwrap_or_default();
     let entry = move |at: usize, input: InputInfo| {
-        let shown = memo(move || answers.with(|a| a.as_ref().map(|a| line(&raw(a, at))).unwrap_or_default()));
+        let words = StoredValue::new(input.words);
+        let shown = memo(move || {
+            let values = answers.with(|a| a.as_ref().map(|a| raw(a, at)).unwrap_or_default());
+            words.with_value(|words| line(&values, words))
+        });
         let write = move |text: String| {
-            let values: Option<Vec<f32>> =
-                text.split([' ', ',', ';']).filter(|t| !t.is_empty()).map(|t| parse_number(t).map(|v| v as f32)).collect();
-            let Some(values) = values else {
-                return lab.tell(true, "The sample is numbers with spaces between them.");
+            lab.settle(Stands::UntilNext);
+            let values = match words.with_value(|words| read(&text, words)) {
+                Ok(values) => values,
+                Err(why) => return lab.tell(true, why),
             };
             let inputs = data.with_untracked(|d| d.inputs.len());
             let mut all: Vec<Vec<f32>> =

@@ -9,6 +9,7 @@ use web_sys::{Element, Event, KeyboardEvent};
 use super::kinds::OutputView;
 use crate::document::grouped;
 use crate::leaving::size;
+use crate::plot::sequence::seen;
 use crate::reactive::{Memo, RwSignal, clicked, entered, memo};
 use crate::state::Lab;
 use crate::watches::{Answer, Ask, Source};
@@ -98,7 +99,7 @@ impl Names {
 
     /// A token on its own: what cannot be seen has a sign.
     fn alone(&self, token: u32) -> String {
-        self.name(token).replace('\n', "↵").replace(' ', "␣").replace('\t', "⇥")
+        seen(self.name(token))
     }
 
     /// Tokens as a prompt.
@@ -241,7 +242,7 @@ fn Settings(lab: Lab, ask: RwSignal<Generate>) -> impl IntoView {
 }
 
 /// What the cache is.
-const KEEP: &str = "Keep keys and values of the tokens so far, or the state behind them, so that a token costs one position and not all; the text is the same without";
+const KEEP: &str = "Keep keys and values of the tokens so far, or the state behind them, so that a token costs one position and not all; the text is the same without. With a state that is carried it is kept in any case";
 
 /// A number of [`Generate`] with a slider.
 struct Slider {

@@ -122,5 +122,5 @@ pub fn pack(members: &[Member]) -> Result<Vec<u8>, UserError> {
         }
         archive.finish()
     };
-    write().map_err(|error: rawzip::Error| UserError::new(format!("The pictures could not be packed: {error}.")))
+    write().map_err(|error: rawzip::Error| UserError::new(format!("The files could not be packed: {error}.")))
 }

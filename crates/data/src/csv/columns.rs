@@ -200,7 +200,7 @@ pub(super) fn read(sheet: &Sheet, column: usize, said: Evidence, of_table: Decim
         ..Column::default()
     };
     let mut read = values(sheet, column, about, look);
-    read.about.format = format(sheet, column, &read.about, said);
+    read.about.format = format(sheet, column, &read, said);
     read
 }
 
@@ -332,7 +332,8 @@ fn order(number: f64) -> u64 {
 }
 
 /// How the values are written, where that can be read in more than one way.
-fn format(sheet: &Sheet, column: usize, about: &Column, said: Evidence) -> String {
+fn format(sheet: &Sheet, column: usize, read: &ReadColumn, said: Evidence) -> String {
+    let about = &read.about;
     match about.kind {
         ColumnType::Number if said.open > 0 && said.decided().is_none() => {
             let readings = |value: &&str| number(value, Decimal::Point) != number(value, Decimal::Comma);
@@ -342,12 +343,15 @@ fn format(sheet: &Sheet, column: usize, about: &Column, said: Evidence) -> Strin
         }
         ColumnType::Number if about.decimal == Decimal::Comma && said.comma > 0 => "with a decimal comma".to_string(),
         ColumnType::Number if !about.unit.is_empty() => format!("in {}", about.unit),
-        ColumnType::Date => match about.date {
-            DateOrder::DayFirst => "day, month, year",
-            DateOrder::MonthFirst => "month, day, year",
-            DateOrder::YearFirst | DateOrder::Auto => "year, month, day",
+        ColumnType::Date => {
+            let order = match about.date {
+                DateOrder::DayFirst => "day, month, year",
+                DateOrder::MonthFirst => "month, day, year",
+                DateOrder::YearFirst | DateOrder::Auto => "year, month, day",
+            };
+            let timed = matches!(read.values, Values::Dates { timed: true, .. });
+            format!("{order}{}", if timed { ", hour" } else { "" })
         }
-        .to_string(),
         _ => String::new(),
     }
 }
@@ -359,10 +363,31 @@ fn is_id(name: &str, unnamed: bool) -> bool {
     unnamed || NAMES.contains(&lower.as_str()) || lower.ends_with("_id") || lower.ends_with(" id") || name.ends_with("Id")
 }
 
-/// The column with a telling name, or else the last that can be predicted.
+/// What [`tells`] says of a letter that by custom is what is predicted.
+const CUSTOMARY: u8 = 1;
+
+/// How well a name says that its column is to be predicted: by all of it, by a word in it (`target_price`), by custom, or not at all.
+fn tells(name: &str) -> u8 {
+    const TELLING: [&str; 7] = ["target", "label", "class", "species", "outcome", "diagnosis", "response"];
+    let lower = name.trim().to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric());
+    match () {
+        () if TELLING.contains(&lower.as_str()) => 3,
+        () if words.any(|word| TELLING.contains(&word)) => 2,
+        () if lower == "y" => CUSTOMARY,
+        () => 0,
+    }
+}
+
+/// The column with the most telling name, or else the last that can be predicted.
 pub(super) fn suggest_target<'a>(columns: impl Iterator<Item = &'a Column>) -> Option<usize> {
-    const TELLING: [&str; 7] = ["target", "label", "class", "species", "outcome", "diagnosis", "y"];
-    let telling = |column: &Column| TELLING.iter().any(|word| column.name.eq_ignore_ascii_case(word));
-    let usable = columns.enumerate().filter(|(_, column)| column.usable).map(|(i, column)| (telling(column), i));
-    usable.max().map(|(_, i)| i)
+    let usable: Vec<(usize, &Column)> = columns.enumerate().filter(|(_, column)| column.usable).collect();
+    // Beside an x and words that can be classes, y is a place.
+    let has_x = usable.iter().any(|(_, column)| column.name.trim().eq_ignore_ascii_case("x"));
+    let is_place = has_x && usable.iter().any(|(_, column)| column.kind == ColumnType::Category);
+    let rank = |column: &Column| match tells(&column.name) {
+        CUSTOMARY if is_place => 0,
+        rank => rank,
+    };
+    usable.iter().map(|(i, column)| (rank(column), *i)).max().map(|(_, i)| i)
 }

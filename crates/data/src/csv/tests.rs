@@ -223,7 +223,7 @@ fn a_table_beyond_the_limits_is_refused_at_once() {
 #[test]
 fn a_file_is_known_by_its_name_and_no_bundled_one_takes_its_place() {
     let named = Source::from_json("csv", &json!({ "file": "own.csv" })).unwrap();
-    assert_eq!(named.needs(), Some("own.csv"));
+    assert_eq!(named.needs(), ["own.csv"]);
     assert_eq!(named.build(1, &NoAssets).unwrap_err().path.as_deref(), Some("file"));
     assert!(named.build(1, &Own(table(20))).is_ok());
     // Bundled files are none of a person's own.

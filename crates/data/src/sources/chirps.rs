@@ -138,7 +138,7 @@ impl Chirps {
 
     /// The input with these numbers, sample after sample.
     fn input(&self, x: Vec<f32>) -> Field {
-        Field::new(INPUT, [frames(self.wave_length()), self.bands as usize], Column::F32(x))
+        Field::new(INPUT, [frames(self.wave_length(), RATE), self.bands as usize], Column::F32(x))
     }
 }
 
@@ -155,7 +155,7 @@ impl Generate for Chirps {
     }
 
     fn generate(&self, seed: u32, _: &dyn Assets) -> Result<Dataset, UserError> {
-        let (steps, bands) = (frames(self.wave_length()), self.bands as usize);
+        let (steps, bands) = (frames(self.wave_length(), RATE), self.bands as usize);
         if steps * bands * self.samples as usize > MAX_NUMBERS {
             let message = format!("{} calls of {} seconds are too much to keep.", self.samples, self.seconds);
             return Err(UserError::at("samples", message).hint("Lower `samples`, `seconds` or `bands`."));

@@ -81,14 +81,15 @@ impl Csv {
 }
 
 impl Generate for Csv {
+    const OWN: bool = true;
     const TABLE: bool = true;
 
-    fn needs(&self) -> Option<&str> {
-        (self.text.is_empty() && !self.file.is_empty()).then_some(self.file.as_str())
+    fn needs(&self) -> Vec<&str> {
+        (self.text.is_empty() && !self.file.is_empty()).then_some(self.file.as_str()).into_iter().collect()
     }
 
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
-        let bytes = match self.needs() {
+        let bytes = match self.needs().first() {
             Some(file) => assets.own(file).map_err(|e| e.under("file"))?,
             None => self.text.clone().into_bytes(),
         };

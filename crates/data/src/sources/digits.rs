@@ -77,8 +77,8 @@ impl Generate for Digits {
         })
     }
 
-    fn needs(&self) -> Option<&str> {
-        Some(FILE)
+    fn needs(&self) -> Vec<&str> {
+        vec![FILE]
     }
 
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {

@@ -30,14 +30,15 @@ fields! {
 }
 
 impl Generate for Images {
+    const OWN: bool = true;
     const IMAGES: bool = true;
 
-    fn needs(&self) -> Option<&str> {
-        (!self.file.is_empty()).then_some(self.file.as_str())
+    fn needs(&self) -> Vec<&str> {
+        (!self.file.is_empty()).then_some(self.file.as_str()).into_iter().collect()
     }
 
     fn generate(&self, seed: u32, assets: &dyn Assets) -> Result<Dataset, UserError> {
-        let Some(file) = self.needs() else {
+        let [file] = self.needs()[..] else {
             let error = UserError::at("file", "There are no pictures yet.");
             return Err(error.hint("Drop images, a folder or a zip of them on the page, or name their file here."));
         };

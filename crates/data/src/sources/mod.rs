@@ -14,6 +14,7 @@ use downhill_tensor::{UserError, apart};
 use serde_json::{Map, Value};
 
 use crate::assets::{Assets, NoAssets};
+use crate::corpus::CorpusReader;
 use crate::dataset::{Dataset, Labels};
 use crate::field::Field;
 use crate::spec::{self, Spec};
@@ -32,6 +33,9 @@ trait Generate {
     /// Whether it reads a table, its own or one of `static/data`.
     const TABLE: bool = false;
 
+    /// Whether there is nothing to learn before a person draws or brings something.
+    const OWN: bool = false;
+
     /// Whether the page can make it from the start. The code of others is fetched when one of them is wanted: see [`apart`].
     const AT_ONCE: bool = false;
 
@@ -39,9 +43,14 @@ trait Generate {
     #[cfg(feature = "bundled")]
     const BUNDLED: Option<(&'static str, &'static [u8])> = None;
 
-    /// The file it reads, if any.
-    fn needs(&self) -> Option<&str> {
-        None
+    /// The files it reads, if any.
+    fn needs(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Begins to read what takes a while; `None` where nothing does, or where it has been read.
+    fn reading(&self, _assets: &dyn Assets) -> Result<Option<CorpusReader>, UserError> {
+        Ok(None)
     }
 
     /// What its data will be, for a source whose file of `static/data` need not be there yet, or whose samples take a while to make.
@@ -153,6 +162,14 @@ macro_rules! sources {
                 }
             }
 
+            /// Whether the source called `name` has nothing to learn before a person draws or brings something.
+            pub fn is_own(name: &str) -> bool {
+                match name {
+                    $(stringify!($module) => $variant::OWN,)*
+                    _ => false,
+                }
+            }
+
             /// Whether it reads a table, a person's own or a bundled one.
             pub fn is_table(&self) -> bool {
                 match self {
@@ -174,10 +191,21 @@ macro_rules! sources {
                 }
             }
 
-            /// The file that must be had before [`Source::build`]: one of `static/data`, or the user's own.
-            pub fn needs(&self) -> Option<&str> {
+            /// The files that must be had before [`Source::build`]: one of `static/data`, or the user's own.
+            pub fn needs(&self) -> Vec<&str> {
                 match self {
                     $(Source::$variant(source) => source.needs(),)*
+                }
+            }
+
+            /// Begins to read what takes a while, so that [`Source::build`] finds it as [`Assets::corpus`]; `None` where nothing does, or where it is there.
+            ///
+            /// # Errors
+            /// Of a file that is missing.
+            pub fn reading(&self, assets: &dyn Assets) -> Result<Option<CorpusReader>, UserError> {
+                match self {
+                    $(Source::$variant(source) if $variant::AT_ONCE => source.reading(assets),
+                    Source::$variant(source) => apart(|| source.reading(assets)),)*
                 }
             }
 
@@ -215,10 +243,10 @@ sources! {
     "Images": digits::Digits, drawn_digits::DrawnDigits, shapes::Shapes, gratings::Gratings, textures::Textures, captions::Captions, images::Images;
     "Tables": iris::Iris, wine::Wine, breast_cancer::BreastCancer, csv::Csv;
     "Series": sine_wave::SineWave, mackey_glass::MackeyGlass, lorenz::Lorenz, adding::Adding, temporal_order::TemporalOrder,
-        pen_strokes::PenStrokes, chirps::Chirps;
+        pen_strokes::PenStrokes, chirps::Chirps, sounds::Sounds;
     "Tokens": majority::Majority, parity::Parity, copy::Copy, reverse::Reverse, sort::Sort, addition::Addition,
         modular_addition::ModularAddition, induction::Induction, recall::Recall, copy_memory::CopyMemory, dyck::Dyck;
-    "Text": text::Text, tinytales::Tinytales, elman::Elman;
+    "Text": text::Text, tinytales::Tinytales, elman::Elman, masked::Masked, skip_gram::SkipGram;
 }
 
 impl Default for Source {
@@ -230,7 +258,7 @@ impl Default for Source {
 impl Source {
     /// Whether the file that it [needs](Source::needs) is a person's own and none of `static/data`.
     pub fn reads_own_file(&self) -> bool {
-        matches!(self, Source::Csv(_) | Source::Text(_) | Source::Images(_))
+        matches!(self, Source::Csv(_) | Source::Text(_) | Source::Images(_) | Source::Sounds(_))
     }
 
     /// Reads `{ "name": fields }`; fields left out take their defaults, `null` leaves all out.
@@ -256,7 +284,7 @@ impl Source {
     /// Whether `other` asks the same of a network: it differs at most in which samples there are and what is told of each, so that what was
     /// learned from one is worth something for the other.
     pub fn is_same_task(&self, other: &Source) -> bool {
-        const OF_SAMPLES: [&str; 14] = [
+        const OF_SAMPLES: [&str; 16] = [
             "samples",
             "steps",
             "stride",
@@ -266,11 +294,13 @@ impl Source {
             "features",
             "endless",
             "points",
+            "labels",
             "ignore",
             "label_noise",
             "variation",
             "place",
             "stray",
+            "carry",
         ];
         let told = |source: &Source| {
             let mut fields = source.to_full_json();

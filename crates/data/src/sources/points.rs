@@ -18,6 +18,9 @@ fields! {
         /// The points, each as [x, y, class].
         #[schemars(title = "Points", length(max = 10000))]
         points: Vec<Point> = Vec::new(),
+        /// What the classes are called, in their order; left empty, they are numbered.
+        #[schemars(title = "Class names", length(max = 6), inner(length(max = 200)))]
+        labels: Vec<String> = Vec::new(),
         /// Share of the points that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.3,
@@ -42,6 +45,7 @@ pub struct Point(
 );
 
 impl Generate for Points {
+    const OWN: bool = true;
     const PLANAR: bool = true;
     const AT_ONCE: bool = true;
 
@@ -50,13 +54,16 @@ impl Generate for Points {
         let (Some(&low), Some(&high)) = (classes.iter().min(), classes.iter().max()) else {
             return Err(UserError::at("points", "There are no points yet.").hint("Draw points of at least two classes."));
         };
+        let name = |class: u32| self.labels.get(class as usize).cloned().unwrap_or_else(|| class_name(class));
         if low == high {
-            let message = format!("All points are of {}, so there is nothing to tell apart.", class_name(low));
+            let message = format!("All points are of {}, so there is nothing to tell apart.", name(low));
             return Err(UserError::at("points", message).hint("Draw points of a second class."));
         }
+        // A class with a name has its place, whether points of it are left or not.
+        let count = (high + 1).max(self.labels.len() as u32);
         let raw = self.points.iter().flat_map(|p| [p.0 as f32, p.1 as f32]).collect();
         let card = ("Points drawn by hand; the class is the colour they were drawn in.", "Your own.");
-        finish(raw, classes, (0..=high).map(class_name).collect(), &self.features, card, (self.validation, seed))
+        finish(raw, classes, (0..count).map(name).collect(), &self.features, card, (self.validation, seed))
     }
 }
 
@@ -79,6 +86,19 @@ mod tests {
         assert_eq!(set.train.len() + set.validation.len(), 4);
         let Task::Classification { classes } = &set.task else { panic!("points have classes") };
         assert_eq!(classes.len(), 3);
+    }
+
+    #[test]
+    fn classes_keep_the_names_that_they_have() {
+        let of = |labels: serde_json::Value| {
+            let fields = json!({ "points": [[0, 0, 0], [0.1, 0, 0], [1, 1, 1], [1, 0.9, 1]], "labels": labels });
+            let set = Source::from_json("points", &fields).unwrap().build(1, &NoAssets).unwrap();
+            let Task::Classification { classes } = set.task else { panic!("points have classes") };
+            classes
+        };
+        assert_eq!(of(json!([])), ["class 0", "class 1"]);
+        assert_eq!(of(json!(["elm"])), ["elm", "class 1"]);
+        assert_eq!(of(json!(["elm", "oak", "yew"])), ["elm", "oak", "yew"]);
     }
 
     #[test]

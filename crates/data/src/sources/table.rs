@@ -61,8 +61,8 @@ macro_rules! table {
                 })
             }
 
-            fn needs(&self) -> Option<&str> {
-                Some($file)
+            fn needs(&self) -> Vec<&str> {
+                vec![$file]
             }
 
             fn generate(

@@ -57,7 +57,7 @@ const VERBS: &[&str] = &["saw", "found", "visited", "met"];
 const OTHERS: &[&str] = &["", "once", "there", "was", "a", "the", "named", ".", "then", "so", "end"];
 
 /// All words, the empty one, which fills stories up, first.
-fn words() -> Vec<&'static str> {
+pub(super) fn words() -> Vec<&'static str> {
     [OTHERS, ANIMALS, NAMES, TRAITS, ENDS, THINGS, COLOURS, PLACES, VERBS].concat()
 }
 
@@ -70,9 +70,9 @@ fn characters() -> Vec<char> {
 }
 
 /// A story in the making.
-struct Story {
+pub(super) struct Story {
     rng: Rng,
-    words: Vec<&'static str>,
+    pub words: Vec<&'static str>,
     /// What the words so far cost whoever knows the grammar, in nats.
     cost: f64,
 }
@@ -90,7 +90,8 @@ impl Story {
         place
     }
 
-    fn tell(rng: Rng, sentences: u32) -> Self {
+    /// A story with at most so many sentences between the first and the last.
+    pub fn tell(rng: Rng, sentences: u32) -> Self {
         let mut story = Self { rng, words: Vec::new(), cost: 0.0 };
         story.say(&["once", "there", "was", "a"]);
         let nature = story.choose(TRAITS);

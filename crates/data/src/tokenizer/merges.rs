@@ -1,124 +1,43 @@
-//! Byte pair encoding (Sennrich, Haddow and Birch, 2016) over bytes: the pair that comes most often becomes a token, again and again. A text
-//! is then merged in the order in which the pairs were found.
+//! Byte pair encoding (Sennrich, Haddow and Birch, 2016): a piece of text is merged in the order in which pairs were found. How they are found stands in
+//! `learning.rs`.
 
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
-use super::pieces::pieces;
+use super::hash::Map;
 
 /// A pair of tokens.
-type Pair = (u32, u32);
+pub(super) type Pair = (u32, u32);
 
 /// Which pairs become one token, the earliest first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Merges {
+pub struct Merges {
     /// Place in the order, and the token that a pair becomes.
-    ranks: HashMap<Pair, (u32, u32)>,
+    ranks: Map<Pair, (u32, u32)>,
 }
 
-/// Pieces with how often they come, the most frequent first, equals in the order of the alphabet.
-pub(super) fn counted<'a>(pieces: impl Iterator<Item = &'a str>) -> Vec<(&'a str, u32)> {
-    let mut counts: HashMap<&str, u32> = HashMap::new();
-    pieces.for_each(|piece| *counts.entry(piece).or_default() += 1);
-    let mut counts: Vec<(&str, u32)> = counts.into_iter().collect();
-    counts.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    counts
-}
+/// No neighbour on this side.
+const NONE: usize = usize::MAX;
 
-/// Where pairs stand while they are merged.
-struct Learning {
-    /// Tokens of every different piece, and how often it comes.
-    words: Vec<(Vec<u32>, i64)>,
-    counts: HashMap<Pair, i64>,
-    /// Pieces that may hold a pair.
-    places: HashMap<Pair, HashSet<usize>>,
-    /// Candidates by count, then by the smaller tokens; those whose count has changed since are looked at again when they come up.
-    heap: BinaryHeap<(i64, std::cmp::Reverse<Pair>)>,
-}
-
-impl Learning {
-    fn new(text: &str) -> Self {
-        let words = counted(pieces(text));
-        let words = words.into_iter().map(|(word, n)| (word.bytes().map(u32::from).collect(), i64::from(n))).collect();
-        let mut learning = Self { words, counts: HashMap::new(), places: HashMap::new(), heap: BinaryHeap::new() };
-        for at in 0..learning.words.len() {
-            let (word, n) = learning.words[at].clone();
-            word.windows(2).for_each(|pair| learning.add((pair[0], pair[1]), n, at));
-        }
-        learning.heap = learning.counts.iter().map(|(&pair, &n)| (n, std::cmp::Reverse(pair))).collect();
-        learning
-    }
-
-    fn add(&mut self, pair: Pair, n: i64, at: usize) {
-        *self.counts.entry(pair).or_default() += n;
-        self.places.entry(pair).or_default().insert(at);
-    }
-
-    /// The pair that comes most often, at least twice.
-    fn best(&mut self) -> Option<Pair> {
-        while let Some((n, std::cmp::Reverse(pair))) = self.heap.pop() {
-            let now = self.counts.get(&pair).copied().unwrap_or(0);
-            if now == n {
-                return (n > 1).then_some(pair);
-            }
-            if now > 0 {
-                self.heap.push((now, std::cmp::Reverse(pair)));
-            }
-        }
-        None
-    }
-
-    /// Makes one token of a pair, wherever it stands.
-    fn merge(&mut self, pair: Pair, token: u32) {
-        let mut touched = HashSet::new();
-        for at in self.places.remove(&pair).unwrap_or_default() {
-            let n = self.words[at].1;
-            let merged = joined(&self.words[at].0, pair, token);
-            let before = std::mem::replace(&mut self.words[at].0, merged);
-            for gone in before.windows(2) {
-                *self.counts.entry((gone[0], gone[1])).or_default() -= n;
-                touched.insert((gone[0], gone[1]));
-            }
-            for i in 1..self.words[at].0.len() {
-                let new = (self.words[at].0[i - 1], self.words[at].0[i]);
-                self.add(new, n, at);
-                touched.insert(new);
-            }
-        }
-        self.counts.remove(&pair);
-        let candidates = touched.into_iter().filter_map(|pair| Some((*self.counts.get(&pair)?, std::cmp::Reverse(pair))));
-        self.heap.extend(candidates.filter(|(n, _)| *n > 0));
-    }
-}
-
-/// Tokens with a pair made one wherever it stands, from the left: `a a a` with `a a` merged is `aa a`.
-fn joined(tokens: &[u32], pair: Pair, token: u32) -> Vec<u32> {
-    let mut merged = Vec::with_capacity(tokens.len());
-    let mut at = 0;
-    while at < tokens.len() {
-        let here = at + 1 < tokens.len() && (tokens[at], tokens[at + 1]) == pair;
-        merged.push(if here { token } else { tokens[at] });
-        at += 1 + usize::from(here);
-    }
-    merged
+/// A token of a piece, and where its neighbours stand now.
+struct Symbol {
+    token: u32,
+    before: usize,
+    after: usize,
+    /// Whether it was merged into the one before.
+    gone: bool,
 }
 
 impl Merges {
-    /// Learns pairs from a text until there are `vocabulary` tokens, or no pair comes twice; adds what they become to the tokens.
-    pub fn learn(text: &str, vocabulary: usize, tokens: &mut Vec<Vec<u8>>) -> Self {
-        let (mut learning, mut merges) = (Learning::new(text), Self::default());
-        while tokens.len() < vocabulary {
-            let Some(pair) = learning.best() else { break };
-            let token = tokens.len() as u32;
-            tokens.push([tokens[pair.0 as usize].as_slice(), &tokens[pair.1 as usize]].concat());
-            merges.add(pair, token);
-            learning.merge(pair, token);
-        }
-        merges
+    /// Pairs in their order, with what they become; one that comes twice stands at its last place.
+    pub(super) fn of(pairs: Vec<(Pair, u32)>) -> Self {
+        Self { ranks: pairs.into_iter().zip(0..).map(|((pair, token), rank)| (pair, (rank, token))).collect() }
     }
 
-    /// Adds a pair behind those that there are.
-    pub fn add(&mut self, pair: Pair, token: u32) {
-        self.ranks.insert(pair, (self.ranks.len() as u32, token));
+    /// Adds a pair behind those that there are, unless it is one of them.
+    pub(super) fn add(&mut self, pair: Pair, token: u32) {
+        let rank = self.ranks.len() as u32;
+        self.ranks.entry(pair).or_insert((rank, token));
     }
 
     /// Whether nothing is merged.
@@ -126,70 +45,81 @@ impl Merges {
         self.ranks.is_empty()
     }
 
-    /// The tokens of pieces. A piece that comes again is not merged again.
-    pub fn encode<'a>(&self, pieces: impl Iterator<Item = &'a str>) -> Vec<u32> {
-        let (mut known, mut tokens): (HashMap<&str, (usize, usize)>, Vec<u32>) = (HashMap::new(), Vec::new());
-        for piece in pieces {
-            if let Some(&(from, to)) = known.get(piece) {
-                tokens.extend_from_within(from..to);
-                continue;
-            }
-            let from = tokens.len();
-            tokens.extend(self.merged(piece.bytes().map(u32::from).collect()));
-            known.insert(piece, (from, tokens.len()));
-        }
-        tokens
+    /// The pairs in their order.
+    pub fn pairs(&self) -> Vec<(u32, u32)> {
+        let mut pairs: Vec<(u32, Pair)> = self.ranks.iter().map(|(&pair, &(rank, _))| (rank, pair)).collect();
+        pairs.sort_unstable();
+        pairs.into_iter().map(|(_, pair)| pair).collect()
     }
 
-    fn merged(&self, mut tokens: Vec<u32>) -> Vec<u32> {
-        loop {
-            let ranked = tokens.windows(2).filter_map(|pair| Some((*self.ranks.get(&(pair[0], pair[1]))?, (pair[0], pair[1]))));
-            let Some(((_, token), pair)) = ranked.min() else { return tokens };
-            tokens = joined(&tokens, pair, token);
+    /// Merges the tokens of a piece: always the earliest pair of the list that it holds, and of equals the first from the left.
+    pub(super) fn merged(&self, tokens: impl Iterator<Item = u32>) -> Vec<u32> {
+        let symbol = |(at, token): (usize, u32)| Symbol { token, before: at.wrapping_sub(1), after: at + 1, gone: false };
+        let mut symbols: Vec<Symbol> = tokens.enumerate().map(symbol).collect();
+        if let Some(last) = symbols.last_mut() {
+            last.after = NONE;
         }
+        // A queue of what may be merged; entries whose tokens have changed since are passed over.
+        let found = |symbols: &[Symbol], at: usize| {
+            let after = symbols.get(symbols.get(at)?.after)?;
+            let (rank, token) = self.ranks.get(&(symbols[at].token, after.token))?;
+            Some(Reverse((*rank, at, *token)))
+        };
+        let mut queue: BinaryHeap<_> = (0..symbols.len()).filter_map(|at| found(&symbols, at)).collect();
+        while let Some(Reverse((rank, at, token))) = queue.pop() {
+            if symbols[at].gone || found(&symbols, at) != Some(Reverse((rank, at, token))) {
+                continue;
+            }
+            let next = symbols[at].after;
+            symbols[next].gone = true;
+            let (before, after) = (symbols[at].before, symbols[next].after);
+            (symbols[at].token, symbols[at].after) = (token, after);
+            if let Some(after) = symbols.get_mut(after) {
+                after.before = at;
+            }
+            queue.extend([before, at].into_iter().filter_map(|at| found(&symbols, at)));
+        }
+        symbols.into_iter().filter(|symbol| !symbol.gone).map(|symbol| symbol.token).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::tokenizer::bytes;
+    use crate::tokenizer::learning::joined;
 
-    /// What the definition says, counted anew for every pair.
-    fn plainly(text: &str, merges: usize) -> Vec<Pair> {
-        let mut words: Vec<Vec<u32>> = pieces(text).map(|p| p.bytes().map(u32::from).collect()).collect();
-        let mut found = Vec::new();
-        for token in 0..merges as u32 {
-            let mut counts: HashMap<Pair, i64> = HashMap::new();
-            words.iter().flat_map(|w| w.windows(2)).for_each(|p| *counts.entry((p[0], p[1])).or_default() += 1);
-            let best = counts.into_iter().max_by_key(|&(pair, n)| (n, std::cmp::Reverse(pair)));
-            let Some((pair, _)) = best.filter(|(_, n)| *n > 1) else { break };
-            words.iter_mut().for_each(|word| *word = joined(word, pair, 256 + token));
-            found.push(pair);
+    /// What the definition says: the earliest pair is made one wherever it stands, again and again.
+    fn plainly(merges: &Merges, mut tokens: Vec<u32>) -> Vec<u32> {
+        loop {
+            let ranked =
+                tokens.windows(2).filter_map(|pair| Some((*merges.ranks.get(&(pair[0], pair[1]))?, (pair[0], pair[1]))));
+            let Some(((_, token), pair)) = ranked.min() else { return tokens };
+            tokens = joined(&tokens, pair, token);
         }
-        found
     }
 
-    fn pairs(merges: &Merges) -> Vec<Pair> {
-        let mut pairs: Vec<(u32, Pair)> = merges.ranks.iter().map(|(&pair, &(rank, _))| (rank, pair)).collect();
-        pairs.sort_unstable();
-        pairs.into_iter().map(|(_, pair)| pair).collect()
+    proptest! {
+        #[test]
+        fn a_piece_is_merged_as_the_definition_says(
+            pairs in prop::collection::vec((0u32..4, 0u32..4), 1..12),
+            tokens in prop::collection::vec(0u32..4, 0..60),
+        ) {
+            let mut merges = Merges::default();
+            for (token, (a, b)) in (4..).zip(pairs) {
+                // Later pairs are of earlier tokens, as those of a learned list.
+                merges.add((if token % 3 == 0 { a.max(token - 1) } else { a }, b), token);
+            }
+            prop_assert_eq!(merges.merged(tokens.iter().copied()), plainly(&merges, tokens));
+        }
     }
 
     #[test]
-    fn pairs_are_those_of_the_definition() {
-        let text = "low lower lowest, new newer newest; slow slower, aaaa aaaaa banana bandana ananas — und Öl, Öle, Ölung";
-        let mut tokens = bytes();
-        let merges = Merges::learn(text, 300, &mut tokens);
-        assert_eq!(pairs(&merges), plainly(text, 300 - 256));
-        assert!(tokens.iter().any(|token| token == b"low"));
-        assert_eq!(merges.encode(pieces("low low")).len(), 1 + merges.encode(pieces(" low")).len());
-    }
-
-    #[test]
-    fn learning_ends_where_no_pair_comes_twice() {
-        let mut tokens = bytes();
-        assert!(Merges::learn("abcdef", 300, &mut tokens).is_empty());
-        assert_eq!(tokens.len(), 256);
+    fn a_long_piece_takes_no_square_of_its_length() {
+        let mut merges = Merges::default();
+        (256..276).for_each(|token| merges.add(if token == 256 { (97, 97) } else { (token - 1, token - 1) }, token));
+        // 2²⁰ letters become one token; a scan of the whole for each of a million merges would take hours.
+        assert_eq!(merges.merged(std::iter::repeat_n(97, 1 << 20)), [275]);
     }
 }

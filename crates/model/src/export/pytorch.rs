@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use downhill_data::Language;
+use downhill_data::{ByteLevel, Language, Rule, Tokenizer};
 
 use crate::check::Checked;
 use crate::layers::Layer;
@@ -14,8 +14,19 @@ use crate::{Experiment, Task};
 /// What is the same in every program.
 const TEMPLATE: &str = include_str!("train.py.txt");
 
+/// What carries the states of recurrent layers from batch to batch.
+const CARRY: &str = include_str!("carry.py.txt");
+
+/// Says of a batch whether it goes on from the one before it.
+const GO_ON: &str = "            go_on(plain, not args.shuffle and (t * ACCUMULATE + micro) % STREAM > 0)\n";
+
 /// What continues a text.
 const GENERATE: &str = include_str!("generate.py.txt");
+
+/// What cuts a text into tokens, by the tokenizer's rule.
+const ENCODE_NAMES: &str = include_str!("encode_names.py.txt");
+const ENCODE_CHARACTERS: &str = include_str!("encode_characters.py.txt");
+const ENCODE_BYTES: &str = include_str!("encode_bytes.py.txt");
 
 /// How a text is asked for.
 const GENERATE_ARGUMENTS: &str = r#"    parser.add_argument("--generate", metavar="PROMPT", help="continue this text with the final weights")
@@ -63,10 +74,21 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("data[\"indices\"]", "train")
     };
     let [arguments, generated] = language.map(|language| asked(checked, language)).unwrap_or_default();
+    let spells = language.is_some_and(|language| matches!(language.tokenizer.rule(), Rule::ByteLevel(_)));
+    let if_spelled = |text: &str| if spells { text.to_string() } else { String::new() };
     let follows = experiment.schedule.plateau().is_some();
+    let carries = checked.signature.read_on.is_some();
+    let if_carried = |text: &'static str, otherwise: &'static str| if carries { text } else { otherwise }.to_string();
     let values = [
         ("@NAME@", comment(&experiment.name)),
+        ("@RE@", if_spelled("import re\n")),
+        ("@UNICODEDATA@", if_spelled("import unicodedata\n")),
+        ("@STREAMS@", streams(checked)),
         ("@HELPERS@", helpers(experiment, wired)),
+        ("@CARRY@", if_carried(CARRY, "")),
+        ("@OUTPUT@", if_carried("read_on(model, data)", "model(x)")),
+        ("@MICRO@", if_carried("micro", "_")),
+        ("@GO_ON@", if_carried(GO_ON, "")),
         ("@GENERATE@", language.map_or_else(String::new, |language| generate(checked, wired, language))),
         ("@GENERATE_ARGUMENTS@", arguments),
         ("@GENERATED@", generated),
@@ -109,6 +131,20 @@ fn asked(checked: &Checked, language: &Language) -> [String; 2] {
     [[GENERATE_ARGUMENTS, &put(SAMPLE_ARGUMENT)].concat(), generated]
 }
 
+/// How many batches, and how many windows of the validation data, follow each other.
+fn streams(checked: &Checked) -> String {
+    let Some(cut) = checked.signature.read_on else { return String::new() };
+    let batches = cut.batches(checked.experiment.training.batch_size);
+    format!(
+        "# Every row of a batch goes on where it ended in the one before; after so many batches all begin anew.
+STREAM = {batches}
+# Windows of the validation data that follow each other.
+FOLLOWING = {}
+",
+        cut.measured[1]
+    )
+}
+
 /// The functions that continue a text.
 fn generate(checked: &Checked, wired: bool, language: &Language) -> String {
     let written = checked.signature.written();
@@ -124,12 +160,45 @@ fn generate(checked: &Checked, wired: bool, language: &Language) -> String {
     let values = [
         ("@CONTEXT@", context.to_string()),
         ("@GOES_ON@", goes_on),
+        ("@ANEW@", if checked.signature.read_on.is_some() { "    go_on(model, False)\n" } else { "" }.to_string()),
+        // What reads on with its states alone needs no window but for a long prompt.
+        ("@FIRST@", if checked.reads_on() { "max(0, given - CONTEXT) " } else { "-CONTEXT" }.to_string()),
         ("@GIVEN@", given),
         ("@ABOUT@", if language.input > 0 { ", about=None".to_string() } else { String::new() }),
         ("@BETWEEN@", if language.tokenizer.is_joined() { String::new() } else { " ".to_string() }),
         ("@TOKENS@", tokens),
     ];
-    values.into_iter().fold(GENERATE.to_string(), |text, (mark, value)| text.replace(mark, &value))
+    let program = GENERATE.replace("@ENCODE@", &encode(&language.tokenizer));
+    values.into_iter().fold(program, |text, (mark, value)| text.replace(mark, &value))
+}
+
+/// The functions that cut a text into the tokenizer's tokens.
+fn encode(tokenizer: &Tokenizer) -> String {
+    match tokenizer.rule() {
+        Rule::Names => ENCODE_NAMES.to_string(),
+        Rule::Characters => ENCODE_CHARACTERS.to_string(),
+        Rule::ByteLevel(level) => encode_bytes(level),
+    }
+}
+
+fn encode_bytes(level: &ByteLevel) -> String {
+    const OF_WORDS: &str = "    if piece in NUMBERS:\n        return [NUMBERS[piece]]\n";
+    const BLANK: &str = "        part = part if part.startswith(\" \") or not part else \" \" + part\n";
+    let pairs: Vec<String> = level.merges.pairs().iter().map(|(a, b)| format!("({a}, {b})")).collect();
+    let lines: String = pairs.chunks(8).map(|pairs| format!("    {},\n", pairs.join(", "))).collect();
+    let whole = if level.words {
+        (OF_WORDS, "itself where it is one, or else those of its bytes")
+    } else {
+        ("", "those of its bytes, merged")
+    };
+    let values = [
+        ("@ADDED@", format!("{:?}", level.added)),
+        ("@MERGES@", if pairs.is_empty() { "[]".to_string() } else { format!("[\n{lines}]") }),
+        ("@WHOLE@", whole.0.to_string()),
+        ("@OF_PIECE@", whole.1.to_string()),
+        ("@BLANK@", if level.blank_first { BLANK.to_string() } else { String::new() }),
+    ];
+    values.into_iter().fold(ENCODE_BYTES.to_string(), |text, (mark, value)| text.replace(mark, &value))
 }
 
 /// Bytes as Python writes them; an at sign stands in no program, for it marks what is put in.
@@ -332,6 +401,7 @@ mod tests {
     use std::io::Write;
     use std::process::{Command, Stdio};
 
+    use downhill_data::Tokens;
     use serde_json::{Value, json};
 
     use super::*;
@@ -362,7 +432,7 @@ mod tests {
                     document["model"] = json!([{ "conv2d": { "out_channels": 5, "kernel_size": 1 } }]);
                 } else if group == "loss" && *name == "reconstruction" {
                     document["model"] = json!([{ "linear": { "out": "targets" } }]);
-                } else if group == "loss" && *name != "cross_entropy" {
+                } else if group == "loss" && !["cross_entropy", "negative_sampling"].contains(name) {
                     document["model"] = json!([{ "linear": { "out": 1 } }]);
                 }
                 documents.push((format!("{group} {name}"), document));
@@ -411,6 +481,89 @@ mod tests {
         child.stdin.take().unwrap().write_all(programs.join("\0").as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Texts of letters, signs and white space of many kinds, the same every time.
+    fn texts() -> Vec<String> {
+        const PARTS: [&str; 24] = [
+            "the ",
+            "then",
+            " sea",
+            "it's",
+            "'ll",
+            " 12",
+            "½Ⅷ",
+            " ",
+            "  ",
+            "\n",
+            "\r\n",
+            "\t",
+            "\u{a0}",
+            "\u{1c}",
+            "—",
+            "?!",
+            "שלום ",
+            "مَرْحَبًا",
+            "नमस्ते",
+            "🚢",
+            "👩‍🚀",
+            "größe",
+            "<|end|>",
+            "中文",
+        ];
+        let mut state = 7u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        (0..300).map(|_| (0..next(12)).map(|_| PARTS[next(PARTS.len())]).collect()).collect()
+    }
+
+    /// The tokenizers that a program may have to cut a text as.
+    fn tokenizers(texts: &[String]) -> Vec<Tokenizer> {
+        let all = texts.concat();
+        let kinds = [Tokens::Characters, Tokens::Bytes, Tokens::Words, Tokens::Bpe];
+        let mut all: Vec<Tokenizer> = kinds.into_iter().map(|kind| Tokenizer::learn(kind, 400, &all).unwrap()).collect();
+        // One from elsewhere, with added tokens, a blank before the text, and numbers of its own.
+        let mut file: Value = serde_json::from_str(&all[3].to_json().unwrap()).unwrap();
+        let added = |(id, content): (usize, &str)| json!({ "id": all[3].len() + id, "content": content, "special": true });
+        file["added_tokens"] = ["<|end|>", "<|end|> "].into_iter().enumerate().map(added).collect();
+        file["pre_tokenizer"]["add_prefix_space"] = json!(true);
+        all.push(Tokenizer::from_json(&file.to_string()).unwrap());
+        all.push(Tokenizer::of_names(&["1", "2", "12", "+", "="].map(String::from)));
+        all
+    }
+
+    #[test]
+    fn a_program_cuts_every_text_into_the_tokens_that_it_is_cut_into_here() {
+        const RUN: &str = "import json, re, sys, unicodedata
+for job in json.load(sys.stdin):
+    scope = {'re': re, 'sys': sys, 'unicodedata': unicodedata}
+    exec(job['program'], scope)
+    print(json.dumps([scope['encode'](text) for text in job['texts']]))";
+        let mut python = Command::new("python3");
+        python.args(["-c", RUN]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let Ok(mut child) = python.spawn() else {
+            eprintln!("skipped: there is no python3 here");
+            return;
+        };
+        let texts = texts();
+        let sums = ["12+1=", "1 2 =", "", "121"].map(String::from);
+        let (mut jobs, mut wanted) = (Vec::new(), Vec::new());
+        for tokenizer in tokenizers(&texts) {
+            let texts = if *tokenizer.rule() == Rule::Names { &sums[..] } else { &texts };
+            let tokens: String = tokenizer.tokens().iter().map(|token| format!("{}, ", bytes(token))).collect();
+            jobs.push(json!({ "program": format!("TOKENS = [{tokens}]\n{}", encode(&tokenizer)), "texts": texts }));
+            wanted.push(texts.iter().map(|text| tokenizer.encode(text).unwrap()).collect::<Vec<_>>());
+        }
+        child.stdin.take().unwrap().write_all(json!(jobs).to_string().as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8(output.stdout).unwrap();
+        let said: Vec<Vec<Vec<u32>>> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(said.len(), 6);
+        assert!(wanted[3].iter().flatten().any(|token| *token >= 256), "pairs are merged");
+        assert_eq!(said, wanted);
     }
 
     #[test]

@@ -196,7 +196,7 @@ pub(crate) struct Inferred {
     /// Name within the layer, shape, initial elements.
     pub parameters: Vec<(String, Vec<usize>, Draw)>,
     /// Name within the layer and the rest of its buffers.
-    pub buffers: Vec<(&'static str, Buffer)>,
+    pub buffers: Vec<(String, Buffer)>,
     /// Samples that a training step needs at least.
     pub least_batch: usize,
     /// Floating-point operations of the forward pass per sample.
@@ -239,12 +239,21 @@ impl Inferred {
 
     /// Adds a tensor that goes on from step to step and is not trained; it begins with this value everywhere.
     pub fn buffer(&mut self, name: &'static str, shape: &[usize], value: f32) {
-        self.buffers.push((name, Buffer { name: String::new(), shape: shape.to_vec(), value, is_count: false }));
+        self.add_buffer(name, shape, value, BufferKind::Statistic);
     }
 
     /// Adds a count of steps, which begins with 0.
     pub fn count(&mut self, name: &'static str) {
-        self.buffers.push((name, Buffer { name: String::new(), shape: Vec::new(), value: 0.0, is_count: true }));
+        self.add_buffer(name, &[], 0.0, BufferKind::Count);
+    }
+
+    /// Adds a state that a batch leaves to the next one, which begins with zeros.
+    pub fn carried(&mut self, name: &str, shape: &[usize]) {
+        self.add_buffer(name, shape, 0.0, BufferKind::Carried);
+    }
+
+    fn add_buffer(&mut self, name: &str, shape: &[usize], value: f32, kind: BufferKind) {
+        self.buffers.push((name.to_string(), Buffer { name: String::new(), shape: shape.to_vec(), value, kind }));
     }
 
     /// Adds a branch of layers inside.
@@ -274,8 +283,19 @@ pub struct Buffer {
     pub shape: Vec<usize>,
     /// What all of its elements are at the start.
     pub value: f32,
-    /// Whether it counts steps: a whole number, int64 in PyTorch. The engine counts in f32, which is exact up to 2²⁴ and stays there.
-    pub is_count: bool,
+    /// What it holds.
+    pub kind: BufferKind,
+}
+
+/// What a [`Buffer`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BufferKind {
+    /// Something about the samples so far.
+    Statistic,
+    /// A count of steps: a whole number, int64 in PyTorch. The engine counts in f32, which is exact up to 2²⁴ and stays there.
+    Count,
+    /// What a batch leaves to the next, a row for each of its samples: a part of the run and not of the model, so no `state_dict` holds it.
+    Carried,
 }
 
 /// A layer with its place and shapes.
@@ -338,14 +358,15 @@ pub(crate) fn flat(model: &[Resolved]) -> Vec<&Resolved> {
     layers
 }
 
-/// Gives every layer of a model its shapes.
+/// Gives every layer of a model its shapes; `batch` is how many samples a training step has.
 ///
 /// # Errors
 /// When a layer does not take what comes before it, or the model is too large; names the layer.
-pub(crate) fn resolve(model: &[Layer], signature: &Signature) -> Result<Vec<Resolved>, UserError> {
+pub(crate) fn resolve(model: &[Layer], signature: &Signature, batch: usize) -> Result<Vec<Resolved>, UserError> {
     let first = signature.first();
     let mut cx = Resolver {
         signature,
+        batch,
         path: "model".to_string(),
         scope: String::new(),
         layers: 0,
@@ -372,6 +393,7 @@ pub(crate) fn resolve(model: &[Layer], signature: &Signature) -> Result<Vec<Reso
 /// Where the walk through the layers stands.
 pub(crate) struct Resolver<'a> {
     signature: &'a Signature,
+    batch: usize,
     path: String,
     scope: String,
     layers: usize,
@@ -396,6 +418,11 @@ impl Resolver<'_> {
                 Err(UserError::new("The data has no numbers to predict but classes.").hint("Write \"classes\"."))
             }
         }
+    }
+
+    /// Rows of the states that a batch leaves to the next one; none where no batch goes on from another.
+    pub fn carried_rows(&self) -> Option<usize> {
+        self.signature.read_on.map(|_| self.batch)
     }
 
     /// The input of the data called `name`.
@@ -484,7 +511,7 @@ impl Resolver<'_> {
             shape,
             draw,
         };
-        let buffer = |(name, buffer): (&str, Buffer)| Buffer { name: format!("{scope}.{name}"), ..buffer };
+        let buffer = |(name, buffer): (String, Buffer)| Buffer { name: format!("{scope}.{name}"), ..buffer };
         Ok(Resolved {
             name: layer.name(),
             label: layer.label(),
@@ -554,8 +581,22 @@ pub(crate) struct Mode {
     pub moves: bool,
     /// The optimizer's slot with the averages of the weights, where the program takes those in their place.
     pub averages: Option<u8>,
+    /// What the states of recurrent layers begin with.
+    pub begins: Begins,
     /// What of a sequence it is given.
     pub given: Given,
+}
+
+/// What the states of recurrent layers begin with in a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// Zeros, in every row.
+    #[default]
+    Zero,
+    /// What the batch before left.
+    Carried,
+    /// So many rows follow each other: the first of them begins with zeros, every other with what the row before it left.
+    Joined(usize),
 }
 
 /// What of a sequence a program is given.

@@ -9,6 +9,7 @@ mod conv1d;
 mod conv2d;
 mod conv_transpose2d;
 pub(crate) mod def;
+mod dot;
 mod dropout;
 mod embedding;
 mod flatten;
@@ -49,7 +50,8 @@ pub use conv::{Padding, PaddingMode, Same};
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv1d::Conv1d;
 pub use conv2d::Conv2d;
-pub use def::{Buffer, CACHE, PLACE, POSITIONS};
+pub use def::{Buffer, BufferKind, CACHE, PLACE, POSITIONS};
+pub use dot::Dot;
 pub use dropout::{Dropout, Dropout2d};
 pub use embedding::Embedding;
 pub use flatten::Flatten;
@@ -122,6 +124,7 @@ activation::activations!(registry! {
         "dropout2d" => dropout::Dropout2d,
         "transpose" => transpose::Transpose,
         "patch_embedding" => patch_embedding::PatchEmbedding,
+        "dot" => dot::Dot,
         "transformer_decoder_block" => transformer_decoder_block::TransformerDecoderBlock,
     }
 });
@@ -213,6 +216,10 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "input" | "name" | "cat" | "add" => {
             let join = json!({ if name == "add" { "add" } else { "cat" }: { "from": "a" } });
             (json!([{ "name": "a" }, { "input": "second" }, join, end]), "pairs")
+        }
+        "dot" => {
+            let words = json!([{ "embedding": {} }, { "name": "a" }, { "input": "words" }, { "embedding": {} }, { "dot": { "from": "a" } }]);
+            (words, "skip_gram")
         }
         plain => (json!([plain, end]), "xor"),
     }

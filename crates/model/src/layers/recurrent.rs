@@ -1,15 +1,16 @@
 //! What the layers `rnn`, `lstm` and `gru` share: parameters, graph and PyTorch module of stacked recurrent cells of one or two directions.
 
 use downhill_graph::kernel::{Recurrence, RecurrentCell, ReduceKind};
-use downhill_graph::{OpError, Value};
+use downhill_graph::{OpError, Origin, Value};
 use downhill_tensor::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::def::{Builder, Inferred, Port, Resolved};
+use super::def::{Begins, Builder, Given, Inferred, Port, Resolved, Resolver};
 use super::mean_over_time::{counted, mean};
 use super::scanned::{GATES, HIDDEN, Scanned};
 use super::{Draw, Init};
+use crate::scalars::GOES_ON;
 
 /// What a recurrent layer gives of the states of all steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -85,13 +86,18 @@ impl Recurrent {
         }
     }
 
-    pub fn infer(&self, input: &Port) -> Result<Inferred, UserError> {
+    pub fn infer(&self, cx: &Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
         let &[steps, features] = input.shape.as_slice() else {
             let message = format!("{} expects a sequence of vectors, gets {input}.", self.name);
             return Err(
                 UserError::new(message).hint("Use data with sequences; put it behind an `embedding` if these are tokens.")
             );
         };
+        let carried = cx.carried_rows();
+        if carried.is_some() && self.bidirectional {
+            let message = "What reads from the end too cannot go on from the batch before.";
+            return Err(UserError::at("bidirectional", message).hint("Turn it off, or `carry` of the data."));
+        }
         let width = self.hidden_size * self.directions();
         let port = match self.output {
             States::All => Port { lengths: input.lengths.clone(), ..Port::numbers([steps, width]) },
@@ -106,6 +112,9 @@ impl Recurrent {
                 inferred.parameter(name("weight_hh"), &[rows, self.hidden_size], self.init.weight(self.hidden_size, rows));
                 inferred.parameter(name("bias_ih"), &[rows], self.draw(self.forget_bias));
                 inferred.parameter(name("bias_hh"), &[rows], self.draw(self.forget_bias.map(|_| 0.0)));
+                for state in STATES[..self.cell.states()].iter().filter(|_| carried.is_some()) {
+                    inferred.carried(&name(state), &[carried.unwrap_or_default(), self.hidden_size]);
+                }
                 inferred.inner.push(name(HIDDEN));
                 inferred.inner.extend((self.cell.kept() > 0).then(|| name(GATES)));
                 let products = (rows as u64).saturating_mul((columns + self.hidden_size) as u64);
@@ -118,10 +127,9 @@ impl Recurrent {
     /// The input projections of all steps are one product; the scan does the rest, and knows where sequences end.
     pub fn build(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let lengths = at.input().lengths.as_deref();
-        let (mut given, next) = (None, cx.next_place()?);
-        if let Some(field) = lengths {
-            given = Some(cx.field(field)?);
-        }
+        let given = lengths.map(|field| cx.field(field)).transpose()?;
+        let rows = cx.graph.shape(x).first().copied().unwrap_or_default();
+        let x = joined_rows(cx, x)?;
         let (mut x, mut last) = (x, x);
         for layer in 0..self.num_layers {
             if layer > 0 {
@@ -133,18 +141,19 @@ impl Recurrent {
                 let (input, hidden) = (parameter("weight_ih")?, parameter("weight_hh")?);
                 let (bias, hidden_bias) = (parameter("bias_ih")?, parameter("bias_hh")?);
                 let projections = cx.graph.linear(x, input, Some(bias))?;
-                let recurrence =
-                    Recurrence { cell: self.cell, reverse: direction > 0, lengths: given.is_some(), initial: next.is_some() };
-                let mut inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).collect();
-                if next.is_some() {
-                    for state in &STATES[..self.cell.states()] {
-                        inputs.push(cx.kept_before(at, &Self::parameter(state, layer, direction), [1, self.hidden_size])?);
-                    }
-                }
+                let begin = self.begin(cx, at, layer, direction)?;
+                let recurrence = Recurrence {
+                    cell: self.cell,
+                    reverse: direction > 0,
+                    lengths: given.is_some(),
+                    initial: !begin.is_empty(),
+                };
+                let inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).chain(begin).collect();
                 let outputs = cx.graph.scan(recurrence, &inputs)?;
                 let [state, end, ..] = outputs[..] else { return Err(OpError::new("scan", "it gives two values")) };
                 let named = |what: &str| format!("{}.{}", at.path, Self::parameter(what, layer, direction));
                 let gates = outputs.get(2).copied();
+                self.leave(cx, at, layer, end, gates)?;
                 cx.keep(at, &Self::parameter(STATES[0], layer, direction), |_| Ok(state))?;
                 if let Some(gates) = gates.filter(|_| self.cell.states() > 1) {
                     cx.keep(at, &Self::parameter(STATES[1], layer, direction), |cx| {
@@ -171,12 +180,51 @@ impl Recurrent {
             x = joined(cx, &states)?;
             last = joined(cx, &ends)?;
         }
+        if let Begins::Joined(_) = cx.mode().begins {
+            let steps = at.input().shape.first().copied().unwrap_or_default();
+            x = cx.reshape(x, rows, &[steps, self.hidden_size])?;
+            last = step_of(cx, x, steps - 1)?;
+        }
         match self.output {
             States::Last => Ok(last),
             States::All => Ok(x),
             States::Mean => mean(cx, lengths, x),
             States::Max => self.max(cx, lengths, x),
         }
+    }
+
+    /// The states that a cell begins with, h and of an lstm c; none where they are zero.
+    fn begin(&self, cx: &mut Builder, at: &Resolved, layer: usize, direction: usize) -> Result<Vec<Value>, OpError> {
+        let names = STATES[..self.cell.states()].iter().map(|state| Self::parameter(state, layer, direction));
+        if cx.mode().given == Given::Next {
+            return names.map(|name| cx.kept_before(at, &name, [1, self.hidden_size])).collect();
+        }
+        if cx.mode().begins != Begins::Carried {
+            return Ok(Vec::new());
+        }
+        let goes_on = cx.graph.scalar(GOES_ON)?;
+        let before = |name: String| {
+            let state = cx.buffer(at, &name)?;
+            cx.graph.mul(goes_on, state)
+        };
+        names.map(before).collect()
+    }
+
+    /// Leaves the states of the last step to the batch that goes on from this one. No gradient comes back from there.
+    fn leave(&self, cx: &mut Builder, at: &Resolved, layer: usize, end: Value, gates: Option<Value>) -> Result<(), OpError> {
+        if cx.mode().begins != Begins::Carried || !cx.mode().moves {
+            return Ok(());
+        }
+        let origin = cx.graph.set_origin(Origin::Update);
+        cx.move_buffer(at, &Self::parameter(STATES[0], layer, 0), end)?;
+        if let Some(gates) = gates.filter(|_| self.cell.states() > 1) {
+            let steps = cx.graph.shape(gates)[1];
+            let last = step_of(cx, gates, steps - 1)?;
+            let cell = step_of(cx, last, self.cell.kept() - 1)?;
+            cx.move_buffer(at, &Self::parameter(STATES[1], layer, 0), cell)?;
+        }
+        cx.graph.set_origin(origin);
+        Ok(())
     }
 
     /// The largest of the steps that count; of a sequence without a step 0.
@@ -214,6 +262,21 @@ impl Recurrent {
     }
 }
 
+/// Where rows follow each other, all that do as one long sequence; otherwise `x` as it is.
+fn joined_rows(cx: &mut Builder, x: Value) -> Result<Value, OpError> {
+    let (Begins::Joined(each), &[rows, steps, features]) = (cx.mode().begins, &cx.graph.shape(x).clone()[..]) else {
+        return Ok(x);
+    };
+    cx.reshape(x, rows / each, &[each * steps, features])
+}
+
+/// What stands at place `at` of the axis behind the rows: of `[rows, steps, hidden]` a step, `[rows, hidden]`.
+fn step_of(cx: &mut Builder, x: Value, at: usize) -> Result<Value, OpError> {
+    let one = cx.graph.slice(x, 1, at, at + 1)?;
+    let shape = cx.graph.shape(one).clone();
+    cx.reshape(one, shape[0], &shape[2..])
+}
+
 /// Both directions side by side.
 fn joined(cx: &mut Builder, values: &[Value]) -> Result<Value, OpError> {
     match values {
@@ -226,12 +289,14 @@ fn joined(cx: &mut Builder, values: &[Value]) -> Result<Value, OpError> {
 pub(super) const HELPER: &str = "\
 def recurrent(wires, lengths, cell, *sizes, output, **options):
     class Recurrent(cell):
+        before = after = None
+
         def forward(self, x):
             steps = x.shape[1]
             ends = torch.full((len(x),), steps) if lengths is None else self.wires[lengths].flatten().long()
             packed = nn.utils.rnn.pack_padded_sequence(x, ends.cpu(), batch_first=True, enforce_sorted=False)
-            states, last = super().forward(packed)
-            last = last[0] if isinstance(last, tuple) else last
+            states, self.after = super().forward(packed, self.before)
+            last = self.after[0] if isinstance(self.after, tuple) else self.after
             states = nn.utils.rnn.pad_packed_sequence(states, batch_first=True, total_length=steps)[0]
             counts = (torch.arange(steps) < ends.cpu().unsqueeze(1)).to(x.device).unsqueeze(2)
             if output == \"all\":
@@ -257,10 +322,10 @@ macro_rules! recurrent_layer {
 
             fn infer(
                 &self,
-                _: &mut $crate::layers::def::Resolver<'_>,
+                cx: &mut $crate::layers::def::Resolver<'_>,
                 input: &$crate::layers::def::Port,
             ) -> Result<$crate::layers::def::Inferred, downhill_tensor::UserError> {
-                self.cells().infer(input)
+                self.cells().infer(cx, input)
             }
 
             fn build(

@@ -161,7 +161,7 @@ fields! {
 }
 
 /// The two inputs of a layer with a `from`.
-fn both<T>(inputs: &[T]) -> (&T, &T) {
+pub(super) fn both<T>(inputs: &[T]) -> (&T, &T) {
     match inputs {
         [before, named] => (before, named),
         _ => panic!("a layer with `from` has two inputs"),
@@ -255,7 +255,7 @@ impl LayerDef for Add {
     }
 }
 
-/// Whether `from` can name something.
+/// Whether the name of a second input is one.
 pub(super) fn check_from(from: &str) -> Result<(), UserError> {
     check_name(from).map_err(|e| {
         e.under("from").hint("Write { \"name\": \"memory\" } where the second input stands, and here \"from\": \"memory\".")

@@ -47,6 +47,16 @@ pub(super) fn cross_entropy(learned: Labels<'_>, shown: Labels<'_>, classes: usi
     sum / count.max(1) as f64
 }
 
+/// Mean over `shown` of the cross-entropies of all classes, each against all others, where the share of a class is the probability of its being right.
+pub(super) fn each_class(learned: Labels<'_>, shown: Labels<'_>, classes: usize) -> f64 {
+    let (Labels::Class(learned), Labels::Class(shown)) = (learned, shown) else { return f64::NAN };
+    let shares = shares(learned, classes);
+    let cost = |share: f64| -libm::log(share.max(LEAST));
+    let wrong: f64 = shares.iter().map(|share| cost(1.0 - share)).sum();
+    let right = |class: &u32| shares.get(*class as usize).map_or(0.0, |share| cost(*share) - cost(1.0 - share));
+    wrong + shown.iter().map(right).sum::<f64>() / shown.len().max(1) as f64
+}
+
 /// Whether a label is one: at a position where nothing is asked for there is [`IGNORED`].
 fn counts(label: u32) -> bool {
     label != IGNORED

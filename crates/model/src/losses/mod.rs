@@ -10,6 +10,7 @@ mod dice;
 mod huber;
 mod l1;
 mod mse;
+mod negative_sampling;
 mod reconstruction;
 
 use downhill_data::Labels;
@@ -24,6 +25,7 @@ pub use dice::Dice;
 pub use huber::Huber;
 pub use l1::L1;
 pub use mse::Mse;
+pub use negative_sampling::NegativeSampling;
 pub use reconstruction::Reconstruction;
 
 use crate::layers::def::Builder;
@@ -66,6 +68,11 @@ pub(crate) trait LossDef {
 
     /// Whether the network is to give its first input again, whatever answers the data has.
     fn reconstructs(&self) -> bool {
+        false
+    }
+
+    /// Whether the data it is for leave open what is right, so that it stays far from 0 whatever the network has learned.
+    fn leaves_open(&self) -> bool {
         false
     }
 
@@ -126,6 +133,7 @@ registry! {
         "huber" => huber::Huber,
         "reconstruction" => reconstruction::Reconstruction,
         "dice" => dice::Dice,
+        "negative_sampling" => negative_sampling::NegativeSampling,
     }
 }
 
@@ -150,6 +158,11 @@ impl Loss {
         weights: Option<Value>,
     ) -> Result<Value, OpError> {
         self.def().build(cx, prediction, y, weights)
+    }
+
+    /// Whether it stays far from 0 whatever the network has learned.
+    pub fn leaves_open(&self) -> bool {
+        self.def().leaves_open()
     }
 
     /// Whether every class counts the same, however rare it is.
@@ -297,6 +310,9 @@ mod tests {
         );
         let balanced = CrossEntropy { weight: ClassWeight::Balanced, ..CrossEntropy::default() };
         near(baseline(balanced, learned, shown), 2f64.ln());
+        // Of the right one −ln of its share, of the other −ln of what its own leaves.
+        let each = NegativeSampling::default().baseline(learned, Labels::Class(&[1]), 2, 1);
+        near(each, -(0.25f64.ln()) - 0.25f64.ln());
         assert_eq!(class_weights(&[0, 0, 0, 2], 3), [4.0 / 9.0, 0.0, 4.0 / 3.0]);
         // −1 and 1 have the mean −0.5.
         near(baseline(Mse::default(), learned, shown), f64::midpoint(0.25, 2.25));

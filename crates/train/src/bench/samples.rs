@@ -98,6 +98,7 @@ fn dataset(fields: Vec<Field>, classes: usize, features: Vec<String>) -> Dataset
         train: Part::new(samples, fields, Vec::new()),
         validation: held_out,
         stream: None,
+        read_on: None,
         plane: None,
         image: None,
         notes: Vec::new(),

@@ -1,10 +1,17 @@
-//! How much of a tensor is sent: all of it, its statistics, a histogram, or a box. Numbers in, numbers out; nothing here knows a session.
+//! How much of a tensor is sent: all of it, its statistics, a histogram, a box, or what is told of its rows as vectors. Numbers in, numbers out; nothing
+//! here knows a session.
 
 use downhill_protocol::View;
+use downhill_tensor::apart;
 use downhill_tensor::stats::summarize;
+
+use super::vectors;
 
 /// Bins of a histogram, at most.
 const MAX_BINS: u32 = 512;
+/// Principal components, and neighbours, at most.
+const MAX_COMPONENTS: u32 = 8;
+const MAX_NEAREST: u32 = 100;
 /// Below this a unit counts as silent.
 const SILENT: f32 = 1e-6;
 /// Share of a bounded activation's range, at either end, that counts as flat.
@@ -39,7 +46,23 @@ impl Whole<'_> {
                 (vec![bins, 2], self.histogram(bins as usize))
             }
             View::Slice { start, len } => self.slice(start, len),
+            View::Components { count } => {
+                let count = (*count).min(MAX_COMPONENTS) as usize;
+                self.of_rows(count, |rows| rows.components(count))
+            }
+            View::Nearest { plus, minus, count } => {
+                self.of_rows(2, |rows| rows.nearest(plus, minus, (*count).min(MAX_NEAREST) as usize))
+            }
         }
+    }
+
+    /// What is told of the rows of a matrix, in so many columns; of anything else there is nothing.
+    fn of_rows(&self, columns: usize, tell: impl Fn(&vectors::Rows<'_>) -> Vec<f32>) -> (Vec<u32>, Vec<f32>) {
+        let told = match *self.shape {
+            [_, width] if columns > 0 => apart(|| tell(&vectors::Rows { values: self.values, width: width as usize })),
+            _ => Vec::new(),
+        };
+        (vec![(told.len() / columns.max(1)) as u32, columns as u32], told)
     }
 
     /// The numbers of [`downhill_protocol::STATS`].

@@ -10,6 +10,7 @@ pub(crate) mod occluded;
 pub(crate) mod picking;
 pub(crate) mod rows;
 pub(crate) mod signs;
+mod vectors;
 pub(crate) mod watches;
 pub(crate) mod writers;
 pub(crate) mod writing;

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use downhill_data::{Dataset, Language, Tokenizer};
+use downhill_data::{Dataset, Language, Tokenizer, one_line_end};
 use downhill_protocol::{Generate, LIKELIEST};
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
@@ -52,9 +52,11 @@ impl Writing {
             return Err(UserError::at("tokens", message).hint("Ask for fewer, and go on from there."));
         }
         let context = field.width();
-        let typed = language.tokenizer.encode(&ask.prompt).map_err(|e| e.under("prompt"))?;
+        // A text of one's own is learned with line ends of one kind.
+        let prompt = one_line_end(ask.prompt.clone());
+        let typed = language.tokenizer.encode(&prompt).map_err(|e| e.under("prompt"))?;
         // What stands beside something else begins with a token that says so, which nobody types.
-        let begins = if typed.is_empty() || language.input > 0 { language.prompt } else { 0 };
+        let begins = if ask.prompt.is_empty() || language.input > 0 { language.prompt } else { 0 };
         let tokens = field.row(0).into_iter().take(begins).chain(typed).collect();
         Self::of_tokens(ask, tokens, context, language)
     }
@@ -91,9 +93,10 @@ impl Writing {
     }
 
     /// Whether what the network knows of the tokens so far may be kept: as long as all of them lie in the window. Where the window has to slide, every
-    /// token gets another position, and nothing of before holds.
-    pub fn may_keep(&self) -> bool {
-        self.ask.cache && self.tokens.len() <= self.context
+    /// token gets another position, and nothing of before holds; a network that reads on (`on`) knows no positions, and
+    /// keeps its states in any case.
+    pub fn may_keep(&self, on: bool) -> bool {
+        on || self.ask.cache && self.tokens.len() <= self.context
     }
 
     /// The token that stands first in the window.

@@ -24,6 +24,8 @@ pub(crate) trait BatchSource {
 #[derive(Debug)]
 pub(crate) struct Feeds {
     feeds: Vec<StepFeed>,
+    /// Whether the last one holds the answers of finished samples.
+    asks: bool,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,13 @@ struct StepFeed {
     words: Vec<u32>,
 }
 
+impl StepFeed {
+    /// The words of a step.
+    fn row(&mut self, row: usize) -> &mut [u32] {
+        self.words.get_mut(row * self.stride..row * self.stride + self.len).unwrap_or(&mut [])
+    }
+}
+
 impl Feeds {
     /// Room for so many runs of the training program.
     pub fn new(checked: &Checked, layout: &StateLayout, rows: usize) -> Self {
@@ -44,21 +53,17 @@ impl Feeds {
             let stride = layout.feed(&name).map_or(len, |(_, stride)| stride as usize);
             StepFeed { name, encoding, len, stride, words: vec![0; stride * rows] }
         };
-        let feeds = if checked.signature.streamed {
-            let fields = checked.feeds();
-            fields.iter().map(|f| feed(format!("step.{}", f.name), f.encoding, batch * f.width())).collect()
-        } else {
-            vec![feed("train.indices".to_string(), Encoding::Same, batch)]
-        };
-        Self { feeds }
+        if !checked.signature.streamed {
+            return Self { feeds: vec![feed("train.indices".to_string(), Encoding::Same, batch)], asks: false };
+        }
+        let fields = checked.feeds();
+        let feeds = fields.iter().map(|f| feed(format!("step.{}", f.name), f.encoding, batch * f.width())).collect();
+        Self { feeds, asks: fields.last().is_some_and(|field| field.target) }
     }
 
     /// The words of a step in feed `feed`.
     fn row(&mut self, feed: usize, row: usize) -> &mut [u32] {
-        match self.feeds.get_mut(feed) {
-            Some(feed) => feed.words.get_mut(row * feed.stride..row * feed.stride + feed.len).unwrap_or(&mut []),
-            None => &mut [],
-        }
+        self.feeds.get_mut(feed).map_or(&mut [], |feed| feed.row(row))
     }
 
     /// Queues the first `rows` rows for the rows of the rings from `first_row` on.
@@ -110,6 +115,10 @@ impl BatchSource for Resident {
 #[derive(Clone)]
 struct Streamed {
     stream: Stream,
+    /// Words of a sample: those of all inputs.
+    numbers: usize,
+    /// Room for the inputs of a batch, as they are drawn.
+    drawn: Vec<u32>,
     /// Room for the answers of a batch, where the program asks for none.
     unasked: Vec<u32>,
     batch: u64,
@@ -117,24 +126,26 @@ struct Streamed {
 
 impl BatchSource for Streamed {
     fn fill(&mut self, number: u64, feeds: &mut Feeds, row: usize) {
-        let words = |feed: &StepFeed| row * feed.stride..row * feed.stride + feed.len;
-        let (x, y) = match feeds.feeds.as_mut_slice() {
-            [x, y] => (x, Some(y)),
-            [x] => (x, None),
-            _ => return,
-        };
-        let at = words(x);
-        let Some(inputs) = x.words.get_mut(at) else { return };
-        match y {
+        let count = feeds.feeds.len() - usize::from(feeds.asks);
+        let (inputs, answers) = feeds.feeds.split_at_mut(count);
+        match answers.first_mut() {
             Some(y) => {
-                let at = words(y);
-                let Some(labels) = y.words.get_mut(at) else { return };
-                self.stream.fill(number, inputs, labels);
-                y.encoding.encode(labels);
+                let encoding = y.encoding;
+                let labels = y.row(row);
+                self.stream.fill(number, &mut self.drawn, labels);
+                encoding.encode(labels);
             }
-            None => self.stream.fill(number, inputs, &mut self.unasked),
+            None => self.stream.fill(number, &mut self.drawn, &mut self.unasked),
         }
-        x.encoding.encode(inputs);
+        let mut start = 0;
+        for input in inputs {
+            let (width, encoding) = (input.len / self.batch.max(1) as usize, input.encoding);
+            let words = input.row(row);
+            let rows = Stream::input(&self.drawn, self.numbers, start, width);
+            words.chunks_exact_mut(width.max(1)).zip(rows).for_each(|(to, from)| to.copy_from_slice(from));
+            encoding.encode(words);
+            start += width;
+        }
     }
 
     fn position(&self, number: u64) -> SamplerPosition {
@@ -234,9 +245,10 @@ fn source(
 ) -> Result<Box<dyn BatchSource>, UserError> {
     if let Some(stream) = &data.stream {
         let answers = data.train.field(downhill_data::TARGET).map_or(1, Field::width);
-        let unasked = vec![0; checked.experiment.training.batch_size * answers];
-        let batch = checked.experiment.training.batch_size as u64;
-        return Ok(Box::new(Streamed { stream: stream.clone(), unasked, batch }));
+        let batch = checked.experiment.training.batch_size;
+        let numbers = checked.feeds().iter().filter(|field| !field.target).map(FieldFeed::width).sum::<usize>();
+        let (drawn, unasked) = (vec![0; batch * numbers], vec![0; batch * answers]);
+        return Ok(Box::new(Streamed { stream: stream.clone(), numbers, drawn, unasked, batch: batch as u64 }));
     }
     let mut sampler = Sampler::new(checked.experiment.seed, data.train.len());
     sampler.restore(position)?;

@@ -266,7 +266,7 @@ impl Run {
 
     /// What a micro batch of a step is run with.
     pub fn scalars(&self, step: u64, micro: usize) -> StepScalars {
-        self.checked.experiment.micro_scalars(step, self.slots_since, micro, self.lr_at(step))
+        self.checked.micro_scalars(step, self.slots_since, micro, self.lr_at(step))
     }
 
     /// What a program that is no step is run with.

@@ -70,6 +70,8 @@ impl Session {
         let carried = carry(self.run.checked(), &checked);
         let fresh = fresh || carried.keeps_nothing();
         let same_samples = data.card.hash == self.run.data().card.hash && now.seed == before.seed;
+        let batches = |experiment: &Experiment| (experiment.training.batch_size, experiment.training.accumulate);
+        let same_batches = same_samples && batches(before) == batches(now);
         let keep_slots = keeps_slots(before, now);
         let kept_slots = if keep_slots { before.slots().len().min(now.slots().len()) } else { 0 };
         let position = if same_samples { self.run.position_before(self.run.queued()) } else { SamplerPosition::default() };
@@ -83,6 +85,9 @@ impl Session {
         }
         let mut new = self.machine.initial_state(self.run.checked());
         new.take_over(&old, &carried, kept_slots, self.run.experiment().average_slot());
+        if !same_batches {
+            self.begin_streams(&mut new);
+        }
         if new.layout.entries != old.layout.entries {
             self.run.renumber();
         }

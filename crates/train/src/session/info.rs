@@ -218,6 +218,9 @@ fn inputs(data: &Dataset) -> Vec<InputInfo> {
 
 /// What the tokens of a field are called: where there is an answer at every position, that is a token of the same vocabulary.
 fn words(data: &Dataset, field: &Field) -> Vec<String> {
+    if !field.words.is_empty() {
+        return field.words.clone();
+    }
     let target = data.target.as_deref().and_then(|name| data.train.field(name));
     match &data.task {
         Task::Classification { classes }

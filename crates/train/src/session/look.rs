@@ -19,13 +19,12 @@ impl Session {
     /// The inspection of a training step that leaves nothing out: the loss, every layer's activation under its path, gradients under
     /// `grad:<path>` and `grad:<parameter>`.
     pub(crate) fn whole_step(&self) -> ProgramKind {
-        let layers = &self.run.checked().summary.layers;
-        let named: Vec<String> = layers.iter().map(|layer| layer.path.clone()).collect();
-        // Tokens have no gradient.
-        let numbers = layers.iter().filter(|layer| !layer.tokens).map(|layer| layer.path.clone());
+        // Tokens are no numbers, and nothing goes back to them.
+        let numbers = self.run.checked().summary.layers.iter().filter(|layer| !layer.tokens);
+        let named: Vec<String> = numbers.map(|layer| layer.path.clone()).collect();
         let parameters = self.machine.layout().entries.iter().map(|entry| entry.name.clone());
-        let gradients = numbers.chain(parameters).map(|name| format!("grad:{name}"));
-        self.batch_program(["loss".to_string()].into_iter().chain(named).chain(gradients))
+        let gradients = named.iter().cloned().chain(parameters).map(|name| format!("grad:{name}"));
+        self.batch_program(["loss".to_string()].into_iter().chain(named.clone()).chain(gradients))
     }
 
     /// Everything that the next step computes, without taking it: the loss, every layer's activation under its path, gradients under

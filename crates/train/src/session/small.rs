@@ -2,7 +2,7 @@
 //! sixteen bits where eight would change what the network predicts. What predicts is written: the averages of the weights, where a run keeps them.
 
 use downhill_compile::Region;
-use downhill_model::ProgramKind;
+use downhill_model::{BufferKind, ProgramKind};
 use downhill_protocol::Part;
 use downhill_tensor::UserError;
 
@@ -103,10 +103,11 @@ impl Session {
             let values = average.map_or_else(|| state.parameter(entry), |slot| state.slot(slot, entry));
             (Array { name: entry.name.clone(), shape: entry.shape.to_vec(), values: Values::F32(values) }, false)
         });
-        let buffers = layout.states.iter().zip(self.run.checked().buffers()).map(|(entry, buffer)| {
-            let values = state.state(entry);
-            let values = if buffer.is_count { Values::Counts(values) } else { Values::F32(values) };
-            (Array { name: entry.name.clone(), shape: entry.shape.to_vec(), values }, buffer.is_count)
+        let buffers = layout.states.iter().zip(self.run.checked().buffers());
+        let buffers = buffers.filter(|(_, buffer)| buffer.kind != BufferKind::Carried).map(|(entry, buffer)| {
+            let (values, is_count) = (state.state(entry), buffer.kind == BufferKind::Count);
+            let values = if is_count { Values::Counts(values) } else { Values::F32(values) };
+            (Array { name: entry.name.clone(), shape: entry.shape.to_vec(), values }, is_count)
         });
         parameters.chain(buffers).collect()
     }

@@ -1,10 +1,11 @@
 //! Snapshots and weights: safetensors files with parameters and buffers under their names in PyTorch's `state_dict` and the averages of weights
-//! under `ema.<name>`. A snapshot has optimizer slots too, under `optimizer.<slot>.<name>`, and what else a run stands on as JSON in the
-//! metadata.
+//! under `ema.<name>`. A snapshot has optimizer slots too, under `optimizer.<slot>.<name>`, what the last batch left to the next under
+//! `carried.<name>`, and what else a run stands on as JSON in the metadata.
 
+use downhill_compile::Entry;
 use downhill_data::{Assets, SamplerPosition};
 use downhill_model::schedules::Plateau;
-use downhill_model::{AVERAGE, Experiment};
+use downhill_model::{AVERAGE, BufferKind, Experiment};
 use downhill_protocol::{Arrays, Event, KeptWeights, Message};
 use downhill_tensor::UserError;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ use crate::tensors::{Array, TensorFile, Values, write_arrays};
 
 /// Steps that a run can have taken, at most: what a number of JSON holds exactly. Counting on from there never overflows.
 const MOST_STEPS: u64 = 1 << 53;
+/// What the names of states begin with that a batch leaves to the next.
+pub(super) const CARRIED: &str = "carried";
 /// Version of the snapshot's form.
 const FORMAT: u32 = 1;
 
@@ -90,7 +93,7 @@ impl Session {
         write_arrays(&self.arrays(state, |_| true), Some(meta.to_string()))
     }
 
-    /// The tensors of a file with some of the slots.
+    /// The tensors of a file with some of the slots; what a batch leaves to the next counts as one of them.
     fn arrays<'a>(&self, state: &'a State, takes: impl Fn(&str) -> bool) -> Vec<Array<'a>> {
         let slots = self.run.experiment().slots();
         let mut arrays = Vec::new();
@@ -102,9 +105,14 @@ impl Session {
             }
         }
         for (entry, buffer) in state.layout.states.iter().zip(self.run.checked().buffers()) {
-            let values = state.state(entry);
-            let values = if buffer.is_count { Values::Counts(values) } else { Values::F32(values) };
-            arrays.push(Array { name: entry.name.clone(), shape: entry.shape.to_vec(), values });
+            let (name, values) = (entry.name.clone(), state.state(entry));
+            let (name, values) = match buffer.kind {
+                BufferKind::Statistic => (name, Values::F32(values)),
+                BufferKind::Count => (name, Values::Counts(values)),
+                BufferKind::Carried if takes(CARRIED) => (slot_name(CARRIED, &name), Values::F32(values)),
+                BufferKind::Carried => continue,
+            };
+            arrays.push(Array { name, shape: entry.shape.to_vec(), values });
         }
         arrays
     }
@@ -160,9 +168,12 @@ impl Session {
 
     /// Takes up the state of a snapshot of this experiment, and the place where it stood.
     fn stand_as(&mut self, file: &TensorFile<'_>, meta: &Meta) -> Result<(), UserError> {
-        let state = self.state_from(file, true)?;
-        self.machine.write_state(&state)?;
+        let mut state = self.state_from(file, true)?;
         let same_data = self.run.data().card.hash == meta.data;
+        if !same_data {
+            self.begin_streams(&mut state);
+        }
+        self.machine.write_state(&state)?;
         let position = if same_data { meta.sampler } else { SamplerPosition::default() };
         self.run.order_from(self.machine.layout(), meta.step, position)?;
         if !same_data {
@@ -201,16 +212,33 @@ impl Session {
             state.put(entry, None, &weights);
         }
         for (entry, buffer) in layout.states.iter().zip(self.run.checked().buffers()) {
-            let read = if buffer.is_count { TensorFile::counts } else { TensorFile::floats };
-            state.put_state(entry, &read(file, &entry.name, &entry.shape)?);
+            let is_carried = buffer.kind == BufferKind::Carried;
+            if with_slots || !is_carried {
+                let name = if is_carried { slot_name(CARRIED, &entry.name) } else { entry.name.clone() };
+                state.put_state(entry, &read_buffer(file, &name, entry, buffer.kind)?);
+            }
         }
         Ok(state)
     }
+
+    /// The next batch goes on from none: what was left to it belongs to another order of samples.
+    pub(super) fn begin_streams(&self, state: &mut State) {
+        for (i, buffer) in self.run.checked().buffers().enumerate() {
+            if let (BufferKind::Carried, Some(entry)) = (buffer.kind, state.layout.states.get(i).cloned()) {
+                state.put_state(&entry, &vec![0.0; entry.len as usize]);
+            }
+        }
+    }
 }
 
-/// The name of a parameter's elements in a slot. The averages of the weights are no part of the optimizer.
+/// The elements of a buffer that is called so in a file.
+pub(super) fn read_buffer(file: &TensorFile<'_>, name: &str, entry: &Entry, kind: BufferKind) -> Result<Vec<f32>, UserError> {
+    if kind == BufferKind::Count { file.counts(name, &entry.shape) } else { file.floats(name, &entry.shape) }
+}
+
+/// The name of a parameter's elements in a slot. The averages of the weights, and what a batch leaves to the next, are no part of the optimizer.
 pub(crate) fn slot_name(slot: &str, parameter: &str) -> String {
-    if slot == AVERAGE { format!("{slot}.{parameter}") } else { format!("optimizer.{slot}.{parameter}") }
+    if [AVERAGE, CARRIED].contains(&slot) { format!("{slot}.{parameter}") } else { format!("optimizer.{slot}.{parameter}") }
 }
 
 fn broken(error: &dyn std::error::Error) -> UserError {

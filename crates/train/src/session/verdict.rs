@@ -30,6 +30,7 @@ impl Session {
             answers: self.reports.evaluator().answers(),
             summary: &checked.summary.layers,
             held_out: checked.signature.validation * checked.signature.positions.iter().product::<usize>(),
+            apart: !checked.signature.positions.is_empty(),
             // A text is drawn from anew at every step, but it ends, and can be learned by heart; so can pictures, however they are changed.
             endless: checked.signature.streamed && self.run.data().language.is_none() && !checked.experiment.augment.is_on(),
             layers: signs.layers.as_ref(),

@@ -1,10 +1,11 @@
 //! Weights of others: a `state_dict` that PyTorch saved as a safetensors file, all of it or as far as it fits, with what does not.
 
-use downhill_model::AVERAGE;
+use downhill_compile::{Entry, StateLayout};
+use downhill_model::{AVERAGE, BufferKind};
 use downhill_tensor::UserError;
 
 use super::Session;
-use super::snapshot::slot_name;
+use super::snapshot::{CARRIED, read_buffer, slot_name};
 use crate::machine::state::State;
 use crate::tensors::TensorFile;
 
@@ -59,8 +60,8 @@ impl Session {
             taken += u32::from(read.is_ok());
             refused.extend(read.err());
         }
-        for (entry, buffer) in old.layout.states.iter().zip(self.run.checked().buffers()) {
-            let read = if buffer.is_count { TensorFile::counts } else { TensorFile::floats }(&file, &entry.name, &entry.shape);
+        for (entry, kind) in self.buffers(&old.layout) {
+            let read = read_buffer(&file, &entry.name, entry, kind);
             state.put_state(entry, read.as_deref().unwrap_or_else(|_| old.state(entry)));
             taken += u32::from(read.is_ok());
             refused.extend(read.err());
@@ -83,22 +84,26 @@ impl Session {
     fn misfits(&self, file: &TensorFile<'_>) -> Vec<UserError> {
         let layout = self.machine.layout();
         let parameters = layout.entries.iter().filter_map(|entry| file.floats(&entry.name, &entry.shape).err());
-        let buffers = layout.states.iter().zip(self.run.checked().buffers());
-        let buffers = buffers.filter_map(|(entry, buffer)| {
-            let read = if buffer.is_count { TensorFile::counts } else { TensorFile::floats };
-            read(file, &entry.name, &entry.shape).err()
-        });
+        let buffers = self.buffers(layout).filter_map(|(entry, kind)| read_buffer(file, &entry.name, entry, kind).err());
         parameters.chain(buffers).chain(self.unexpected(file)).collect()
     }
 
-    /// The tensors of a file that the network does not have. Slots of an optimizer and averages of its weights are not meant.
+    /// The buffers that a file of weights holds, and what each is.
+    fn buffers<'a>(&'a self, layout: &'a StateLayout) -> impl Iterator<Item = (&'a Entry, BufferKind)> {
+        let all = layout.states.iter().zip(self.run.checked().buffers().map(|buffer| buffer.kind));
+        all.filter(|(_, kind)| *kind != BufferKind::Carried)
+    }
+
+    /// The tensors of a file that the network does not have. Slots of an optimizer, averages of its weights and what a batch left to the next are not
+    /// meant.
     fn unexpected(&self, file: &TensorFile<'_>) -> Vec<UserError> {
         let layout = self.machine.layout();
-        let buffers = layout.states.iter().zip(self.run.checked().buffers()).map(|(entry, _)| entry);
+        let buffers = self.buffers(layout).map(|(entry, _)| entry);
         let known: Vec<&str> = layout.entries.iter().chain(buffers).map(|entry| entry.name.as_str()).collect();
         let averages = slot_name(AVERAGE, "");
         let own = |name: &str| known.contains(&name.strip_prefix(averages.as_str()).unwrap_or(name));
-        let others = file.names().filter(|name| !own(name) && !name.starts_with(SLOTS));
+        let of_run = [SLOTS.to_string(), slot_name(CARRIED, "")];
+        let others = file.names().filter(|name| !own(name) && !of_run.iter().any(|begin| name.starts_with(begin)));
         others
             .map(|name| {
                 UserError::at(name, "The network has no tensor of this name.").hint("Its weights belong to another model.")

@@ -74,7 +74,7 @@ impl Session {
         self.put_away(&mut writer)?;
         let (tokens, shows) = (writer.writing.tokens().len(), self.run.shown_state());
         let before = Cached { text: writer.number, shows, tokens: tokens - 1 };
-        let keeps = writer.writing.may_keep() && self.can_keep();
+        let keeps = writer.writing.may_keep(self.reads_on()) && self.can_keep();
         let next = keeps && self.machine.cached() == Some(before);
         let kind = if next { ProgramKind::Next } else { ProgramKind::Continue { keeps } };
         let program = match self.program(&kind) {
@@ -87,12 +87,15 @@ impl Session {
         };
         let Some(scores) = program.output("scores").map(|output| output.region) else { return Ok(()) };
         let (window, places) = writer.writing.window();
+        let newest: Vec<u32> = writer.writing.tokens().last().copied().into_iter().collect();
         let classes = self.run.checked().signature.outputs as u32;
         let (from, len) = (places.start as u32 * classes, places.len() as u32 * classes);
         let mut regions = vec![if next { scores } else { Region { offset: scores.offset + from, len, ..scores } }];
         if keeps {
             let before = if next { before } else { Cached { tokens: 0, ..before } };
-            writer.kept = Some(self.to_keep(&program, before, tokens, &mut regions));
+            // Of a text that is longer than its window, all is worked out from what stands in that.
+            let new = if next { 1 } else { places.end as u32 };
+            writer.kept = Some(self.to_keep(&program, before, (tokens, new), &mut regions));
             writer.cache_bytes = self.machine.cache().map(|feed| 4 * feed.ty.shape.numel() as u32).sum();
         }
         let fed = self.run.data().written().map(|name| format!("rows.{name}")).unwrap_or_default();
@@ -103,9 +106,11 @@ impl Session {
         self.pipeline.begin_job(JobKind::Token(Box::new(writer)), self.run.queued());
         let engine = self.machine.engine_mut();
         if next {
-            engine.feed(NEXT, 0, &window[tokens - 1..tokens])?;
-            engine.feed(PLACE[0], 0, &[(place as f32).to_bits()])?;
-            engine.feed(PLACE[1], 0, &[place])?;
+            engine.feed(NEXT, 0, &newest)?;
+            if engine.layout().feed(PLACE[0]).is_some() {
+                engine.feed(PLACE[0], 0, &[(place as f32).to_bits()])?;
+                engine.feed(PLACE[1], 0, &[place])?;
+            }
         } else {
             engine.feed(&fed, 0, &window)?;
             for (name, words) in &about {
@@ -116,12 +121,17 @@ impl Session {
         self.pipeline.read_for_job(engine, &regions)
     }
 
-    /// What of a program's answer is kept beside what is kept of the tokens before; adds where it is read.
-    fn to_keep(&self, program: &Loaded, before: Cached, tokens: usize, regions: &mut Vec<Region>) -> Kept {
+    /// Whether a text goes on with the states that it has, however long it is: as the batches of training steps do, where no layer asks for places.
+    fn reads_on(&self) -> bool {
+        self.run.checked().signature.read_on.is_some() && self.machine.layout().feed(PLACE[0]).is_none()
+    }
+
+    /// What of a program's answer to `new` tokens is kept beside what is kept of the tokens before; adds where it is read.
+    fn to_keep(&self, program: &Loaded, before: Cached, (tokens, new): (usize, u32), regions: &mut Vec<Region>) -> Kept {
         let mut kept = Kept { before, tokens, places: Vec::new(), words: Vec::new() };
         for feed in self.machine.cache() {
             let (Some(output), &[rows, width]) = (program.output(&feed.name), &feed.ty.shape[..]) else { continue };
-            let (width, new) = (width as u32, (tokens - before.tokens) as u32);
+            let width = width as u32;
             let (skipped, len, to) = match rows {
                 // What was read is kept whole.
                 _ if feed.name.ends_with(MEMORY) => (0, rows as u32, 0),

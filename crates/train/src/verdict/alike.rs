@@ -30,7 +30,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("layer".to_string(), found.title.clone()),
             ("units alike".to_string(), format!("{0} of {0}", found.units)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
         fix: fix::initial_weights(alike.map(|w| (w.path.as_str(), w.layer))),
         ..Verdict::default()

@@ -27,7 +27,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
             ("floor".to_string(), number(floor)),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
         ..Verdict::default()
     })

@@ -34,7 +34,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         evidence: vec![
             ("training accuracy".to_string(), percent(right)),
             ("validation accuracy".to_string(), percent(held_out)),
-            ("guessing".to_string(), percent(guessed)),
+            ("accuracy of guessing".to_string(), percent(guessed)),
         ],
         fix: fix::stronger_decay(e.experiment),
         ..Verdict::default()

@@ -26,7 +26,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     Some(Verdict {
         title: "Two classes confused".to_string(),
         level: Level::Warn,
-        sentence: format!(
+        sentence: e.counting(format!(
             "At step {} {} of the {} samples of {a} and {b} that were held out were taken for the other, {} of all mistakes. The surest of them is \
              {}: it is {} and was taken for {}.",
             count(e.step),
@@ -36,7 +36,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             found.place,
             found.truth,
             found.said
-        ),
+        )),
         evidence: vec![
             ("confused".to_string(), format!("{a} and {b}")),
             ("share of their samples".to_string(), percent(share)),

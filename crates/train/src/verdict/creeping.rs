@@ -48,7 +48,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         ),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
             ("fall in 1,000 steps".to_string(), number(1000.0 * pace)),
             ("learning rate".to_string(), number(e.lr)),
         ],

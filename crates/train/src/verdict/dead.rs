@@ -22,13 +22,20 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     }
     // Behind the first dead layer others may be alive on their biases alone; those that are dead too are mended with it.
     let dead = layers.units.iter().filter(|u| share(u.dead, u.count) >= MANY && !u.bounded);
-    let mended = fix::activation(dead.map(|u| u.path.as_str()), "leaky_relu");
+    let mended = || fix::activation(dead.map(|u| u.path.as_str()), "leaky_relu").or_else(|| fix::rate(e.experiment, 0.1, true));
+    // Where it was the rate that threw them there, it throws units of any kind; and what was thrown does not come back.
+    let thrown = e.rate_is_high();
+    let cause = if thrown {
+        format!(" A learning rate of {} throws them there in a few steps.", number(e.experiment.optimizer.lr()))
+    } else {
+        String::new()
+    };
     Some(Verdict {
         title: format!("Dead {}", found.what),
         level: Level::Warn,
         sentence: format!(
             "At step {} {} of the {} {} of {} gave 0 for every one of {} samples. No gradient passes through where 0 is given, so they have \
-             stopped learning.",
+             stopped learning.{cause}",
             count(layers.step),
             found.dead,
             found.count,
@@ -40,9 +47,9 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("layer".to_string(), found.title.clone()),
             ("dead".to_string(), percent(share(found.dead, found.count))),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
-        fix: mended.or_else(|| fix::rate(e.experiment, 0.1, true)),
+        fix: if thrown { fix::rate_as_usual(e.experiment) } else { mended() },
         ..Verdict::default()
     })
 }

@@ -37,7 +37,7 @@ fn not_yet(e: &Evidence<'_>) -> Verdict {
             number(after),
             number(e.known.baseline.loss)
         ),
-        evidence: vec![("loss".to_string(), number(e.loss())), ("guessing".to_string(), number(e.known.baseline.loss))],
+        evidence: vec![("loss".to_string(), number(e.loss())), e.guessing()],
         ..Verdict::default()
     }
 }

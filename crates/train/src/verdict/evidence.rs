@@ -7,6 +7,7 @@ use downhill_protocol::Divergence;
 
 use super::answers::Answers;
 use super::examination::{Examination, Weights, median};
+use super::fix;
 use super::history::Evaluation;
 use super::words::number;
 
@@ -49,6 +50,8 @@ pub struct Evidence<'a> {
     pub summary: &'a [LayerSummary],
     /// Answers that are held out: one for each sample, or for each position of one.
     pub held_out: usize,
+    /// Whether a sample has an answer for each of several positions, so that shares are of answers and not of samples.
+    pub apart: bool,
     /// Whether every step gets new samples.
     pub endless: bool,
     /// The newest look at the layers.
@@ -109,7 +112,17 @@ impl<'a> Evidence<'a> {
     pub(super) fn of_gradients(&self, first: &Weights, last: &Weights) -> Vec<(String, String)> {
         let gradient = |of: &Weights| (format!("gradient of {}", of.title), number(of.gradient));
         let loss = ("loss".to_string(), number(self.loss()));
-        vec![gradient(first), gradient(last), loss, ("guessing".to_string(), number(self.known.baseline.loss))]
+        vec![gradient(first), gradient(last), loss, self.guessing()]
+    }
+
+    /// A sentence that counts samples, where they are counted one by one.
+    pub(super) fn counting(&self, sentence: String) -> String {
+        if self.apart { sentence.replace("samples", "answers") } else { sentence }
+    }
+
+    /// What guessing costs, as evidence beside other losses.
+    pub(super) fn guessing(&self) -> (String, String) {
+        ("loss of guessing".to_string(), number(self.known.baseline.loss))
     }
 
     /// Training loss of late: a median, so that a single jump does not count.
@@ -198,13 +211,15 @@ impl<'a> Evidence<'a> {
         self.layers.is_some_and(|layers| !layers.weights.is_empty() && layers.weights.iter().all(|w| w.size < SMALL))
     }
 
-    /// Whether the learning rate is below what is usual: 0.005 where steps are scaled by the size of gradients, as Adam does, else 0.1,
-    /// less with momentum.
+    /// Whether the learning rate is below what is usual.
     pub(super) fn rate_is_low(&self) -> bool {
-        let scaled = self.experiment.slots().iter().any(|slot| slot.contains("sq"));
-        let optimizer = self.experiment.optimizer.to_full_value();
-        let momentum = optimizer[self.experiment.optimizer.name()]["momentum"].as_f64().unwrap_or(0.0);
-        self.lr < if scaled { 0.005 } else { 0.1 * (1.0 - momentum) }
+        self.lr < fix::usual_rate(self.experiment)
+    }
+
+    /// Whether the optimizer's learning rate is so far above what is usual that a few steps throw units where they give nothing any more.
+    pub(super) fn rate_is_high(&self) -> bool {
+        const FAR: f64 = 10.0;
+        self.experiment.optimizer.lr() > FAR * fix::usual_rate(self.experiment)
     }
 
     /// Whether the newest evaluations are the best by far: the loss is on its way down.

@@ -33,7 +33,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("layer".to_string(), found.title.clone()),
             ("first step beside the last".to_string(), number(found.share)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
         fix: fix::more_memory(e.experiment),
         ..Verdict::default()

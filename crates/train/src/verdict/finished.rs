@@ -38,7 +38,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         evidence: vec![
             ("steps".to_string(), count(steps)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
         fix: Some(longer),
         ..Verdict::default()

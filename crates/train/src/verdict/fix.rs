@@ -25,6 +25,19 @@ pub(super) fn rate(experiment: &Experiment, factor: f64, fresh: bool) -> Option<
     Some(of(format!("Set the learning rate to {}{again}", number(lr)), &[(of_optimizer(experiment, "lr"), json!(lr))], fresh))
 }
 
+/// The learning rate that is usual: 0.005 where steps are scaled by the size of gradients, as Adam does, else 0.1, less with momentum.
+pub(super) fn usual_rate(experiment: &Experiment) -> f64 {
+    let scaled = experiment.slots().iter().any(|slot| slot.contains("sq"));
+    let optimizer = experiment.optimizer.to_full_value();
+    let momentum = optimizer[experiment.optimizer.name()]["momentum"].as_f64().unwrap_or(0.0);
+    if scaled { 0.005 } else { 0.1 * (1.0 - momentum) }
+}
+
+/// The usual learning rate, from the start.
+pub(super) fn rate_as_usual(experiment: &Experiment) -> Option<Fix> {
+    rate(experiment, usual_rate(experiment) / experiment.optimizer.lr(), true)
+}
+
 /// A number with one digit that counts: 0.034 is 0.03.
 fn rounded(v: f64) -> Option<f64> {
     parse_number(&format!("{v:.0e}")).filter(|v| *v > 0.0 && v.is_finite())
@@ -230,6 +243,10 @@ mod tests {
         assert_eq!((fix.label.as_str(), fix.fresh), ("Set the learning rate to 0.007 and start over", true));
         assert_eq!(fix.changes, [("optimizer.adam.lr".to_string(), "0.007".to_string())]);
         assert_eq!(rate(&checked.experiment, 0.0, false), None);
+        assert_eq!(
+            rate_as_usual(&checked.experiment).unwrap().changes,
+            [("optimizer.adam.lr".to_string(), "0.005".to_string())]
+        );
     }
 
     #[test]

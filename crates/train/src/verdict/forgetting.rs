@@ -48,7 +48,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         evidence: vec![
             (format!("up to {last} steps"), percent(right)),
             (format!("{next} steps and more"), percent(wrong)),
-            ("guessing".to_string(), percent(guessed)),
+            ("accuracy of guessing".to_string(), percent(guessed)),
         ],
         fix: fix::more_memory(e.experiment),
         ..Verdict::default()

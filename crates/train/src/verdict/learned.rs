@@ -35,7 +35,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             format!("Around step {} it was right on {} of the samples it learns from.", count(e.step), percent(train))
         }
         _ => format!(
-            "Around step {} the loss was {}, {} below that of always guessing the mean.",
+            "Around step {} the loss was {}, {} below what guessing costs.",
             count(e.step),
             number(e.loss()),
             percent(1.0 - e.level())
@@ -43,6 +43,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     };
     let mut evidence = vec![("loss".to_string(), number(e.loss()))];
     evidence.extend(e.validation().map(|loss| ("validation loss".to_string(), number(loss))));
-    evidence.push(("guessing".to_string(), number(e.known.baseline.loss)));
+    evidence.push(e.guessing());
+    let sentence = e.counting(sentence);
     Some(Verdict { title: "Learned".to_string(), level: Level::Good, sentence, evidence, ..Verdict::default() })
 }

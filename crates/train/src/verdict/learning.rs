@@ -15,7 +15,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     let from = if from.train > e.loss() { from } else { first };
     let mut evidence = vec![("loss".to_string(), number(e.loss()))];
     evidence.extend(e.validation().map(|loss| ("validation loss".to_string(), number(loss))));
-    evidence.push(("guessing".to_string(), number(e.known.baseline.loss)));
+    evidence.push(e.guessing());
     let [before, after] = pair(from.train, e.loss());
     Some(Verdict {
         title: "Learning".to_string(),

@@ -30,6 +30,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         ("most frequent class".to_string(), percent(guessed)),
         ("balanced accuracy".to_string(), percent(balanced)),
     ];
+    let sentence = e.counting(sentence);
     let (title, level) = ("Majority only".to_string(), Level::Warn);
     Some(Verdict { title, level, sentence, evidence, fix: fix::balanced(e.experiment), ..Verdict::default() })
 }

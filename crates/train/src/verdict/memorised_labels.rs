@@ -22,7 +22,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     Some(Verdict {
         title: "Wrong labels by heart".to_string(),
         level: Level::Warn,
-        sentence: format!(
+        sentence: e.counting(format!(
             "{} of the labels to learn from are wrong, and who knows only the truth is right on {}. Around step {} it was right on {}: at least {} of \
              the wrong labels were learned by heart, and of the samples held out {} were right.",
             percent(wrong),
@@ -31,7 +31,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             percent(right),
             percent(by_heart.min(1.0)),
             percent(held_out)
-        ),
+        )),
         evidence: vec![
             ("wrong labels".to_string(), percent(wrong)),
             ("training accuracy".to_string(), percent(right)),

@@ -102,6 +102,7 @@ mod tests {
             answers: &NONE,
             summary: &[],
             held_out: 100,
+            apart: false,
             endless: false,
             layers: None,
             divergence: None,
@@ -171,6 +172,16 @@ mod tests {
         let names: Vec<String> = (10..100).map(|count| said(&experiment, &sure[..count], false).name).collect();
         assert!(names.iter().all(|name| name != "early"), "{names:?}");
         assert_eq!(names.last().unwrap(), "overfitting");
+    }
+
+    #[test]
+    fn where_every_position_has_an_answer_answers_are_counted_and_not_samples() {
+        let experiment = experiment();
+        let mut right = evaluations(20, |i| 0.6 / ((i + 1) * (i + 1)) as f64);
+        right.iter_mut().for_each(|e| (e.train_accuracy, e.validation_accuracy) = (Some(1.0), Some(1.0)));
+        let sentence = |apart: bool| judge(&Evidence { apart, ..evidence(&experiment, &right, false) }).sentence;
+        assert!(sentence(false).contains("of the samples it learns from"), "{}", sentence(false));
+        assert!(sentence(true).contains("of the answers it learns from"), "{}", sentence(true));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("accuracy".to_string(), percent(accuracy)),
             ("most frequent token".to_string(), percent(guessed)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
         fix: fix::context(e.experiment),
         ..Verdict::default()

@@ -15,7 +15,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         sentence: "What is to be learned, or what is held out, has the same answer everywhere, so always giving that one costs nothing. \
                    With more rows it can be told how the network does."
             .to_string(),
-        evidence: vec![("loss".to_string(), number(e.loss())), ("guessing".to_string(), number(guessing))],
+        evidence: vec![("loss".to_string(), number(e.loss())), e.guessing()],
         ..Verdict::default()
     })
 }

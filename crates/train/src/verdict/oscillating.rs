@@ -1,4 +1,4 @@
-//! The loss jumps up and down and gets nowhere: every step overshoots, because the learning rate is too high.
+//! The loss jumps up and down and gets nowhere: steps go too far, because the learning rate is too high.
 
 use downhill_protocol::{Level, Verdict};
 
@@ -52,14 +52,14 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         level: Level::Warn,
         sentence: format!(
             "The loss went up in {ups} of the last {moves} evaluations and was {} at step {}, {outcome}. The learning rate of {} is too high: \
-             every step overshoots.",
+             steps go too far.",
             number(e.loss()),
             count(e.step),
             number(e.lr)
         ),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
             ("mean move".to_string(), number(size)),
             ("learning rate".to_string(), number(e.lr)),
         ],

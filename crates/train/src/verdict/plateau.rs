@@ -19,7 +19,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     }
     let level = e.level();
     let nothing = level >= NOTHING && e.has_hidden_layers();
-    if !nothing && level >= HALF {
+    if !nothing && level >= HALF && !e.experiment.loss.leaves_open() {
         return None;
     }
     let since = e.recent().first()?.step;
@@ -57,7 +57,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         sentence,
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
             ("since step".to_string(), count(since)),
         ],
         fix: if nothing { penalty.or_else(faster) } else { None },

@@ -33,7 +33,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("heads".to_string(), count(found.count as u64)),
             ("largest difference".to_string(), percent(found.apart)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
         fix: fix::no_windows(e.experiment).or_else(|| fix::rate(e.experiment, 3.0, false)),
         ..Verdict::default()

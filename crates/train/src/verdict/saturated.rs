@@ -33,9 +33,9 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("layer".to_string(), found.title.clone()),
             ("saturated".to_string(), percent(found.saturated)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
-        fix: redrawn.or_else(|| fix::rate(e.experiment, 0.1, true)),
+        fix: redrawn.or_else(|| if e.rate_is_high() { fix::rate_as_usual(e.experiment) } else { fix::rate(e.experiment, 0.1, true) }),
         ..Verdict::default()
     })
 }

@@ -36,7 +36,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
             ("batch size".to_string(), count(batch as u64)),
             ("numbers per mean".to_string(), count(numbers as u64)),
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
         ],
         fix: Some(fix::batch_size(ENOUGH)),
         ..Verdict::default()

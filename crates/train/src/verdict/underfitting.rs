@@ -13,7 +13,7 @@ const SLOPE: f64 = 0.005;
 const LONG: f64 = 0.3;
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
-    if !e.is_plenty() || e.falls() || e.breaks_through() || e.level() < HALF {
+    if e.experiment.loss.leaves_open() || !e.is_plenty() || e.falls() || e.breaks_through() || e.level() < HALF {
         return None;
     }
     // A network that bends can sit on a plateau, where the loss falls slowly, and learn all the same; one that cannot has given what it can.
@@ -26,17 +26,17 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
     Some(Verdict {
         title: "Underfitting".to_string(),
         level: Level::Warn,
-        sentence: format!(
+        sentence: e.counting(format!(
             "From step {} to {} the loss on the samples it learns from stayed at {}, where guessing costs {}.{right} The network cannot tell \
              them apart well enough: it needs more units, another layer or better features.",
             count(since),
             count(e.step),
             number(e.loss()),
             number(e.known.baseline.loss)
-        ),
+        )),
         evidence: vec![
             ("loss".to_string(), number(e.loss())),
-            ("guessing".to_string(), number(e.known.baseline.loss)),
+            e.guessing(),
             ("since step".to_string(), count(since)),
         ],
         fix: fix::larger(e.experiment),

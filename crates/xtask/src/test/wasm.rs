@@ -39,9 +39,8 @@ pub fn run() -> Result<Tally> {
     let mut total = Tally::default();
     for WasmTests { features, binaries } in WASM_TESTS {
         say(&format!("{} test binaries [{features}], in Chromium", binaries.len()));
-        // The profile of the page: its dependencies are compiled once for both.
-        let mut cargo =
-            command("cargo", &["test", "--locked", "--release", "--no-fail-fast", "--target", "wasm32-unknown-unknown"]);
+        let mut cargo = command("cargo", &["test", "--locked", "--profile", "wasm-test", "--no-fail-fast"]);
+        cargo.args(["--target", "wasm32-unknown-unknown"]);
         let packages: BTreeSet<&str> = binaries.iter().map(|(package, _)| *package).collect();
         let tests: BTreeSet<&str> = binaries.iter().map(|(_, test)| *test).collect();
         cargo

@@ -45,7 +45,7 @@ pub fn Inside(map: Map) -> impl IntoView {
         let body = body.clone();
         any.get().then(move || {
             view! {
-                <section class="inside" aria-label="Inside a layer" data-testid="inside">
+                <section class="inside" role=lab.role_of_panel() aria-label="Inside a layer" data-testid="inside">
                     <div class="heading"><h2>"Inside"</h2><div class="choices" role="radiogroup" aria-label="Layer to look into" translate="no" on:keydown=focus::walk>{buttons}</div></div>
                     {body}
                 </section>

@@ -234,7 +234,10 @@ pub fn AddLayer() -> impl IntoView {
     move || place.get().map(list)
 }
 
-/// The batch size as shapes show it.
+/// The batch size of the run, as shapes show it; of the experiment on screen before there is one.
 fn batch(lab: Lab) -> u64 {
-    lab.draft.with(|doc| document::get(doc, "training.batch_size").and_then(Value::as_u64).unwrap_or(32))
+    lab.info.track();
+    let runs = lab.inbox.with_value(|inbox| inbox.experiment.as_ref().map(|experiment| experiment.training.batch_size as u64));
+    let asked = || lab.draft.with(|doc| document::get(doc, "training.batch_size").and_then(Value::as_u64));
+    runs.or_else(asked).unwrap_or(32)
 }

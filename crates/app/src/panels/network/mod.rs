@@ -59,7 +59,7 @@ pub fn Network() -> impl IntoView {
     close_cards(lab, map, editing);
     place_cells(lab, map, net, size);
     view! {
-        <section class="network" aria-label="Network">
+        <section class="network" role=lab.role_of_panel() aria-label="Network">
             <div class="heading"><h2>"Network"</h2><Legend/><Cost/></div>
             <Refused/>
             <div class="pan" tabindex="0" role="group" aria-label="Units and weights">

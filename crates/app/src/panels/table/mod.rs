@@ -2,15 +2,16 @@
 
 mod columns;
 
-use downhill_model::data::csv::{Finding, FindingKind, Goal, Missing, Profile, Spread};
+use downhill_model::data::csv::{Column, ColumnType, Delimiter, Finding, FindingKind, Goal, Header, Missing, Profile, Spread};
 use leptos::prelude::*;
 use serde_json::{Value, json};
 
-use crate::document::{fit_end, get, grouped, name_at, number, set_column};
+use crate::document::{End, fit_end, get, grouped, name_at, number, set, set_column, unset};
 use crate::forms::Select;
 use crate::plot::spread::{SIZE, outline};
 use crate::reactive::{clicked, memo};
 use crate::state::Lab;
+use crate::taking::{end_of, read_as};
 
 /// Rows and values in trouble that are named; the others are counted.
 const NAMED: usize = 8;
@@ -25,6 +26,7 @@ pub fn table(lab: Lab, profile: &Profile) -> AnyView {
             {columns::list(lab, profile)}
             {rows(lab, profile)}
             {target(lab, profile)}
+            {reading(lab, profile)}
             {findings(lab, profile)}
             {trouble(profile)}
         </div>
@@ -64,17 +66,19 @@ fn rows(lab: Lab, profile: &Profile) -> AnyView {
 fn target(lab: Lab, profile: &Profile) -> AnyView {
     let usable = profile.columns.iter().filter(|c| c.usable || c.name == profile.target);
     let words = usable.map(|c| (c.name.clone(), c.name.clone())).collect::<Vec<_>>();
-    let goals: Vec<(String, Goal)> = profile.columns.iter().map(|c| (c.name.clone(), c.goal())).collect();
+    let ends: Vec<(String, End)> = profile.columns.iter().map(|c| (c.name.clone(), end_of(c.goal(), c))).collect();
     let now = profile.target.clone();
     let choose = move |column: String| {
-        let goal = goals.iter().find(|g| g.0 == column).map_or(Goal::Auto, |g| g.1);
+        let end = ends.iter().find(|e| e.0 == column).map_or(End::Many, |e| e.1);
         lab.edit(|doc| {
             doc["data"]["csv"]["target"] = json!(column);
+            unset(doc, "data.csv.task");
             doc["name"] = json!(format!("Predict {column}"));
-            fit_end(doc, goal == Goal::Regression);
+            fit_end(doc, end);
         });
     };
     let column = profile.columns.iter().find(|c| c.name == profile.target);
+    let goal = column.filter(|column| column.kind == ColumnType::Number).map(|column| goal(lab, profile, column));
     let spread = column.map(|c| c.spread.clone()).unwrap_or_default();
     let path = outline(&spread);
     let (width, height) = SIZE;
@@ -94,10 +98,77 @@ fn target(lab: Lab, profile: &Profile) -> AnyView {
     let value = memo(move || now.clone());
     view! {
         <div class="field"><label for="csv-target">"Predict"</label><Select id="csv-target".to_string() words value write=Callback::new(choose)/></div>
+        {goal}
         <svg class="spread target" viewBox=format!("0 0 {width} {height}") preserveAspectRatio="none" aria-hidden="true"><path d=path/></svg>
         <p class="ends num" data-testid="csv-spread">{ends}</p>
     }
     .into_any()
+}
+
+/// Whether a target of numbers is asked for as a class or as how much it is.
+fn goal(lab: Lab, profile: &Profile, column: &Column) -> AnyView {
+    let words = [(Goal::Classification, "a class"), (Goal::Regression, "a number")];
+    let ends = words.map(|(goal, _)| end_of(goal, column));
+    let (classes, guess) = (word_of(&json!(words[0].0)), column.goal());
+    let list: Vec<(String, String)> =
+        words.iter().map(|(goal, label)| (word_of(&json!(*goal)), (*label).to_string())).collect();
+    let now = word_of(&json!(profile.task));
+    let choose = move |word: String| {
+        lab.edit(|doc| {
+            if word == word_of(&json!(guess)) {
+                unset(doc, "data.csv.task");
+            } else {
+                set(doc, "data.csv.task", json!(word));
+            }
+            fit_end(doc, ends[usize::from(word != classes)]);
+        });
+    };
+    view! { <div class="field"><label for="csv-task">"As"</label><Select id="csv-task".to_string() words=list value=memo(move || now.clone()) write=Callback::new(choose)/></div> }
+        .into_any()
+}
+
+/// How a table was cut into cells, and other ways to do it.
+fn reading(lab: Lab, profile: &Profile) -> AnyView {
+    let header = if profile.header { Header::Names } else { Header::Data };
+    // Whoever has just said otherwise sees what came of it.
+    let open = lab.table.with_untracked(|table| table.as_ref().is_some_and(|table| table.reading.is_object()));
+    let line = format!(
+        "{} between the values; the first row {}.",
+        SIGNS.iter().find(|(sign, _)| *sign == profile.delimiter).map_or("A sign", |(_, label)| *label),
+        if profile.header { "names the columns" } else { "is a sample" }
+    );
+    let signs: Vec<(String, String)> =
+        SIGNS.iter().map(|(sign, label)| (word_of(&json!(*sign)), (*label).to_string())).collect();
+    let rows = vec![
+        (word_of(&json!(Header::Names)), "names of columns".to_string()),
+        (word_of(&json!(Header::Data)), "a sample".to_string()),
+    ];
+    let choice = |id: &'static str, label: &'static str, field: &'static str, words: Vec<(String, String)>, now: String| {
+        let write = Callback::new(move |word: String| read_as(lab, field, &word));
+        view! { <div class="field"><label for=id>{label}</label><Select id=id.to_string() words value=memo(move || now.clone()) write/></div> }
+    };
+    view! {
+        <details class="reading-of" data-testid="csv-reading-of" open=open>
+            <summary>{line}</summary>
+            {choice("csv-header", "First row", "header", rows, word_of(&json!(header)))}
+            {choice("csv-delimiter", "Between values", "delimiter", signs, word_of(&json!(profile.delimiter)))}
+        </details>
+    }
+    .into_any()
+}
+
+/// What may stand between two values, as the page calls it.
+const SIGNS: [(Delimiter, &str); 5] = [
+    (Delimiter::Comma, "Commas"),
+    (Delimiter::Semicolon, "Semicolons"),
+    (Delimiter::Tab, "Tabulators"),
+    (Delimiter::Pipe, "Vertical bars"),
+    (Delimiter::Spaces, "Blanks"),
+];
+
+/// A choice as an experiment writes it.
+fn word_of(choice: &Value) -> String {
+    choice.as_str().unwrap_or_default().to_string()
 }
 
 /// What is odd about the table as a whole; what is odd about a column stands there.
