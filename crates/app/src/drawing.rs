@@ -12,7 +12,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::asked::ask;
 use crate::document::{self, grouped};
-use crate::state::{DrawnOver, Lab};
+use crate::state::{DrawnOver, Lab, Start};
 
 /// Points lie between minus this and this on both axes.
 pub const REACH: f64 = 10.0;
@@ -96,8 +96,5 @@ pub fn undo(lab: Lab) {
         last.clone_from(was);
     }
     let untouched = doc == before.doc && !before.saved.is_empty();
-    lab.open(doc);
-    if untouched {
-        lab.inbox.update_value(|inbox| inbox.restore = Some(before.saved.clone()));
-    }
+    lab.open_with(doc, untouched.then(|| Start::Saved(before.saved.clone())));
 }

@@ -9,7 +9,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::address::KEPT;
 use crate::keeping;
-use crate::state::Lab;
+use crate::state::{Lab, Start};
 
 /// The first preset.
 pub fn first() -> Value {
@@ -98,7 +98,7 @@ pub fn stay(lab: Lab) {
 fn open(lab: Lab, parsed: Parsed, weights: Option<Vec<u8>>) {
     parsed.notes.iter().for_each(|note| lab.tell(false, note.clone()));
     lab.wanted.set(weights.is_none());
-    lab.open_with(parsed.experiment.to_value(), weights);
+    lab.open_with(parsed.experiment.to_value(), weights.map(Start::Linked));
 }
 
 /// Reads what an article names: a document, a link or the part of one after `#`, or a preset by its id.

@@ -467,8 +467,8 @@ impl Lab {
         self.open_with(doc, None);
     }
 
-    /// The same, with the weights that came in a link.
-    pub fn open_with(&self, doc: Value, weights: Option<Vec<u8>>) {
+    /// The same, with what its run begins with.
+    pub(crate) fn open_with(&self, doc: Value, start: Option<Start>) {
         self.settle(Stands::UntilNext);
         let name = |doc: &Value| document::get(doc, "name").cloned();
         let other = self.draft.with_untracked(name) != name(&doc);
@@ -481,7 +481,7 @@ impl Lab {
         self.media.set(None);
         self.inbox.update_value(|inbox| inbox.address.unread = None);
         self.opened.update(|n| *n += 1);
-        self.submit(true, weights.map(Start::Linked));
+        self.submit(true, start);
     }
 
     fn submit(&self, fresh: bool, start: Option<Start>) {

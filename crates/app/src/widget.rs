@@ -25,7 +25,7 @@ use crate::panels::parts::{PLACED, Parts, Widget, link_of};
 use crate::place::Place;
 use crate::probing::{probe, refused};
 use crate::reactive::{effect, memo};
-use crate::state::Lab;
+use crate::state::{Lab, Start};
 use crate::views::Views;
 use crate::worker::reflected;
 use crate::{machine, opening, theme};
@@ -116,7 +116,7 @@ fn handle_of(
             lab.tell(true, format!("There is no part or control \"{word}\" to show or lock. Parts are {known}; controls are named as in the experiment: lr, batch_size, noise."));
         }
     }
-    lab.open_with(doc, weights);
+    lab.open_with(doc, weights.map(Start::Linked));
     let object = api::object(lab);
     let act = |name: &str, run: Box<dyn Fn(JsValue) -> JsValue>| {
         put(&object, name, Closure::<dyn Fn(JsValue) -> JsValue>::new(run).into_js_value());

@@ -212,8 +212,8 @@ test("what is said to be ahead is ahead", async ({ page }) => {
 test("the lines of a forecast are drawn as their keys show them", async ({ page }) => {
   await page.addInitScript(() => {
     const strokes = ((window as unknown as { strokes: string[] }).strokes = []) as string[];
-    const stroke = CanvasRenderingContext2D.prototype.stroke;
-    CanvasRenderingContext2D.prototype.stroke = function (...at: []) {
+    const stroke = CanvasRenderingContext2D.prototype.stroke as (...at: unknown[]) => void;
+    CanvasRenderingContext2D.prototype.stroke = function (...at: unknown[]) {
       if (this.canvas.closest(".forecast")) strokes.push(`${this.strokeStyle} ${this.getLineDash().join(" ")}`);
       return stroke.apply(this, at);
     };
