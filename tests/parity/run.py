@@ -27,6 +27,8 @@ SHARED = ["adamw_cosine_clip", "classification_adam", "reduce_on_plateau"]
 PRESET_STEPS = 3
 # How experiments with a text go on with it: a prompt that is one token, whatever the tokenizer, and tokens to add.
 PROMPT, TOKENS = "T", 80
+# Samples that a decoder writes of.
+ANSWERS = 6
 TEXTS = {
     "greedy": [],
     "penalised": ["--repetition-penalty", 1.3],
@@ -135,6 +137,8 @@ def write_fixture(downhill, experiment):
         save_file(at_end(folder, evaluation), fixture / "last.safetensors")
         if experiment.stem.startswith("text_"):
             write_texts(folder, fixture)
+        if experiment.stem.startswith("written_"):
+            write_answers(folder, fixture)
     (fixture / "losses.json").write_text("[\n" + ",\n".join(f"  {loss!r}" for loss in losses) + "\n]\n")
     print(f"{experiment.stem}: {len(losses)} losses, {losses[0]:.6f} to {losses[-1]:.6f}")
 
@@ -145,6 +149,13 @@ def write_texts(folder, fixture):
         ask = ["--steps", STEPS, "--generate", PROMPT, "--tokens", TOKENS, *more]
         lines, _ = output_of([sys.executable, "train.py", *ask], folder)
         (fixture / f"{name}.json").write_text(lines.splitlines()[-1] + "\n")
+
+
+def write_answers(folder, fixture):
+    """What the decoder of the program writes of some samples after its steps, always with the likeliest token."""
+    ask = ["--steps", STEPS, "--generate", "", "--tokens", TOKENS, "--sample", *range(ANSWERS)]
+    lines = output_of([sys.executable, "train.py", *ask], folder)[0].splitlines()[-ANSWERS:]
+    (fixture / "answers.json").write_text("[\n" + ",\n".join(f"  {line}" for line in lines) + "\n]\n")
 
 
 def compare(downhill, experiments):

@@ -1,6 +1,6 @@
 //! Texts that scripts ask for: what they may say of one, and what they get. It comes with the later part of the code.
 
-use downhill_protocol::{Command, Generate, Generated};
+use downhill_protocol::{About, Command, Generate, Generated};
 use downhill_tensor::UserError;
 use js_sys::Array;
 use wasm_bindgen::JsValue;
@@ -19,12 +19,16 @@ pub async fn continued(lab: Lab, with: JsValue) -> Result<Result<JsValue, JsValu
     Ok(JsFuture::from(ask(lab, Command::Generate(wish))).await)
 }
 
-/// What a script wants to be written: a prompt, or `{ prompt, tokens, temperature, topK, topP, minP, repetitionPenalty, stop, seed, cache }`, each of which
-/// may be left out; `stop` is a word or a list of words.
+/// What a script wants to be written: a prompt, or `{ prompt, about, tokens, temperature, topK, topP, minP, repetitionPenalty, stop, seed, cache }`, each of which
+/// may be left out; `stop` is a word or a list of words, `about` the place of a sample or, where that is read as tokens, these as text.
 fn wish(with: &JsValue) -> Result<Generate, UserError> {
     let usual = Generate::default();
     Ok(Generate {
         prompt: with.as_string().or_else(|| reflected(with, "prompt").as_string()).unwrap_or_default(),
+        about: match reflected(with, "about").as_string() {
+            Some(text) => About::Typed(text),
+            None => About::Sample(whole(with, "about", 0)?),
+        },
         tokens: whole(with, "tokens", usual.tokens)?,
         temperature: number(with, "temperature", usual.temperature)?,
         top_k: whole(with, "topK", usual.top_k)?,

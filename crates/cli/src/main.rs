@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use downhill_protocol::Generate;
+use downhill_protocol::{About, Generate};
 
 use crate::backend::Backend;
 use crate::export::Format;
@@ -103,6 +103,12 @@ enum Command {
         /// What the text begins with; without it, the beginning of a sample that is held out.
         #[arg(long, default_value = "")]
         prompt: String,
+        /// Which held-out sample it is about, where the network reads a sequence or a picture before it writes.
+        #[arg(long, default_value_t = 0)]
+        sample: u32,
+        /// What it is about, where that is a sequence of tokens; instead of a sample.
+        #[arg(long, value_name = "TEXT", conflicts_with = "sample")]
+        about: Option<String>,
         /// Tokens to add, at most.
         #[arg(long, default_value_t = 100)]
         tokens: u32,
@@ -171,6 +177,8 @@ fn main() -> ExitCode {
             experiment,
             weights,
             prompt,
+            sample,
+            about,
             tokens,
             temperature,
             top_k,
@@ -184,7 +192,9 @@ fn main() -> ExitCode {
             json,
         } => {
             let cache = !no_cache;
-            let ask = Generate { prompt, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed, cache };
+            let about = about.map_or(About::Sample(sample), About::Typed);
+            let ask =
+                Generate { prompt, about, tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed, cache };
             generate::run(&generate::Order { experiment, weights, backend, ask, json })
         }
         Command::Export { experiment, format, weights, steps, output } => {

@@ -61,6 +61,9 @@ impl Augment {
         if data.stream.is_some() {
             return refuse("These pictures are new in every step already.", "Turn \"endless\" or the augmentation off.");
         }
+        if data.image.is_some() && data.inputs.len() > 1 {
+            return refuse("Only pictures that are all the network is given can be changed so.", "Turn the augmentation off.");
+        }
         let (Some((height, width)), [name]) = (data.image, data.inputs.as_slice()) else {
             return refuse(
                 "Only pictures can be changed so, and these samples are none.",

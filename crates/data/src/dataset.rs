@@ -233,6 +233,11 @@ impl Dataset {
         }
     }
 
+    /// Name of the input whose tokens the answers follow: the one that is written, where the data has a language, else the first.
+    pub fn written(&self) -> Option<&String> {
+        self.inputs.get(self.language.as_ref().map_or(0, |language| language.input))
+    }
+
     /// The naive forecast of every sample of a part: the last value of its window again. None where samples are no windows of series.
     pub fn naive(&self, part: &Part) -> Option<Vec<f32>> {
         self.forecast.as_ref().map(|forecast| forecast.naive(numbers(part, INPUT)))

@@ -10,9 +10,9 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::ablation::{Ablation, is_without};
-use crate::layers::def::{Begins, Builder, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
+use crate::layers::def::{Begins, Builder, CACHE, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
-use crate::layers::{Layer, PLACE};
+use crate::layers::{ATTENTION_WEIGHTS, CROSS_WEIGHTS, Layer, PLACE};
 use crate::lens::{end_of_stream, looks_after};
 use crate::losses::Targets;
 use crate::optimizers::MatrixRule;
@@ -73,7 +73,8 @@ pub enum ProgramKind {
         keeps: bool,
     },
     /// The same for the next position alone, `[1, 1, …]`: its token is the feed [`NEXT`], its place that of the feeds [`PLACE`], and what was kept of those
-    /// before lies in the feeds whose names begin with [`CACHE`], a row for each place, or the one of the last where it is a state. Only
+    /// before lies in the feeds whose names begin with [`CACHE`], a row for each place, or the one of the last where it is a state; what was read before anything was
+    /// written does not run again, and what layers kept of it lies in feeds of [`MEMORY`](crate::MEMORY). Only
     /// where [`Checked::stepwise`] says so.
     Next,
     /// Some of the tensors on the way, each an output under the name it was asked for by.
@@ -83,6 +84,7 @@ pub enum ProgramKind {
     /// | `input` | the samples as the first layer sees them, `[rows, …]` |
     /// | `model[2]`, `model[0].residual[1]` | what the layer at this path gives, `[rows, …]` |
     /// | `model[2].attention` | the weights that the attention at this path looks with, `[rows, heads, queries, keys]` |
+    /// | `model[2].cross_attention` | the same of its second attention, to another sequence |
     /// | `model[2].hidden_l0`, `model[2].hidden_l1_reverse` | the hidden states of a recurrent layer, `[rows, steps, hidden]` |
     /// | `model[2].gates_l0` | its gates, `[rows, steps, n, hidden]`: i, f, g, o and the cell state of an lstm; r, z, n and `W_hn·h + b_hn` of a gru |
     /// | `output` | probabilities, or values, as those of [`ProgramKind::Predict`] |
@@ -245,9 +247,12 @@ fn known(name: &str, model: &[Resolved], with_gradients: bool) -> Result<(), Use
 /// Whether a layer has this part of attention.
 fn has(layer: &Resolved, part: &Ablation) -> bool {
     let steps = |port: &Port| port.shape.first().copied().unwrap_or(0);
-    let keys = layer.inputs.last().map_or(0, steps);
+    let looks = layer.inner.iter().any(|inner| inner == part.looks);
+    // A block that looks at two sequences looks at its own first.
+    let own = part.looks == ATTENTION_WEIGHTS && layer.inner.iter().any(|inner| inner == CROSS_WEIGHTS);
+    let keys = if own { Some(layer.input()) } else { layer.inputs.last() }.map_or(0, steps);
     let cell = part.cell.is_none_or(|[query, key]| query < steps(layer.input()) && key < keys);
-    layer.path == part.path && part.head < layer.heads && cell
+    layer.path == part.path && looks && part.head < layer.heads && cell
 }
 
 fn only_of_samples(name: &str) -> UserError {
@@ -262,21 +267,36 @@ impl Checked {
     /// Says what keeps it from that.
     pub fn stepwise(&self) -> Result<(), UserError> {
         let refused = |path: &str, message: String| Err(UserError::at(path, message));
-        let [input] = self.signature.inputs.as_slice() else {
+        if self.signature.inputs.len() > 1 && self.signature.written == 0 {
             return refused("data", "The network has several inputs.".to_string());
-        };
+        }
+        let (input, from) = (self.signature.written(), self.writes_from());
         let [positions] = self.signature.positions.as_slice() else {
             return refused("data", "The network does not answer at every position.".to_string());
         };
-        if let Some((path, layer)) = not_stepwise(&self.experiment.model, &self.layers) {
+        let layers = self.layers.get(from..).unwrap_or_default();
+        let read = names(self.experiment.model.get(..from).unwrap_or_default());
+        if let Some((path, layer)) = not_stepwise(self.experiment.model.get(from..).unwrap_or_default(), layers, &read) {
             return refused(path, format!("`{}` looks at several positions at once, and keeps nothing of them.", layer.name()));
         }
         let is_sequence = |port: &Port| port.shape.first() == Some(positions) && port.lengths.is_none();
-        match flat(&self.layers).into_iter().find(|layer| !is_sequence(&layer.output)) {
+        let own = |layer: &Resolved| layer.field.as_ref().is_none_or(|field| *field == input.name);
+        let begins = self.signature.written == 0 || layers.first().is_some_and(|layer| layer.field.is_some());
+        if !begins || !flat(layers).into_iter().all(own) {
+            return refused("model", "What is read does not come before what is written.".to_string());
+        }
+        match flat(layers).into_iter().find(|layer| !is_sequence(&layer.output)) {
             Some(layer) => refused(&layer.path, format!("`{}` does not answer at every position.", layer.name)),
             None if is_sequence(&input.port) && input.port.dtype == Dtype::U32 => Ok(()),
             None => refused("data", "The network is given no tokens.".to_string()),
         }
+    }
+
+    /// The place of the first layer of what writes: of a network with a single input the first, else the last that goes on from an input.
+    fn writes_from(&self) -> usize {
+        let is_input = |layer: &Layer| matches!(layer, Layer::Input(_));
+        let last = self.experiment.model.iter().rposition(is_input).filter(|_| self.signature.written > 0);
+        last.unwrap_or_default()
     }
 
     /// Whether a sequence can go on for ever with the states of recurrent layers alone, as the batches of training steps do.
@@ -296,13 +316,28 @@ impl Checked {
     }
 }
 
-/// The first layer that cannot be built for a position alone, with its path.
-fn not_stepwise<'a>(layers: &'a [Layer], at: &'a [Resolved]) -> Option<(&'a str, &'a Layer)> {
+/// The first layer that cannot be built for a position alone, with its path; `read` are the names of what was read before anything is written.
+fn not_stepwise<'a>(layers: &'a [Layer], at: &'a [Resolved], read: &[&str]) -> Option<(&'a str, &'a Layer)> {
     layers.iter().zip(at).find_map(|(layer, at)| {
         let mut inside = layer.branches().into_iter().zip(&at.branches);
-        let own = (!layer.def().is_stepwise()).then_some((at.path.as_str(), layer));
-        own.or_else(|| inside.find_map(|(layers, at)| not_stepwise(layers, at)))
+        let is_read = layer.def().from().is_some_and(|name| read.contains(&name));
+        let ends = at.inputs.get(1).is_some_and(|memory| memory.lengths.is_some());
+        let can = if is_read { layer.def().keeps_memory() && !ends } else { layer.def().is_stepwise() };
+        let own = (!can).then_some((at.path.as_str(), layer));
+        own.or_else(|| inside.find_map(|(layers, at)| not_stepwise(layers, at, read)))
     })
+}
+
+/// All names that layers give.
+fn names(layers: &[Layer]) -> Vec<&str> {
+    let mut all = Vec::new();
+    for layer in layers {
+        if let Layer::Name(name) = layer {
+            all.push(name.name.as_str());
+        }
+        all.extend(layer.branches().into_iter().flat_map(names));
+    }
+    all
 }
 
 /// The feed with what a sample of each class weighs, where that differs.
@@ -446,16 +481,23 @@ impl Program<'_> {
     }
 
     fn go_on(&self, cx: &mut Builder, kind: &ProgramKind) -> Result<(), OpError> {
-        if *kind == ProgramKind::Next {
+        let scores = if *kind == ProgramKind::Next {
             let token = cx.graph.new_feed(NEXT, TensorTy::u32([1, 1]), FeedKind::Resident)?;
-            cx.add_field(&self.signature.first().name, token);
+            cx.add_field(&self.signature.written().name, token);
+            let from = self.checked.writes_from();
+            let (model, layers) = (self.experiment.model.get(from..), self.checked.layers.get(from..));
+            cx.list(model.unwrap_or_default(), layers.unwrap_or_default(), token)?
         } else {
             self.fed_inputs(cx, "rows", 1, FeedKind::Resident)?;
-        }
-        let scores = self.forward(cx)?;
+            self.forward(cx)?
+        };
         cx.graph.output("scores", scores);
+        let writes = flat(self.checked.layers.get(self.checked.writes_from()..).unwrap_or_default());
         for (name, value) in std::mem::take(&mut cx.kept) {
-            cx.graph.output(name, value);
+            // What reads runs once for a text, and nothing of it is asked for again.
+            if writes.iter().any(|layer| name.strip_prefix(CACHE).is_some_and(|own| own.starts_with(&layer.path))) {
+                cx.graph.output(name, value);
+            }
         }
         Ok(())
     }
@@ -798,10 +840,12 @@ mod tests {
                     .map(|kind| build(&checked, &kind).unwrap());
             [&whole, &kept, &next].into_iter().for_each(|graph| verify(graph).unwrap());
             assert_eq!(outputs(&whole), ["scores"]);
-            assert_eq!(outputs(&kept), outputs(&next), "{}", preset.id);
+            let of_position = |name: &&str| !name.ends_with(crate::MEMORY);
+            let by_position: Vec<&str> = outputs(&kept).into_iter().filter(of_position).collect();
+            assert_eq!(by_position, outputs(&next), "{}", preset.id);
             let feeds: Vec<&str> =
-                next.feeds().iter().map(|f| f.name.as_str()).filter(|name| name.starts_with(crate::CACHE)).collect();
-            let (mut given, mut gives) = (feeds, outputs(&next)[1..].to_vec());
+                next.feeds().iter().map(|f| f.name.as_str()).filter(|name| name.starts_with(CACHE)).collect();
+            let (mut given, mut gives) = (feeds, outputs(&kept)[1..].to_vec());
             given.sort_unstable();
             gives.sort_unstable();
             assert_eq!(given, gives, "{}", preset.id);

@@ -62,7 +62,7 @@ pub use edit::{Carried, Effect, carry, effect, keeps_slots};
 pub use experiment::{Experiment, Parsed};
 pub use feeds::{Encoding, FieldFeed};
 pub use init::{InitialParameter, init_parameters};
-pub use layers::{ATTENTION_WEIGHTS, Buffer, BufferKind, CACHE, Layer, PLACE, POSITIONS, is_without};
+pub use layers::{ATTENTION_WEIGHTS, Buffer, BufferKind, CACHE, CROSS_WEIGHTS, Layer, MEMORY, PLACE, POSITIONS, is_without};
 pub use losses::Loss;
 pub use optimizers::{AVERAGE, Optimizer};
 pub use port::Port;

@@ -54,6 +54,8 @@ pub struct Ahead {
 pub struct Signature {
     /// What the network is given, the first where it begins; never empty.
     pub inputs: Vec<Input>,
+    /// Which of them is written, where the answers follow its tokens: the first, or, beside what it is about, a later one.
+    pub written: usize,
     /// What is to be predicted.
     pub task: Task,
     /// Classes, or numbers to predict.
@@ -88,8 +90,10 @@ impl Signature {
             predicted: forecast.predicted,
             rounds: forecast.rounds(),
         });
+        let written = data.language.as_ref().map_or(0, |language| language.input);
         Self {
             inputs,
+            written,
             task,
             outputs,
             positions,
@@ -113,7 +117,8 @@ impl Signature {
         };
         let held_out = (outline.samples as f64 * outline.validation) as usize;
         Ok(Self {
-            inputs: vec![input(&outline.input)],
+            inputs: outline.inputs.iter().map(input).collect(),
+            written: outline.inputs.len().saturating_sub(1),
             task: Task::Classification,
             outputs: outline.classes,
             positions: outline.positions,
@@ -153,6 +158,11 @@ impl Signature {
     /// Answers per sample.
     pub fn answers(&self) -> usize {
         self.positions.iter().product()
+    }
+
+    /// The input whose tokens the answers follow.
+    pub fn written(&self) -> &Input {
+        self.inputs.get(self.written).unwrap_or_else(|| self.first())
     }
 
     /// What the network begins with.

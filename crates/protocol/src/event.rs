@@ -285,6 +285,8 @@ pub struct LanguageInfo {
     pub characters: Option<f64>,
     /// Whether names are written one after the other without a gap.
     pub joined: bool,
+    /// Which of [`DataInfo::inputs`] is written; the ones before it are what a text is about.
+    pub input: u32,
     /// Why nothing can be kept of the tokens so far while a text is written; none where it can be.
     pub no_cache: Option<String>,
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Generate {
     /// What it begins with; where this is empty, with the beginning of a sample that is held out.
     pub prompt: String,
+    /// What it is about, where the network reads a sequence or a picture before it writes.
+    pub about: About,
     /// Tokens to add, at most: a text also ends with a token that nothing follows, or where samples of the data do.
     pub tokens: u32,
     /// Above 1 the unlikely becomes likelier, below 1 rarer; 0 always takes the likeliest.
@@ -33,6 +35,7 @@ impl Default for Generate {
     fn default() -> Self {
         Self {
             prompt: String::new(),
+            about: About::default(),
             tokens: 100,
             temperature: 0.8,
             top_k: 0,
@@ -43,6 +46,21 @@ impl Default for Generate {
             seed: 1,
             cache: true,
         }
+    }
+}
+
+/// What a text is about, where the network is given something beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum About {
+    /// A sample that is held out, by its place; one that is learned from where none is held out.
+    Sample(u32),
+    /// Tokens as a person writes them, where those are what is read.
+    Typed(String),
+}
+
+impl Default for About {
+    fn default() -> Self {
+        About::Sample(0)
     }
 }
 

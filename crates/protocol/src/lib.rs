@@ -22,7 +22,7 @@ pub use event::{
     BenchResult, Cell, ColumnInfo, DataInfo, Divergence, Event, ForecastInfo, InputInfo, KeptWeights, LanguageInfo, LayerStats,
     ParameterInfo, Role, RunInfo, SeriesChunk, Status, TableRow,
 };
-pub use generate::{Generate, Generated, LIKELIEST, Speed};
+pub use generate::{About, Generate, Generated, LIKELIEST, Speed};
 pub use readings::Readings;
 pub use verdict::{Fix, Level, Verdict};
 pub use watch::{Elements, Input, Part, Query, STATS, Tensor, View, Watch, flat_index, stat};

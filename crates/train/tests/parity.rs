@@ -5,7 +5,7 @@
 
 use downhill_data::Bundled;
 use downhill_model::Experiment;
-use downhill_protocol::{Event, Generate};
+use downhill_protocol::{About, Event, Generate};
 use downhill_train::{Session, ready};
 use safetensors::SafeTensors;
 
@@ -76,6 +76,8 @@ fixtures![
     "text_gru",
     "text_transformer",
     "vision_transformer",
+    "written_captions",
+    "written_decoder",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.
@@ -240,6 +242,37 @@ fn a_text_goes_on_as_with_pytorch() {
     }
 }
 
+/// What the decoders of PyTorch write of some held-out samples after the hundred steps.
+const ANSWERS: [(&str, &str); 2] = [
+    ("written_captions", include_str!("../../../tests/parity/fixtures/written_captions/answers.json")),
+    ("written_decoder", include_str!("../../../tests/parity/fixtures/written_decoder/answers.json")),
+];
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+fn a_decoder_writes_of_a_sample_what_it_writes_with_pytorch() {
+    for (name, answers) in ANSWERS {
+        let fixture = FIXTURES.iter().find(|fixture| fixture.name == name).unwrap();
+        let theirs: Vec<serde_json::Value> = serde_json::from_str(answers).unwrap();
+        let different: std::collections::BTreeSet<&str> =
+            theirs.iter().map(|answer| answer["text"].as_str().unwrap()).collect();
+        assert!(theirs.len() == 6 && different.len() > 1, "{name}: {different:?}");
+        let mut session = session(fixture);
+        session.step(100);
+        ready(session.run_until_rest()).unwrap();
+        session.take_events();
+        for (sample, theirs) in (0..).zip(&theirs) {
+            let about = About::Sample(sample);
+            session.generate(7, Generate { about, tokens: 80, temperature: 0.0, ..Generate::default() }).unwrap();
+            ready(session.run_until_rest()).unwrap();
+            let events = session.take_events();
+            let ours =
+                events.iter().find_map(|m| if let Event::Generated(text) = &m.header { Some(text) } else { None }).unwrap();
+            assert_eq!(ours.text, theirs["text"].as_str().unwrap(), "{name}, sample {sample}");
+        }
+    }
+}
+
 /// The text is longer than the windows of training, so that it goes on with the states alone.
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
 #[cfg_attr(not(target_arch = "wasm32"), test)]
@@ -288,6 +321,7 @@ mod coverage {
         ("layer.dropout2d", "PyTorch draws other random numbers"),
         ("layer.dropout2d.p", "PyTorch draws other random numbers"),
         ("layer.transformer_block.dropout", "PyTorch draws other random numbers"),
+        ("layer.transformer_decoder_block.dropout", "PyTorch draws other random numbers"),
         ("layer.gru.dropout", "PyTorch draws other random numbers"),
         ("layer.lstm.dropout", "PyTorch draws other random numbers"),
         ("layer.rnn.dropout", "PyTorch draws other random numbers"),

@@ -182,3 +182,31 @@ fn the_answer_without_a_part_of_attention_and_after_an_earlier_layer_are_those_w
     let error = answer(&mut session, Input::Batch, &[&head]).unwrap_err();
     assert!(error.contains("Ask about a sample"), "{error}");
 }
+
+#[test]
+fn a_decoder_without_its_look_at_what_was_read_says_the_same_of_every_sample_and_its_two_attentions_are_told_apart() {
+    let data = json!({ "addition": { "samples": 40, "encoder_decoder": true } });
+    let decoder = json!({ "transformer_decoder_block": { "from": "read", "num_heads": 1 } });
+    let embedding = json!({ "embedding": { "dim": 8 } });
+    let model = json!([embedding, "positions", { "name": "read" }, { "input": "answer" }, embedding, decoder, { "linear": { "out": "classes" } }]);
+    let mut session = session_of(data, model, "cross_entropy");
+    let [own, cross] = ["attention", "cross_attention"].map(|looks| format!("model[5].{looks}"));
+    let [no_own, no_cross] = [&own, &cross].map(|looked| format!("output:without:{looked}:0"));
+    // Every answer begins with the same token.
+    let mut first = |row| {
+        let found = answer(&mut session, sample(row), &["output", &no_own, &no_cross]).unwrap();
+        [0, 1, 2].map(|i| found[i].1[..found[i].0[2] as usize].to_vec())
+    };
+    let ([output, no_own, no_cross], [other, other_no_own, other_no_cross]) = (first(0), first(1));
+    assert!(output != other && no_own != other_no_own, "what was read decides");
+    assert_eq!(no_cross, other_no_cross);
+    assert!(no_cross != output && no_own != output && no_own != no_cross);
+    let axes = answer(&mut session, sample(0), &[&own, &cross]).unwrap();
+    let [queries, keys] = [axes[1].0[2], axes[1].0[3]];
+    assert_eq!((&axes[0].0[..], queries != keys), (&[1, 1, queries, queries][..], true), "{axes:?}");
+    for (looked, keys) in [(own, queries), (cross, keys)] {
+        let mut of = |query, key| answer(&mut session, sample(0), &[&format!("output:without:{looked}:0:{query}:{key}")]);
+        assert!(of(queries - 1, keys - 1).is_ok(), "{looked}");
+        assert!(of(queries - 1, keys).is_err() && of(queries, keys - 1).is_err(), "{looked}");
+    }
+}

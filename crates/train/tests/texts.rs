@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use downhill_data::NoAssets;
 use downhill_model::Experiment;
-use downhill_protocol::{Command, Event, Generate, Generated, Input, Message, Query, Request, Watch};
+use downhill_protocol::{About, Command, Event, Generate, Generated, Input, Message, Query, Request, Watch};
 use downhill_train::{Conversation, Next, Session, ready};
 use serde_json::{Value, json};
 
@@ -323,4 +323,74 @@ fn what_was_kept_with_other_weights_is_not_used() {
     let anew = written(&mut session, Generate { cache: false, ..ask(before, 1) });
     assert_eq!(anew.tokens.last().map(String::as_str), Some(last));
     assert!((anew.probabilities[202] - text.probabilities[202]).abs() < 2e-5, "{text:?}");
+}
+
+/// An encoder and a decoder with their initial weights, on letters to be reversed.
+fn encoder_decoder(decoder: &Value) -> Session {
+    let mut model = json!([{ "embedding": { "dim": 8 } }, "positions", { "transformer_block": { "num_heads": 2 } }, { "name": "memory" },
+        { "input": "answer" }, { "embedding": { "dim": 8 } }, "positions"]);
+    let model = model.as_array_mut().unwrap();
+    model.extend(decoder.as_array().unwrap().iter().cloned().chain([json!({ "linear": { "out": "classes" } })]));
+    let data = json!({ "reverse": { "length": 6, "vocabulary": 5, "samples": 60, "encoder_decoder": true } });
+    let document = json!({ "data": data, "model": model, "seed": 5, "training": { "batch_size": 4 } });
+    Session::new(Experiment::from_value(&document).unwrap().experiment, &NoAssets).unwrap()
+}
+
+/// Decoders that differ in how they look at what was read.
+fn decoders() -> [(&'static str, Value); 3] {
+    let block = json!({ "transformer_decoder_block": { "from": "memory", "num_heads": 2, "kv_heads": 1, "rotary": true } });
+    let own = json!({ "multi_head_attention": { "num_heads": 2, "causal": true } });
+    let cross = json!({ "multi_head_attention": { "num_heads": 2, "from": "memory" } });
+    [
+        ("blocks", json!([block, { "transformer_decoder_block": { "from": "memory", "num_heads": 4, "norm_first": false } }])),
+        ("repeated", json!([{ "repeat": { "times": 2, "body": [block] } }])),
+        ("layers", json!([own, cross])),
+    ]
+}
+
+#[test]
+fn a_decoder_writes_the_same_with_what_is_kept_of_what_was_read_and_without() {
+    for (name, decoder) in decoders() {
+        let mut session = encoder_decoder(&decoder);
+        let about = |about| Generate { about, ..ask("", 20) };
+        let first = same_both_ways(name, &mut session, &about(About::Sample(0)));
+        assert!(first.speed.cache_bytes > 0, "{name}");
+        assert_eq!((first.tokens.len(), first.given, first.tokens[0].as_str()), (7, 1, "→"), "{name}");
+        // What lies in the cache is of one text.
+        let others: Vec<Generated> = (1..6).map(|row| same_both_ways(name, &mut session, &about(About::Sample(row)))).collect();
+        assert!(others.iter().any(|other| other.probabilities[1..] != first.probabilities[1..]), "{name}");
+        let typed = same_both_ways(name, &mut session, &about(About::Typed("a b c d e a".to_string())));
+        let again = same_both_ways(name, &mut session, &about(About::Typed("abcdea".to_string())));
+        assert_eq!(typed.probabilities[1..], again.probabilities[1..], "{name}");
+        let begun = written(&mut session, Generate { prompt: "c d".to_string(), ..about(About::Sample(0)) });
+        assert_eq!((&begun.tokens[..3], begun.given), (&["→", "c", "d"].map(String::from)[..], 3), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_before_writing_is_refused_with_its_field() {
+    let refusal = |session: &mut Session, about: About| {
+        let error = session.generate(1, Generate { about, ..ask("", 5) }).unwrap_err();
+        assert_eq!(error.path.as_deref(), Some("about"));
+        error.to_string()
+    };
+    let mut session = encoder_decoder(&decoders()[0].1);
+    assert!(refusal(&mut session, About::Sample(12)).contains("so none with number 12"));
+    let typed = |text: &str| About::Typed(text.to_string());
+    assert!(refusal(&mut session, typed("abc")).contains("The sequence has 3 tokens; the network takes 6."));
+    assert!(refusal(&mut session, typed("")).contains("The sequence has 0 tokens"));
+    let unknown = refusal(&mut session, typed("abcxyz"));
+    assert!(unknown.starts_with("about: "), "{unknown}");
+    let mut text = untrained(&json!([{ "embedding": { "dim": 4 } }, { "linear": { "out": "classes" } }]), CONTEXT);
+    assert!(refusal(&mut text, typed("abc")).contains("nothing beside the text"));
+    let model = json!([{ "patch_embedding": { "patch_size": 14, "dim": 8 } }, { "name": "picture" }, { "input": "answer" },
+        { "embedding": { "dim": 8 } }, { "transformer_block": { "num_heads": 2 } },
+        { "multi_head_attention": { "num_heads": 2, "from": "picture" } }, { "linear": { "out": "classes" } }]);
+    let document = json!({ "data": { "captions": { "samples": 20 } }, "model": model, "training": { "batch_size": 4 } });
+    let experiment = Experiment::from_value(&document).unwrap().experiment;
+    let mut captions = Session::new(experiment, &NoAssets).unwrap();
+    assert!(refusal(&mut captions, typed("seven")).contains("which is no text"));
+    // A block that is not causal keeps nothing; it writes all the same.
+    let caption = same_both_ways("captions", &mut captions, &Generate { about: About::Sample(1), ..ask("", 9) });
+    assert!((2..=4).contains(&caption.tokens.len()) && caption.speed.cache_bytes == 0, "{:?}", caption.tokens);
 }

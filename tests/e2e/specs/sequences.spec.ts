@@ -66,6 +66,44 @@ test("answers stand beside the right ones, and each head shows what it looks at"
   await expect(page.getByText("“X” is no token")).toBeVisible();
 });
 
+test("a decoder writes by itself what was read, and its cross heads have the tokens of both on their sides", async ({ page }) => {
+  await rested(page, {
+    data: { reverse: { samples: 100, length: 3, vocabulary: 5, encoder_decoder: true } },
+    model: [
+      { embedding: { dim: 16 } },
+      "positions",
+      { name: "memory" },
+      { input: "answer" },
+      { embedding: { dim: 16 } },
+      "positions",
+      { transformer_decoder_block: { from: "memory", num_heads: 1 } },
+      { linear: { out: "classes" } },
+    ],
+    optimizer: { adam: { lr: 0.01 } },
+    training: { steps: 30 },
+    view: { pace: "max" },
+  });
+  const written = page.getByTestId("by-itself");
+  await expect(written.locator(".answers span")).toHaveCount(3);
+  await expect(page.locator(".predictions tbody .answers span")).toHaveCount(24);
+  // Nobody knows what is right of letters that are typed.
+  await page.getByTestId("about").fill("cab");
+  await page.getByTestId("about").press("Enter");
+  await expect(written.locator("small")).toHaveCount(0);
+  await expect(written.locator(".answers .wrong")).toHaveCount(0);
+  await page.getByRole("radio", { name: "Answers" }).click();
+  const places = page.getByTestId("places").locator(".place");
+  await expect(places).toHaveCount(3);
+  await expect(places.first()).toHaveAttribute("aria-label", /^Position 1: given →, says /);
+  const said = page.getByTestId("attention-weight");
+  await page.getByRole("radio", { name: "cross head 1" }).click();
+  await page.getByTestId("attention").focus();
+  await page.keyboard.press("ArrowRight");
+  await expect(said).toHaveText(/^“→” \(1\) looks at “[a-e]” \(2\): /);
+  await page.getByRole("radio", { name: "head 1", exact: true }).click();
+  await expect(said).toHaveText(/^“→” \(1\) looks at “[a-e]” \(2\): 0$/);
+});
+
 test("a recurrent cell shows its gates, its numbers and the gradient at every step", async ({ page }) => {
   await rested(page, {
     data: { parity: { samples: 100, min_length: 5, max_length: 8 } },

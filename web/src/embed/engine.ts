@@ -52,6 +52,8 @@ export interface Probed {
 export interface GenerateOptions {
   /** What it begins with; where this is empty, with the beginning of a sample that is held out. */
   prompt?: string;
+  /** What it is about, where the network reads a sequence or a picture before it writes: the place of a held-out sample, or tokens as text. */
+  about?: number | string;
   /** Tokens to add, at most. */
   tokens?: number;
   /** Above 1 the unlikely becomes likelier, below 1 rarer; 0 always takes the likeliest. */

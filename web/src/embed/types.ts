@@ -18,6 +18,7 @@ export type Data =
   | "shapes"
   | "gratings"
   | "textures"
+  | "captions"
   | "images"
   | "iris"
   | "wine"
@@ -295,6 +296,17 @@ export type Data =
     /** Whether every step learns from new pictures, so that none can be learned by heart. Default: `false`. */
     endless?: boolean;
   } }
+  | /** Pictures of digits to be described in words: 7 3 → seven three. */
+  { captions: {
+    /** Pictures in all, training and validation together. 10 to 20000. Default: `3000`. */
+    samples?: number;
+    /** Digits of a picture at most; it has room for so many, and holds from one to all of them. 1 to 4. Default: `2`. */
+    digits?: number;
+    /** How much hands differ: 0 writes all digits alike, 1 as many people would. 0 to 2. Default: `1.0`. */
+    variation?: number;
+    /** Share of the pictures that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
   | /** Pictures of your own, each with a class. */
   { images: {
     /** Name of the file that holds the pictures and their classes. Default: `""`. */
@@ -513,6 +525,8 @@ export type Data =
     vocabulary?: number;
     /** Tokens of a sequence. 1 to 256. Default: `8`. */
     length?: number;
+    /** Whether the sequence and the answer so far are two inputs, for an encoder and a decoder, instead of one. Default: `false`. */
+    encoder_decoder?: boolean;
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
@@ -524,6 +538,8 @@ export type Data =
     vocabulary?: number;
     /** Tokens of a sequence. 1 to 256. Default: `8`. */
     length?: number;
+    /** Whether the sequence and the answer so far are two inputs, for an encoder and a decoder, instead of one. Default: `false`. */
+    encoder_decoder?: boolean;
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
@@ -535,6 +551,8 @@ export type Data =
     vocabulary?: number;
     /** Tokens of a sequence. 1 to 256. Default: `8`. */
     length?: number;
+    /** Whether the sequence and the answer so far are two inputs, for an encoder and a decoder, instead of one. Default: `false`. */
+    encoder_decoder?: boolean;
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
@@ -546,6 +564,8 @@ export type Data =
     digits?: number;
     /** Whether the last digit of the sum comes first, as on paper: then each digit needs only the carry before it. Default: `true`. */
     reversed?: boolean;
+    /** Whether the sequence and the answer so far are two inputs, for an encoder and a decoder, instead of one. Default: `false`. */
+    encoder_decoder?: boolean;
     /** Share of the sums that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
@@ -994,6 +1014,7 @@ export type Layer =
   | "class_token"
   | "select"
   | "dot"
+  | "transformer_decoder_block"
   | /** Every output is a weighted sum of all inputs: `y = x Wᵀ + b`; of a sequence, at every step. */
   { linear: {
     /** Number of outputs, or "classes" or "targets" for as many as the data asks for. Default: `8`. */
@@ -1669,6 +1690,31 @@ export type Layer =
   { dot: {
     /** Name of the one vector: one that a `name` layer before this gave. Default: `""`. */
     from?: string;
+  } }
+  | /** A block of a decoder: vectors look at those before them, then at another sequence, then each is changed by itself. */
+  { transformer_decoder_block: {
+    /** Name of the sequence that is looked at: one that a `name` layer before this gave. Default: `""`. */
+    from?: string;
+    /** Number of heads of either attention; the numbers of a vector are divided among them. 1 to 64. Default: `4`. */
+    num_heads?: number;
+    /** Heads of keys and values, where several heads share them; as many as heads where nothing is said. 1 to 64. */
+    kv_heads?: number | null;
+    /** How far a vector looks back in its own sequence, itself counted; everything where nothing is said. 1 to 65536. */
+    window?: number | null;
+    /** Whether queries and keys of its own sequence are turned by their position, so that what counts is the distance. Default: `false`. */
+    rotary?: boolean;
+    /** Whether far vectors of its own sequence count less, each head by its own slope. Default: `false`. */
+    alibi?: boolean;
+    /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
+    dim_feedforward?: number | null;
+    /** The function inside the feed-forward network. Default: `"gelu"`. */
+    activation?: "gelu" | "relu" | "swiglu";
+    /** Which norm. Default: `"layer_norm"`. */
+    norm?: "layer_norm" | "rms_norm";
+    /** Whether norms come before attentions and feed-forward network, or behind what these add. Default: `true`. */
+    norm_first?: boolean;
+    /** Share of what attentions and feed-forward network add that is dropped while training. 0 to 0.95. Default: `0.0`. */
+    dropout?: number;
   } };
 
 /** What to learn, from what, and how. */
@@ -1759,6 +1805,7 @@ export type Preset =
   | "own_series"
   | "pairs"
   | "sort"
+  | "encoder_decoder"
   | "addition"
   | "grokking"
   | "induction"

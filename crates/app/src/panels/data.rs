@@ -48,7 +48,9 @@ pub fn DataPanel() -> impl IntoView {
         let way_in = memo(move || if offered(kind.get()).iter().any(|s| name.with(|n| n == s)) { "" } else { first });
         sources.into_iter().map(|source| view! { <Thumbnail source name way_in/> }.into_any()).collect_view()
     };
-    let images = memo(move || lab.info.with(|info| info.as_ref().is_some_and(|info| info.data.image.is_some())));
+    let images = memo(move || {
+        lab.info.with(|info| info.as_ref().is_some_and(|info| info.data.image.is_some() && info.data.inputs.len() == 1))
+    });
     let form = move || {
         let name = name.get();
         let schema = catalog::fields_of("data", &name)?;

@@ -39,9 +39,10 @@ impl Column {
         self.layers.iter().map(|l| l.1.as_str()).collect::<Vec<_>>().join(" · ")
     }
 
-    /// The name of the weights that its layer looks with, where that is attention.
-    pub fn attention(&self) -> Option<&String> {
-        self.inner.iter().find(|name| name.ends_with(".attention"))
+    /// The names of the weights that its layer looks with, where that is attention: at its own sequence, then at another.
+    pub fn attentions(&self) -> Vec<&String> {
+        let looks = |name: &&String| name.ends_with(".attention") || name.ends_with(".cross_attention");
+        self.inner.iter().filter(looks).collect()
     }
 
     /// The recurrent cells of its layer, one for each layer and direction: path of the layer, and name of the cell.
@@ -237,8 +238,8 @@ mod tests {
             LayerStats { inner: inner(&["hidden_l0", "gates_l0", "hidden_l0_reverse"]), ..linear("model[2]", 8, "model[1]") };
         let columns =
             columns(&[layer("input", "input", 2, ""), block, layer("model[1]", "2 times", 8, "model[1].repeat.body[0]"), cell]);
-        assert_eq!(columns[1].attention().map(String::as_str), Some("model[1].repeat.body[0].attention"));
-        assert_eq!((columns[1].path.as_str(), columns[0].attention(), columns[1].cells().len()), ("model[1]", None, 0));
+        assert_eq!(columns[1].attentions(), ["model[1].repeat.body[0].attention"]);
+        assert_eq!((columns[1].path.as_str(), columns[0].attentions().len(), columns[1].cells().len()), ("model[1]", 0, 0));
         let wanted = [("model[2]", "l0"), ("model[2]", "l0_reverse")].map(|(path, cell)| (path.to_string(), cell.to_string()));
         assert_eq!(columns[2].cells(), wanted);
     }

@@ -81,6 +81,13 @@ pub fn likeliest_of(row: &[f32], count: usize) -> (Vec<(usize, f32)>, f32) {
     (best, row.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum())
 }
 
+/// The answer, of those of a sample with so many numbers each, that differs most between two runs of a network.
+pub fn changed_most(with: &[f32], without: &[f32], numbers: usize) -> usize {
+    let change = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
+    let changes = with.chunks_exact(numbers.max(1)).zip(without.chunks_exact(numbers.max(1))).map(change);
+    changes.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(row, _)| row)
+}
+
 /// One part of `[steps, parts, units]` as a picture with time to the right and units downwards: `[units, steps]`, no longer than `steps`.
 pub fn over_time(values: &[f32], (parts, units): (usize, usize), part: usize, steps: usize) -> Vec<f32> {
     let at = |unit: usize, step: usize| values.get((step * parts + part) * units + unit).copied().unwrap_or(0.0);
@@ -112,9 +119,43 @@ pub fn head<'a>(weights: Elements<'a>, head: usize) -> Option<Elements<'a>> {
     Some(Elements { shape: &weights.shape[2..], data: weights.data.get(head * each..)?.get(..each)? })
 }
 
+/// How many keys there are, and how much each query looks at each of them on the mean of all heads, `[queries, keys]`.
+pub fn mean_of_heads(weights: Elements<'_>) -> Option<(usize, Vec<f32>)> {
+    let [_, heads, queries, keys] = *weights.shape else { return None };
+    let each = (queries * keys) as usize;
+    let mean = |at: usize| (0..heads as usize).map(|head| weights.data.get(head * each + at)).sum::<Option<f32>>();
+    let sums = (0..each).map(mean).collect::<Option<Vec<f32>>>()?;
+    Some((keys as usize, sums.into_iter().map(|sum| sum / heads.max(1) as f32).collect()))
+}
+
+/// Rows and columns of so many places that cover an image of this height and width evenly; none where they do not.
+pub fn grid_of(places: usize, (height, width): (usize, usize)) -> Option<(usize, usize)> {
+    (1..=height.min(places)).find_map(|down| {
+        let across = places / down;
+        (down * across == places && down * width == across * height).then_some((down, across))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_cover_an_image_where_they_have_its_proportions() {
+        assert_eq!(
+            [(98, (28, 56)), (16, (28, 28)), (1, (7, 7))].map(|(n, size)| grid_of(n, size)),
+            [Some((7, 14)), Some((4, 4)), Some((1, 1))]
+        );
+        assert_eq!([(97, (28, 56)), (98, (28, 28)), (0, (28, 28))].map(|(n, size)| grid_of(n, size)), [None; 3]);
+    }
+
+    #[test]
+    fn the_mean_of_heads_is_taken_query_by_query() {
+        let data = [0.0, 1.0, 0.5, 0.5, 1.0, 0.0, 0.5, 0.5];
+        let mean = mean_of_heads(Elements { shape: &[1, 2, 2, 2], data: &data });
+        assert_eq!(mean, Some((2, vec![0.5; 4])));
+        assert_eq!(mean_of_heads(Elements { shape: &[1, 2, 2, 2], data: &data[..7] }), None);
+    }
 
     fn words(all: &[&str]) -> Vec<String> {
         all.iter().map(ToString::to_string).collect()
@@ -147,6 +188,12 @@ mod tests {
         let (best, entropy) = likeliest_of(&[0.25, 0.5, 0.25], 2);
         assert_eq!(best, [(1, 0.5), (0, 0.25)]);
         assert!((entropy - 1.5 * std::f32::consts::LN_2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_answer_that_changes_most_is_found() {
+        assert_eq!(changed_most(&[0.5, 0.5, 1.0, 0.0, 0.2, 0.8], &[0.5, 0.5, 0.2, 0.8, 0.3, 0.7], 2), 1);
+        assert_eq!(changed_most(&[], &[], 0), 0);
     }
 
     #[test]

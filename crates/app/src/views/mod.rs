@@ -3,6 +3,7 @@
 mod attention;
 mod attribution;
 mod boundary;
+mod by_itself;
 #[cfg(feature = "charts")]
 mod chart_options;
 #[cfg(feature = "charts")]
@@ -82,6 +83,7 @@ impl Default for Views {
                 &listen::Listen,
                 &rows::Rows,
                 &text::Text,
+                &by_itself::ByItself,
                 &positions::Positions,
                 &tokenized::Tokenized,
                 &words::Words,

@@ -4,7 +4,7 @@ use downhill_protocol::{DataInfo, Input, InputInfo, Query};
 use leptos::prelude::*;
 
 use super::kinds::OutputView;
-use super::samples::raw_name;
+use super::samples::{raw_name, raw_queries};
 use crate::document::percent;
 use crate::plot::sequence::{Said, likeliest_of, said, token, tokens_of};
 use crate::reactive::{RwSignal, clicked, entered, memo};
@@ -24,7 +24,7 @@ impl OutputView for Positions {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.positions > 0 && data.image.is_none()
+        data.positions > 0 && !data.of_pixels
     }
 
     fn view(&self, lab: Lab) -> AnyView {
@@ -32,12 +32,11 @@ impl OutputView for Positions {
     }
 }
 
-/// A sample: what it is given at every position, and what it says there.
+/// A sample: what it is given, and what it says at every position.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sample {
-    given: Vec<f32>,
-    /// What it is given of all other inputs.
-    others: Vec<Vec<f32>>,
+    /// What it is given of every input.
+    inputs: Vec<Vec<f32>>,
     said: Vec<Said>,
     /// Probabilities of the whole, `[positions, classes]`.
     output: Vec<f32>,
@@ -47,25 +46,25 @@ struct Sample {
 fn Panel(lab: Lab) -> impl IntoView {
     let data = memo(move || lab.data().unwrap_or_default());
     let labels = memo(move || data.with(|d| d.labels.clone()));
-    let words = memo(move || data.with(|d| d.inputs.first().map(|input| input.words.clone()).unwrap_or_default()));
-    let others = memo(move || data.with(|d| (1..d.inputs.len()).map(raw_name).collect::<Vec<_>>()));
+    // Which input stands beside the answers: where a decoder writes, what it wrote so far.
+    let written = memo(move || data.with(|d| d.language.as_ref().map_or(0, |language| language.input as usize)));
+    let words = memo(move || data.with(|d| d.inputs.get(written.get()).map(|input| input.words.clone()).unwrap_or_default()));
     let held_out = memo(move || lab.chosen.with(|chosen| matches!(chosen, Some(Chosen::HeldOut(_)))));
     let answers = lab.watch(move || {
-        let names = ["raw", "output"].into_iter().chain(held_out.get().then_some("target")).map(Query::all);
-        let tensors = others.with(|others| names.chain(others.iter().map(Query::all)).collect());
+        let names = ["output"].into_iter().chain(held_out.get().then_some("target")).map(Query::all);
+        let tensors = data.with(|d| raw_queries(d).chain(names).collect());
         Some(Ask { source: Source::Chosen, tensors, every_ms: 100.0 })
     });
     let sample = memo(move || {
         answers
             .with(|answer| {
                 let answer = answer.as_ref()?;
-                let (raw, output) = (answer.get("raw")?, answer.get("output")?);
+                let inputs = data.with(|d| d.inputs.len());
+                let output = answer.get("output")?;
                 let target = answer.get("target").map(|target| target.data).unwrap_or_default();
                 let classes = output.shape.last().copied().unwrap_or(1) as usize;
                 Some(Sample {
-                    given: raw.data.to_vec(),
-                    others: others
-                        .with(|others| others.iter().filter_map(|name| Some(answer.get(name)?.data.to_vec())).collect()),
+                    inputs: (0..inputs).map(|at| Some(answer.get(&raw_name(at))?.data.to_vec())).collect::<Option<_>>()?,
                     said: said(output.data, classes, target),
                     output: output.data.to_vec(),
                 })
@@ -82,7 +81,8 @@ fn Panel(lab: Lab) -> impl IntoView {
     let name = move |class: usize| labels.with(|labels| token(labels, class as f32));
     let place = move |i: usize| {
         let here = memo(move || {
-            sample.with(|s| (s.given.get(i).copied().unwrap_or(f32::NAN), s.said.get(i).cloned().unwrap_or_default()))
+            let given = |s: &Sample| s.inputs.get(written.get()).and_then(|given| given.get(i)).copied();
+            sample.with(|s| (given(s).unwrap_or(f32::NAN), s.said.get(i).cloned().unwrap_or_default()))
         });
         let given = move || {
             here.with(|(given, _)| if given.is_nan() { String::new() } else { words.with(|words| token(words, *given)) })
@@ -134,7 +134,7 @@ fn Panel(lab: Lab) -> impl IntoView {
         }
     };
     let write = move |at: usize, typed: Result<Vec<f32>, String>| {
-        let mut inputs = sample.with_untracked(|s| [std::slice::from_ref(&s.given), s.others.as_slice()].concat());
+        let mut inputs = sample.with_untracked(|s| s.inputs.clone());
         let Some(input) = inputs.get_mut(at) else { return };
         match typed {
             Ok(tokens) if tokens.len() == input.len() => {
@@ -150,12 +150,11 @@ fn Panel(lab: Lab) -> impl IntoView {
             }
         }
     };
-    // A line for each input, to be read and written.
+    // A line for each input, to be read and written; but for what a decoder wrote, which follows from what it reads.
     let line = move |(at, input): (usize, InputInfo)| {
         let words = StoredValue::new(input.words);
         let text = memo(move || {
-            let given = |s: &Sample| if at == 0 { Some(s.given.clone()) } else { s.others.get(at - 1).cloned() };
-            let tokens = sample.with(given).unwrap_or_default();
+            let tokens = sample.with(|s| s.inputs.get(at).cloned().unwrap_or_default());
             let name = |t: f32| words.with_value(|words| token(words, t));
             tokens.into_iter().filter(|t| !t.is_nan()).map(name).collect::<Vec<_>>().join(" ")
         });
@@ -163,9 +162,21 @@ fn Panel(lab: Lab) -> impl IntoView {
         let (id, testid) = (input.name.clone(), if at == 0 { "sample".to_string() } else { format!("sample-{}", input.name) });
         view! { <label for=id.clone()>{input.name}</label><input type="text" id=id class="text num" data-testid=testid spellcheck="false" prop:value=move || text.get() on:change=entered(read)/> }
     };
-    let lines = move || data.with(|d| d.inputs.iter().cloned().enumerate().map(line).collect_view());
+    let lines = move || {
+        let written = written.get();
+        let is_typed = |(at, input): &(usize, InputInfo)| written == 0 || *at != written && input.tokens;
+        data.with(|d| d.inputs.iter().cloned().enumerate().filter(is_typed).map(line).collect_view())
+    };
+    let forced = move || {
+        (written.get() > 0).then_some(if held_out.get() {
+            "Teacher forcing: at every position it is given the right tokens before, whatever it said there itself."
+        } else {
+            "At every position it is given the tokens before of the sample that was changed, not its own; what it writes of other tokens stands under “By itself”, where these can be typed, too."
+        })
+    };
     view! {
         <div class="typed">{lines}</div>
+        <p class="hint">{forced}</p>
         <div class="places num" translate="no" role="group" aria-label="The sample, position by position" data-testid="places">{move || (0..count.get()).map(place).collect_view()}</div>
         <p class="hint" translate="no" data-testid="right">{score}</p>
         <div class="bars next" translate="no" data-testid="next">{likely}</div>

@@ -16,7 +16,7 @@ pub struct SampleImage;
 
 impl LayerView for SampleImage {
     fn fits(&self, info: &ColumnInfo) -> bool {
-        info.data.image.is_some() && info.column.input.is_some()
+        info.data.image.is_some() && info.column.input.is_some() && !info.column.tokens
     }
 
     fn wants(&self, info: &ColumnInfo) -> Option<Ask> {

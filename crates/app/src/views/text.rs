@@ -32,7 +32,7 @@ impl OutputView for Text {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.language.is_some()
+        data.language.as_ref().is_some_and(|language| language.input == 0)
     }
 
     fn view(&self, lab: Lab) -> AnyView {

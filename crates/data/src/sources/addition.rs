@@ -22,6 +22,9 @@ fields! {
         /// Whether the last digit of the sum comes first, as on paper: then each digit needs only the carry before it.
         #[schemars(title = "Last digit first")]
         reversed: bool = true,
+        /// Whether the sequence and the answer so far are two inputs, for an encoder and a decoder, instead of one.
+        #[schemars(title = "Two inputs")]
+        encoder_decoder: bool = false,
         /// Share of the sums that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.2,
@@ -61,7 +64,7 @@ impl Generate for Addition {
         let sequences = (0..self.samples).map(sequence).collect();
         let description = "A sample is a sum of two numbers, written out digit by digit. The digits of the result are to be predicted one by one.";
         let (padding, notes, prompt) = (None, Vec::new(), 2 * self.digits as usize + 2);
-        Answers { tokens, sequences, prompt, padding, description, notes }.finish(self.validation, seed)
+        Answers { tokens, sequences, prompt, padding, description, notes }.finish_for(self.encoder_decoder, self.validation, seed)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Sequences that ask for an answer: a prompt, then what follows from it, which a network is to continue token by token. Which prompts and
-//! answers, the sources say.
+//! Sequences that ask for an answer: a prompt, then what follows from it, which a network is to continue token by token; as one input, or as two
+//! for an encoder and a decoder. Which prompts and answers, the sources say.
 
 use downhill_tensor::UserError;
 
@@ -24,6 +24,11 @@ pub(super) struct Answers {
 }
 
 impl Answers {
+    /// The data set, with the answer as an input of its own where an encoder reads the prompt and a decoder writes.
+    pub fn finish_for(self, encoder_decoder: bool, validation: f64, seed: u32) -> Result<Dataset, UserError> {
+        if encoder_decoder { self.finish_apart(validation, seed) } else { self.finish(validation, seed) }
+    }
+
     /// The data set: at every place the network is given the token, and is to predict the next where that is part of the answer.
     pub fn finish(self, validation: f64, seed: u32) -> Result<Dataset, UserError> {
         let language = Language::of_names(&self.tokens, self.prompt);
@@ -43,7 +48,39 @@ impl Answers {
         let set = samples.finish(validation, seed)?;
         Ok(Dataset { language: Some(language), ..set })
     }
+
+    /// The data set of two inputs: what stands before the last token of the prompt, and the answer so far. Of `abc→cba` the encoder reads `abc`;
+    /// the decoder is given `→`, `→c`, `→cb`, and is to say `c`, `b`, `a`.
+    fn finish_apart(self, validation: f64, seed: u32) -> Result<Dataset, UserError> {
+        let language = Language::of_answers(&self.tokens);
+        let read = self.prompt - 1;
+        let steps = self.sequences.first().map_or(1, |first| first.len() - self.prompt);
+        let (mut tokens, mut answers, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        for sequence in &self.sequences {
+            tokens.extend(&sequence[..read]);
+            answers.extend(&sequence[read..read + steps]);
+            let asked = |token: u32| if Some(token) == self.padding { IGNORED } else { token };
+            targets.extend(sequence[self.prompt..].iter().map(|&token| asked(token)));
+        }
+        let field = |name, steps, tokens| Field::new(name, [steps], Column::U32(tokens)).vocabulary(self.tokens.len());
+        let fields = vec![field("tokens", read, tokens), field(ANSWER, steps, answers)];
+        let card = (self.description, "Generated from the seed; free to use.");
+        let mut samples = Samples::new(Task::Classification { classes: self.tokens }, fields, Column::U32(targets), card);
+        samples.positions = vec![steps];
+        samples.notes = self.notes;
+        samples.notes.push(TEACHER_FORCING.to_string());
+        samples.features = (1..=read).map(|step| format!("token at {step}")).collect();
+        let set = samples.finish(validation, seed)?;
+        Ok(Dataset { language: Some(language), ..set })
+    }
 }
+
+/// Name of the input with the answer so far, where it is one of its own.
+pub(super) const ANSWER: &str = "answer";
+
+/// What a decoder is given while it learns.
+pub(super) const TEACHER_FORCING: &str = "The second input is the right answer so far, moved by one place: while it learns, and wherever it is \
+                                           measured, the network is given the right tokens before the one that it is asked for.";
 
 /// The names of so many tokens: the letters from a on, then numbers.
 pub(super) fn letters(count: u32) -> Vec<String> {

@@ -146,7 +146,7 @@ impl Generate for Chirps {
     fn outline(&self) -> Option<Outline> {
         Some(Outline {
             samples: self.samples as usize,
-            input: self.input(Vec::new()),
+            inputs: vec![self.input(Vec::new())],
             classes: KINDS.len(),
             positions: Vec::new(),
             validation: self.validation,
@@ -227,9 +227,10 @@ mod tests {
         let fields = json!({ "samples": 50, "seconds": 0.31, "bands": 13, "validation": 0.2 });
         let outline = Source::from_json("chirps", &fields).unwrap().outline().unwrap();
         let set = build(fields);
-        let input = set.train.field(&outline.input.name).unwrap();
+        let [given] = outline.inputs.as_slice() else { panic!("a call is one input") };
+        let input = set.train.field(&given.name).unwrap();
         assert_eq!((outline.samples, outline.validation), (set.train.len() + set.validation.len(), 0.2));
-        assert_eq!((&outline.input.shape, outline.input.column.dtype()), (&input.shape, input.column.dtype()));
+        assert_eq!((&given.shape, given.column.dtype()), (&input.shape, input.column.dtype()));
         assert_eq!(set.task, Task::Classification { classes: KINDS.map(String::from).to_vec() });
         assert!(outline.classes == KINDS.len() && outline.positions.is_empty() && !outline.streamed);
     }

@@ -22,6 +22,9 @@ fields! {
         /// Tokens of a sequence.
         #[schemars(title = "Length", range(min = 1, max = 256))]
         length: u32 = 8,
+        /// Whether the sequence and the answer so far are two inputs, for an encoder and a decoder, instead of one.
+        #[schemars(title = "Two inputs")]
+        encoder_decoder: bool = false,
         /// Share of the sequences that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.2,
@@ -44,7 +47,7 @@ impl Generate for Copy {
         let sequences = (0..self.samples).map(sequence).collect();
         let description = "A sample is a sequence of letters, an arrow, and the same letters again, which are to be predicted one by one.";
         let (padding, notes) = (None, Vec::new());
-        Answers { tokens, sequences, prompt: length + 1, padding, description, notes }.finish(self.validation, seed)
+        Answers { tokens, sequences, prompt: length + 1, padding, description, notes }.finish_for(self.encoder_decoder, self.validation, seed)
     }
 }
 

@@ -67,7 +67,14 @@ impl Generate for Digits {
     fn outline(&self) -> Option<Outline> {
         let pixels = (self.size * self.size) as usize;
         let input = Field::new(INPUT, [pixels], self.pixels(Vec::new()));
-        Some(Outline { samples: 1797, input, classes: 10, positions: Vec::new(), validation: self.validation, streamed: false })
+        Some(Outline {
+            samples: 1797,
+            inputs: vec![input],
+            classes: 10,
+            positions: Vec::new(),
+            validation: self.validation,
+            streamed: false,
+        })
     }
 
     fn needs(&self) -> Vec<&str> {

@@ -37,12 +37,17 @@ impl Pictures for DrawnDigits {
     }
 
     fn paint(&self, class: u32, rng: &mut Rng, picture: &mut [u32]) {
-        let way = way(class, self.variation, rng);
-        let hand = Hand::new(self.variation, rng);
-        for stroke in way {
-            // The pen presses less at the end.
-            hand.follow(stroke, rng, |from, to, share| line(from, to, (hand.radius * (1.0 - 0.25 * share), hand.soft), picture));
-        }
+        draw(class, self.variation, rng, picture);
+    }
+}
+
+/// Draws a digit into a sheet `[SIZE, SIZE]` of zeros, by a hand of those that differ so much. Allocates nothing.
+pub(super) fn draw(digit: u32, variation: f64, rng: &mut Rng, picture: &mut [u32]) {
+    let way = way(digit, variation, rng);
+    let hand = Hand::new(variation, rng);
+    for stroke in way {
+        // The pen presses less at the end.
+        hand.follow(stroke, rng, |from, to, share| line(from, to, (hand.radius * (1.0 - 0.25 * share), hand.soft), picture));
     }
 }
 

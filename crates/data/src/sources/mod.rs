@@ -66,8 +66,8 @@ trait Generate {
 pub struct Outline {
     /// Samples in all.
     pub samples: usize,
-    /// What the network is given, without a sample.
-    pub input: Field,
+    /// What the network is given, without a sample; what is written of the others comes last.
+    pub inputs: Vec<Field>,
     /// How many classes there are.
     pub classes: usize,
     /// How many answers a sample asks for, one for each position; empty where it asks for one.
@@ -240,7 +240,7 @@ pub struct Bundled;
 sources! {
     "Plane": spirals::Spirals, circles::Circles, moons::Moons, xor::Xor, gaussians::Gaussians, checkerboard::Checkerboard, rings::Rings,
         points::Points, pairs::Pairs, sine::Sine, steps::Steps;
-    "Images": digits::Digits, drawn_digits::DrawnDigits, shapes::Shapes, gratings::Gratings, textures::Textures, images::Images;
+    "Images": digits::Digits, drawn_digits::DrawnDigits, shapes::Shapes, gratings::Gratings, textures::Textures, captions::Captions, images::Images;
     "Tables": iris::Iris, wine::Wine, breast_cancer::BreastCancer, csv::Csv;
     "Series": sine_wave::SineWave, mackey_glass::MackeyGlass, lorenz::Lorenz, adding::Adding, temporal_order::TemporalOrder,
         pen_strokes::PenStrokes, chirps::Chirps, sounds::Sounds;

@@ -159,7 +159,7 @@ pub(crate) fn outline(source: &dyn Pictures) -> super::Outline {
     let common = source.common();
     super::Outline {
         samples: common.samples as usize,
-        input: field([1, source.size(), source.size()], Vec::new()),
+        inputs: vec![field([1, source.size(), source.size()], Vec::new())],
         classes: labels_of(source) as usize,
         positions: positions(source),
         validation: common.validation,

@@ -22,6 +22,9 @@ fields! {
         /// Tokens of a sequence.
         #[schemars(title = "Length", range(min = 1, max = 256))]
         length: u32 = 8,
+        /// Whether the sequence and the answer so far are two inputs, for an encoder and a decoder, instead of one.
+        #[schemars(title = "Two inputs")]
+        encoder_decoder: bool = false,
         /// Share of the sequences that is never learned from.
         #[schemars(title = "Validation", range(min = 0.0, max = 0.9))]
         validation: f64 = 0.2,
@@ -45,7 +48,7 @@ impl Generate for Reverse {
         let sequences = (0..self.samples).map(sequence).collect();
         let description = "A sample is a sequence of letters, an arrow, and the letters from the last to the first, which are to be predicted one by one.";
         let (padding, notes) = (None, Vec::new());
-        Answers { tokens, sequences, prompt: length + 1, padding, description, notes }.finish(self.validation, seed)
+        Answers { tokens, sequences, prompt: length + 1, padding, description, notes }.finish_for(self.encoder_decoder, self.validation, seed)
     }
 }
 
@@ -68,6 +71,20 @@ mod tests {
             answer.reverse();
             assert_eq!(asked[5..], answer[..]);
             assert_eq!(row[6..], answer[..4]);
+        }
+    }
+
+    #[test]
+    fn for_a_decoder_the_answer_so_far_is_an_input_of_its_own() {
+        let fields = json!({ "length": 5, "vocabulary": 7, "samples": 40, "encoder_decoder": true });
+        let set = Source::from_json("reverse", &fields).unwrap().build(3, &NoAssets).unwrap();
+        assert_eq!((&set.inputs[..], set.written().unwrap().as_str()), (&["tokens".to_string(), "answer".to_string()][..], "answer"));
+        let field = |name| set.train.field(name).unwrap();
+        for i in 0..set.train.len() {
+            let mut answer = field("tokens").row(i);
+            answer.reverse();
+            assert_eq!(field("y").row(i), answer);
+            assert_eq!(field("answer").row(i), [&[7][..], &answer[..4]].concat());
         }
     }
 }

@@ -53,7 +53,7 @@ macro_rules! table {
             fn outline(&self) -> Option<$crate::sources::Outline> {
                 Some($crate::sources::Outline {
                     samples: $samples,
-                    input: $crate::Field::new($crate::INPUT, [$columns], $crate::Column::F32(Vec::new())),
+                    inputs: vec![$crate::Field::new($crate::INPUT, [$columns], $crate::Column::F32(Vec::new()))],
                     classes: $classes,
                     positions: Vec::new(),
                     validation: self.validation,

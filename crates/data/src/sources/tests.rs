@@ -240,8 +240,9 @@ fn a_bundled_source_says_before_its_file_is_there_what_it_gives() {
         assert_eq!(set.inputs.len(), 1, "{name}");
         assert_eq!(outline.samples, set.train.len() + set.validation.len(), "{name}");
         assert_eq!((outline.classes, outline.validation), (class_count(&set), 0.1), "{name}");
-        assert_eq!((outline.input.name.as_str(), &outline.input.shape), (input.name.as_str(), &input.shape), "{name}");
-        assert_eq!(outline.input.column, input.select(&[]).column, "{name}");
+        let [given] = outline.inputs.as_slice() else { panic!("{name} has one input") };
+        assert_eq!((given.name.as_str(), &given.shape), (input.name.as_str(), &input.shape), "{name}");
+        assert_eq!(given.column, input.select(&[]).column, "{name}");
     }
 }
 

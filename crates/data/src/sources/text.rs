@@ -161,7 +161,7 @@ impl Generate for Text {
         samples.stream = Some(Stream::new(windows, seed));
         let prompt = PROMPT.min(context);
         let characters = Some(corpus.characters as f64 / all as f64);
-        let language = Language { tokenizer, prompt, end: None, goes_on: true, characters };
+        let language = Language { tokenizer, input: 0, prompt, end: None, goes_on: true, characters };
         let mut set = samples.finish(self.validation, seed)?;
         // The windows that are kept are not the whole text.
         set.card.hash = hash(&set.card.hash, tokens);

@@ -48,6 +48,20 @@ const GENERATED: &str = r#"    if rank == 0 and args.generate is not None:
         print(json.dumps({"text": text, "tokens": tokens}), flush=True)
 "#;
 
+/// How it is said what texts are about, where something stands beside them.
+const SAMPLE_ARGUMENT: &str =
+    "    parser.add_argument(\"--sample\", type=int, nargs=\"+\", default=[0], help=\"write about these @PART@ samples\")\n";
+
+/// What is done with that: a text for each of them, which begins with what begins all.
+const GENERATED_ABOUT: &str = r#"    if rank == 0 and args.generate is not None:
+        how = (args.temperature, args.top_k, args.top_p, args.min_p, args.repetition_penalty, args.stop, args.seed)
+        for sample in args.sample:
+            about, _ = samples(data, "@PART@", slice(sample, sample + 1))
+            begin = about["@WRITTEN@"][0, :@BEGIN@].tolist()
+            tokens, text = generate(average or plain, begin + encode(args.generate), args.tokens, *how, about=about)
+            print(json.dumps({"text": text, "tokens": tokens}), flush=True)
+"#;
+
 /// The text of `train.py`. It stands beside `init.safetensors` (the initial weights by their `state_dict` names) and
 /// `data.safetensors` (`train.<field>`, `validation.<field>` where there is one, and `indices` `[batches, batch]`; for endless data
 /// `batch.<field>` with the samples of all steps instead of `indices`), and takes the same steps as this engine. Where the data is a text, it
@@ -60,7 +74,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     } else {
         ("data[\"indices\"]", "train")
     };
-    let if_text = |text: &str| if language.is_some() { text.to_string() } else { String::new() };
+    let [arguments, generated] = language.map(|language| asked(checked, language)).unwrap_or_default();
     let spells = language.is_some_and(|language| matches!(language.tokenizer.rule(), Rule::ByteLevel(_)));
     let if_spelled = |text: &str| if spells { text.to_string() } else { String::new() };
     let follows = experiment.schedule.plateau().is_some();
@@ -77,8 +91,8 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("@MICRO@", if_carried("micro", "_")),
         ("@GO_ON@", if_carried(GO_ON, "")),
         ("@GENERATE@", language.map_or_else(String::new, |language| generate(checked, wired, language))),
-        ("@GENERATE_ARGUMENTS@", if_text(GENERATE_ARGUMENTS)),
-        ("@GENERATED@", if_text(GENERATED)),
+        ("@GENERATE_ARGUMENTS@", arguments),
+        ("@GENERATED@", generated),
         ("@MODEL@", model(checked, wired)),
         ("@INPUTS@", inputs(checked, wired)),
         ("@ORDER@", order.to_string()),
@@ -107,6 +121,17 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     format!("{head}{}{tail}", values[0].1)
 }
 
+/// How texts are asked for, and what is done with that.
+fn asked(checked: &Checked, language: &Language) -> [String; 2] {
+    if language.input == 0 {
+        return [GENERATE_ARGUMENTS, GENERATED].map(String::from);
+    }
+    let part = if checked.signature.validation > 0 { "validation" } else { "train" };
+    let put = |text: &str| text.replace("@PART@", part).replace("@WRITTEN@", &checked.signature.written().name);
+    let generated = put(GENERATED_ABOUT).replace("@BEGIN@", &language.prompt.to_string());
+    [[GENERATE_ARGUMENTS, &put(SAMPLE_ARGUMENT)].concat(), generated]
+}
+
 /// How many batches, and how many windows of the validation data, follow each other.
 fn streams(checked: &Checked) -> String {
     let Some(cut) = checked.signature.read_on else { return String::new() };
@@ -123,18 +148,24 @@ FOLLOWING = {}
 
 /// The functions that continue a text.
 fn generate(checked: &Checked, wired: bool, language: &Language) -> String {
-    let first = checked.signature.first();
-    let context = first.port.shape.iter().product::<usize>();
+    let written = checked.signature.written();
+    let context = written.port.shape.iter().product::<usize>();
     let tokens: String = language.tokenizer.tokens().iter().map(|token| format!("    {},\n", bytes(token))).collect();
     let length = if language.goes_on { "True".to_string() } else { "len(tokens) <= CONTEXT".to_string() };
     let goes_on = language.end.map_or(length.clone(), |end| format!("{length} and tokens[-1] != {end}"));
+    let given = match (wired, language.input) {
+        (false, _) => "x".to_string(),
+        (true, 0) => format!("{{\"{}\": x}}", written.name),
+        (true, _) => format!("about | {{\"{}\": x}}", written.name),
+    };
     let values = [
         ("@CONTEXT@", context.to_string()),
         ("@GOES_ON@", goes_on),
         ("@ANEW@", if checked.signature.read_on.is_some() { "    go_on(model, False)\n" } else { "" }.to_string()),
         // What reads on with its states alone needs no window but for a long prompt.
         ("@FIRST@", if checked.reads_on() { "max(0, given - CONTEXT) " } else { "-CONTEXT" }.to_string()),
-        ("@GIVEN@", if wired { format!("{{\"{}\": x}}", first.name) } else { "x".to_string() }),
+        ("@GIVEN@", given),
+        ("@ABOUT@", if language.input > 0 { ", about=None".to_string() } else { String::new() }),
         ("@BETWEEN@", if language.tokenizer.is_joined() { String::new() } else { " ".to_string() }),
         ("@TOKENS@", tokens),
     ];
@@ -241,7 +272,7 @@ fn helpers(experiment: &Experiment, wired: bool) -> String {
 fn collect_helpers(model: &[Layer], classes: &mut BTreeSet<&'static str>) {
     for layer in model {
         classes.extend(layer.def().torch_helper());
-        classes.extend(layer.def().torch_part());
+        classes.extend(layer.def().torch_parts());
         layer.branches().into_iter().for_each(|branch| collect_helpers(branch, classes));
     }
 }

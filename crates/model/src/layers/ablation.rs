@@ -5,6 +5,9 @@ use downhill_graph::{Graph, OpError, Value};
 /// Name, after a layer's path, of the weights that it looks with: `model[2].attention`, `[rows, heads, queries, keys]`.
 pub const WEIGHTS: &str = "attention";
 
+/// The same of a layer's second attention, to another sequence.
+pub const CROSS_WEIGHTS: &str = "cross_attention";
+
 /// Begin of the names of outputs without a part: `output:without:model[2].attention:0` is what the network says without the first head of the layer at
 /// `model[2]`, `output:without:model[2].attention:0:5:3` without what its sixth query takes from its fourth key.
 const WITHOUT: &str = "output:without:";
@@ -14,6 +17,8 @@ const WITHOUT: &str = "output:without:";
 pub(crate) struct Ablation {
     /// Path of the layer.
     pub path: String,
+    /// Which attention of the layer: [`WEIGHTS`] or [`CROSS_WEIGHTS`].
+    pub looks: &'static str,
     /// The head, counted from 0.
     pub head: usize,
     /// Query and key; the whole head where there are none.
@@ -29,11 +34,13 @@ impl Ablation {
     /// What the name of an output leaves out.
     pub fn of(name: &str) -> Option<Self> {
         let mut parts = name.strip_prefix(WITHOUT)?.split(':');
-        let path = parts.next()?.strip_suffix(WEIGHTS)?.strip_suffix('.')?.to_string();
+        let (path, looks) = parts.next()?.rsplit_once('.')?;
+        let looks = [WEIGHTS, CROSS_WEIGHTS].into_iter().find(|name| *name == looks)?;
+        let path = path.to_string();
         let numbers: Vec<usize> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
         match numbers[..] {
-            [head] => Some(Self { path, head, cell: None }),
-            [head, query, key] => Some(Self { path, head, cell: Some([query, key]) }),
+            [head] => Some(Self { path, looks, head, cell: None }),
+            [head, query, key] => Some(Self { path, looks, head, cell: Some([query, key]) }),
             _ => None,
         }
     }

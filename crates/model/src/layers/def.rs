@@ -52,9 +52,10 @@ pub(crate) trait LayerDef {
         None
     }
 
-    /// The class that [`LayerDef::torch_helper`] is made of, where it needs one.
-    fn torch_part(&self) -> Option<&'static str> {
-        None
+    /// The classes that [`LayerDef::torch_helper`] is made of. Where it is a special one of them, its name comes later in the alphabet, in whose order
+    /// classes stand in a program.
+    fn torch_parts(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Whether it takes whole numbers (tokens) as they are.
@@ -71,6 +72,11 @@ pub(crate) trait LayerDef {
     /// inside each says so itself.
     fn is_stepwise(&self) -> bool {
         self.is_activation()
+    }
+
+    /// Whether it keeps all that it knows of its second input, so that for a position alone it need not be given it again.
+    fn keeps_memory(&self) -> bool {
+        false
     }
 
     /// Smallest and largest number that it gives, whatever its input; nothing where there is no bound.
@@ -872,8 +878,12 @@ impl Builder {
             let outer = self.graph.enter_scope(&at.scope);
             let mut inputs = vec![x];
             if let Some(name) = layer.def().from() {
-                let named = self.named.get(name).copied();
-                inputs.push(named.ok_or_else(|| OpError::new("from", format!("{name} is not named")))?);
+                match self.named.get(name) {
+                    Some(named) => inputs.push(*named),
+                    // What was read before anything is written does not run again: the layer kept what it knows of it.
+                    None if self.mode.given == Given::Next => {}
+                    None => return Err(OpError::new("from", format!("{name} is not named"))),
+                }
             }
             let y = layer.def().build(self, at, &inputs)?;
             self.graph.set_scope(outer);

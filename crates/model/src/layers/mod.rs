@@ -37,6 +37,7 @@ mod select;
 mod side_by_side;
 mod size;
 mod transformer_block;
+mod transformer_decoder_block;
 mod transpose;
 mod upsample;
 mod wiring;
@@ -44,7 +45,7 @@ mod wiring;
 use downhill_tensor::UserError;
 use serde_json::{Value as Json, json};
 
-pub use ablation::{WEIGHTS as ATTENTION_WEIGHTS, is_without};
+pub use ablation::{CROSS_WEIGHTS, WEIGHTS as ATTENTION_WEIGHTS, is_without};
 pub use activation::*;
 pub use adaptive_avg_pool2d::AdaptiveAvgPool2d;
 pub use batch_norm::BatchNorm;
@@ -67,7 +68,7 @@ pub use layer_norm::{LayerNorm, RmsNorm};
 pub use linear::Linear;
 pub use lstm::Lstm;
 pub use mean_over_time::MeanOverTime;
-pub use multi_head_attention::MultiHeadAttention;
+pub use multi_head_attention::{MEMORY, MultiHeadAttention};
 pub use patch_embedding::PatchEmbedding;
 pub use pool::{AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d};
 pub use positions::{PositionKind, Positions};
@@ -79,6 +80,7 @@ pub use rnn::{Nonlinearity, Rnn};
 pub use select::Select;
 pub use size::{Size, Word};
 pub use transformer_block::{BlockNorm, FeedForward, TransformerBlock};
+pub use transformer_decoder_block::TransformerDecoderBlock;
 pub use transpose::Transpose;
 pub use upsample::{PixelShuffle, Upsample, UpsampleMode};
 pub use wiring::{Add, Cat, Input, Name};
@@ -131,6 +133,7 @@ activation::activations!(registry! {
         "class_token" => class_token::ClassToken,
         "select" => select::Select,
         "dot" => dot::Dot,
+        "transformer_decoder_block" => transformer_decoder_block::TransformerDecoderBlock,
     }
 });
 
@@ -216,6 +219,7 @@ pub(crate) fn example(name: &str) -> (Json, &'static str) {
         "class_token" | "select" => (json!(["reshape", "patch_embedding", name, "flatten", end]), "digits"),
         "instance_norm" => (json!(["embedding", name, end]), "reverse"),
         "positions" | "multi_head_attention" | "transformer_block" => (json!(["embedding", name, end]), "reverse"),
+        "transformer_decoder_block" => (json!(["embedding", { "name": "a" }, { name: { "from": "a" } }, end]), "reverse"),
         "embedding" | "mean_over_time" => (json!(["embedding", "mean_over_time", end]), "majority"),
         "rnn" | "lstm" | "gru" => (json!([name, end]), "parity"),
         "input" | "name" | "cat" | "add" => {

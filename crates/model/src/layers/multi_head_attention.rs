@@ -7,7 +7,7 @@ use downhill_graph::{OpError, Value, ops};
 use downhill_tensor::{UserError, apart};
 
 use super::Draw;
-pub(super) use super::ablation::WEIGHTS;
+pub(super) use super::ablation::{CROSS_WEIGHTS, WEIGHTS};
 use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, first};
 use super::linear::project;
 use super::positions::{sequence, waves};
@@ -56,13 +56,42 @@ pub(super) struct Names {
     pub in_bias: &'static str,
     pub out_weight: &'static str,
     pub out_bias: &'static str,
+    /// Of the weights that it looks with: [`WEIGHTS`] or [`CROSS_WEIGHTS`].
+    pub looks: &'static str,
 }
 
-const NAMES: Names =
-    Names { in_weight: "in_proj_weight", in_bias: "in_proj_bias", out_weight: "out_proj.weight", out_bias: "out_proj.bias" };
+const NAMES: Names = Names {
+    in_weight: "in_proj_weight",
+    in_bias: "in_proj_bias",
+    out_weight: "out_proj.weight",
+    out_bias: "out_proj.bias",
+    looks: WEIGHTS,
+};
 
 /// Name, after a layer's path, of the keys and values that it keeps of earlier positions.
 const KEPT: &str = "kv";
+
+/// The same of all keys and values of another sequence, which is read before anything is written.
+pub const MEMORY: &str = "memory";
+
+/// What heads look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Memory {
+    /// The sequence of those that look.
+    Own,
+    /// Another sequence.
+    Other(Value),
+    /// Another sequence, of whose vectors, so many, keys and values were kept.
+    Kept(usize),
+}
+
+impl Memory {
+    /// The second input of a layer; where it is not given, it was kept.
+    pub fn second(at: &Resolved, inputs: &[Value]) -> Self {
+        let kept = || at.inputs.get(1).and_then(|port| port.shape.first()).copied().unwrap_or_default();
+        inputs.get(1).map_or_else(|| Memory::Kept(kept()), |memory| Memory::Other(*memory))
+    }
+}
 
 /// The heads of an attention.
 #[derive(Clone, Copy, Debug)]
@@ -120,29 +149,35 @@ impl Heads {
         if self.bias {
             inferred.parameter(names.out_bias, &[width], Draw::Constant(0.0));
         }
+        inferred.inner.push(names.looks.to_string());
         let (queries, keys) = (steps.0 as u64, steps.1 as u64);
         let products = 2 * (columns as u64 * queries.max(keys) + width as u64 * queries) * width as u64;
         inferred.flops = inferred.flops.saturating_add(products.saturating_add(4 * queries * keys * width as u64));
         Ok(())
     }
 
-    /// What vectors take from themselves, or from `memory`; `lengths` is the field with how many of those count.
+    /// What vectors take from what they look at; `lengths` is the field with how many of those count.
     pub fn build(
         self,
         cx: &mut Builder,
         at: &Resolved,
-        (x, memory): (Value, Option<Value>),
+        (x, memory): (Value, Memory),
         lengths: Option<&str>,
         names: &Names,
     ) -> Result<Value, OpError> {
         let size = |cx: &Builder, x, d: usize| cx.graph.shape(x).get(d).copied().unwrap_or_default();
         let (rows, width) = (size(cx, x, 0), size(cx, x, 2));
-        let (mut keys, next) = (size(cx, memory.unwrap_or(x), 1), cx.next_place()?);
+        let next = if matches!(memory, Memory::Own) { cx.next_place()? } else { None };
+        let mut keys = match memory {
+            Memory::Own => size(cx, x, 1),
+            Memory::Other(memory) => size(cx, memory, 1),
+            Memory::Kept(keys) => keys,
+        };
         let weight = cx.parameter(at, names.in_weight)?;
         let bias = if self.bias { Some(cx.parameter(at, names.in_bias)?) } else { None };
         let mut inputs = Vec::new();
         match memory {
-            None => {
+            Memory::Own => {
                 let all = project(cx, x, weight, bias)?;
                 let columns = size(cx, all, 2);
                 let keys_and_values = |cx: &mut Builder| cx.graph.slice(all, 2, width, columns);
@@ -159,14 +194,23 @@ impl Heads {
                     }
                 }
             }
-            Some(memory) => {
+            Memory::Other(_) | Memory::Kept(_) => {
                 // PyTorch keeps the weights of queries, keys and values in one.
                 let columns = size(cx, weight, 0);
-                for (x, from, to) in [(x, 0, width), (memory, width, columns)] {
+                let projected = |cx: &mut Builder, x: Value, from: usize, to: usize| {
                     let weight = cx.graph.slice(weight, 0, from, to)?;
                     let bias = bias.map(|bias| cx.graph.slice(bias, 0, from, to)).transpose()?;
-                    inputs.push(project(cx, x, weight, bias)?);
-                }
+                    project(cx, x, weight, bias)
+                };
+                inputs.push(projected(cx, x, 0, width)?);
+                inputs.push(if let Memory::Other(memory) = memory {
+                    let kv = projected(cx, memory, width, columns)?;
+                    cx.keep(at, MEMORY, |_| Ok(kv))?;
+                    kv
+                } else {
+                    let kv = cx.kept_before(at, MEMORY, [keys, columns - width])?;
+                    cx.graph.reshape(kv, [1, keys, columns - width])?
+                });
             }
         }
         if let Some(lengths) = lengths {
@@ -182,7 +226,7 @@ impl Heads {
             inputs.push(cx.graph.concat(&waves, -1)?);
         }
         let how = Attend {
-            packed: memory.is_none() && next.is_none(),
+            packed: matches!(memory, Memory::Own) && next.is_none(),
             causal: self.causal,
             window: self.window.map_or(0, |window| window as u32),
             soft_cap: self.soft_cap.map_or(0.0, |cap| cap as f32),
@@ -196,8 +240,8 @@ impl Heads {
         let mut out = cx.graph.apply(op.clone(), &inputs)?;
         inputs.insert(0, Value { slot: 1, ..out });
         let weights = cx.graph.apply(AttentionWeights(op), &inputs)?;
-        cx.activations.push((format!("{}.{WEIGHTS}", at.path), weights));
-        if let Some(ablation) = cx.ablation.clone().filter(|ablation| ablation.path == at.path) {
+        cx.activations.push((format!("{}.{}", at.path, names.looks), weights));
+        if let Some(ablation) = cx.ablation.clone().filter(|part| part.path == at.path && part.looks == names.looks) {
             let of_head = self.kv() + ablation.head * self.kv() / self.num_heads;
             let (values, before) = if how.packed { (inputs[1], self.num_heads) } else { (inputs[2], 0) };
             out = ablation.apply(&mut cx.graph, out, weights, (values, (before + of_head) * head), head)?;
@@ -222,6 +266,16 @@ impl Heads {
             self.soft_cap.map_or_else(none, |cap| cap.to_string()),
         )
     }
+}
+
+/// How many vectors another sequence has, which vectors of `width` numbers look at.
+pub(super) fn remembered(name: &str, memory: &Port, width: usize) -> Result<usize, UserError> {
+    let (steps, memory_width) = sequence(name, memory).map_err(|e| e.under("from"))?;
+    if memory_width == width {
+        return Ok(steps);
+    }
+    let message = format!("Vectors of {width} numbers look at vectors of {memory_width}; both must be alike.");
+    Err(UserError::at("from", message).hint("Insert a `linear` layer before one of them."))
 }
 
 /// A truth value as Python writes it.
@@ -253,26 +307,21 @@ impl LayerDef for MultiHeadAttention {
         let (steps, width) = sequence("multi_head_attention", first(inputs))?;
         let mut keys = steps;
         if let Some(memory) = inputs.get(1) {
-            let (others, memory_width) = sequence("multi_head_attention", memory)?;
-            keys = others;
-            if memory_width != width {
-                let message = format!("Vectors of {width} numbers look at vectors of {memory_width}; both must be alike.");
-                return Err(UserError::at("from", message).hint("Insert a `linear` layer before one of them."));
-            }
-            if self.rotary && steps > others {
-                let message = format!("Rotary positions need as many keys as queries, and {others} are fewer than {steps}.");
+            keys = remembered("multi_head_attention", memory, width)?;
+            if self.rotary && steps > keys {
+                let message = format!("Rotary positions need as many keys as queries, and {keys} are fewer than {steps}.");
                 return Err(UserError::at("rotary", message).hint("Turn it off."));
             }
         }
         let mut inferred = Inferred::new(first(inputs).clone());
         self.heads().declare(&mut inferred, (steps, keys), width, &NAMES)?;
-        inferred.inner.push(WEIGHTS.to_string());
         Ok(inferred)
     }
 
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
         let lengths = at.inputs.last().and_then(|port| port.lengths.as_deref());
-        apart(|| self.heads().build(cx, at, (*first(inputs), inputs.get(1).copied()), lengths, &NAMES))
+        let memory = if self.from.is_empty() { Memory::Own } else { Memory::second(at, inputs) };
+        apart(|| self.heads().build(cx, at, (*first(inputs), memory), lengths, &NAMES))
     }
 
     fn torch(&self, at: &Resolved) -> String {
@@ -300,6 +349,11 @@ impl LayerDef for MultiHeadAttention {
 
     fn is_stepwise(&self) -> bool {
         self.causal && self.from.is_empty()
+    }
+
+    fn keeps_memory(&self) -> bool {
+        // Where the place of who looks counts, a position alone would have to know its own.
+        !self.rotary && !self.alibi && self.window.is_none()
     }
 }
 

@@ -98,8 +98,8 @@ impl LayerDef for Residual {
         Some(RESIDUAL)
     }
 
-    fn torch_part(&self) -> Option<&'static str> {
-        Some(PROJECTED)
+    fn torch_parts(&self) -> &'static [&'static str] {
+        &[PROJECTED]
     }
 
     fn branches(&self) -> Vec<&[Layer]> {

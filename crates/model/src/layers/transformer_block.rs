@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Draw;
 use super::def::{Builder, Inferred, LayerDef, Port, Resolved, Resolver, first};
 use super::linear::project;
-use super::multi_head_attention::{ATTENTION, Heads, Names, WEIGHTS, python};
+use super::multi_head_attention::{ATTENTION, Heads, Memory, Names, WEIGHTS, python};
 use super::positions::sequence;
 use crate::registry::fields;
 
@@ -82,10 +82,11 @@ const NAMES: Names = Names {
     in_bias: "self_attn.in_proj_bias",
     out_weight: "self_attn.out_proj.weight",
     out_bias: "self_attn.out_proj.bias",
+    looks: WEIGHTS,
 };
 
 /// Names of weight and bias of the two norms.
-const NORMS: [[&str; 2]; 2] = [["norm1.weight", "norm1.bias"], ["norm2.weight", "norm2.bias"]];
+pub(super) const NORMS: [[&str; 2]; 2] = [["norm1.weight", "norm1.bias"], ["norm2.weight", "norm2.bias"]];
 /// Added to variances; PyTorch's of a layer norm.
 const EPS: f32 = 1e-5;
 
@@ -111,7 +112,8 @@ impl TransformerBlock {
         cx.graph.layer_norm(x, centered, EPS, Some(weight), bias)
     }
 
-    fn feed_forward(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
+    /// What the feed-forward network makes of every vector.
+    pub(super) fn feed_forward(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
         let (weight, bias) = (cx.parameter(at, "linear1.weight")?, cx.parameter(at, "linear1.bias")?);
         let h = project(cx, x, weight, Some(bias))?;
         let h = match self.activation {
@@ -130,7 +132,7 @@ impl TransformerBlock {
     }
 
     /// `x` and what `f` makes of it, with a norm before `f` or behind the sum.
-    fn around(
+    pub(super) fn around(
         &self,
         cx: &mut Builder,
         at: &Resolved,
@@ -143,6 +145,31 @@ impl TransformerBlock {
         let added = cx.dropout(self.dropout, added)?;
         let sum = cx.graph.plus(x, added)?;
         if self.norm_first { Ok(sum) } else { self.normed(cx, at, sum, norm) }
+    }
+
+    /// The first half of the block: vectors look at each other.
+    pub(super) fn look(&self, cx: &mut Builder, at: &Resolved, x: Value) -> Result<Value, OpError> {
+        let lengths = at.input().lengths.as_deref();
+        self.around(cx, at, x, NORMS[0], |cx, x| self.heads().build(cx, at, (x, Memory::Own), lengths, &NAMES))
+    }
+
+    /// Its arguments in PyTorch, behind those that say where things are looked up.
+    pub(super) fn arguments(&self, at: &Resolved) -> String {
+        let width = at.input().shape.last().copied().unwrap_or_default();
+        let lengths = at.input().lengths.as_ref().map_or_else(|| "None".to_string(), |field| format!("\"{field}\""));
+        let norm = if self.norm == BlockNorm::LayerNorm { "nn.LayerNorm" } else { "nn.RMSNorm" };
+        let activation = match self.activation {
+            FeedForward::Gelu => "gelu",
+            FeedForward::Relu => "relu",
+            FeedForward::Swiglu => "swiglu",
+        };
+        format!(
+            "{lengths}, {norm}, {}, \"{activation}\", {}, {}, {}",
+            self.units(width),
+            python(self.norm_first),
+            self.dropout,
+            self.heads().torch(width)
+        )
     }
 }
 
@@ -172,38 +199,19 @@ impl LayerDef for TransformerBlock {
         }
         let products = 2 * steps as u64 * width as u64 * (gated + units) as u64;
         inferred.flops = inferred.flops.saturating_add(products);
-        inferred.inner.push(WEIGHTS.to_string());
         Ok(inferred)
     }
 
     fn build(&self, cx: &mut Builder, at: &Resolved, inputs: &[Value]) -> Result<Value, OpError> {
-        let x = *first(inputs);
-        let lengths = at.input().lengths.as_deref();
         apart(|| {
-            let x = self.around(cx, at, x, NORMS[0], |cx, x| self.heads().build(cx, at, (x, None), lengths, &NAMES))?;
+            let x = self.look(cx, at, *first(inputs))?;
             self.around(cx, at, x, NORMS[1], |cx, x| self.feed_forward(cx, at, x))
         })
     }
 
     fn torch(&self, at: &Resolved) -> String {
-        let width = at.input().shape.last().copied().unwrap_or_default();
-        let (wires, lengths) = match &at.input().lengths {
-            Some(field) => ("(wires", format!("\"{field}\"")),
-            None => ("(None", "None".to_string()),
-        };
-        let norm = if self.norm == BlockNorm::LayerNorm { "nn.LayerNorm" } else { "nn.RMSNorm" };
-        let activation = match self.activation {
-            FeedForward::Gelu => "gelu",
-            FeedForward::Relu => "relu",
-            FeedForward::Swiglu => "swiglu",
-        };
-        format!(
-            "TransformerBlock{wires}, {lengths}, {norm}, {}, \"{activation}\", {}, {}, {})",
-            self.units(width),
-            python(self.norm_first),
-            self.dropout,
-            self.heads().torch(width)
-        )
+        let wires = if at.input().lengths.is_some() { "wires" } else { "None" };
+        format!("TransformerBlock({wires}, {})", self.arguments(at))
     }
 
     fn torch_helper(&self) -> Option<&'static str> {
@@ -214,12 +222,13 @@ impl LayerDef for TransformerBlock {
         self.causal
     }
 
-    fn torch_part(&self) -> Option<&'static str> {
-        Some(ATTENTION)
+    fn torch_parts(&self) -> &'static [&'static str] {
+        &[ATTENTION]
     }
 }
 
-const BLOCK: &str = "\
+/// The block in PyTorch.
+pub(super) const BLOCK: &str = "\
 class TransformerBlock(nn.Module):
     def __init__(self, wires, lengths, norm, units, activation, norm_first, dropout, width, *heads):
         super().__init__()

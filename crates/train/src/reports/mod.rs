@@ -1,6 +1,7 @@
 //! What is told of a run: curves, evaluations, what is watched, snapshots that are due, and the events that wait to be sent. Nothing here
 //! moves the run.
 
+pub(crate) mod about;
 pub(crate) mod curves;
 pub(crate) mod cut;
 pub(crate) mod evaluate;

@@ -46,6 +46,8 @@ pub(crate) struct Writer {
     pub number: u32,
     /// The text.
     pub writing: Writing,
+    /// What it is about: feeds and their words.
+    pub about: Vec<(String, Vec<u32>)>,
     /// What is to be put into the cache before the next token.
     pub kept: Option<Kept>,
     /// Bytes of the cache, where one is used.
@@ -62,10 +64,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// A text that is begun now.
-    pub fn new(whom: Whom, writing: Writing) -> Self {
+    pub fn new(whom: Whom, writing: Writing, about: Vec<(String, Vec<u32>)>) -> Self {
         let now = Instant::now();
         let others = (0, Duration::ZERO);
-        Self { whom, number: 0, writing, kept: None, cache_bytes: 0, started: now, asked: now, first: None, others }
+        Self { whom, number: 0, writing, about, kept: None, cache_bytes: 0, started: now, asked: now, first: None, others }
     }
 
     /// The token that was asked for is there; gives what it took.

@@ -41,7 +41,7 @@ impl Writing {
     /// # Errors
     /// When the data is no text, or the prompt cannot be read or is too long.
     pub fn new(ask: Generate, data: &Dataset) -> Result<Self, UserError> {
-        let field = data.inputs.first().and_then(|name| data.shown().field(name));
+        let field = data.written().and_then(|name| data.shown().field(name));
         let (Some(language), Some(field)) = (&data.language, field) else {
             return Err(UserError::new("This data is no text that could be continued.")
                 .hint("Choose data whose answer is the token that comes next, such as your own text."));
@@ -52,13 +52,12 @@ impl Writing {
             return Err(UserError::at("tokens", message).hint("Ask for fewer, and go on from there."));
         }
         let context = field.width();
-        let tokens = if ask.prompt.is_empty() {
-            field.row(0).into_iter().take(language.prompt).collect()
-        } else {
-            // A text of one's own is learned with line ends of one kind.
-            let prompt = one_line_end(ask.prompt.clone());
-            language.tokenizer.encode(&prompt).map_err(|e| e.under("prompt"))?
-        };
+        // A text of one's own is learned with line ends of one kind.
+        let prompt = one_line_end(ask.prompt.clone());
+        let typed = language.tokenizer.encode(&prompt).map_err(|e| e.under("prompt"))?;
+        // What stands beside something else begins with a token that says so, which nobody types.
+        let begins = if ask.prompt.is_empty() || language.input > 0 { language.prompt } else { 0 };
+        let tokens = field.row(0).into_iter().take(begins).chain(typed).collect();
         Self::of_tokens(ask, tokens, context, language)
     }
 

@@ -83,10 +83,16 @@ impl Session {
     /// where there is no room for it.
     fn inside(&self) -> (Option<ProgramKind>, usize) {
         let hidden: Vec<(String, usize)> = self.activations().map(|layer| (layer.path.clone(), units(layer))).collect();
-        let steps = self.run.checked().signature.first().port.shape.first().copied().unwrap_or_default();
-        let attentions =
-            self.run.checked().summary.layers.iter().filter(|layer| layer.inner.iter().any(|inner| inner == ATTENTION_WEIGHTS));
-        let heads = attentions.map(|layer| (format!("{}.{ATTENTION_WEIGHTS}", layer.path), HEADS * steps * steps));
+        let layers = &self.run.checked().summary.layers;
+        let attentions = layers.iter().filter(|layer| layer.inner.iter().any(|inner| inner == ATTENTION_WEIGHTS));
+        // Of the sequences that it reads the longer one, which may be the one that it looks at.
+        let steps = |layer: &LayerSummary| {
+            let of = |path: &String| layers.iter().find(|l| l.path == *path).and_then(|l| l.shape.first().copied());
+            let own = layer.shape.first().copied();
+            (own.unwrap_or_default(), layer.reads.iter().filter_map(of).chain(own).max().unwrap_or_default())
+        };
+        let weights = |(queries, keys): (usize, usize)| HEADS * queries * keys;
+        let heads = attentions.map(|layer| (format!("{}.{ATTENTION_WEIGHTS}", layer.path), weights(steps(layer))));
         let all: Vec<(String, usize)> = hidden.iter().cloned().chain(heads).collect();
         for tensors in [all, hidden] {
             let numbers: usize = tensors.iter().map(|(_, numbers)| numbers).sum();

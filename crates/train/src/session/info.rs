@@ -141,6 +141,7 @@ impl Session {
             language: data.language.as_ref().map(|language| LanguageInfo {
                 characters: language.characters,
                 joined: language.tokenizer.is_joined(),
+                input: language.input as u32,
                 no_cache: apart(|| self.no_cache()),
             }),
             floor: data.floor.filter(|_| measures_nats(&self.run.experiment().loss)),

@@ -81,7 +81,7 @@ impl Session {
 fn last_token(data: &Dataset) -> Option<f64> {
     const MOST: usize = 1 << 20;
     let Labels::Class(answers) = data.labels(&data.train) else { return None };
-    let input = data.train.field(data.inputs.first()?)?;
+    let input = data.train.field(data.written()?)?;
     let (Column::U32(tokens), Task::Classification { classes }) = (&input.column, &data.task) else { return None };
     let (vocabulary, classes) = (input.vocabulary?, classes.len());
     if tokens.len() != answers.len() || input.shape.is_empty() || vocabulary.saturating_mul(classes) > MOST {

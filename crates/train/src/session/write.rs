@@ -8,9 +8,9 @@
 use std::rc::Rc;
 
 use downhill_compile::Region;
-use downhill_model::{NEXT, PLACE, ProgramKind};
+use downhill_model::{MEMORY, NEXT, PLACE, ProgramKind};
 use downhill_protocol::{Event, Generate, Generated, LIKELIEST, Message, Speed, Watch};
-use downhill_tensor::{NameMap, UserError};
+use downhill_tensor::{NameMap, UserError, apart};
 use web_time::Instant;
 
 use super::Session;
@@ -18,6 +18,7 @@ use super::answer::Named;
 use super::job::JobKind;
 use crate::machine::Cached;
 use crate::machine::engine::Loaded;
+use crate::reports::about::about;
 use crate::reports::writers::{Kept, Whom, Writer};
 use crate::reports::writing::Writing;
 
@@ -48,8 +49,9 @@ impl Session {
     }
 
     fn begin_text(&mut self, whom: Whom, ask: Generate) -> Result<(), UserError> {
+        let about = apart(|| about(self.run.checked(), self.run.data(), &ask.about))?;
         let writing = Writing::new(ask, self.run.data())?;
-        self.reports.writers().begin(Writer::new(whom, writing));
+        self.reports.writers().begin(Writer::new(whom, writing, about));
         Ok(())
     }
 
@@ -96,7 +98,8 @@ impl Session {
             writer.kept = Some(self.to_keep(&program, before, (tokens, new), &mut regions));
             writer.cache_bytes = self.machine.cache().map(|feed| 4 * feed.ty.shape.numel() as u32).sum();
         }
-        let fed = self.run.data().inputs.first().map(|name| format!("rows.{name}")).unwrap_or_default();
+        let fed = self.run.data().written().map(|name| format!("rows.{name}")).unwrap_or_default();
+        let about = if next { Vec::new() } else { writer.about.clone() };
         let scalars = self.run.plain_scalars();
         writer.asked = Instant::now();
         let place = (tokens - 1) as u32;
@@ -110,6 +113,9 @@ impl Session {
             }
         } else {
             engine.feed(&fed, 0, &window)?;
+            for (name, words) in &about {
+                engine.feed(name, 0, words)?;
+            }
         }
         engine.submit(program.id, &[scalars])?;
         self.pipeline.read_for_job(engine, &regions)
@@ -126,8 +132,13 @@ impl Session {
         for feed in self.machine.cache() {
             let (Some(output), &[rows, width]) = (program.output(&feed.name), &feed.ty.shape[..]) else { continue };
             let width = width as u32;
-            // Of a state the newest takes the place of the one before.
-            let (skipped, len, to) = if rows == 1 { (new - 1, 1, 0) } else { (0, new, before.tokens as u32) };
+            let (skipped, len, to) = match rows {
+                // What was read is kept whole.
+                _ if feed.name.ends_with(MEMORY) => (0, rows as u32, 0),
+                // Of a state the newest takes the place of the one before.
+                1 => (new - 1, 1, 0),
+                _ => (0, new, before.tokens as u32),
+            };
             regions.push(Region { offset: output.region.offset + skipped * width, len: len * width, ..output.region });
             kept.places.push((feed.name.clone(), to * width, (len * width) as usize));
         }

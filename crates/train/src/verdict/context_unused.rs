@@ -24,7 +24,7 @@ pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
         title: "Context never used".to_string(),
         level: Level::Warn,
         sentence: format!(
-            "Around step {} the loss stood at {}, and who looks at the last token alone loses {}. What came before that token is not used.",
+            "Around step {} the loss stood at {}, and who looks at the last token alone loses {}. What else it is given is not used.",
             count(e.step),
             number(e.loss()),
             number(alone)

@@ -85,6 +85,10 @@ pub(super) fn more_memory(experiment: &Experiment) -> Option<Fix> {
 pub(super) fn context(experiment: &Experiment) -> Option<Fix> {
     const UNITS: u64 = 64;
     let recurrent = || {
+        // Where something else than the tokens so far is read, a state of these does not bring it in.
+        if experiment.model.iter().any(|layer| matches!(layer, Layer::Input(_))) {
+            return None;
+        }
         let mut model: Vec<Value> = experiment.model.iter().map(Layer::to_value).collect();
         model.insert(model.len().checked_sub(1)?, json!({ "gru": { "hidden_size": UNITS, "output": "all" } }));
         Some(of(format!("Add a gru of {UNITS} units"), &[("model".to_string(), json!(model))], false))
