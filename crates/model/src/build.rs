@@ -10,7 +10,7 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::Layer;
-use crate::layers::def::{Builder, Given, Mode, Resolved, flat};
+use crate::layers::def::{Builder, FROZEN, Given, Mode, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
 use crate::losses::Targets;
 use crate::port::Port;
@@ -280,8 +280,7 @@ impl Program<'_> {
         let prediction = self.forward(cx)?;
         let weights = self.class_weights(cx, y)?;
         let loss = self.experiment.loss.build(cx, prediction, y, weights)?;
-        let parameters = cx.all_parameters()?;
-        let gradients = autodiff::grad(&mut cx.graph, loss, &parameters)?;
+        let gradients = self.learned_gradients(cx, loss)?;
         cx.graph.set_origin(Origin::Update);
         let (loss, gradients) = self.accumulated(cx, loss, gradients)?;
         cx.graph.output("loss", loss);
@@ -302,6 +301,22 @@ impl Program<'_> {
         cx.graph.flat_update(rule, params, loss, factor, &gradients)?;
         cx.assign()?;
         cx.graph.record(&metrics).map(|_| ())
+    }
+
+    /// The gradients of all parameters: those that keep their values have none, and nothing is computed for them.
+    fn learned_gradients(&self, cx: &mut Builder, loss: Value) -> Result<Vec<Value>, OpError> {
+        let parameters = cx.all_parameters()?;
+        let frozen: Vec<bool> = cx.graph.parameters().iter().map(|parameter| parameter.group == FROZEN).collect();
+        let trained: Vec<Value> = parameters.iter().zip(&frozen).filter(|(_, frozen)| !**frozen).map(|(p, _)| *p).collect();
+        let mut found = autodiff::grad(&mut cx.graph, loss, &trained)?.into_iter();
+        let gradient = |(parameter, frozen): (Value, bool)| match if frozen { None } else { found.next() } {
+            Some(gradient) => Ok(gradient),
+            None => {
+                let shape = cx.graph.shape(parameter).clone();
+                cx.graph.full(shape, 0.0)
+            }
+        };
+        parameters.into_iter().zip(frozen).map(gradient).collect()
     }
 
     /// Loss and gradients of a step so far: each of its micro batches counts for its share, and the first begins anew. A slot keeps the

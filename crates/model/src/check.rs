@@ -107,6 +107,7 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
     let layers = resolve(&experiment.model, &signature)?;
     check_model(&experiment, &signature, &layers)?;
     check_batch(&experiment, &layers)?;
+    check_frozen(&experiment, &layers)?;
     let summary = summarise(&experiment, &signature, &layers);
     check_memory(&summary)?;
     Ok(Checked { experiment, signature, summary, layers, targets })
@@ -205,6 +206,17 @@ fn check_batch(experiment: &Experiment, model: &[Resolved]) -> Result<(), UserEr
         }
         None => Ok(()),
     }
+}
+
+/// Whether a layer is left that learns.
+fn check_frozen(experiment: &Experiment, model: &[Resolved]) -> Result<(), UserError> {
+    let learns = |layer: &Resolved| !layer.parameters.is_empty() && !experiment.training.freezes(&layer.path);
+    if flat(model).into_iter().any(learns) {
+        return Ok(());
+    }
+    let message =
+        format!("All weights are in the first {} layers, so that nothing is left to learn.", experiment.training.frozen);
+    Err(UserError::at("training.frozen", message).hint("Lower it."))
 }
 
 fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved]) -> Summary {

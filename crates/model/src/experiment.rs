@@ -10,7 +10,7 @@ use crate::losses::Loss;
 use crate::optimizers::Optimizer;
 use crate::registry::{Fields, Reader, choice, fields, written};
 use crate::repeated;
-use crate::scalars::{CARRY, CLIP_NORM, ENDS, NO_DECAY, SHARE, set};
+use crate::scalars::{CARRY, CLIP_NORM, ENDS, NO_DECAY, NO_RATE, SHARE, set};
 use crate::schedules::Schedule;
 use crate::version::{self, VERSION};
 use crate::{Training, View};
@@ -226,7 +226,7 @@ impl Experiment {
 
     /// The (rate, decay) scalars of every parameter group.
     pub fn groups(&self) -> Vec<(ScalarId, ScalarId)> {
-        vec![(ScalarId::LR, ScalarId::DECAY), (ScalarId::LR, NO_DECAY)]
+        vec![(ScalarId::LR, ScalarId::DECAY), (ScalarId::LR, NO_DECAY), (NO_RATE, NO_DECAY)]
     }
 
     /// Names of the optimizer's slots, as PyTorch calls them, and [`crate::AVERAGE`] behind them where weights are averaged.

@@ -40,6 +40,9 @@ pub const SHARE: ScalarId = ScalarId(15);
 /// 1 at the last micro batch of a step, which updates the weights; otherwise 0.
 pub const ENDS: ScalarId = ScalarId(16);
 
+/// In place of [`ScalarId::LR`] for parameters that keep their values: 0 at every step.
+pub const NO_RATE: ScalarId = ScalarId(17);
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {

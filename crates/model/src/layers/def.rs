@@ -248,6 +248,9 @@ impl Inferred {
     }
 }
 
+/// The group of parameters that keep their values, see [`Experiment::groups`](crate::Experiment::groups).
+pub(crate) const FROZEN: u32 = 2;
+
 /// A trainable tensor of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResolvedParameter {
@@ -610,14 +613,15 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// A graph that declares the parameters and the states of `model`, and where steps accumulate one more state, the loss so far. Without
-    /// `decay_all`, parameters of one dimension are in a group of their own.
+    /// `decay_all`, parameters of one dimension are in a group of their own; those of layers that keep their weights always are.
     pub fn new(model: &[Resolved], mode: Mode, training: &Training) -> Self {
         let mut graph = Graph::new();
         let mut states = NameMap::default();
         for layer in flat(model) {
             for parameter in &layer.parameters {
                 let shape = Shape::from(parameter.shape.as_slice());
-                let group = u32::from(!training.decay_all && shape.rank() < 2);
+                let decays = training.decay_all || shape.rank() > 1;
+                let group = if training.freezes(&layer.path) { FROZEN } else { u32::from(!decays) };
                 graph.declare_parameter(Parameter { name: parameter.name.clone(), shape, group });
             }
             for buffer in &layer.buffers {
