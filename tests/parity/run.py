@@ -121,7 +121,7 @@ def difference(downhill, experiment, steps=STEPS):
 
 
 def at_end(folder, evaluation):
-    """What a run leaves besides its weights: buffers, averages of weights, and the loss of its evaluation."""
+    """What a run leaves besides the weights that it learns: buffers, averages, frozen weights, and the loss of its evaluation."""
     weights = {name.removeprefix("grad.") for name in load_file(folder / "first.safetensors") if name.startswith("grad.")}
     tensors = {name: tensor for name, tensor in load_file(folder / "weights.safetensors").items() if name not in weights}
     return tensors | {"validation_loss": torch.tensor([evaluation["validation_loss"]])}

@@ -6,7 +6,7 @@ use downhill_model::data::arrays::is_array;
 use downhill_tensor::UserError;
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use leptos::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -155,14 +155,20 @@ async fn use_set(lab: Lab, set: &JsValue) -> Result<Vec<String>, String> {
     let blob: Blob = part("blob").dyn_into().map_err(|_| broken())?;
     let bytes = JsFuture::from(blob.array_buffer()).await.and_then(JsCast::dyn_into).map_err(|_| broken())?;
     let sounds = part("source").as_string().as_deref() == Some("sounds");
-    let fields = if is("decoded") && !sounds {
-        json!({ "file": name, "size": SIZE, "colour": is("colour") })
+    let before = lab.draft.with_untracked(|doc| document::name_at(doc, "data", "spirals"));
+    // Layers that are frozen know pictures of one size, in grey or in colour: others would have to be learned from the beginning.
+    let frozen = lab.draft.with_untracked(|doc| document::get(doc, "training.frozen").and_then(Value::as_u64)).unwrap_or(0) > 0;
+    let kept = frozen && !sounds && Source::is_images(&before);
+    let size = lab.info.with_untracked(|info| info.as_ref()?.data.image).filter(|_| kept).map_or(SIZE, |(height, _)| height);
+    let was_colour = lab.draft.with_untracked(|doc| document::get(doc, "data.images.colour").and_then(Value::as_bool));
+    let colour = if kept { was_colour.unwrap_or(false) } else { is("colour") };
+    let fields = if kept || (is("decoded") && !sounds) {
+        json!({ "file": name, "size": size, "colour": colour })
     } else {
         json!({ "file": name })
     };
     hand_over(lab, &Taken { name: name.clone(), blob, bytes });
     lab.edit(|doc| {
-        let before = document::name_at(doc, "data", "spirals");
         doc["data"] = if sounds { json!({ "sounds": fields }) } else { json!({ "images": fields }) };
         doc["name"] = json!(name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem));
         if sounds {
@@ -173,6 +179,13 @@ async fn use_set(lab: Lab, set: &JsValue) -> Result<Vec<String>, String> {
         } else {
             document::small_convnet(doc);
         }
+        if kept {
+            // The run goes on, and had an end for the pictures of before.
+            document::unset(doc, "training.steps");
+        }
     });
+    if kept {
+        lab.play(true);
+    }
     Ok(Array::from(&part("notes")).iter().filter_map(|note| note.as_string()).collect())
 }

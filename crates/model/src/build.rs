@@ -10,7 +10,7 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::ablation::{Ablation, is_without};
-use crate::layers::def::{Begins, Builder, CACHE, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
+use crate::layers::def::{Begins, Builder, CACHE, FROZEN, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
 use crate::layers::{ATTENTION_WEIGHTS, CROSS_WEIGHTS, Layer, PLACE};
 use crate::lens::{end_of_stream, looks_after};
@@ -18,7 +18,7 @@ use crate::losses::Targets;
 use crate::optimizers::MatrixRule;
 use crate::optimizers::matrices::{MATRIX_SCALARS, matrices};
 use crate::port::Port;
-use crate::scalars::{CARRY, CLIP_NORM, NO_DECAY, SHARE};
+use crate::scalars::{CARRY, CLIP_NORM, NO_DECAY, NO_RATE, SHARE};
 use crate::signature::Ahead;
 use crate::{Experiment, Signature, Task};
 
@@ -362,8 +362,7 @@ impl Program<'_> {
         let prediction = self.forward(cx)?;
         let weights = self.class_weights(cx, y)?;
         let loss = self.experiment.loss.build(cx, prediction, y, weights)?;
-        let parameters = cx.all_parameters()?;
-        let gradients = autodiff::grad(&mut cx.graph, loss, &parameters)?;
+        let gradients = self.learned_gradients(cx, loss)?;
         cx.graph.set_origin(Origin::Update);
         let (loss, gradients) = self.accumulated(cx, loss, gradients)?;
         cx.graph.output("loss", loss);
@@ -386,6 +385,7 @@ impl Program<'_> {
             let (rule, (lr, decay)) = match parameter.group {
                 MATRICES => (1, MATRIX_SCALARS),
                 NOT_DECAYING => (0, (ScalarId::LR, NO_DECAY)),
+                FROZEN => (0, (NO_RATE, NO_DECAY)),
                 _ => (0, (ScalarId::LR, ScalarId::DECAY)),
             };
             Updated { id: ParamId(i as u32), lr, decay, rule }
@@ -398,6 +398,22 @@ impl Program<'_> {
             rules.push(Arc::new(matrices.rule));
         }
         cx.graph.flat_update(rules, params, loss, factor, &tensors).map(|_| ())
+    }
+
+    /// The gradients of all parameters: those that keep their values have none, and nothing is computed for them.
+    fn learned_gradients(&self, cx: &mut Builder, loss: Value) -> Result<Vec<Value>, OpError> {
+        let parameters = cx.all_parameters()?;
+        let frozen: Vec<bool> = cx.graph.parameters().iter().map(|parameter| parameter.group == FROZEN).collect();
+        let trained: Vec<Value> = parameters.iter().zip(&frozen).filter(|(_, frozen)| !**frozen).map(|(p, _)| *p).collect();
+        let mut found = autodiff::grad(&mut cx.graph, loss, &trained)?.into_iter();
+        let gradient = |(parameter, frozen): (Value, bool)| match if frozen { None } else { found.next() } {
+            Some(gradient) => Ok(gradient),
+            None => {
+                let shape = cx.graph.shape(parameter).clone();
+                cx.graph.full(shape, 0.0)
+            }
+        };
+        parameters.into_iter().zip(frozen).map(gradient).collect()
     }
 
     /// Loss and gradients of a step so far: each of its micro batches counts for its share, and the first begins anew. A slot keeps the

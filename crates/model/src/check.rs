@@ -124,6 +124,7 @@ pub fn check(experiment: Experiment, signature: Signature) -> Result<Checked, Us
     check_model(&experiment, &signature, &layers)?;
     check_batch(&experiment, &layers)?;
     check_streams(&experiment, &signature)?;
+    check_frozen(&experiment, &layers)?;
     let summary = summarise(&experiment, &signature, &layers);
     check_memory(&summary)?;
     Ok(Checked { experiment, signature, summary, layers, targets })
@@ -235,6 +236,17 @@ fn check_streams(experiment: &Experiment, signature: &Signature) -> Result<(), U
     );
     Err(UserError::at("training.batch_size", message)
         .hint("Lower the batch size or the context, use a longer text, or turn `carry` off."))
+}
+
+/// Whether a layer is left that learns.
+fn check_frozen(experiment: &Experiment, model: &[Resolved]) -> Result<(), UserError> {
+    let learns = |layer: &Resolved| !layer.parameters.is_empty() && !experiment.training.freezes(&layer.path);
+    if flat(model).into_iter().any(learns) {
+        return Ok(());
+    }
+    let message =
+        format!("All weights are in the first {} layers, so that nothing is left to learn.", experiment.training.frozen);
+    Err(UserError::at("training.frozen", message).hint("Lower it."))
 }
 
 fn summarise(experiment: &Experiment, signature: &Signature, model: &[Resolved]) -> Summary {

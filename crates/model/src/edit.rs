@@ -37,7 +37,9 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
         }
     }
     if old.data != new.data || old.augment != new.augment {
-        return if old.data.is_same_task(&new.data) { Effect::Data } else { Effect::Fresh };
+        // What is frozen is worth something for other data too.
+        let goes_on = old.data.is_same_task(&new.data) || new.training.frozen > 0;
+        return if goes_on { Effect::Data } else { Effect::Fresh };
     }
     // The answers are others, the samples are not.
     if old.loss.reconstructs() != new.loss.reconstructs() {
@@ -48,6 +50,7 @@ pub fn effect(old: &Experiment, new: &Experiment) -> Effect {
         || old.loss != new.loss
         || rules(old) != rules(new)
         || old.training.decay_all != new.training.decay_all
+        || old.training.frozen != new.training.frozen
         || old.training.batch_size != new.training.batch_size
         || old.training.accumulate != new.training.accumulate
         || old.training.clip_norm.is_some() != new.training.clip_norm.is_some();
@@ -239,6 +242,10 @@ mod tests {
         assert_eq!(after(json!({})), Effect::Rebuild { keep_slots: false });
         assert_eq!(after(with("data", json!({ "spirals": { "noise": 0.2, "samples": 50 } }))), Effect::Data);
         assert_eq!(after(with("data", json!("xor"))), Effect::Fresh);
+        let mut frozen = with("data", json!("xor"));
+        frozen["training"] = json!({ "frozen": 1 });
+        assert_eq!(after(frozen), Effect::Data);
+        assert_eq!(after(with("training", json!({ "frozen": 1 }))), Effect::Rebuild { keep_slots: true });
         assert_eq!(after(with("data", json!({ "spirals": { "turns": 2 } }))), Effect::Fresh);
         assert_eq!(after(with("seed", json!(1))), Effect::Fresh);
         let mut model = base();

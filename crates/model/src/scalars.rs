@@ -54,6 +54,9 @@ pub const NS_EPS: ScalarId = ScalarId(21);
 /// The polynomial that makes it orthogonal.
 pub const NS_COEFFICIENTS: [ScalarId; 3] = [ScalarId(22), ScalarId(23), ScalarId(24)];
 
+/// In place of [`ScalarId::LR`] for parameters that keep their values: 0 at every step.
+pub const NO_RATE: ScalarId = ScalarId(25);
+
 /// Writes a value computed in f64.
 pub(crate) fn set(values: &mut [f32], id: ScalarId, value: f64) {
     if let Some(slot) = values.get_mut(usize::from(id.0)) {

@@ -39,12 +39,23 @@ fields! {
         /// Whether weight decay also pulls at biases and at the factors of norms, which have one dimension; otherwise at matrices and kernels only.
         #[schemars(title = "Decay everything")]
         decay_all: bool = true,
+        /// So many layers at the beginning of the model keep their weights as they are, and also where other data are to be learned.
+        #[schemars(title = "Frozen layers", range(min = 0, max = 1000))]
+        frozen: usize = 0,
         /// Evaluations in a row without a better one after which the run rests; empty is never.
         #[schemars(title = "Patience", range(min = 1, max = 200))]
         patience: Option<u64> = None,
         /// What has to become better for a run with patience.
         #[schemars(title = "Patience for")]
         patience_metric: PatienceMetric = PatienceMetric::ValidationLoss,
+    }
+}
+
+impl Training {
+    /// Whether the layer at this place of the experiment, `model[2].residual[0]`, keeps its weights.
+    pub fn freezes(&self, path: &str) -> bool {
+        let place = path.strip_prefix("model[").and_then(|rest| rest.split(']').next());
+        place.and_then(|place| place.parse::<usize>().ok()).is_some_and(|place| place < self.frozen)
     }
 }
 

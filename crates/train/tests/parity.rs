@@ -53,6 +53,7 @@ fixtures![
     "ema_adam",
     "fields_of_tokens",
     "fields_of_two_points",
+    "frozen_layers",
     "gru_all_rnn",
     "gru_both_last",
     "huber_sgd_linear",
@@ -120,7 +121,16 @@ fn first_batch_agrees(fixture: &Fixture) {
         let (_, mine) = ours.iter().find(|(name, _)| *name == key).unwrap_or_else(|| panic!("{key} is computed"));
         assert_close(&format!("{name} {tensor}"), mine, &values);
     }
-    assert_eq!(gradients, ready(session.parameters()).unwrap().len(), "{name}: a gradient for every parameter");
+    // PyTorch has none for what keeps its values.
+    assert_eq!(gradients, learning(&mut session), "{name}: a gradient for every parameter that learns");
+}
+
+/// How many parameters do not keep their values.
+fn learning(session: &mut Session) -> usize {
+    let frozen = session.experiment().training.frozen;
+    let learns =
+        |name: &str| name.split('.').next().and_then(|layer| layer.parse().ok()).is_none_or(|layer: usize| layer >= frozen);
+    ready(session.parameters()).unwrap().iter().filter(|parameter| learns(&parameter.0)).count()
 }
 
 fn loss_curve_agrees(fixture: &Fixture) {
@@ -142,13 +152,13 @@ fn loss_curve_agrees(fixture: &Fixture) {
 /// What may differ after a hundred steps relative to the largest element, for the weights differ too.
 const END_TOLERANCE: f32 = 5e-4;
 
-/// Buffers and averages of weights, and the evaluation that takes them.
+/// Buffers, averages of weights and weights that stay, and the evaluation that takes them.
 fn end_agrees(fixture: &Fixture, session: &mut Session) {
     let name = fixture.name;
     let bytes = ready(session.weights(true)).unwrap();
     let (ours, theirs) = (SafeTensors::deserialize(&bytes).unwrap(), SafeTensors::deserialize(fixture.last).unwrap());
-    let extra = ours.len() - ready(session.parameters()).unwrap().len();
-    assert_eq!(theirs.len(), extra + 1, "{name}: buffers, averages and the loss of the evaluation");
+    let extra = ours.len() - learning(session);
+    assert_eq!(theirs.len(), extra + 1, "{name}: what is no weight that learns, and the loss of the evaluation");
     for (tensor, view) in theirs.iter() {
         let what = format!("{name} {tensor}");
         if tensor == "validation_loss" {

@@ -229,11 +229,19 @@ fn is_wired(checked: &Checked) -> bool {
 /// The body of the function that makes the model.
 fn model(checked: &Checked, wired: bool) -> String {
     let lines = lines(&checked.experiment.model, &checked.layers);
-    if wired {
+    let made = if wired {
         let first = &checked.signature.first().name;
-        return format!("    wires = {{}}\n    return Wired(\n        wires,\n        \"{first}\",\n{lines}    )");
+        format!("    wires = {{}}\n    return Wired(\n        wires,\n        \"{first}\",\n{lines}    )")
+    } else {
+        format!("    return nn.Sequential(\n{lines}    )")
+    };
+    match checked.experiment.training.frozen {
+        0 => made,
+        frozen => format!(
+            "{}\n    for layer in list(model)[:{frozen}]:\n        layer.requires_grad_(False)\n    return model",
+            made.replace("    return ", "    model = ")
+        ),
     }
-    format!("    return nn.Sequential(\n{lines}    )")
 }
 
 /// What the model is given: one tensor, or several by name.
@@ -426,7 +434,7 @@ fn gradients(experiment: &Experiment) -> String {
     let coupled = experiment.optimizer.def().coupled_decay();
     let penalties = [("p.sign()", training.l1), ("p", if coupled { 0.0 } else { training.l2 })];
     for (what, factor) in penalties.into_iter().filter(|(_, factor)| *factor > 0.0) {
-        text += "        with torch.no_grad():\n            for p in model.parameters():\n";
+        text += "        with torch.no_grad():\n            for p in filter(lambda p: p.requires_grad, model.parameters()):\n";
         text += &format!("                p.grad.add_({what}, alpha={factor})\n");
     }
     text

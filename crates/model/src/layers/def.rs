@@ -643,8 +643,10 @@ const LOSS_SO_FAR: &str = "loss_so_far";
 const DECAYING: u32 = 0;
 /// those that do not,
 pub(crate) const NOT_DECAYING: u32 = 1;
-/// and matrices, where the optimizer has a rule of its own for them.
+/// matrices, where the optimizer has a rule of its own for them,
 pub(crate) const MATRICES: u32 = 2;
+/// and those that keep their values.
+pub(crate) const FROZEN: u32 = 3;
 
 /// A graph in the making, with what layers need to add themselves.
 pub(crate) struct Builder {
@@ -676,7 +678,7 @@ pub(crate) struct Builder {
 
 impl Builder {
     /// A graph that declares the parameters and the states of `model`, and where steps accumulate one more state, the loss so far. In groups of
-    /// their own are, without `decay_all`, parameters of one dimension, and what `is_matrix`.
+    /// their own are those of layers that keep their weights, without `decay_all` parameters of one dimension, and what `is_matrix`.
     pub fn new(model: &[Resolved], mode: Mode, training: &Training, is_matrix: &dyn Fn(&str) -> bool) -> Self {
         let mut graph = Graph::new();
         let mut states = NameMap::default();
@@ -684,6 +686,7 @@ impl Builder {
             for parameter in &layer.parameters {
                 let shape = Shape::from(parameter.shape.as_slice());
                 let group = match shape.rank() {
+                    _ if training.freezes(&layer.path) => FROZEN,
                     2 if is_matrix(&parameter.name) => MATRICES,
                     0 | 1 if !training.decay_all => NOT_DECAYING,
                     _ => DECAYING,

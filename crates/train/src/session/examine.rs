@@ -173,7 +173,7 @@ impl Session {
         hidden.iter().filter(move |layer| names.contains(&layer.name) && [1, 3].contains(&layer.shape.len()))
     }
 
-    /// Every matrix of weights in the words of parameters and gradients.
+    /// Every matrix of weights that is learned, in the words of parameters and gradients.
     fn weights_of_layers(&self, words: &[u32]) -> Vec<Weights> {
         let layout = self.machine.layout();
         let (parameters, gradients) = words.split_at(words.len() / 2);
@@ -188,7 +188,9 @@ impl Session {
             let biases = bias.map(|bias| numbers(gradients, bias.offset, bias.len)).unwrap_or_default();
             Some(Weights::look(layer, shape[0], &values, [&biases, &numbers(gradients, entry.offset, entry.len)]))
         };
-        self.run.checked().summary.layers.iter().filter_map(look).collect()
+        let checked = self.run.checked();
+        let learns = |layer: &&LayerSummary| !checked.experiment.training.freezes(&layer.path);
+        checked.summary.layers.iter().filter(learns).filter_map(look).collect()
     }
 }
 
