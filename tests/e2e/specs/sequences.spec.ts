@@ -66,6 +66,26 @@ test("answers stand beside the right ones, and each head shows what it looks at"
   await expect(page.getByText("“X” is no token")).toBeVisible();
 });
 
+test("where vectors of two inputs are added, what a head looks at is named by the first, and hidden words are told where they stand", async ({ page }) => {
+  await rested(page, {
+    data: { masked: { samples: 100 } },
+    model: [
+      { embedding: { dim: 16 } },
+      { name: "words" },
+      { input: "segments" },
+      { embedding: { dim: 16 } },
+      { add: { from: "words" } },
+      { transformer_block: { num_heads: 2 } },
+      { linear: { out: "classes" } },
+    ],
+    training: { steps: 20 },
+    view: { pace: "max" },
+  });
+  for (const side of [0, 1]) await expect(page.locator(".attention .labels").nth(side).locator("span").first()).toHaveText("[CLS]");
+  await page.getByTestId("ablate").click();
+  await expect(page.getByTestId("without")).toContainText(" at “");
+});
+
 test("a decoder writes by itself what was read, and its cross heads have the tokens of both on their sides", async ({ page }) => {
   await rested(page, {
     data: { reverse: { samples: 100, length: 3, vocabulary: 5, encoder_decoder: true } },

@@ -148,17 +148,23 @@ fn names(raw: &[f32], tokens: Option<&[String]>, count: usize) -> Vec<String> {
     }
 }
 
-/// The place among the inputs of the data that a layer goes back to, by the first of what each reads.
+/// The place among the inputs of the data whose order the vectors of a layer stand in: the earliest of all that it goes back to. Of what attention
+/// reads that is only the first, for it looks at the other from where it is.
 fn origin(layers: &[LayerStats], path: &str) -> Option<usize> {
-    let mut path = path;
-    for _ in layers {
-        let layer = layers.iter().find(|layer| layer.path == path)?;
-        match layer.input {
-            Some(input) => return Some(input as usize),
-            None => path = layer.reads.first()?,
+    let (mut paths, mut inputs) = (vec![path], Vec::new());
+    let mut next = 0;
+    while let Some(path) = paths.get(next).copied() {
+        next += 1;
+        let Some(layer) = layers.iter().find(|layer| layer.path == path) else { continue };
+        let looks = layer.inner.iter().any(|inner| inner.ends_with("attention"));
+        for read in layer.reads.iter().take(if looks { 1 } else { usize::MAX }) {
+            if !paths.contains(&read.as_str()) {
+                paths.push(read);
+            }
         }
+        inputs.extend(layer.input.map(|input| input as usize));
     }
-    None
+    inputs.into_iter().min()
 }
 
 #[component]
@@ -308,7 +314,12 @@ fn Matrix(lab: Lab, column: Column) -> impl IntoView {
                 let place = match rows {
                     ..=1 => String::new(),
                     _ if answers_queries => axes.with(|axes| {
-                        format!(" after “{}” ({})", axes.0.get(row).map(String::as_str).unwrap_or_default(), row + 1)
+                        format!(
+                            " {} “{}” ({})",
+                            if data.language.is_some() { "after" } else { "at" },
+                            axes.0.get(row).map(String::as_str).unwrap_or_default(),
+                            row + 1
+                        )
                     }),
                     _ => format!(" at position {}, which changes most", row + 1),
                 };
