@@ -24,7 +24,7 @@ pub(crate) fn dispatches(style: Style, plan: &Plan) -> Result<Vec<Lowered>, Exec
     plan.steps.iter().map(lower).collect()
 }
 
-/// What does not depend on the adapter.
+/// What is the same on every adapter of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     /// Dispatches per run.
@@ -33,12 +33,12 @@ pub struct Counts {
     pub pipelines: usize,
 }
 
-/// Counts a plan's dispatches and pipelines on a GPU, without one.
+/// Counts a plan's dispatches and pipelines on a GPU, or on a software adapter, without one.
 ///
 /// # Errors
 /// When a kernel is not supported.
-pub fn counts(plan: &Plan) -> Result<Counts, ExecError> {
-    let steps = dispatches(Style::HARDWARE, plan)?;
+pub fn counts(plan: &Plan, software: bool) -> Result<Counts, ExecError> {
+    let steps = dispatches(if software { Style::SOFTWARE } else { Style::HARDWARE }, plan)?;
     let all: Vec<&Dispatch> = steps.iter().flat_map(|s| &s.dispatches).collect();
     let mut sources: Vec<&str> = all.iter().map(|d| d.source.as_str()).collect();
     sort_short(&mut sources);

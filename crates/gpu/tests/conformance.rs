@@ -4,7 +4,9 @@
 
 mod shared;
 
-use downhill_compile::conformance::{all_cases_agree, block_on, check_chain};
+use std::thread;
+
+use downhill_compile::conformance::{block_on, cases_agree, check_chain};
 use downhill_gpu::DeviceOptions;
 use downhill_graph::arbitrary::{Program, programs, training_programs};
 use proptest::prelude::{ProptestConfig, TestCaseError};
@@ -12,10 +14,21 @@ use proptest::test_runner::TestRunner;
 use shared::native::{device, open};
 use shared::{Gpu, products};
 
+/// Threads that share the cases, each with a device of its own: most of the time goes to the compiler of shaders, which uses one.
+const THREADS: usize = 2;
+
+fn all_cases_agree(options: &DeviceOptions) {
+    let share = |thread| {
+        let Some(device) = open(options) else { return };
+        block_on(cases_agree(&Gpu(&device), thread, THREADS));
+    };
+    // A thread that fails makes the scope fail.
+    thread::scope(|scope| (0..THREADS).for_each(|thread| drop(scope.spawn(move || share(thread)))));
+}
+
 #[test]
 fn every_case_of_every_op_gives_what_the_interpreter_gives() {
-    let Some(device) = device() else { return };
-    block_on(all_cases_agree(&Gpu(&device)));
+    all_cases_agree(&DeviceOptions::default());
 }
 
 #[test]
@@ -26,8 +39,9 @@ fn large_products_give_what_the_interpreter_gives() {
 
 #[test]
 fn the_kernels_of_gpus_do_so_on_a_software_adapter_too() {
-    let Some(device) = open(&DeviceOptions { as_hardware: true, ..DeviceOptions::default() }) else { return };
-    block_on(all_cases_agree(&Gpu(&device)));
+    let options = DeviceOptions { as_hardware: true, ..DeviceOptions::default() };
+    all_cases_agree(&options);
+    let Some(device) = open(&options) else { return };
     block_on(products::agree(&device));
 }
 

@@ -22,7 +22,7 @@ cargo xtask COMMAND
 
   serve [--port N]        install what is missing, make a release build, serve it on 127.0.0.1:8080
   build                   the same without serving it: the page is what lies in dist/
-  test [STAGE…]           run everything, or only: lint native wasm e2e browsers; by name alone: engines endurance
+  test [STAGE…]           run everything, or only: lint native wasm e2e browsers; by name alone: engines drivers endurance
   bench [WORKLOAD…] [--seconds N] [--pages a,b] [--rust-peers] [--page-only]
                           measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
   bench --engines [WORKLOAD…] [--seconds N]

@@ -83,9 +83,14 @@ pub(crate) fn cases() -> Vec<OpCase> {
 
 /// Every case of every op, and the gradients of those that have some. Tolerances are the cases' own.
 pub async fn all_cases_agree<B: Backend>(backend: &B) {
+    cases_agree(backend, 0, 1).await;
+}
+
+/// One of so many parts of these cases, so that several threads can share them.
+pub async fn cases_agree<B: Backend>(backend: &B, part: usize, parts: usize) {
     let mut failures = Vec::new();
     let cases = cases();
-    for case in &cases {
+    for case in cases.iter().skip(part).step_by(parts) {
         let (graph, env) = case.graph();
         failures.extend(check(backend, &case.name, &graph, &env, case.tolerance).await.err());
         if let Some((graph, env)) = case.gradient_graph() {

@@ -11,7 +11,7 @@ use super::Lower;
 use crate::shader::{Operand, Params, Width};
 
 /// Rows that are sorted by comparing each with all others.
-const RUN: u32 = 256;
+const RUN: u32 = 1024;
 
 /// Sorts, merges, adds.
 pub(super) fn lower(cx: &mut Lower<'_>, spec: &IndexAddSpec) -> Result<(), ExecError> {

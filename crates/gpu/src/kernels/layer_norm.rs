@@ -9,10 +9,8 @@ use crate::shader::{Operand, Params, Width};
 
 const LAYER_NORM: &str = wgsl!("layer_norm.wgsl");
 const LAYER_NORM_GRAD: &str = wgsl!("layer_norm_grad.wgsl");
-/// Rows that one invocation adds up.
-const BLOCK: u32 = 32;
 
-/// One dispatch forward; backward one for x, and two for weight and bias together.
+/// One dispatch forward; backward one for x, and one for weight and bias together, or two where many rows are added up in blocks.
 pub(super) fn lower(cx: &mut Lower<'_>, spec: &LayerNormSpec) -> Result<(), ExecError> {
     let mut params = Params::default();
     let lanes = sizes(cx.style, &mut params, spec.rows, spec.cols);
@@ -56,7 +54,8 @@ fn statistics(cx: &Lower<'_>, params: &mut Params, spec: &LayerNormSpec) -> Resu
 
 /// The gradients of weight and bias.
 fn columns(cx: &mut Lower<'_>, spec: &LayerNormSpec) -> Result<(), ExecError> {
-    let blocks = spec.rows.div_ceil(BLOCK);
+    let block = cx.style.block();
+    let blocks = spec.rows.div_ceil(block);
     let half = (blocks * spec.cols).next_multiple_of(4);
     let names = [("dweight", spec.weight), ("dbias", spec.bias)];
     let parts: [Arg; 2] = [cx.part(0, half), cx.part(half, half)];
@@ -75,10 +74,10 @@ fn columns(cx: &mut Lower<'_>, spec: &LayerNormSpec) -> Result<(), ExecError> {
     text.push_str(&format!(
         "fn item(i: u32) {{
     let c = i % p.cols;
-    let first = i / p.cols * {BLOCK}u;
+    let first = i / p.cols * {block}u;
     var dweight = 0.0;
     var dbias = 0.0;
-    for (var row = first; row < min(first + {BLOCK}u, p.rows); row++) {{
+    for (var row = first; row < min(first + {block}u, p.rows); row++) {{
         let dy = load_dy(row * p.cols + c);
         dweight = fma(dy, (load_x(row * p.cols + c) - load_mean(row)) * load_rstd(row), dweight);
         dbias += dy;

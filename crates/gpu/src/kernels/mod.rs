@@ -48,6 +48,11 @@ impl Style {
     fn one_group(self) -> u32 {
         if self.workgroup_memory { 1 << 11 } else { 1 << 14 }
     }
+
+    /// Rows that one invocation adds up; where there are more, another dispatch joins the sums.
+    fn block(self) -> u32 {
+        if self.workgroup_memory { 1 << 5 } else { 1 << 10 }
+    }
 }
 
 /// A step being turned into dispatches.

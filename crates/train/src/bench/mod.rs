@@ -91,7 +91,9 @@ impl Session {
     /// What computes and with how many kernels; on a device also what its kernels are made of and what giving them to it takes.
     fn bench_notes(&self, device: Option<&GpuDevice>, seconds: f64) -> String {
         let mut notes = format!("{}, {} kernels per step", place(device), self.machine.train().kernels);
-        let counts = self.machine.engine().plan(self.machine.train().id).and_then(|plan| downhill_gpu::counts(plan).ok());
+        let software = device.is_some_and(|device| device.adapter().software);
+        let plan = self.machine.engine().plan(self.machine.train().id);
+        let counts = plan.and_then(|plan| downhill_gpu::counts(plan, software).ok());
         if let (Some(gpu), Some(counts)) = (self.machine.engine().gpu(), counts) {
             let each = self.machine.engine().encoding_time(self.machine.train().id).unwrap_or_default() / 1e3;
             let together = self.run.done() as f64 / gpu.submits().max(1) as f64;

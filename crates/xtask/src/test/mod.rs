@@ -18,7 +18,8 @@ type Stage = fn() -> Result<Tally>;
 const STAGES: [(&str, Stage); 5] =
     [("lint", lint::run), ("native", native::run), ("wasm", wasm::run), ("e2e", e2e::run), ("browsers", browsers::smoke)];
 /// Stages that run only when they are named, for they take long.
-const NAMED: [(&str, Stage); 2] = [("engines", browsers::conformance), ("endurance", e2e::endurance)];
+const NAMED: [(&str, Stage); 3] =
+    [("engines", browsers::conformance), ("drivers", native::drivers), ("endurance", e2e::endurance)];
 
 /// Runs the named stages, or all; prints `N passed, N failed` last and returns whether everything passed.
 pub fn run(names: &[String]) -> Result<bool> {

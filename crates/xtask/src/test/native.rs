@@ -3,24 +3,24 @@
 use super::tally::Tally;
 use crate::cmd::{command, say};
 use crate::{browser, setup};
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-/// Runs `cargo test` over the workspace, and the conformance of the GPU backend once more with the driver that Chromium brings.
+/// Runs `cargo test` over the workspace.
 pub fn run() -> Result<Tally> {
-    let has_software_gpu = setup::vulkan()?;
     let mut cargo = command("cargo", &["test", "--locked", "--workspace", "--no-fail-fast"]);
-    if has_software_gpu {
+    if setup::vulkan()? {
         cargo.env("DOWNHILL_REQUIRE_GPU", "1");
     }
     // A snapshot that differs is a failure and leaves no file behind.
-    let mut tally = Tally::of_libtest(cargo.env("INSTA_UPDATE", "no"))?;
-    // Where Mesa's driver is, the loader of drivers is too.
-    let browser = if has_software_gpu { browser::find_or_install().ok() } else { None };
-    if let Some(driver) = browser.as_ref().and_then(browser::vulkan_driver) {
-        say(&format!("downhill-gpu, conformance, on {}", driver.display()));
-        // With the whole workspace named, it is the binary that was built before; alone its libraries would have other features.
-        let mut cargo = command("cargo", &["test", "--locked", "--workspace", "--test", "conformance"]);
-        tally += Tally::of_libtest(cargo.env("VK_DRIVER_FILES", driver).env("DOWNHILL_REQUIRE_GPU", "1"))?;
-    }
-    Ok(tally)
+    Tally::of_libtest(cargo.env("INSTA_UPDATE", "no"))
+}
+
+/// Runs the conformance of the GPU backend with the driver that Chromium brings. In every run of the tests it is under the page's WebGPU, too.
+pub fn drivers() -> Result<Tally> {
+    setup::vulkan()?;
+    let driver = browser::vulkan_driver(&browser::find_or_install()?).context("the browser brings no driver")?;
+    say(&format!("downhill-gpu, conformance, on {}", driver.display()));
+    // With the whole workspace named, it is the binary that `native` has built; alone its libraries would have other features.
+    let mut cargo = command("cargo", &["test", "--locked", "--workspace", "--test", "conformance"]);
+    Tally::of_libtest(cargo.env("VK_DRIVER_FILES", driver).env("DOWNHILL_REQUIRE_GPU", "1"))
 }
