@@ -68,6 +68,7 @@ const USUAL: &[(&str, f64, f64)] = &[
     ("batch_size", 1.0, 1024.0),
     ("eval_every", 1.0, 1000.0),
     ("warmup", 0.0, 1000.0),
+    ("frozen", 0.0, 20.0),
     ("out", 1.0, 128.0),
 ];
 /// Travel of a slider, in positions.

@@ -74,9 +74,8 @@ for (const [what, files, sentence] of [
   });
 }
 
-test("pictures from the clipboard go into the class that they are pasted into", async ({ page }) => {
-  const lab = new Lab(page);
-  await lab.open();
+/** Pastes four dark pictures into the first class and four bright ones into the second, and takes them. */
+async function paste(page: Page): Promise<void> {
   await page.getByTestId("own").click();
   await page.getByTestId("camera-open").click();
   for (const at of [0, 1]) {
@@ -94,7 +93,34 @@ test("pictures from the clipboard go into the class that they are pasted into", 
     await expect(page.getByTestId(`count-${at}`)).toHaveText("4 pictures");
   }
   await page.getByTestId("camera-train").click();
+}
+
+test("pictures from the clipboard go into the class that they are pasted into", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open();
+  await paste(page);
   await learns(lab, "images");
+});
+
+test("layers that are frozen say so, and what they know is kept for pictures of one's own", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open("#p=own_images");
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByLabel("Frozen layers", { exact: true }).fill("10");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Escape");
+  await expect(page.locator(".layer.frozen")).toHaveCount(10);
+  await expect(page.locator(".layer").first()).toHaveAttribute("title", /^Frozen: it keeps its weights\./);
+  await expect(page.locator(".layer").last()).toHaveAttribute("title", /^Edit/);
+  const before = await lab.reach((state) => state.step > 20);
+  await paste(page);
+  await learns(lab, "images");
+  const after = await lab.state();
+  // The size that the layers know, and the same run.
+  expect(after.experiment.data).toMatchObject({ images: { size: 32, colour: false } });
+  expect(after.run).toBe(before.run);
+  expect(after.step).toBeGreaterThanOrEqual(before.step);
+  expect(lab.errors).toEqual([]);
 });
 
 for (const [device, source, piece] of [["camera", "images", "picture"], ["microphone", "sounds", "sound"]] as const) {

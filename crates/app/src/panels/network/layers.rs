@@ -108,6 +108,15 @@ fn LayerName(index: usize, label: String) -> impl IntoView {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
     });
+    // Known to be kept as it is, whatever is learned behind it.
+    let frozen = memo(move || {
+        let layers = lab.draft.with(|doc| document::get(doc, "training.frozen").and_then(Value::as_u64));
+        layers.is_some_and(|layers| (index as u64) < layers)
+    });
+    let title = move || {
+        let what = "Edit this layer; drag to move it";
+        if frozen.get() { format!("Frozen: it keeps its weights. {what}") } else { what.to_string() }
+    };
     let open = move || editing.get() == Some(Editing::Layer(index));
     let grab = move |ev: web_sys::DragEvent| {
         if let Some(data) = ev.data_transfer() {
@@ -117,7 +126,7 @@ fn LayerName(index: usize, label: String) -> impl IntoView {
     let toggle =
         move |_| editing.update(|e| *e = if *e == Some(Editing::Layer(index)) { None } else { Some(Editing::Layer(index)) });
     view! {
-        <button type="button" class="layer" class:bad=move || bad.get() draggable="true" data-layer=index.to_string() aria-haspopup="dialog" aria-expanded=move || open().to_string() title="Edit this layer; drag to move it" on:dragstart=grab on:click=toggle>{label}</button>
+        <button type="button" class="layer" class:bad=move || bad.get() class:frozen=move || frozen.get() draggable="true" data-layer=index.to_string() aria-haspopup="dialog" aria-expanded=move || open().to_string() title=title on:dragstart=grab on:click=toggle>{label}</button>
     }
 }
 
