@@ -10,10 +10,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use downhill_graph::Graph;
+use downhill_graph::autodiff::grad;
 use downhill_graph::interp::{Run, run};
-use downhill_graph::ops::{ALMOST_ZERO, OpCase, all_cases};
-use downhill_graph::tensors::Env;
+use downhill_graph::ops::{ALMOST_ZERO, LayerNorm, OpCase, all_cases};
+use downhill_graph::tensors::{Env, Tensor};
+use downhill_graph::{FeedKind, Graph, Value};
+use downhill_tensor::Shape;
+use downhill_tensor::rng::{Rng, Stream};
 
 pub use bench::{Backend, Bench};
 pub use net::{Mlp, net, step};
@@ -81,6 +84,35 @@ pub(crate) fn cases() -> Vec<OpCase> {
     cases
 }
 
+/// Gradients of `x + norm(x)`, where what goes around a norm meets what comes through it.
+fn residuals() -> Vec<(String, Graph, Env)> {
+    let case = |norm: LayerNorm| {
+        let (mut graph, mut env) = (Graph::new(), Env::default());
+        let shapes: [&[usize]; 4] = [&[5, 6], &[5, 6], &[6], &[6]];
+        let [x, slope, weight, bias] = [0, 1, 2, 3].map(|i| {
+            let mut rng = Rng::new(i, Stream::Data, 0);
+            let shape = Shape::from(shapes[i as usize]);
+            let numbers = (0..shape.numel()).map(|_| f64::from(rng.normal() as f32)).collect();
+            let tensor = Tensor::f32(shape, numbers);
+            let value = graph.new_feed(format!("in{i}"), tensor.ty.clone(), FeedKind::Resident).expect("its name is new");
+            env.feeds.push(tensor);
+            value
+        });
+        let columns = [(weight, norm.weight), (bias, norm.bias)].into_iter().filter(|(_, is)| *is).map(|(value, _)| value);
+        let inputs: Vec<Value> = [x].into_iter().chain(columns).collect();
+        let normal = graph.apply(norm.clone(), &inputs).expect("shapes fit");
+        let sum = graph.plus(x, normal).expect("shapes fit");
+        let weighted = graph.mul(sum, slope).expect("shapes fit");
+        let loss = graph.sum_all(weighted).expect("it is a tensor");
+        for (i, gradient) in grad(&mut graph, loss, &inputs).expect("norms have gradients").into_iter().enumerate() {
+            graph.output(i.to_string(), gradient);
+        }
+        (format!("residual of {norm:?}"), graph, env)
+    };
+    let norm = |centered, weight, bias| case(LayerNorm { centered, weight, bias, eps: 1e-5 });
+    vec![norm(true, true, true), norm(true, false, false), norm(false, true, false), norm(false, false, false)]
+}
+
 /// Every case of every op, and the gradients of those that have some. Tolerances are the cases' own.
 pub async fn all_cases_agree<B: Backend>(backend: &B) {
     cases_agree(backend, 0, 1).await;
@@ -97,6 +129,9 @@ pub async fn cases_agree<B: Backend>(backend: &B, part: usize, parts: usize) {
             let name = format!("gradient of {}", case.name);
             failures.extend(check(backend, &name, &graph, &env, case.gradient_tolerance).await.err());
         }
+    }
+    for (name, graph, env) in residuals().iter().skip(part).step_by(parts) {
+        failures.extend(check(backend, name, graph, env, 1e-5).await.err());
     }
     assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }

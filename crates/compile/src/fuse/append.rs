@@ -1,5 +1,5 @@
-//! Appends an elementwise kernel to the one that computes what it reads: a matrix product (as its epilogue) or another
-//! elementwise kernel (as more outputs).
+//! Appends an elementwise kernel to the one that computes what it reads: a matrix product (as its epilogue), another
+//! elementwise kernel (as more outputs) or, where it is a sum, the gradient of a norm.
 //!
 //! It pays because the elements are in registers at that moment: the reader's kernel and its read disappear, and the value itself is
 //! stored only if someone else needs it (a pre-activation on its way to the gradient).
@@ -11,6 +11,7 @@ use downhill_graph::kernel::{Epilogue, Kernel, MapSpec, MatMulSpec};
 use downhill_tensor::{Shape, sort_short_by_key};
 use smallvec::SmallVec;
 
+use super::added::added;
 use super::arena::{Arena, TaskId};
 use super::merge::{epilogue_reads, fits, merged_task};
 use crate::access::{Dims, View};
@@ -32,7 +33,8 @@ pub(super) fn append(arena: &mut Arena, c: TaskId) -> bool {
     for p in producers {
         let (Some(producer), Some(consumer)) = (arena.task(p), arena.task(c)) else { continue };
         let Kernel::Map(map) = &consumer.kernel else { continue };
-        let Some(merged) = appended(producer, consumer, map) else { continue };
+        let merged = appended(producer, consumer, map).or_else(|| added(arena, p, consumer, map));
+        let Some(merged) = merged else { continue };
         if let Some(between) = arena.between(p, c, true) {
             arena.merge(p, c, &between, merged);
             return true;

@@ -4,6 +4,7 @@
 //! at: all of them once, and those around a task that has changed. Rules are applied in a fixed order, the first task first, until none
 //! applies, so that the result is a function of the work.
 
+mod added;
 mod append;
 mod arena;
 mod inline;

@@ -1,5 +1,7 @@
 //! What each fusion rule does, and where it must not.
 
+use downhill_graph::autodiff;
+use downhill_graph::ops::LayerNorm;
 use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{FeedKind, Graph, UnaryOp, Value};
 use downhill_tensor::rng::{Rng, Stream};
@@ -150,4 +152,22 @@ fn times_one_plus_zero_runs_no_kernel() {
     let y = c.graph.binary(downhill_graph::BinaryOp::Div, sum, one).unwrap();
     let back = c.graph.reshape(y, [2, 3]).unwrap();
     assert!(c.kernels(&[back]).is_empty(), "a feed is its own output");
+}
+
+#[test]
+fn what_goes_around_a_norm_is_added_by_its_gradient_unless_that_is_wanted_by_itself() {
+    for alone in [true, false] {
+        let mut c = Case::default();
+        let (x, slope) = (c.feed([4, 6]), c.feed([4, 6]));
+        let g = &mut c.graph;
+        let norm = g.apply(LayerNorm { centered: true, weight: false, bias: false, eps: 0.1 }, &[x]).unwrap();
+        let weighted = g.mul(norm, slope).unwrap();
+        let loss = g.sum_all(weighted).unwrap();
+        let dx = autodiff::grad(g, loss, &[x]).unwrap()[0];
+        let sum = g.plus(slope, dx).unwrap();
+        let kernels = c.kernels(&[sum, dx][..if alone { 1 } else { 2 }]);
+        let fused = ["layer_norm 4×6", "layer_norm_grad 4×6 + r"];
+        assert_eq!(kernels.len(), if alone { 2 } else { 3 }, "{kernels:?}");
+        assert_eq!(kernels[..2] == fused, alone, "{kernels:?}");
+    }
 }

@@ -36,9 +36,10 @@ impl CpuKernel for LayerNormOp {
         let mut writes = self.writes.iter().map(|o| memory.cells(o));
         let mut read = |is: bool| if is { reads.next().unwrap_or(&[]) } else { &[] };
         let mut write = |is: bool| if is { writes.next().unwrap_or(&[]) } else { &[] };
-        let LayerNormSpec { backward, centered, weight, bias, .. } = self.spec;
+        let LayerNormSpec { backward, centered, weight, bias, added, .. } = self.spec;
         if backward {
             let (dy, x, weight, mean, rstd) = (read(true), read(true), read(weight), read(centered), read(true));
+            let added = read(added);
             let (dx, dweight, dbias) = (write(true), write(self.spec.weight), write(bias));
             if cursor.at == 0 {
                 dweight.iter().chain(dbias).for_each(|c| c.set(0.0));
@@ -47,10 +48,11 @@ impl CpuKernel for LayerNormOp {
                 for (r, rstd) in rstd.iter().enumerate().take(end).skip(start) {
                     let part = r * cols..(r + 1) * cols;
                     let norm = rows::Norm { mean: mean.get(r).map_or(0.0, Cell::get), rstd: rstd.get(), weight };
-                    let (dy, x, dx) = (&dy[part.clone()], &x[part.clone()], &dx[part]);
+                    let (dy, x, dx) = (&dy[part.clone()], &x[part.clone()], &dx[part.clone()]);
+                    let added = added.get(part).unwrap_or(&[]);
                     let [level, slope] = rows::norm_grad_means(&norm, x, dy);
                     let level = if centered { level } else { 0.0 };
-                    rows::norm_grad(&norm, x, dy, [level, slope], dx);
+                    rows::norm_grad(&norm, x, dy, [level, slope], added, dx);
                     if !dweight.is_empty() {
                         rows::add_norm_product(&norm, x, dy, dweight);
                     }

@@ -178,8 +178,8 @@ rows! {
     fn norm(norm: &Norm<'_>, x: &[Cell<f32>], bias: &[Cell<f32>], out: &[Cell<f32>]) -> () = norm_lanes;
     /// The means of `dy·weight` and of `dy·weight·x̂`.
     fn norm_grad_means(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>]) -> [f32; 2] = norm_grad_means_lanes;
-    /// `out = rstd·(dy·weight − means[0] − x̂·means[1])`
-    fn norm_grad(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], means: [f32; 2], out: &[Cell<f32>]) -> () = norm_grad_lanes;
+    /// `out = rstd·(dy·weight − means[0] − x̂·means[1]) + added`; an empty `added` is none.
+    fn norm_grad(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], means: [f32; 2], added: &[Cell<f32>], out: &[Cell<f32>]) -> () = norm_grad_lanes;
     /// Bends scores in their place.
     fn bend_scores(scores: &[Cell<f32>], how: RowScores) -> () = bend_scores_lanes;
     /// Scores become weights, `exp(bent − lse)`, and gradients of weights those of scores: `weight·(d − delta)`, times the slope of the cap.
@@ -408,7 +408,14 @@ fn norm_grad_means_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<
 }
 
 #[inline(always)]
-fn norm_grad_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>], [level, slope]: [f32; 2], out: &[Cell<f32>]) {
+fn norm_grad_lanes<L: Lanes>(
+    norm: &Norm<'_>,
+    x: &[Cell<f32>],
+    dy: &[Cell<f32>],
+    [level, slope]: [f32; 2],
+    added: &[Cell<f32>],
+    out: &[Cell<f32>],
+) {
     let (factor, shift) = (L::splat(norm.rstd), L::splat(-norm.mean));
     let (level, slope) = (L::splat(level), L::splat(-slope));
     macro_rules! gradient {
@@ -416,10 +423,11 @@ fn norm_grad_lanes<L: Lanes>(norm: &Norm<'_>, x: &[Cell<f32>], dy: &[Cell<f32>],
             $x.add(shift).mul(factor).fma(slope, $g.sub(level)).mul(factor)
         };
     }
-    if norm.weight.is_empty() {
-        map!(out, x in x, dy in dy => gradient!(x, dy));
-    } else {
-        map!(out, x in x, dy in dy, w in norm.weight => gradient!(x, dy.mul(w)));
+    match (norm.weight.is_empty(), added.is_empty()) {
+        (true, true) => map!(out, x in x, dy in dy => gradient!(x, dy)),
+        (true, false) => map!(out, x in x, dy in dy, more in added => gradient!(x, dy).add(more)),
+        (false, true) => map!(out, x in x, dy in dy, w in norm.weight => gradient!(x, dy.mul(w))),
+        (false, false) => map!(out, x in x, dy in dy, w in norm.weight, more in added => gradient!(x, dy.mul(w)).add(more)),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::StepScalars;
 /// `centered` the mean counts as 0, which makes the deviation the root of the mean square (RMS norm).
 ///
 /// Forward it reads x, then weight and bias `[cols]` where there are such; it writes y, the means `[rows]` where `centered`, and rstd `[rows]`.
-/// Backward it reads dy, x, weight, means and rstd; it writes dx, and the gradients of weight and bias, sums over the rows in a fixed order.
+/// Backward it reads dy, x, weight, means and rstd; it writes dx, and the gradients of weight and bias, sums over the rows in a fixed order. What is
+/// `added` to dx is read last: the gradient that goes around a norm in a residual block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LayerNormSpec {
     /// Whether it is the gradient.
@@ -22,6 +23,8 @@ pub struct LayerNormSpec {
     pub weight: bool,
     /// Whether a constant per column follows.
     pub bias: bool,
+    /// Whether something is added to dx.
+    pub added: bool,
     /// Added to the variance.
     pub eps: f32,
     /// Number of rows.
@@ -74,7 +77,8 @@ impl LayerNormSpec {
             let g: Vec<f64> = (0..cols).map(|c| dy[c] * if self.weight { reads[2].at(c) } else { 1.0 }).collect();
             let level = if self.centered { g.iter().sum::<f64>() / cols as f64 } else { 0.0 };
             let slope = g.iter().zip(&normal).map(|(g, n)| g * n).sum::<f64>() / cols as f64;
-            dx.extend(g.iter().zip(&normal).map(|(g, n)| rstd * (g - level - n * slope)));
+            let added = |c| if self.added { reads[rstds + 1].at(r * cols + c) } else { 0.0 };
+            dx.extend((0..cols).map(|c| rstd * (g[c] - level - normal[c] * slope) + added(c)));
             for c in 0..cols {
                 dweight[c] += dy[c] * normal[c];
                 dbias[c] += dy[c];
@@ -88,6 +92,9 @@ impl KernelDef for LayerNormSpec {
     const FAMILY: &'static str = "layer_norm";
 
     fn check(&self) -> Result<(), String> {
+        if self.added && !self.backward {
+            return Err("only a gradient is added to".into());
+        }
         if self.eps < 0.0 || !self.eps.is_finite() {
             return Err(format!("eps is a small number, not {}", self.eps));
         }
@@ -100,7 +107,9 @@ impl KernelDef for LayerNormSpec {
         let mean = self.centered.then(|| Access::floats("mean", rows));
         let rstd = Access::floats("rstd", rows);
         if self.backward {
-            let reads = [Access::floats("dy", all), Access::floats("x", all)].into_iter().chain(weight).chain(mean).chain([rstd]);
+            let added = self.added.then(|| Access::floats("added", all));
+            let reads = [Access::floats("dy", all), Access::floats("x", all)].into_iter().chain(weight).chain(mean);
+            let reads = reads.chain([rstd]).chain(added);
             let dweight = self.weight.then(|| Access::floats("dweight", cols));
             let dbias = self.bias.then(|| Access::floats("dbias", cols));
             return Operands::new(reads, [Access::floats("dx", all)].into_iter().chain(dweight).chain(dbias));
@@ -116,7 +125,8 @@ impl KernelDef for LayerNormSpec {
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}×{}", self.name(), self.rows, self.cols)
+        let added = if self.added { " + r" } else { "" };
+        write!(f, "{} {}×{}{added}", self.name(), self.rows, self.cols)
     }
 
     fn eval(&self, reads: &[&dyn Numbers], _: &StepScalars) -> Option<Vec<Vec<f64>>> {

@@ -44,7 +44,7 @@ impl Numbers for Tensor {
 impl LayerNorm {
     fn spec(&self, backward: bool, (rows, cols): (usize, usize)) -> LayerNormSpec {
         let Self { centered, weight, bias, eps } = *self;
-        LayerNormSpec { backward, centered, weight, bias, eps, rows: rows as u32, cols: cols as u32 }
+        LayerNormSpec { backward, centered, weight, bias, added: false, eps, rows: rows as u32, cols: cols as u32 }
     }
 
     fn eval(&self, backward: bool, inputs: &[&Tensor], outputs: &[TensorTy]) -> Vec<Tensor> {
