@@ -5,7 +5,7 @@ import type { DownhillLab } from "./embed";
 
 const ATTRIBUTES = ["show", "hide", "lock", "autostart", "steps", "pace", "theme", "lang", "height", "poster"];
 const EVENTS = ["ready", "metrics", "done", "error"] as const;
-const COMMANDS = ["start", "pause", "step", "reset", "set", "predict", "probe", "generate", "snapshot", "restore"] as const;
+const COMMANDS = ["start", "pause", "step", "reset", "set", "get", "state", "link", "predict", "probe", "generate", "snapshot", "restore"] as const;
 
 /** A message of either side. */
 interface Message {
@@ -27,10 +27,17 @@ const link = asked.get("c") ? `c=${asked.get("c")}` : (asked.get("p") ?? asked.g
 if (link) lab.setAttribute("src", link);
 
 const opener = document.referrer ? new URL(document.referrer).origin : null;
-const origin = asked.get("origin") ?? opener;
+const NOWHERE = "null";
+
+/** The origin of an address; that of a page in a sandbox is no address. */
+function originOf(address: string | null): string | null {
+  return address === NOWHERE || !address ? address : URL.canParse(address) ? new URL(address).origin : null;
+}
+
+const origin = originOf(asked.get("origin")) ?? opener;
 const tell = (message: Omit<Message, "downhill">): void => {
   // What is told is what the frame shows, so where nobody says who is around it, it may be anybody.
-  if (parent !== window) parent.postMessage({ downhill: 1, ...message }, origin ?? "*");
+  if (parent !== window) parent.postMessage({ downhill: 1, ...message }, origin === NOWHERE ? "*" : (origin ?? "*"));
 };
 for (const name of EVENTS) lab.addEventListener(name, (event) => tell({ type: name, detail: (event as CustomEvent).detail }));
 new ResizeObserver(() => tell({ type: "height", height: Math.ceil(lab.getBoundingClientRect().height) })).observe(lab);
@@ -47,5 +54,7 @@ addEventListener("message", ({ data, source, origin: from }: MessageEvent<Messag
   );
 });
 
+// A page that changes what stands behind the `#` wants another widget.
+addEventListener("hashchange", () => location.reload());
 document.body.append(lab);
 import("./embed.js");

@@ -95,6 +95,7 @@ pub fn brief(value: &Value) -> String {
         Value::Number(n) => number(n.as_f64().unwrap_or(0.0)),
         Value::String(s) => s.clone(),
         Value::Null => "none".into(),
+        Value::Array(items) => items.iter().map(brief).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }

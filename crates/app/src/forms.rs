@@ -71,6 +71,15 @@ fn row(field: Field, base: String) -> AnyView {
     (move || shown.get().then(|| view! { <FieldRow field=field.clone() base=base.clone()/> })).into_any()
 }
 
+/// Fields that cannot be changed, and such as are not seen, wherever a form has them: what the article around a widget has decided.
+#[derive(Clone, Copy)]
+pub struct Decided {
+    /// Seen, and fixed.
+    pub locked: RwSignal<Vec<String>>,
+    /// Not seen.
+    pub hidden: RwSignal<Vec<String>>,
+}
+
 /// One field: label, reset arrow, control, and the sentence when it is wrong.
 #[component]
 pub fn FieldRow(
@@ -96,8 +105,14 @@ pub fn FieldRow(
     };
     let reset_label = format!("Reset {}", field.title);
     let label_id = id.clone();
+    let decided = use_context::<Decided>();
+    let [locked, hidden] = [true, false].map(|locks| {
+        let name = field.name.clone();
+        let list = decided.map(|decided| if locks { decided.locked } else { decided.hidden });
+        move || list.is_some_and(|list| list.with(|names| names.contains(&name)))
+    });
     view! {
-        <div class="field" title=field.help.clone()>
+        <div class="field" title=field.help.clone() inert=locked hidden=hidden>
             <label for=label_id>{field.title.clone()}</label>
             <Show when=move || changed.get()>
                 <button type="button" class="undo" aria-label=reset_label.clone() title="Back to the default" on:click=reset.clone()>

@@ -15,6 +15,16 @@ use crate::reactive::{RwSignal, effect};
 use crate::state::{Answers, Lab};
 use crate::watches::{Answer, Ask, Source};
 
+/// What a script waits for.
+#[derive(Clone)]
+pub struct Probe {
+    /// Its number among those who watch.
+    reader: u32,
+    input: Input,
+    /// Breaks the promise with a sentence.
+    give_up: Rc<dyn Fn(&str)>,
+}
+
 /// The tensors of these names (`output`, `model[2]`, `0.weight`, …) for an input: `undefined` for the state alone, `"train"` or `"validation"`
 /// for the samples of a part, an array of numbers (or one for each input) for one sample. `{ step, tensors: { name: { shape, data } } }`.
 pub fn probe(lab: Lab, names: &JsValue, input: &JsValue) -> Promise {
@@ -44,9 +54,18 @@ pub fn probe(lab: Lab, names: &JsValue, input: &JsValue) -> Promise {
             let Some((reader, last)) = lab.watches.try_update_value(|watches| watches.join(ask, answers)) else { return };
             answers.set(last);
             lab.tell_watches();
-            lab.inbox.update_value(|inbox| inbox.probes.push((reader, input, reject.clone())));
+            let give_up = {
+                let (kept, reject) = (kept.clone(), reject.clone());
+                // Nobody asks once more for what was refused.
+                Rc::new(move |why: &str| {
+                    let _ = reject.call1(&JsValue::NULL, &js_sys::Error::new(why));
+                    let owner = kept.borrow_mut().take();
+                    set_timeout(move || drop(owner.inspect(Owner::cleanup)), Duration::ZERO);
+                })
+            };
+            lab.inbox.update_value(|inbox| inbox.probes.push(Probe { reader, input, give_up }));
             on_cleanup(move || {
-                let _ = lab.inbox.try_update_value(|inbox| inbox.probes.retain(|probe| probe.0 != reader));
+                let _ = lab.inbox.try_update_value(|inbox| inbox.probes.retain(|probe| probe.reader != reader));
                 let _ = lab.watches.try_update_value(|watches| watches.leave(reader));
                 lab.tell_watches();
             });
@@ -62,12 +81,15 @@ pub fn probe(lab: Lab, names: &JsValue, input: &JsValue) -> Promise {
     })
 }
 
-/// Breaks the promises that wait for what this input gives, or all of them.
-pub fn refused(lab: Lab, input: Option<&Input>, why: &str) {
+/// Breaks the promises that wait for what this input gives, or all of them; whether there were any.
+pub fn refused(lab: Lab, input: Option<&Input>, why: &str) -> bool {
     let probes = lab.inbox.try_update_value(|inbox| inbox.probes.clone()).unwrap_or_default();
-    for (_, _, reject) in probes.iter().filter(|probe| input.is_none_or(|input| probe.1 == *input)) {
-        let _ = reject.call1(&JsValue::NULL, &js_sys::Error::new(why));
+    let mut waited = false;
+    for probe in probes.iter().filter(|probe| input.is_none_or(|input| probe.input == *input)) {
+        (probe.give_up)(why);
+        waited = true;
     }
+    waited
 }
 
 fn input_of(input: &JsValue) -> Option<Input> {

@@ -72,8 +72,10 @@ impl Lab {
             Event::Unanswered { run, watch, error } => {
                 let current = self.info.with_untracked(|i| i.as_ref().is_some_and(|i| i.run == run));
                 if current && self.watches.with_value(|watches| watches.is_current(&watch)) {
-                    probing::refused(self, Some(&watch.input), &error.to_string());
-                    self.tell(true, error.to_string());
+                    // What a script asked is the script's to hear.
+                    if !probing::refused(self, Some(&watch.input), &error.to_string()) {
+                        self.tell(true, error.to_string());
+                    }
                 }
             }
             Event::Generated(text) => crate::texts::written(self, &text),
@@ -87,8 +89,9 @@ impl Lab {
                 self.wanted.set(false);
                 self.diverged.set(Some(divergence));
             }
-            Event::Finished { .. } => {
+            Event::Finished { step, .. } => {
                 self.wanted.set(false);
+                self.finished_at.set(step);
                 self.finished.set(true);
             }
             Event::Saved { id, step, bytes } => {
@@ -359,16 +362,16 @@ impl Lab {
         let error = if own {
             let source = self.draft.with_untracked(|doc| crate::document::name_at(doc, "data", "csv"));
             let cuts = self.draft.with_untracked(|doc| crate::document::name_at(doc, "data.text.tokenizer_file", "") == name);
-            let what = if cuts {
-                "tokenizer"
-            } else if source == "text" {
-                "text"
-            } else {
-                "table"
+            let (what, holds) = match source.as_str() {
+                _ if cuts => ("tokenizer", "holds the tokenizer"),
+                "text" => ("text", "holds the text"),
+                "images" => ("set of pictures", "names it, and for the set itself"),
+                "sounds" => ("set of sounds", "names it, and for the set itself"),
+                _ => ("table", "holds the table"),
             };
             let message = format!("The {what} \"{name}\" is not in this browser: no link holds a {what} of this size.");
             UserError::at(format!("data.{source}.{}", if cuts { "tokenizer_file" } else { "file" }), message)
-                .hint(format!("Choose the file again, or ask for the experiment as a file, which holds the {what}."))
+                .hint(format!("Choose the file again, or ask for the experiment as a file, which {holds}."))
         } else {
             UserError::at("data", format!("The file \"{name}\" could not be fetched."))
                 .hint("Check the connection, or choose other data.")

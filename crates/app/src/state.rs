@@ -20,6 +20,7 @@ use crate::keeping;
 use crate::place::Place;
 use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::Curves;
+use crate::probing::Probe;
 use crate::reactive::RwSignal;
 use crate::watches::{Answer, Watches};
 use crate::worker::Link;
@@ -204,7 +205,7 @@ pub(crate) struct Inbox {
     /// What fulfils promises of requests that were carried out, until the next status.
     pub carried_out: Vec<js_sys::Function>,
     /// What scripts wait to be shown, see [`crate::probing`]: the reader, the input, and what breaks the promise.
-    pub probes: Vec<(u32, Input, js_sys::Function)>,
+    pub probes: Vec<Probe>,
 }
 
 impl Inbox {
@@ -239,6 +240,8 @@ pub struct Lab {
     pub diverged: RwSignal<Option<Divergence>>,
     /// Whether the experiment's steps are done.
     pub finished: RwSignal<bool>,
+    /// The step at which they were.
+    pub finished_at: RwSignal<u64>,
     /// The curves; [`Lab::curves_changed`] says when to look.
     pub curves: StoredValue<Curves>,
     /// Counts up when curves changed, at most once a frame.
@@ -310,6 +313,7 @@ impl Lab {
             verdict: RwSignal::new(None),
             diverged: RwSignal::new(None),
             finished: RwSignal::new(false),
+            finished_at: RwSignal::new(0),
             curves: StoredValue::new(Curves::default()),
             curves_changed: RwSignal::new(0),
             ghost: StoredValue::new(None),

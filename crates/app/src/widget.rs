@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use downhill_model::share;
 use downhill_protocol::{Arrays, Command};
+use downhill_tensor::parse_number;
 use js_sys::{Array, Function, Object, Uint8Array};
 use leptos::mount::mount_to;
 use leptos::prelude::*;
@@ -19,7 +20,7 @@ use web_sys::HtmlElement;
 
 use crate::api;
 use crate::asked::{self, put};
-use crate::controls::{is_known, path_of};
+use crate::controls::path_of;
 use crate::document;
 use crate::panels::parts::{PLACED, Parts, Widget, link_of};
 use crate::place::Place;
@@ -41,7 +42,7 @@ thread_local! {
 /// Begins a run in `host`, an element of a shadow tree, as `shell` says, and gives what a script does with it.
 ///
 /// Of `shell`: `start()` makes a worker; `base` is the folder of our files; `experiment` a document, a link or the name of a preset; `steps` and
-/// `pace` take the place of the experiment's; `play` says whether it trains at once; `show` and `lock` are lists of parts and controls, and
+/// `pace` take the place of the experiment's; `play` says whether it trains at once; `show`, `lock` and `hide` are lists of parts and controls, and
 /// without `show` there is nothing to see; `backend` is "auto", "cpu" or "gpu"; `tell(name, detail)` hears what happens.
 ///
 /// # Errors
@@ -71,7 +72,7 @@ fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
         base: text("base").unwrap_or_default(),
         held: reflected(shell, "held").is_truthy(),
     };
-    let parts = words(shell, "show").map(|shown| (shown, words(shell, "lock").unwrap_or_default()));
+    let parts = lists(shell);
     let made = Rc::new(Cell::new(None));
     let (inside, heard) = (made.clone(), shell.clone());
     let handle = mount_to(host.clone(), move || {
@@ -80,7 +81,7 @@ fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
         lab.inbox.update_value(|inbox| inbox.address.foreign = true);
         provide_context(lab);
         provide_context(Views::default());
-        let shown = parts.as_ref().map(|(shown, locked)| Parts::new(shown.clone(), locked.clone()));
+        let shown = parts.clone().map(Parts::new);
         inside.set(Some((lab, shown)));
         theme::read(lab);
         lab.follow_chosen();
@@ -111,12 +112,13 @@ fn handle_of(
     }
     notes.into_iter().for_each(|note| lab.tell(false, note));
     lab.open_with(doc, weights.map(Start::Linked));
-    for word in parts.iter().flat_map(|parts| [parts.shown, parts.locked]).flat_map(|list| list.get_untracked()) {
-        if !PLACED.contains(&word.as_str()) && !is_known(&word) {
+    let look = move || {
+        if let Some(word) = parts.and_then(Parts::unknown) {
             let known = PLACED.join(", ");
-            lab.tell(true, format!("There is no part or control \"{word}\" to show or lock. Parts are {known}; controls are named as in the experiment: lr, batch_size, noise."));
+            lab.tell(true, format!("There is no part or control \"{word}\" to show, hide or lock. Parts are {known}; controls are named as in the experiment: lr, batch_size, noise."));
         }
-    }
+    };
+    look();
     let object = api::object(lab);
     let act = |name: &str, run: Box<dyn Fn(JsValue) -> JsValue>| {
         put(&object, name, Closure::<dyn Fn(JsValue) -> JsValue>::new(run).into_js_value());
@@ -138,14 +140,21 @@ fn handle_of(
     act(
         "show",
         Box::new(move |lists| {
-            if let Some(parts) = parts {
-                parts.shown.set(words(&lists, "show").unwrap_or_default());
-                parts.locked.set(words(&lists, "lock").unwrap_or_default());
+            if let (Some(parts), Some(words)) = (parts, self::lists(&lists)) {
+                let known = [parts.shown, parts.locked, parts.hidden].map(|list| list.get_untracked());
+                if words != known {
+                    let [shown, locked, hidden] = words;
+                    parts.shown.set(shown);
+                    parts.locked.set(locked);
+                    parts.hidden.set(hidden);
+                    look();
+                }
             }
             JsValue::UNDEFINED
         }),
     );
     act("readings", Box::new(move |_| api::readings(lab).into()));
+    act("settled", Box::new(move |_| settled(lab)));
     act("wants", Box::new(move |_| lab.wanted.get_untracked().into()));
     act("link", Box::new(move |_| link_of(lab).into()));
     act(
@@ -186,6 +195,12 @@ fn handle_of(
     Ok(object)
 }
 
+/// What is shown, locked and hidden; without what is shown there is nothing to see.
+fn lists(shell: &JsValue) -> Option<[Vec<String>; 3]> {
+    let shown = words(shell, "show")?;
+    Some([shown, words(shell, "lock").unwrap_or_default(), words(shell, "hide").unwrap_or_default()])
+}
+
 /// A list of words.
 fn words(object: &JsValue, name: &str) -> Option<Vec<String>> {
     let list = reflected(object, name).dyn_into::<Array>().ok()?;
@@ -197,8 +212,14 @@ fn set(lab: Lab, name: &str, value: &JsValue) -> Result<(), JsValue> {
     let text = js_sys::JSON::stringify(value).ok().and_then(|text| text.as_string());
     let value = text.and_then(|text| serde_json::from_str::<Value>(&text).ok()).unwrap_or(Value::Null);
     if name == "pace" {
-        lab.pace(value.as_f64());
-        return Ok(());
+        let flat_out = value.as_str() == Some("max");
+        return match value.as_f64().or_else(|| value.as_str().and_then(parse_number)).filter(|pace| *pace > 0.0) {
+            pace if flat_out || pace.is_some() => {
+                lab.pace(pace);
+                Ok(())
+            }
+            _ => Err(js_sys::Error::new("`pace` is a number of steps per second above zero, or \"max\".").into()),
+        };
     }
     let path = lab.draft.with_untracked(|doc| path_of(doc, name));
     let before = lab.draft.get_untracked();
@@ -212,6 +233,21 @@ fn set(lab: Lab, name: &str, value: &JsValue) -> Result<(), JsValue> {
         }
         None => Ok(()),
     }
+}
+
+/// How the last change ended: `null` while the worker has not said, an empty text where it is taken up, else the sentence that says why not. What
+/// cannot be is taken back as a whole, as it is where the page itself refuses it.
+fn settled(lab: Lab) -> JsValue {
+    if lab.inbox.with_value(|inbox| inbox.loading.is_some() || inbox.waiting.is_some()) {
+        return JsValue::NULL;
+    }
+    let Some(problem) = lab.problem.get_untracked() else { return "".into() };
+    let accepted = lab.inbox.with_value(|inbox| inbox.accepted.clone());
+    if let Ok(doc) = serde_json::from_str(&accepted) {
+        lab.draft.set(doc);
+        lab.problem.set(None);
+    }
+    problem.to_string().into()
 }
 
 /// The value of a field, default or not; `undefined` where there is none.
@@ -269,7 +305,8 @@ fn tell_script(lab: Lab, parts: Option<Parts>, shell: JsValue) {
     let rested = Cell::new(false);
     effect(move || {
         // The last status comes after the word that the steps are done.
-        let rests = ready.get() & lab.finished.get() & lab.status.with(|status| !status.running);
+        let end = lab.finished_at.get();
+        let rests = ready.get() & lab.finished.get() & lab.status.with(|status| !status.running && status.step >= end);
         if rests && !rested.replace(rests) {
             at("done", api::readings(lab).into());
         }

@@ -37,6 +37,13 @@ struct Inner {
     closures: Vec<Closure<dyn FnMut(MessageEvent)>>,
 }
 
+impl Inner {
+    /// Whether a widget's script makes its worker, in a page of somebody else's.
+    fn foreign(&self) -> bool {
+        reflected(&self.shell, "start").is_function()
+    }
+}
+
 impl Link {
     /// Takes over the shell's worker, or starts one as the shell says, and replays what it said so far.
     pub fn connect(shell: JsValue, hear: impl Fn(Message<Event>) + 'static) -> Self {
@@ -98,12 +105,14 @@ impl Link {
         if inner.ready || std::mem::replace(&mut inner.mourned, true) {
             return;
         }
-        let hear = inner.hear.clone();
+        let (hear, foreign) = (inner.hear.clone(), inner.foreign());
         drop(inner);
         if let Some(hear) = hear {
-            let error = UserError::new("The worker that trains could not be started.").hint(
-                "Reload the page. In a frame, it needs sandbox=\"allow-scripts allow-same-origin\"; some blockers and policies forbid workers too.",
-            );
+            let error = UserError::new("The worker that trains could not be started.").hint(if foreign {
+                "A blocker or the policy of the page may forbid it: `worker-src` has to allow `blob:`."
+            } else {
+                "Reload the page. In a frame, it needs sandbox=\"allow-scripts allow-same-origin\"; some blockers and policies forbid workers too."
+            });
             hear(Message::new(Event::Error { id: None, error }));
         }
     }
@@ -114,10 +123,12 @@ impl Link {
         worker.set_onmessage(Some(closure.as_ref().unchecked_ref()));
         let link = self.clone();
         let failed = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            // What is told in a sentence here is no error of the page around it.
-            if !link.0.borrow().ready {
+            // What is told in a sentence here is no error of the page around it; our own page is to see what it is.
+            let inner = link.0.borrow();
+            if !inner.ready || inner.foreign() {
                 event.prevent_default();
             }
+            drop(inner);
             link.mourn();
         });
         worker.set_onerror(Some(failed.as_ref().unchecked_ref()));

@@ -90,7 +90,8 @@ pub(crate) fn choice<'a>(value: &'a Value, kind: &str, names: &[&str]) -> Result
         },
         _ => {
             let example = names.first().copied().unwrap_or_default();
-            let message = format!("This is not a {kind}: it must be a name, or an object with a single name in it.");
+            let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            let message = format!("This is not {article} {kind}: it must be a name, or an object with a single name in it.");
             return Err(UserError::new(message).hint(format!("Write \"{example}\" or {{ \"{example}\": {{ … }} }}.")));
         }
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use downhill_data::csv::{Progress, Reader};
 use downhill_data::{Assets, Corpus, CorpusReader, Source};
 use downhill_gpu::{DeviceOptions, GpuDevice};
-use downhill_model::Experiment;
+use downhill_model::{Effect, Experiment, effect};
 use downhill_protocol::{
     Arrays, Backend, BenchRequest, BenchResult, Command, Comparison, Event, Message, ProfileReport, Request, later,
 };
@@ -314,8 +314,19 @@ impl Conversation {
             Command::CancelTable => self.stop_reading(),
             Command::Restore { bytes } => {
                 let bytes = request.blob(*bytes);
-                code_of(&Session::saved_experiment(bytes)?).await?;
-                let session = Session::restore(bytes, &self.files)?;
+                let saved = Session::saved_experiment(bytes)?;
+                code_of(&saved).await?;
+                // What runs now is what is on screen: the copy goes on with that, where its weights mean the same there.
+                let shown = self.session.as_ref().map(|session| session.experiment().clone());
+                if shown.as_ref().is_some_and(|shown| effect(&saved, shown) == Effect::Fresh) {
+                    let error =
+                        UserError::new("This is a copy of a run of another experiment, with other data or another seed.");
+                    return Err(error.hint("Open that experiment first."));
+                }
+                let mut session = Session::restore(bytes, &self.files)?;
+                if let Some(shown) = shown {
+                    session.edit(shown, &self.files, false).await?;
+                }
                 self.adopt(session, Vec::new());
             }
             Command::Stop => {

@@ -573,6 +573,39 @@ fn a_save_brings_the_run_back_in_another_worker() {
 }
 
 #[test]
+fn a_copy_goes_on_with_what_is_shown_and_one_of_another_experiment_is_refused() {
+    let saved = |page: &mut Page| {
+        let save = page.ask(Command::Save);
+        page.work();
+        let message = page.find_ref(|e| matches!(e, Event::Saved { id, .. } if *id == save));
+        let Event::Saved { bytes, .. } = message.header else { panic!("a snapshot") };
+        message.blob(bytes).to_vec()
+    };
+    let restore = |page: &mut Page, bytes: &[u8]| {
+        let mut arrays = Arrays::default();
+        let bytes = arrays.blob(bytes.to_vec());
+        let id = page.send(Command::Restore { bytes }, arrays);
+        page.done(id)
+    };
+    let mut page = page(SPIRALS);
+    page.ask(Command::Step { n: 42 });
+    page.work();
+    let copy = saved(&mut page);
+    page.load(&SPIRALS.replace("\"model\"", "\"optimizer\": { \"adam\": { \"lr\": 0.5 } }, \"model\""));
+    page.ask(Command::Step { n: 8 });
+    page.work();
+    assert!(restore(&mut page, &copy));
+    assert_eq!((page.status().step, page.status().lr), (42, 0.5));
+    page.load(&SPIRALS.replace("spirals", "circles"));
+    assert!(!restore(&mut page, &copy), "the data are others");
+    assert!(
+        page.heard
+            .iter()
+            .any(|m| matches!(&m.header, Event::Error { error, .. } if error.to_string().contains("another experiment")))
+    );
+}
+
+#[test]
 fn edits_of_the_shape_count_runs_up_and_others_do_not() {
     let run = |page: &Page| page.find(|m| if let Event::Loaded(info) = &m.header { Some(info.run) } else { None });
     let mut page = page(SPIRALS);

@@ -130,6 +130,20 @@ test("a frame takes no command from a page that it does not name", async ({ page
   expect(await frame.locator("downhill-lab").evaluate(async (lab: any) => (await lab.run()).get("lr"))).not.toBe(0.5);
 });
 
+test("a frame understands origins that are written otherwise, and follows its address", async ({ page }) => {
+  for (const origin of ["example.com", "null", encodeURIComponent("http://127.0.0.1/")]) {
+    const thrown = await open(page, "frame.html", `<iframe id="frame" src="${script}embed.html#p=circles&origin=${origin}" style="width: 600px; height: 400px"></iframe>`);
+    const frame = page.frameLocator("#frame");
+    await expect(frame.getByTestId("w-step")).toBeVisible();
+    expect(thrown).toEqual([]);
+  }
+  await open(page, "frame.html", `<iframe id="frame" src="${script}embed.html#p=circles&steps=20" style="width: 600px; height: 400px"></iframe>`);
+  const frame = page.frameLocator("#frame");
+  await expect(frame.getByTestId("w-step")).toHaveText("20 of 20");
+  await page.locator("#frame").evaluate((frame: HTMLIFrameElement) => (frame.src = frame.src.replace("steps=20", "steps=30")));
+  await expect(frame.getByTestId("w-step")).toHaveText("30 of 30");
+});
+
 test("no style gets in or out, in quirks mode and from right to left", async ({ page }) => {
   const thrown = await open(page, "hostile.html");
   const lab = page.locator("downhill-lab");
@@ -165,6 +179,7 @@ test("on paper a widget is its picture and its numbers, without buttons and link
   await expect(lab.getByTestId("play")).toBeHidden();
   await expect(lab.getByTestId("open-lab")).toBeHidden();
   await expect(lab.getByTestId("w-step")).toBeVisible();
+  await expect(lab.locator("input:visible, select:visible, button:visible")).toHaveCount(0);
   const inked = () => lab.locator(".w-output canvas").first().evaluate((canvas: HTMLCanvasElement) => new Set(canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data).size);
   expect(await inked()).toBeGreaterThan(20);
   await page.emulateMedia({ media: null });
@@ -265,6 +280,23 @@ test("the code of the dialog makes the widget that its preview shows", async ({ 
   expect(thrown).toEqual([]);
 });
 
+test("the dialog says what nobody else will see, and keeps an end that is none", async ({ page }) => {
+  await page.goto(script);
+  await page.getByTestId("own").click();
+  const rows = Array.from({ length: 3000 }, (_, i) => `${(i * 37) % 1009},${(i * 91) % 883},${i % 2 ? "a" : "b"}`);
+  await page.getByTestId("csv-file").setInputFiles({ name: "pets.csv", mimeType: "text/csv", buffer: Buffer.from(["x,y,kind", ...rows].join("\n")) });
+  await page.waitForFunction(() => JSON.stringify(window.downhill?.state().experiment ?? {}).includes("pets.csv"));
+  await page.getByTestId("embed").click();
+  const dialog = page.locator("#embed");
+  await expect(dialog.getByTestId("embed-missing")).toContainText('"pets.csv", are in this browser alone');
+  await dialog.getByTestId("embed-steps").fill("abc");
+  await dialog.getByTestId("embed-steps").press("Enter");
+  await expect(dialog.getByTestId("embed-steps-wrong")).toBeVisible();
+  await dialog.getByTestId("embed-steps").fill("1e3");
+  await dialog.getByTestId("embed-steps").press("Enter");
+  await expect(dialog.getByTestId("embed-code")).toHaveValue(/steps="1000"/);
+});
+
 test("the frame and the picture of the dialog open the same experiment", async ({ page }) => {
   await page.goto(script);
   await page.getByTestId("embed").click();
@@ -276,4 +308,10 @@ test("the frame and the picture of the dialog open the same experiment", async (
   await open(page, "framed.html", frame);
   await page.locator("iframe").scrollIntoViewIfNeeded();
   await expect(page.frameLocator("iframe").getByTestId("w-step")).toBeVisible({ timeout: 20_000 });
+  // What the code allows, works: the Lab outside of the sandbox, and the whole screen.
+  const [opened] = await Promise.all([page.waitForEvent("popup"), page.frameLocator("iframe").getByTestId("open-lab").click()]);
+  await opened.waitForFunction(() => (window.downhill?.state().step ?? 0) > 0);
+  await opened.close();
+  await page.frameLocator("iframe").getByTestId("fullscreen").click();
+  await expect(page.frameLocator("iframe").getByTestId("fullscreen")).toHaveText("leave full screen", { useInnerText: true });
 });

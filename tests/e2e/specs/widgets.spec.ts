@@ -44,6 +44,10 @@ const broken: [string, string, RegExp][] = [
   ["a network that is too large", `experiment='{ "data": "moons", "model": [{ "linear": { "out": 1000000000 } }] }'`, /model\[0\]/],
   ["steps that are no number", `src="circles" steps="many"`, /`steps` is "many"/],
   ["a pace that is no number", `src="circles" pace="fast"`, /`pace` is "fast"/],
+  ["a height that is no number", `src="circles" height="tall"`, /`height` is "tall"/],
+  ["a start that there is not", `src="circles" autostart="banana"`, /`autostart` is "banana", and can be visible, click, load/],
+  ["a theme that there is not", `src="circles" theme="purple"`, /`theme` is "purple"/],
+  ["a hidden part that there is not", `src="circles" hide="nonsense"`, /no part or control "nonsense"/],
   ["a cut link", `src="#c=1.AAAA"`, /link/],
   ["a part that there is not", `src="circles" show="output nonsense"`, /no part or control "nonsense"/],
 ];
@@ -104,6 +108,117 @@ test("attributes and styles do what they say", async ({ page }) => {
   expect(await step(two)).toBe(0);
   await two.scrollIntoViewIfNeeded();
   await expect(two.getByTestId("w-step")).toHaveText("20 of 20");
+});
+
+test("what is locked or hidden is so inside of a panel too, and what an article cannot use is not offered", async ({ page }) => {
+  const thrown = await open(page, "locked.html", `${tag}<downhill-lab src="circles" show="data transport fullscreen" lock="noise transport" hide="samples"></downhill-lab>`);
+  const lab = page.locator("downhill-lab");
+  await expect(lab.getByTestId("w-step").or(lab.locator(".w-data .field")).first()).toBeVisible();
+  const field = (name: string) => lab.locator(".w-data .field").filter({ has: page.locator(`[id$="-${name}"]`) });
+  await expect(field("noise")).toHaveJSProperty("inert", true);
+  await expect(field("samples")).toBeHidden();
+  await expect(lab.locator(".w-line")).toHaveJSProperty("inert", true);
+  await lab.evaluate((lab) => lab.setAttribute("lock", "data"));
+  await expect(lab.locator(".w-data")).toHaveJSProperty("inert", true);
+  await expect(lab.locator(".w-line")).toHaveJSProperty("inert", false);
+  // Keys belong to the page around it.
+  await expect(lab.getByTestId("play")).toHaveAttribute("title", "Play or pause");
+  expect(thrown).toEqual([]);
+});
+
+test("the theme is that of the ground in any notation, also when the body changes or a ground takes its time", async ({ page }) => {
+  const style = `<style>body { transition: background .2s } body.dark { background: #111 }</style>`;
+  const grounds = ["oklch(98% .01 250)", "color(srgb 1 1 1)", "lab(98 0 0)", "color-mix(in oklab, white, white)", "oklch(20% 0 0)"];
+  const labs = grounds.map((ground) => `<div style="background: ${ground}"><downhill-lab src="circles" show="step"></downhill-lab></div>`).join("");
+  await open(page, "grounds.html", `${style}${labs}<downhill-lab id="bare" src="circles" show="step"></downhill-lab>${tag}`);
+  const theme = (at: number) => page.locator("downhill-lab").nth(at).locator(".downhill");
+  for (const at of grounds.keys()) await expect(theme(at)).toHaveAttribute("data-theme", at < 4 ? "light" : "dark", { timeout: 20_000 });
+  await expect(theme(5)).toHaveAttribute("data-theme", "light");
+  await page.evaluate(() => document.body.classList.add("dark"));
+  await expect(theme(5)).toHaveAttribute("data-theme", "dark");
+  await expect(theme(0)).toHaveAttribute("data-theme", "light");
+});
+
+test("every promise of a run is kept or broken with a true sentence", async ({ page }) => {
+  await open(page, "empty.html", "<p>…");
+  const said = await page.evaluate(async (url) => {
+    const { createRun } = await import(url);
+    const told = (promise: Promise<unknown>) => promise.then(() => "", (error: Error) => error.message);
+    const run = await createRun("circles", { backend: "cpu" });
+    await Promise.all([run.step(10), run.step(10)]);
+    const all: Record<string, unknown> = { twice: run.state().step };
+    for (const n of [0.5, -5, "abc"]) all[`step ${n}`] = await told(run.step(n));
+    const paused = told(run.step(1_000_000));
+    setTimeout(() => run.pause(), 100);
+    all.paused = await paused;
+    const anew = told(run.step(1_000_000));
+    setTimeout(() => run.reset(), 100);
+    all.anew = await anew;
+    all.names = await Promise.all([5, {}, true, null, undefined, ["lr"]].map((name) => told(run.set(name as never, 1))));
+    all.pace = await Promise.all(["fast", -1, 0].map((pace) => told(run.set("pace", pace))));
+    all.sample = await Promise.all([[NaN, 1], [1e300, 1], [0.5]].map((sample) => told(run.predict(sample))));
+    all.fine = await told(run.predict([0.5, 0.5]));
+    all.empty = await told(run.set("model", []));
+    all.model = (run.get("model") as unknown[]).length > 0;
+    all.problem = run.state().problem;
+    await run.step(5);
+    const copy = await run.snapshot();
+    await run.set("lr", 0.02);
+    all.restored = await told(run.restore(copy));
+    all.lr = [run.get("lr"), run.state().lr];
+    await run.set("data", "moons");
+    all.other = await told(run.restore(copy));
+    all.data = run.get("data");
+    run.dispose();
+    const abort = new AbortController();
+    const begun = told(createRun("circles", { signal: abort.signal }));
+    abort.abort(new Error("gone"));
+    all.aborted = await begun;
+    all.backend = await told(createRun("circles", { backend: "quantum" as never }));
+    all.nothing = await told(createRun(undefined as never));
+    return all;
+  }, `${script}embed.js`);
+  expect(said).toMatchObject({ twice: 20, fine: "", model: true, problem: null, restored: "", lr: [0.02, 0.02], aborted: "gone" });
+  for (const n of ["0.5", "-5", "abc"]) expect(said[`step ${n}`]).toBe(`\`step\` wants a whole number of steps above zero, not ${n}.`);
+  expect(said.paused).toMatch(/^The run was paused after \d+ of 1000000 steps\.$/);
+  expect(said.anew).toMatch(/^The run began anew after \d+ of 1000000 steps\.$/);
+  for (const sentence of said.names as string[]) expect(sentence).toMatch(/^A field is named by a text/);
+  for (const sentence of said.pace as string[]) expect(sentence).toMatch(/^`pace` is a number of steps per second above zero/);
+  for (const sentence of said.sample as string[]) expect(sentence).toMatch(/\S/);
+  expect(said.empty).toMatch(/\S/);
+  expect(said.other).toMatch(/another experiment/);
+  expect(said.data).toHaveProperty("moons");
+  expect(said.backend).toMatch(/^`backend` is "quantum"/);
+  expect(said.nothing).toMatch(/^A run wants an experiment/);
+});
+
+test("a refused question stays between the script and the run", async ({ page }) => {
+  await open(page, "asked.html", `${ear}${tag}<downhill-lab src="circles"></downhill-lab>`);
+  const lab = page.locator("downhill-lab");
+  await expect.poll(() => step(lab)).toBeGreaterThan(10);
+  expect(await lab.evaluate((lab: any) => lab.predict([0.5]).then(() => "", (error: Error) => error.message))).toMatch(/numbers/);
+  await lab.evaluate((lab: any) => lab.reset());
+  await page.waitForTimeout(500);
+  await expect(lab.locator(".notice")).toHaveCount(0);
+  expect(await page.evaluate(() => (window as any).heard)).toEqual([]);
+});
+
+test("a worker that breaks is told by the widget, and thrown at nobody", async ({ page }) => {
+  const thrown = await open(page, "boom.html", `${tag}<downhill-lab src="circles"></downhill-lab>`);
+  const lab = page.locator("downhill-lab");
+  await expect.poll(() => step(lab)).toBeGreaterThan(10);
+  await page.workers()[0]!.evaluate(() => void setTimeout(() => { throw new Error("boom"); }));
+  await page.waitForTimeout(500);
+  expect(thrown).toEqual([]);
+});
+
+test("a poster that cannot be had, and a script that is still on its way, do no harm", async ({ page }) => {
+  const json = JSON.stringify({ data: "moons", model: [{ linear: { out: "classes" } }], training: { steps: 20 } });
+  await open(page, "poster.html", `${tag}<downhill-lab src="circles" autostart="click" poster="gone.png"></downhill-lab><downhill-lab id="late"></downhill-lab>`);
+  await expect(page.locator("downhill-lab").first().locator(".poster img")).toHaveCount(0);
+  await expect(page.locator("#late").getByRole("button", { name: "Start training" })).toBeVisible();
+  await page.locator("#late").evaluate((lab, json) => lab.setAttribute("experiment", json), json);
+  await expect(page.locator("#late").getByTestId("w-step")).toHaveText("20 of 20");
 });
 
 test("the script is no larger than 6 KB compressed", async () => {

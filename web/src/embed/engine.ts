@@ -11,18 +11,27 @@ export interface Handle {
   readings(): Readings;
   step(n: number): Promise<void>;
   set(path: string, value: unknown): void;
+  /** How the last change ended: nothing yet, an empty text, or why it cannot be. */
+  settled(): string | null;
   get(path: string): unknown;
   probe(names: string[], input?: unknown): Promise<Probed>;
   generate(wish: unknown): Promise<Generated>;
   snapshot(): Promise<Uint8Array>;
   restore(bytes: Uint8Array): Promise<void>;
   choose(backend: string): void;
-  show(lists: { show: string[]; lock: string[] }): void;
+  show(lists: Lists): void;
   hold(on: boolean): void;
   wants(): boolean;
   repaint(): void;
   link(): string;
   dispose(): void;
+}
+
+/** Parts and controls: what is to be seen, what not even inside of a part, and what is seen and cannot be changed. */
+export interface Lists {
+  show: string[];
+  hide: string[];
+  lock: string[];
 }
 
 /** How a run is doing. */
@@ -97,6 +106,7 @@ export interface Shell {
   held?: boolean;
   backend?: string;
   show?: string[];
+  hide?: string[];
   lock?: string[];
   tell: (name: string, detail: unknown) => void;
   fill?: () => void;
@@ -117,7 +127,7 @@ export interface Engine {
 declare const RELEASE: string;
 
 /** The folder of our files: that of this script, unless a page says where they are. */
-export let base = import.meta.url.replace(/[^/]*$/, "");
+export let base = new URL("./", import.meta.url).href;
 
 /**
  * Says in which folder the files of this package lie, its wasm among them. A page whose bundler has moved this script elsewhere copies them to a
@@ -149,7 +159,12 @@ async function compiled(name: string): Promise<WebAssembly.Module> {
   const response = await fetched(RELEASE + name);
   // Not every host knows what wasm is, and only what is named rightly may be compiled while it arrives.
   const streams = response.headers.get("Content-Type")?.startsWith("application/wasm");
-  return streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer());
+  try {
+    return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
+  } catch (error) {
+    if (!/unsafe-eval/.test(String(error))) throw error;
+    throw new Error("The policy of this page forbids WebAssembly: its `script-src` has to allow 'wasm-unsafe-eval'.");
+  }
 }
 
 /**
@@ -173,6 +188,11 @@ const crashed = (message: string): void => [...crashes].forEach((tell) => tell(`
 async function start(): Promise<Engine> {
   if (typeof WebAssembly !== "object" || !validates(...splat, 253, 98)) {
     throw new Error("This browser cannot run WebAssembly with SIMD, which Downhill trains with. Chrome 91, Firefox 89 and Safari 16.4 can.");
+  }
+  try {
+    document.createElement("template").innerHTML = "<i></i>";
+  } catch {
+    throw new Error("The policy of this page, `require-trusted-types-for`, forbids how Downhill makes its elements. In a frame it works.");
   }
   const name = validates(...splat, ...splat, ...splat, 253, 133, 2) ? "site-relaxed" : "site";
   const [bindings, module, css] = await Promise.all([

@@ -31,9 +31,26 @@ export interface Events {
 
 type Listener<K extends keyof Events> = (detail: Events[K]) => void;
 
+/** Looks, a hundredth of a second apart, after which a run that does not go on is taken for paused. */
+const RESTS = 50;
+
+/** A name, for the wasm takes nothing else for one. */
+function named(path: unknown): string {
+  if (typeof path === "string" && path) return path;
+  throw new Error(`A field is named by a text, such as "lr" or "training.batch_size", not by ${JSON.stringify(path) ?? String(path)}.`);
+}
+
+/** A sample, which has to be numbers. */
+function sampled<T>(sample: T): T {
+  if (Array.isArray(sample) && !sample.flat().every(Number.isFinite)) throw new Error("A sample is made of finite numbers, and not all of these are.");
+  return sample;
+}
+
 /** A run, which begins paused. */
 export class Run {
   #handle: Handle | undefined;
+  /** Steps that were asked for come one after the other. */
+  #steps: Promise<void> = Promise.resolve();
   readonly #listeners = new Map<string, Set<(detail: never) => void>>();
   #crashed = (_: string): void => {};
 
@@ -71,20 +88,30 @@ export class Run {
     this.#run.pause();
   }
 
-  /** Takes `n` steps, then rests; fulfilled when they are taken. */
+  /** Takes `n` steps, then rests; fulfilled when they are taken, after those that were asked for before. */
   async step(n = 1): Promise<void> {
-    const goal = this.#run.readings().step + n;
+    if (!(Number.isSafeInteger(n) && n > 0)) throw new Error(`\`step\` wants a whole number of steps above zero, not ${String(n)}.`);
+    const taken = this.#steps.then(() => this.#take(n));
+    this.#steps = taken.catch(() => {});
+    return taken;
+  }
+
+  async #take(n: number): Promise<void> {
+    const { step: first, run } = this.#run.state();
     await this.#run.step(n);
     // Readings come a few times a second, in a hidden page too.
-    while (this.#handle && this.#handle.readings().step < goal) {
-      const { problem, running, step } = this.#handle.state();
+    let [seen, rests] = [first, 0];
+    while (this.#run.readings().step < first + n) {
+      const { problem, running, step, loss, run: now } = this.#run.state();
       if (problem) throw new Error(problem);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      if (!running && this.#handle?.readings().step === step && !Number.isFinite(this.#handle.readings().loss)) {
-        throw new Error("The run stopped: its loss is not a finite number any more.");
+      if (now !== run || step < first) throw new Error(`The run began anew after ${seen - first} of ${n} steps.`);
+      rests = running || step > seen ? 0 : rests + 1;
+      seen = step;
+      if (rests > RESTS) {
+        throw new Error(Number.isFinite(loss) ? `The run was paused after ${step - first} of ${n} steps.` : "The run stopped: its loss is not a finite number any more.");
       }
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    void this.#run;
   }
 
   /** Same initial weights, step 0. */
@@ -92,14 +119,20 @@ export class Run {
     this.#run.reset();
   }
 
-  /** Changes a field: "lr", "optimizer.lr" or "optimizer.adam.lr" are the same one. Throws the sentence that says why it cannot be. */
-  set(path: string, value: unknown): void {
-    this.#run.set(path, value);
+  /**
+   * Changes a field: "lr", "optimizer.lr" or "optimizer.adam.lr" are the same one. Fulfilled when the run has taken it up; what cannot be is taken
+   * back, and the sentence says why.
+   */
+  async set(path: string, value: unknown): Promise<void> {
+    this.#run.set(named(path), value);
+    let said;
+    while ((said = this.#run.settled()) === null) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (said) throw new Error(said);
   }
 
   /** The value of a field, default or not. */
   get(path: string): unknown {
-    return this.#run.get(path);
+    return this.#run.get(named(path));
   }
 
   state(): State {
@@ -108,13 +141,13 @@ export class Run {
 
   /** What the network says of one sample: a probability for each class, or values in the units of the data. */
   async predict(sample: number[] | number[][]): Promise<Float32Array> {
-    const { tensors } = await this.#run.probe(["output"], sample);
+    const { tensors } = await this.#run.probe(["output"], sampled(sample));
     return tensors.output!.data;
   }
 
   /** Tensors by name ("output", "model[2]", "0.weight") for "train", "validation", one sample, or without an input the state alone. */
   async probe(names: string[], input?: "train" | "validation" | number[] | number[][]): Promise<Probed> {
-    return this.#run.probe(names, input);
+    return this.#run.probe(names.map(named), sampled(input));
   }
 
   /** Continues a text of data that is one, token by token; a temperature of 0 always takes the likeliest. */
@@ -158,7 +191,11 @@ export class Run {
 }
 
 /** The text of an experiment, as the wasm reads it. */
-export const written = (experiment: Experiment): string => (typeof experiment === "string" ? experiment : JSON.stringify(experiment));
+export function written(experiment: Experiment): string {
+  if (experiment && typeof experiment === "object") return JSON.stringify(experiment);
+  if (typeof experiment === "string" && experiment.trim()) return experiment;
+  throw new Error("A run wants an experiment: a document, a link to one, or the name of an example.");
+}
 
 /** Begins a run in `host`, which stays empty without `show`. */
 export async function begin(host: HTMLElement, shell: Omit<Shell, "tell">, hear?: (name: string, detail: unknown) => void): Promise<{ run: Run; handle: Handle }> {
@@ -179,6 +216,7 @@ export async function begin(host: HTMLElement, shell: Omit<Shell, "tell">, hear?
 /** A run without anything to see, paused at step 0. Rejects when the experiment cannot be read or run. */
 export async function createRun(experiment: Experiment, { backend, signal, steps, pace }: Options = {}): Promise<Run> {
   signal?.throwIfAborted();
+  if (backend !== undefined && !["auto", "cpu", "gpu"].includes(backend)) throw new Error(`\`backend\` is "${String(backend)}", and can be auto, cpu or gpu.`);
   if (!globalThis.document) throw new Error("Downhill trains in a browser's page, and there is none here: call `createRun` where the page runs, not on the server.");
   const shell = { experiment: written(experiment), play: false, ...(backend && { backend }), ...(steps !== undefined && { steps }), ...(pace !== undefined && { pace }) };
   return new Promise((resolve, reject) => {
@@ -199,11 +237,12 @@ export async function createRun(experiment: Experiment, { backend, signal, steps
     };
     begin(document.createElement("div"), shell, hear).then(({ run }) => {
       made = run;
-      signal?.addEventListener("abort", () => {
+      const aborted = (): void => {
         run.dispose();
-        reject(signal.reason);
-      });
-      if (signal?.aborted) run.dispose();
+        reject(signal!.reason);
+      };
+      signal?.addEventListener("abort", aborted);
+      if (signal?.aborted) aborted();
       else if (heard === "ready") settle("ready");
       else if (heard) settle("error", { message: heard });
     }, reject);

@@ -64,7 +64,7 @@ fn BringYourOwn() -> impl IntoView {
     };
     view! {
         <div class="own">
-            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder="Paste a table with a header here, or drop a file anywhere on the page" prop:value=move || text.get() on:paste=pasted on:input=entered(move |ev| typed(event_target_value(&ev)))></textarea>
+            <textarea class="num" rows="4" data-testid="csv" spellcheck="false" aria-label="Table as CSV" placeholder=if lab.is_widget() { "Paste a table with a header here" } else { "Paste a table with a header here, or drop a file anywhere on the page" } prop:value=move || text.get() on:paste=pasted on:input=entered(move |ev| typed(event_target_value(&ev)))></textarea>
             <label class="file">"Choose a file "<input type="file" data-testid="csv-file" accept=".csv,.tsv,.txt,text/csv" on:change=picked/></label>
             {found}
             <p class="hint">"The table stays on this machine, unless you share a link or a file that holds it."</p>

@@ -2,6 +2,7 @@
 //! of the code.
 
 use downhill_model::{Experiment, share};
+use downhill_tensor::parse_number;
 use leptos::html::Div;
 use leptos::prelude::*;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlCanvasElement, HtmlElement, HtmlTextAreaElement};
 
 use super::export;
-use super::share::copied;
+use super::share::{copied, left_out};
 use crate::canvas::context;
 use crate::catalog;
 use crate::controls::{Control, control_of};
@@ -55,6 +56,8 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
 const LOCKABLE: &[&str] = &["Data", "Training"];
 /// What is shown at first.
 const FIRST: &[&str] = &["output", "transport", "step", "score", "loss", "lr", "lab", "fullscreen"];
+/// Steps after which a widget may rest at the latest.
+const MOST_STEPS: f64 = 1e9;
 /// Pixels of the picture's side.
 const PICTURE: u32 = 320;
 
@@ -119,6 +122,9 @@ fn Embed() -> impl IntoView {
         picture: true,
     });
     let picture = StoredValue::new(picture(lab).unwrap_or_default());
+    let missing = experiment.with_value(|e| left_out(&e.data).map(|file| {
+        format!("Nobody else will see this run: its data, \"{file}\", are in this browser alone, and too large for the code, which holds their name. Who reads the article gets a sentence in place of the network.")
+    }));
     let costs = RwSignal::new(String::new());
     load_script(move || drop(costs.try_set(cost())));
     let kind = RwSignal::new("Element".to_string());
@@ -141,6 +147,7 @@ fn Embed() -> impl IntoView {
                 <div class="embed-parts">{groups}</div>
                 <Starting choice/>
                 <Code kind code picture/>
+                {missing.map(|why| view! { <p class="warn" role="alert" data-testid="embed-missing">{why}</p> })}
                 <p class="hint" role="note" data-testid="embed-cost">{move || costs.get()}</p>
             </div>
         </div>
@@ -179,15 +186,20 @@ fn Starting(choice: RwSignal<Choice>) -> impl IntoView {
     let list = |words: &[(&str, &str)]| words.iter().map(|(w, l)| ((*w).to_string(), (*l).to_string())).collect::<Vec<_>>();
     let starts = list(&[("visible", "When visible"), ("click", "On click"), ("load", "At once")]);
     let themes = list(&[("auto", "As the page"), ("light", "Light"), ("dark", "Dark")]);
+    let refused = RwSignal::new(false);
     let steps = move |text: String| {
-        // Only a number is an end.
-        let text = text.trim().parse::<u32>().ok().filter(|n| *n > 0).map_or_else(String::new, |n| n.to_string());
-        choice.update(|c| c.steps = text);
+        // Only a number is an end; the field keeps what was typed, beside the sentence.
+        let number = parse_number(text.trim()).filter(|n| *n >= 1.0 && *n <= MOST_STEPS && n.fract() == 0.0);
+        refused.set(number.is_none() && !text.trim().is_empty());
+        if !refused.get_untracked() {
+            choice.update(|c| c.steps = number.map_or_else(String::new, |n| format!("{n:.0}")));
+        }
     };
     view! {
         <div class="row embed-start">
             <label>"Starts "<Select id="embed-autostart".to_string() words=starts value=memo(move || choice.with(|c| c.autostart.clone())) write=Callback::new(move |w| choice.update(|c| c.autostart = w))/></label>
             <label>"rests after "<input type="text" inputmode="numeric" class="entry num" data-testid="embed-steps" placeholder="never" prop:value=move || choice.with(|c| c.steps.clone()) on:change=entered(move |ev| steps(event_target_value(&ev)))/>" steps"</label>
+            {move || refused.get().then(|| view! { <span class="warn" role="alert" data-testid="embed-steps-wrong">"The end is a whole number of steps from 1 to a billion, or nothing; the code still says what stood here before."</span> })}
             <label>"Theme "<Select id="embed-theme".to_string() words=themes value=memo(move || choice.with(|c| c.theme.clone())) write=Callback::new(move |w| choice.update(|c| c.theme = w))/></label>
             <label><input type="checkbox" data-testid="embed-picture" prop:checked=move || choice.with(|c| c.picture) on:change=entered(move |ev| choice.update(|c| c.picture = event_target_checked(&ev)))/>"with a picture of now, shown until it starts"</label>
         </div>
@@ -211,9 +223,14 @@ fn Code(kind: RwSignal<String>, code: Memo<String>, picture: StoredValue<String>
             said.set(if done { "Copied." } else { "It is selected: copy it with Ctrl + C, or ⌘ C on a Mac." }.to_string());
         });
     };
+    // Other code is not what was copied.
+    effect(move || {
+        code.track();
+        said.set(String::new());
+    });
     let tab = move |name: &'static str| {
         let on = move || kind.with(|k| k == name);
-        view! { <button type="button" class="toggle" role="radio" data-code=name aria-checked=move || on().to_string() tabindex=move || focus::stop(on()) on:click=clicked(move |_| { kind.set(name.to_string()); said.set(String::new()) })>{name}</button> }.into_any()
+        view! { <button type="button" class="toggle" role="radio" data-code=name aria-checked=move || on().to_string() tabindex=move || focus::stop(on()) on:click=clicked(move |_| kind.set(name.to_string()))>{name}</button> }.into_any()
     };
     let save = move || {
         let there = kind.with(|k| k == "Markdown") && picture.with_value(|p| !p.is_empty());
@@ -249,7 +266,7 @@ fn written(kind: &str, experiment: &Experiment, choice: &Choice, picture: &str) 
             let part = |text: &str| js_sys::encode_uri_component(text).as_string().unwrap_or_default();
             let rest: String = choice.attributes().iter().map(|(name, value)| format!("&{name}={}", part(value))).collect();
             format!(
-                "<iframe src=\"{base}embed.html#{fragment}{}\" title=\"{}\" loading=\"lazy\"\n  sandbox=\"allow-scripts allow-popups\" style=\"border: 0; width: 100%; height: 420px\"></iframe>",
+                "<iframe src=\"{base}embed.html#{fragment}{}\" title=\"{}\" loading=\"lazy\"\n  sandbox=\"allow-scripts allow-popups allow-popups-to-escape-sandbox\" allow=\"fullscreen\" style=\"border: 0; width: 100%; height: 420px\"></iframe>",
                 quoted(&rest),
                 quoted(&title)
             )
@@ -322,7 +339,7 @@ fn load_script(loaded: impl FnOnce() + 'static) {
 /// What a page with the widget loads from this host, as this page has measured it.
 fn cost() -> String {
     /// Endings of the files that a widget takes, but for its script.
-    const FILES: &[&str] = &[".wasm", "/site.js", "/site-relaxed.js", "/charts.js", "/worker.js"];
+    const FILES: &[&str] = &[".wasm", "/site.js", "/site-relaxed.js", "/charts.js", "/worker.js", "/widget.css"];
     let entries = js_sys::Reflect::get(&js_sys::global(), &"performance".into())
         .and_then(|performance| {
             let ask: js_sys::Function = js_sys::Reflect::get(&performance, &"getEntriesByType".into())?.dyn_into()?;
@@ -336,7 +353,7 @@ fn cost() -> String {
         let size = reflected(&entry, "encodedBodySize").as_f64().unwrap_or(0.0);
         if name.ends_with("/embed.js") {
             script = size;
-        } else if FILES.iter().any(|file| name.ends_with(file)) && !seen.contains(&name) {
+        } else if (FILES.iter().any(|file| name.ends_with(file)) || name.contains("/data/")) && !seen.contains(&name) {
             bytes += size;
             seen.push(name);
         }

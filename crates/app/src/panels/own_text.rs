@@ -60,7 +60,7 @@ fn OwnText() -> impl IntoView {
     };
     view! {
         <div class="own">
-            <textarea class="num" rows="4" data-testid="own-text" spellcheck="false" aria-label="Your text" placeholder="Paste a text here, or drop a file anywhere on the page, a tokenizer.json too" prop:value=move || text.get() on:paste=pasted on:change=entered(move |ev| taking::text_of_own(lab, event_target_value(&ev)))></textarea>
+            <textarea class="num" rows="4" data-testid="own-text" spellcheck="false" aria-label="Your text" placeholder=if lab.is_widget() { "Paste a text here" } else { "Paste a text here, or drop a file anywhere on the page, a tokenizer.json too" } prop:value=move || text.get() on:paste=pasted on:change=entered(move |ev| taking::text_of_own(lab, event_target_value(&ev)))></textarea>
             <label class="file">"Choose a file "<input type="file" data-testid="text-file" accept=".txt,.md,.json,text/plain" on:change=picked/></label>
             <p data-testid="text-read">{read}</p>
             {move || lab.reading.get().is_some().then(|| view! { <Reading/> })}

@@ -17,10 +17,10 @@ use super::output::Pictures;
 use super::soon::Soon;
 use super::training;
 use super::verdict::VerdictCard;
-use crate::controls::{Control, control_of};
+use crate::controls::{Control, control_of, is_known};
 use crate::document::{self, grouped};
 use crate::fields;
-use crate::forms::FieldRow;
+use crate::forms::{Decided, FieldRow};
 use crate::icons::Icon;
 use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
 use crate::state::Lab;
@@ -36,14 +36,24 @@ pub struct Parts {
     pub shown: RwSignal<Vec<String>>,
     /// Words.
     pub locked: RwSignal<Vec<String>>,
+    /// Words of what is not seen inside of another part either.
+    pub hidden: RwSignal<Vec<String>>,
     /// Whether all of them are there.
     pub made: RwSignal<bool>,
 }
 
 impl Parts {
     /// Parts that are made once there is a run for them.
-    pub fn new(shown: Vec<String>, locked: Vec<String>) -> Self {
-        Self { shown: RwSignal::new(shown), locked: RwSignal::new(locked), made: RwSignal::new(false) }
+    pub fn new([shown, locked, hidden]: [Vec<String>; 3]) -> Self {
+        let [shown, locked, hidden] = [shown, locked, hidden].map(RwSignal::new);
+        Self { shown, locked, hidden, made: RwSignal::new(false) }
+    }
+
+    /// The first of all words that is no part and no control.
+    pub fn unknown(self) -> Option<String> {
+        let lists = [self.shown, self.locked, self.hidden].into_iter();
+        let mut all = lists.flat_map(|list| list.get_untracked());
+        all.find(|word| !PLACED.contains(&word.as_str()) && !is_known(word))
     }
 }
 
@@ -76,6 +86,7 @@ pub const PLACED: &[&str] = &[
 #[component]
 pub fn Widget(parts: Parts) -> impl IntoView {
     let lab = Lab::here();
+    provide_context(Decided { locked: parts.locked, hidden: parts.hidden });
     if let Some(root) = lab.styled().map(|host| host.get_root_node()) {
         sliders::guard(&root);
     }
@@ -84,7 +95,7 @@ pub fn Widget(parts: Parts) -> impl IntoView {
     let (output, network, data) = (shows("output"), shows("network"), shows("data"));
     let (views, draw, edit) = (shows("views"), shows("draw"), shows("edit"));
     let (lab_link, fullscreen) = (shows("lab"), shows("fullscreen"));
-    let fixed = locks("output");
+    let (fixed, fixed_data) = (locks("output"), locks("data"));
     let runs = memo(move || lab.info.with(Option::is_some));
     effect(move || {
         if runs.get() {
@@ -97,7 +108,7 @@ pub fn Widget(parts: Parts) -> impl IntoView {
     let rest = move || view! { <Run parts/><Charts parts/> };
     let body = move || {
         view! {
-            <Soon after=3>{move || data.get().then(|| view! { <div class="w-data" part="data"><DataPanel/></div> }.into_any())}</Soon>
+            <Soon after=3>{move || data.get().then(|| view! { <div class="w-data" part="data" inert=move || fixed_data.get()><DataPanel/></div> }.into_any())}</Soon>
             <Soon after=2>{move || network.get().then(|| view! { <div class="w-network" part="network" inert=move || !edit.get() && locks("network").get()><Network/></div> }.into_any())}</Soon>
             <Soon after=1>{move || output.get().then(|| view! { <div class="w-output" part="output" inert=move || fixed.get()><Pictures/></div> }.into_any())}</Soon>
             <div class="w-run" part="run">
@@ -113,7 +124,7 @@ pub fn Widget(parts: Parts) -> impl IntoView {
             <footer part="footer">
                 <span>"Downhill"</span>
                 {move || lab_link.get().then(|| view! { <a part="link" target="_blank" rel="noopener" data-testid="open-lab" href=move || link_of(lab)>"open in the Lab"</a> }.into_any())}
-                {move || fullscreen.get().then(|| view! { <button type="button" class="link" part="link" data-testid="fullscreen" on:click=clicked(move |_| fill_screen(lab))>"full screen"</button> }.into_any())}
+                {move || fullscreen.get().then(|| view! { <button type="button" class="link" part="link" data-testid="fullscreen" on:click=clicked(move |_| fill_screen(lab))><span class="fills">"full screen"</span><span class="filled">"leave full screen"</span></button> }.into_any())}
             </footer>
             <Notices/>
         </div>
@@ -147,8 +158,10 @@ fn Run(parts: Parts) -> impl IntoView {
         lab.inbox.with_value(|inbox| inbox.experiment.as_ref().and_then(|experiment| experiment.training.steps))
     });
     let step = move || {
-        let at = grouped(lab.status.with(|s| s.step));
-        steps.get().map_or_else(|| at.clone(), |steps| format!("{at} of {}", grouped(steps)))
+        let step = lab.status.with(|s| s.step);
+        // Who goes on after the end has none before them.
+        let end = steps.get().filter(|steps| step <= *steps);
+        end.map_or_else(|| grouped(step), |end| format!("{} of {}", grouped(step), grouped(end)))
     };
     let score = memo(move || {
         let classes = lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification"));
@@ -156,12 +169,13 @@ fn Run(parts: Parts) -> impl IntoView {
         let value = lab.status.with(|s| Lab::metric(s, name))?;
         Some(if classes { document::percent(value) } else { document::loss(value) })
     });
+    let fixed = memo(move || parts.locked.with(|all| all.iter().any(|w| w == "transport")));
     let line = memo(move || ["transport", "pace", "step", "score"].map(has));
     move || {
         let [transport, pace, at, scored] = line.get();
         line.get().contains(&true).then(|| {
             view! {
-                <div class="w-line" part="transport">
+                <div class="w-line" part="transport" inert=move || fixed.get()>
                     {transport.then(|| view! { <Transport/> })}
                     {pace.then(|| view! { <Pace/> })}
                     {at.then(|| view! { <span class="w-step" part="readout">"step "<span class="num" translate="no" data-testid="w-step">{step}</span></span> })}

@@ -51,13 +51,11 @@ fn offer(experiment: &Experiment, small: Option<&Small>) -> Offer {
     let location = window().location();
     let url = format!("{}{}#{fragment}", location.origin().unwrap_or_default(), location.pathname().unwrap_or_default());
     let length = format!("{} characters", grouped(url.len() as u64));
-    let (data, missing) = match &experiment.data {
-        Source::Csv(csv) if csv.text.is_empty() && !csv.file.is_empty() => ("", Some(csv.file.as_str())),
-        Source::Csv(_) => ("with its table", None),
-        Source::Images(images) => ("", Some(images.file.as_str())),
-        Source::Sounds(sounds) => ("", Some(sounds.file.as_str())),
-        Source::Points(_) => ("with the points that were drawn", None),
-        _ => ("with all that its data are made from", None),
+    let missing = left_out(&experiment.data);
+    let data = match &experiment.data {
+        Source::Csv(_) => "with its table",
+        Source::Points(_) => "with the points that were drawn",
+        _ => "with all that its data are made from",
     };
     let weights = small.map_or_else(String::new, |Small { bits, farthest, samples, .. }| {
         format!(
@@ -80,6 +78,11 @@ fn offer(experiment: &Experiment, small: Option<&Small>) -> Offer {
         holds: format!("It has {length} and holds the whole experiment, {data}; nothing is stored anywhere.{weights}"),
         warning,
     }
+}
+
+/// The file of a person's own that no link holds.
+pub fn left_out(data: &Source) -> Option<&str> {
+    if data.reads_own_file() { data.needs().first().copied() } else { None }
 }
 
 /// Asks the worker for the weights of now.
