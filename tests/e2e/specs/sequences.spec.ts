@@ -157,3 +157,53 @@ test("a recurrent cell shows its gates, its numbers and the gradient at every st
   await expect(heading).toHaveText("unit 1, step 3");
   await expect(page.getByTestId("reached")).toContainText("no right answer");
 });
+
+test("words lie along their main directions, or on a map that keeps near ones near and is drawn when it is asked for", async ({ page }) => {
+  const fetched: string[] = [];
+  page.on("request", (request) => request.url().endsWith("/umap.js") && fetched.push(request.url()));
+  await rested(page, {
+    seed: 3,
+    data: "skip_gram",
+    model: [{ embedding: { dim: 16 } }, { name: "centre" }, { input: "words" }, { embedding: { dim: 16 } }, { dot: { from: "centre" } }],
+    loss: "negative_sampling",
+    optimizer: { adam: { lr: 0.01 } },
+    training: { steps: 400, batch_size: 128 },
+    view: { pace: "max" },
+  });
+  await page.getByRole("radio", { name: "Words" }).click();
+  const words = page.getByTestId("vectors").locator("span");
+  const places = () => words.evaluateAll((all) => all.map((word) => [parseFloat((word as HTMLElement).style.left), parseFloat((word as HTMLElement).style.top)]));
+  const [said, umap] = [page.getByTestId("vectors-said"), page.getByTestId("umap")];
+  const main = page.getByRole("button", { name: "main directions" });
+  await expect(said).toContainText("of the variance");
+  await expect(words.first()).toBeVisible();
+  const directions = await places();
+  expect(fetched).toEqual([]);
+  await umap.click();
+  await expect(said).toContainText("UMAP of step 400:");
+  await expect(umap).toHaveAttribute("aria-pressed", "true");
+  expect(fetched).toHaveLength(1);
+  const map = await places();
+  // The words whose vectors point most nearly the same way as the first one's are among those that lie next to it.
+  const names = await words.allTextContents();
+  const apart = map.map(([x, y]) => Math.hypot(x! - map[0]![0]!, y! - map[0]![1]!));
+  const near = (await page.getByTestId("near").locator("b").allTextContents()).slice(0, 3).map((name) => names.indexOf(name));
+  const nearer = near.map((at) => apart.filter((distance) => distance < apart[at]!).length);
+  expect(Math.max(...nearer)).toBeLessThan(names.length / 2);
+  expect(Math.min(...nearer)).toBeLessThan(names.length / 8);
+  await main.click();
+  await expect(said).toContainText("of the variance");
+  expect(await places()).toEqual(directions);
+  // The same weights have the same map.
+  await umap.click();
+  await expect(said).toContainText("UMAP of step 400:");
+  expect(await places()).toEqual(map);
+  // A run that begins anew has other weights.
+  await page.keyboard.press("r");
+  await expect(said).toContainText("of the variance");
+  await page.route("**/umap.js", (route) => route.abort());
+  await umap.click();
+  await expect(page.getByText("The part that draws such maps could not be loaded.")).toBeVisible();
+  await expect(umap).toHaveText("UMAP");
+  await expect(main).toHaveAttribute("aria-pressed", "true");
+});

@@ -6,10 +6,14 @@ pub type Neighbour = (usize, f32);
 /// Share of the picture that stays empty at each edge, in hundredths, so that words are not cut off.
 const EDGE: f32 = 8.0;
 
-/// Where words stand, in hundredths of the picture from its left and its top, from what `View::Components` of two holds: a row for each, then the
-/// shares. Both axes have a scale of their own; words that are all alike stand in the middle.
-pub fn places(components: &[f32]) -> Vec<(f32, f32)> {
-    let rows = &components[..components.len().saturating_sub(2)];
+/// The coordinates of what `View::Components` of two holds: a row for each word, without the shares behind them.
+pub fn along(components: &[f32]) -> &[f32] {
+    &components[..components.len().saturating_sub(2)]
+}
+
+/// Where words stand, in hundredths of the picture from its left and its top, from two coordinates of each. Both axes have a scale of their own; words that are all
+/// alike stand in the middle.
+pub fn places(rows: &[f32]) -> Vec<(f32, f32)> {
     let axis = |at: usize| {
         let values = || rows.iter().skip(at).step_by(2).copied();
         let (low, high) = values().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -38,11 +42,11 @@ mod tests {
 
     #[test]
     fn the_first_component_goes_to_the_right_and_the_second_up() {
-        let found = places(&[-1.0, 0.0, 1.0, 0.0, 0.0, 2.0, 0.75, 0.25]);
-        assert_eq!(found, [(8.0, 92.0), (92.0, 92.0), (50.0, 8.0)]);
+        let found = [-1.0, 0.0, 1.0, 0.0, 0.0, 2.0, 0.75, 0.25];
+        assert_eq!(places(along(&found)), [(8.0, 92.0), (92.0, 92.0), (50.0, 8.0)]);
         assert_eq!(shares(&[-1.0, 0.0, 0.75, 0.25]), [0.75, 0.25]);
-        assert_eq!(places(&[3.0, 3.0, 3.0, 3.0, 0.0, 0.0]), [(50.0, 50.0); 2]);
-        assert!(places(&[]).is_empty() && shares(&[]) == [0.0; 2]);
+        assert_eq!(places(&[3.0, 3.0, 3.0, 3.0]), [(50.0, 50.0); 2]);
+        assert!(places(along(&[])).is_empty() && shares(&[]) == [0.0; 2]);
     }
 
     #[test]

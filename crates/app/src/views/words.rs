@@ -1,4 +1,4 @@
-//! Vectors of words: where they lie along their two main directions, which are nearest to a word, and which word is to one as another is to a third.
+//! Vectors of words: where they lie along their two main directions, or on a map that keeps near ones near, which are nearest to a word, and which word is to one as another is to a third.
 
 use downhill_protocol::{DataInfo, Input, Query, RunInfo, View};
 use leptos::prelude::*;
@@ -6,13 +6,14 @@ use wasm_bindgen::JsCast;
 use web_sys::Element;
 
 use super::kinds::OutputView;
-use crate::document::percent;
+use crate::document::{grouped, percent};
 use crate::forms::Select;
 use crate::plot::network::tensor_title;
 use crate::plot::sequence::token;
-use crate::plot::words::{Neighbour, neighbours, places, shares};
-use crate::reactive::{Memo, RwSignal, clicked, memo};
+use crate::plot::words::{Neighbour, along, neighbours, places, shares};
+use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
 use crate::state::Lab;
+use crate::umap::{self, Drawing, Told};
 use crate::watches::{Ask, Source};
 
 /// More words than that cannot be told apart in the picture.
@@ -99,7 +100,12 @@ fn watched<T: PartialEq + Default + Send + Sync + 'static>(
 #[component]
 fn Plane(lab: Lab, words: Memo<Vec<String>>, name: Memo<String>, chosen: RwSignal<u32>) -> impl IntoView {
     let found = watched(lab, name, || Some(View::Components { count: 2 }), <[f32]>::to_vec);
-    let at = memo(move || found.with(|found| places(found)));
+    let map = RwSignal::new(None::<Map>);
+    let drawn = memo(move || map.get().filter(|map| !map.places.is_empty()));
+    let at = memo(move || match drawn.get() {
+        Some(map) => places(&map.places),
+        None => found.with(|found| places(along(found))),
+    });
     let word = move |(i, word): (usize, String)| {
         let style =
             move || at.with(|at| at.get(i).map_or("display:none".to_string(), |(x, y)| format!("left:{x:.1}%;top:{y:.1}%")));
@@ -112,15 +118,93 @@ fn Plane(lab: Lab, words: Memo<Vec<String>>, name: Memo<String>, chosen: RwSigna
             chosen.set(at);
         }
     };
-    let said = move || {
-        let [first, second] = found.with(|found| shares(found));
-        format!("Two main directions, with {} and {} of the variance.", percent(first), percent(second))
+    let said = move || match drawn.get() {
+        Some(map) => format!(
+            "UMAP of step {}: near each other lie words whose vectors point the same way. Directions and long distances mean nothing.",
+            grouped(map.step)
+        ),
+        None => {
+            let [first, second] = found.with(|found| shares(found));
+            format!("Two main directions, with {} and {} of the variance.", percent(first), percent(second))
+        }
     };
     view! {
         <div class="vectors" translate="no" data-testid="vectors" role="img" aria-label="The words where their vectors lie" on:click=clicked(choose)>
             {move || words.get().into_iter().enumerate().map(word).collect_view()}
         </div>
-        <p class="hint num">{said}</p>
+        <p class="hint num" data-testid="vectors-said">{said}</p>
+        {umap::is_there().then(|| view! { <Kinds lab name map/> })}
+    }
+}
+
+/// A map by UMAP, drawn or under way.
+#[derive(Clone, Default, PartialEq)]
+struct Map {
+    /// The step of the weights that it shows.
+    step: u64,
+    /// The share that is done.
+    share: f64,
+    /// Where the words lie, two numbers for each; nothing until all is done.
+    places: Vec<f32>,
+}
+
+/// Chooses between main directions, which follow the training, and a map of one moment.
+#[component]
+fn Kinds(lab: Lab, name: Memo<String>, map: RwSignal<Option<Map>>) -> impl IntoView {
+    let asked = RwSignal::new(false);
+    let drawing = StoredValue::new_local(None::<Drawing>);
+    let query = move || Query { name: name.get(), view: View::All };
+    let answers = lab.watch(move || {
+        let ask = || Ask { source: Source::Of(Input::State), tensors: vec![query()], every_ms: 200.0 };
+        asked.get().then(ask)
+    });
+    let leave = move || {
+        asked.set(false);
+        drawing.set_value(None);
+        map.set(None);
+    };
+    // Other vectors, or a run that was edited or begins anew: its steps are no longer those of the map.
+    effect(move || {
+        name.track();
+        lab.info.track();
+        leave();
+    });
+    let tell = move |told| match told {
+        Told::Share(share) => map.update(|map| map.iter_mut().for_each(|map| map.share = share)),
+        Told::Places(places) => map.update(|map| map.iter_mut().for_each(|map| map.places.clone_from(&places))),
+        Told::Failed(why) => {
+            map.set(None);
+            lab.tell(true, why);
+        }
+    };
+    effect(move || {
+        let Some(answer) = answers.get() else { return };
+        let Some(vectors) = answer.find(&query()) else { return };
+        asked.set(false);
+        let width = vectors.shape.last().copied().unwrap_or(1) as usize;
+        map.set(Some(Map { step: answer.step, ..Map::default() }));
+        let begun = Drawing::begin(vectors.data, width, tell);
+        if begun.is_none() {
+            tell(Told::Failed("This browser gives no worker to draw a map with. Reload the page.".to_string()));
+        }
+        drawing.set_value(begun);
+    });
+    let share = move || map.with(|map| map.as_ref().filter(|map| map.places.is_empty()).map(|map| map.share));
+    let is_drawn = move || map.with(|map| map.as_ref().is_some_and(|map| !map.places.is_empty()));
+    let draw = move |_| {
+        if share().is_none() {
+            asked.set(true);
+        }
+    };
+    let called = move || match share() {
+        Some(share) => format!("UMAP {}", percent(share)),
+        None => "UMAP".to_string(),
+    };
+    view! {
+        <div class="row sums" role="group" aria-label="Kind of map">
+            <button type="button" class="toggle" aria-pressed=move || (!is_drawn()).to_string() on:click=clicked(move |_| leave())>"main directions"</button>
+            <button type="button" class="toggle num" data-testid="umap" title="Keeps near words near. Drawn of the weights as they are now; another click draws it anew." aria-pressed=move || is_drawn().to_string() on:click=clicked(draw)>{called}</button>
+        </div>
     }
 }
 
