@@ -1,5 +1,5 @@
 // Bundles what is not wasm into web/dist, before each build: the chart glue with uPlot, what makes zip files, what reads pictures and sounds, what
-// maps vectors, the script of widgets, and the styles of page and widgets.
+// maps vectors, the script of widgets and what has them speak other languages, and the styles of page and widgets.
 import { build } from "esbuild";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,7 +16,7 @@ export const embed = (outdir, release) =>
 
 export async function bundle() {
   await embed(outdir, "");
-  await build({ ...options, entryPoints: ["charts.ts", "page.css", "zip.ts", "media.ts", "umap.ts", "frame.ts"].map(src), external: ["./embed.js"] });
+  await build({ ...options, entryPoints: ["charts.ts", "page.css", "zip.ts", "media.ts", "umap.ts", "speak.ts", "frame.ts"].map(src), external: ["./embed.js"] });
   // In a shadow tree there is no root element to hang the tokens on, and a widget's screen is its own width.
   const { outputFiles } = await build({ ...options, entryPoints: [src("widget.css")], write: false });
   const css = outputFiles[0].text

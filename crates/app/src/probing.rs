@@ -38,7 +38,7 @@ pub fn probe(lab: Lab, names: &JsValue, input: &JsValue) -> Promise {
         }
         let Some(input) = input.clone() else {
             return refuse(
-                "The input is \"train\", \"validation\", or the numbers of one sample, one list for each input of the network.",
+                "The input is \"train\", \"validation\", or the numbers of one sample, all of them finite, one list for each input of the network.",
             );
         };
         if lab.info.with_untracked(Option::is_none) {
@@ -103,7 +103,9 @@ fn input_of(input: &JsValue) -> Option<Input> {
         None => {}
     }
     let list = input.dyn_ref::<Array>()?;
-    let numbers = |list: &Array| list.iter().map(|v| v.as_f64().map(|v| v as f32)).collect::<Option<Vec<f32>>>();
+    let numbers = |list: &Array| {
+        list.iter().map(|v| v.as_f64().map(|v| v as f32).filter(|v| v.is_finite())).collect::<Option<Vec<f32>>>()
+    };
     if let Some(one) = numbers(list) {
         return Some(Input::Given(vec![one]));
     }

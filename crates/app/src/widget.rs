@@ -46,7 +46,7 @@ thread_local! {
 /// without `show` there is nothing to see; `backend` is "auto", "cpu" or "gpu"; `tell(name, detail)` hears what happens.
 ///
 /// # Errors
-/// When the experiment cannot be read, with the sentence that says why.
+/// When the experiment cannot be read, or there is no such backend, with the sentence that says why.
 #[wasm_bindgen]
 pub fn widget(host: &HtmlElement, shell: &JsValue) -> Result<Object, JsValue> {
     begin(host, shell).map_err(|error| js_sys::Error::new(&error).into())
@@ -56,6 +56,12 @@ pub fn widget(host: &HtmlElement, shell: &JsValue) -> Result<Object, JsValue> {
 fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
     let text = |name: &str| reflected(shell, name).as_string();
     let experiment = text("experiment").unwrap_or_default();
+    if experiment.trim().is_empty() {
+        return Err("A run wants an experiment: a document, a link to one, or the name of an example.".to_string());
+    }
+    if let Some(backend) = text("backend").filter(|name| machine::choice_of(name).is_none()) {
+        return Err(format!("`backend` is \"{backend}\", and can be auto, cpu or gpu."));
+    }
     let parsed = opening::read(&experiment).map_err(|error| error.to_string())?;
     let mut doc = parsed.experiment.to_value();
     if let Some(steps) = reflected(shell, "steps").as_f64() {

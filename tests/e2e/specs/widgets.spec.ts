@@ -182,7 +182,7 @@ test("every promise of a run is kept or broken with a true sentence", async ({ p
   for (const n of ["0.5", "-5", "abc"]) expect(said[`step ${n}`]).toBe(`\`step\` wants a whole number of steps above zero, not ${n}.`);
   expect(said.paused).toMatch(/^The run was paused after \d+ of 1000000 steps\.$/);
   expect(said.anew).toMatch(/^The run began anew after \d+ of 1000000 steps\.$/);
-  for (const sentence of said.names as string[]) expect(sentence).toMatch(/^A field is named by a text/);
+  for (const sentence of said.names as string[]) expect(sentence).toMatch(/^A field is named by a text such as "lr"/);
   for (const sentence of said.pace as string[]) expect(sentence).toMatch(/^`pace` is a number of steps per second above zero/);
   for (const sentence of said.sample as string[]) expect(sentence).toMatch(/\S/);
   expect(said.empty).toMatch(/\S/);

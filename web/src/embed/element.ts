@@ -1,7 +1,6 @@
 // <downhill-lab>: a network that trains in an article. Until it is near the screen it is a poster and costs nothing; whatever goes wrong, the
 // poster stays, one sentence says why, and nothing is thrown at the page.
-import { type Handle, type Lists, load, type State } from "./engine";
-import { speak, wordsOf } from "./language";
+import { type Handle, type Lists, load, speaker, type State } from "./engine";
 import { begin, type Events, type Run } from "./run";
 import { join, leave, share, type Turn } from "./turns";
 
@@ -245,7 +244,8 @@ export class DownhillLab extends PageElement implements Turn {
   }
 
   #approach(): void {
-    if (this.#autostart !== "click" && this.isConnected) this.run().catch(() => {});
+    // What has failed is not tried again by itself.
+    if (this.#autostart !== "click" && this.isConnected && !this.#run) this.run().catch(() => {});
   }
 
   /** The experiment: of a child script, an attribute, or an address. */
@@ -275,12 +275,12 @@ export class DownhillLab extends PageElement implements Turn {
 
   async #begin(turn: number): Promise<Run> {
     try {
-      const [experiment, engine, list] = await Promise.all([this.#experiment(), load(), wordsOf(this.lang)]);
+      const [experiment, engine, speaks] = await Promise.all([this.#experiment(), load(), speaker(this.lang)]);
       if (turn !== this.#turn) throw new DOMException("The widget was taken away.", "AbortError");
       const stage = document.createElement("div");
       stage.className = "downhill";
-      stage.lang = list ? this.lang : "en";
-      if (list) speak(stage, list);
+      stage.lang = speaks ? this.lang : "en";
+      speaks?.(stage);
       stage.dir = "ltr";
       this.#stage = stage;
       this.#root.adoptedStyleSheets = [...this.#root.adoptedStyleSheets.slice(0, 1), engine.sheet];

@@ -149,7 +149,7 @@ export async function fetched(name: string): Promise<Response> {
   try {
     response = await fetch(url);
   } catch {
-    throw new Error(`${url} cannot be loaded: there is no network, or its host does not let other pages read it (Access-Control-Allow-Origin).`);
+    throw new Error(`${url} cannot be loaded: there is no network, or its host lets no other page read it (Access-Control-Allow-Origin).`);
   }
   if (!response.ok) throw new Error(`${url} cannot be loaded (${response.status}).`);
   return response;
@@ -163,7 +163,7 @@ async function compiled(name: string): Promise<WebAssembly.Module> {
     return await (streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()));
   } catch (error) {
     if (!/unsafe-eval/.test(String(error))) throw error;
-    throw new Error("The policy of this page forbids WebAssembly: its `script-src` has to allow 'wasm-unsafe-eval'.");
+    throw new Error("This page's policy forbids WebAssembly: its `script-src` has to allow 'wasm-unsafe-eval'.");
   }
 }
 
@@ -192,7 +192,7 @@ async function start(): Promise<Engine> {
   try {
     document.createElement("template").innerHTML = "<i></i>";
   } catch {
-    throw new Error("The policy of this page, `require-trusted-types-for`, forbids how Downhill makes its elements. In a frame it works.");
+    throw new Error("This page's policy (`require-trusted-types-for`) does not let Downhill make its elements; in a frame it works.");
   }
   const name = validates(...splat, ...splat, ...splat, 253, 133, 2) ? "site-relaxed" : "site";
   const [bindings, module, css] = await Promise.all([
@@ -206,6 +206,26 @@ async function start(): Promise<Engine> {
   sheet.replaceSync(css);
   const begin = (host: HTMLElement, shell: Shell): Handle => bindings.widget(host, { ...shell, base, crashed, start: () => worker(name) });
   return { begin, sheet };
+}
+
+/** Languages that there is a list of words for, in `words`. */
+const LANGUAGES = ["de", "es", "fr"];
+
+/**
+ * What has a widget speak a language; `de-AT` has the words of `de`. Nothing for English, and where there is no list or it cannot be had.
+ */
+export async function speaker(language: string): Promise<((stage: HTMLElement) => void) | undefined> {
+  const short = language.toLowerCase().split("-")[0]!;
+  if (!LANGUAGES.includes(short)) return undefined;
+  try {
+    const [{ speak }, list] = await Promise.all([
+      import(`${base}${RELEASE}speak.js`) as Promise<typeof import("../speak")>,
+      fetched(`words/${short}.json`).then((response) => response.json()),
+    ]);
+    return (stage) => speak(stage, list);
+  } catch {
+    return undefined;
+  }
 }
 
 let engine: Promise<Engine> | undefined;

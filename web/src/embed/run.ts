@@ -34,16 +34,13 @@ type Listener<K extends keyof Events> = (detail: Events[K]) => void;
 /** Looks, a hundredth of a second apart, after which a run that does not go on is taken for paused. */
 const RESTS = 50;
 
+/** A hundredth of a second. */
+const soon = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 10));
+
 /** A name, for the wasm takes nothing else for one. */
 function named(path: unknown): string {
   if (typeof path === "string" && path) return path;
-  throw new Error(`A field is named by a text, such as "lr" or "training.batch_size", not by ${JSON.stringify(path) ?? String(path)}.`);
-}
-
-/** A sample, which has to be numbers. */
-function sampled<T>(sample: T): T {
-  if (Array.isArray(sample) && !sample.flat().every(Number.isFinite)) throw new Error("A sample is made of finite numbers, and not all of these are.");
-  return sample;
+  throw new Error(`A field is named by a text such as "lr", not by ${String(path)}.`);
 }
 
 /** A run, which begins paused. */
@@ -97,20 +94,20 @@ export class Run {
   }
 
   async #take(n: number): Promise<void> {
-    const { step: first, run } = this.#run.state();
+    const { step: first } = this.#run.readings();
     await this.#run.step(n);
     // Readings come a few times a second, in a hidden page too.
     let [seen, rests] = [first, 0];
     while (this.#run.readings().step < first + n) {
-      const { problem, running, step, loss, run: now } = this.#run.state();
+      const { problem, running, step, loss } = this.#run.state();
       if (problem) throw new Error(problem);
-      if (now !== run || step < first) throw new Error(`The run began anew after ${seen - first} of ${n} steps.`);
+      if (step < seen) throw new Error(`The run began anew after ${seen - first} of ${n} steps.`);
       rests = running || step > seen ? 0 : rests + 1;
       seen = step;
       if (rests > RESTS) {
-        throw new Error(Number.isFinite(loss) ? `The run was paused after ${step - first} of ${n} steps.` : "The run stopped: its loss is not a finite number any more.");
+        throw new Error(Number.isFinite(loss) ? `The run was paused after ${step - first} of ${n} steps.` : "The run stopped: its loss is no finite number any more.");
       }
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await soon();
     }
   }
 
@@ -126,7 +123,7 @@ export class Run {
   async set(path: string, value: unknown): Promise<void> {
     this.#run.set(named(path), value);
     let said;
-    while ((said = this.#run.settled()) === null) await new Promise((resolve) => setTimeout(resolve, 10));
+    while ((said = this.#run.settled()) === null) await soon();
     if (said) throw new Error(said);
   }
 
@@ -141,13 +138,13 @@ export class Run {
 
   /** What the network says of one sample: a probability for each class, or values in the units of the data. */
   async predict(sample: number[] | number[][]): Promise<Float32Array> {
-    const { tensors } = await this.#run.probe(["output"], sampled(sample));
+    const { tensors } = await this.#run.probe(["output"], sample);
     return tensors.output!.data;
   }
 
   /** Tensors by name ("output", "model[2]", "0.weight") for "train", "validation", one sample, or without an input the state alone. */
   async probe(names: string[], input?: "train" | "validation" | number[] | number[][]): Promise<Probed> {
-    return this.#run.probe(names.map(named), sampled(input));
+    return this.#run.probe(names, input);
   }
 
   /** Continues a text of data that is one, token by token; a temperature of 0 always takes the likeliest. */
@@ -191,11 +188,7 @@ export class Run {
 }
 
 /** The text of an experiment, as the wasm reads it. */
-export function written(experiment: Experiment): string {
-  if (experiment && typeof experiment === "object") return JSON.stringify(experiment);
-  if (typeof experiment === "string" && experiment.trim()) return experiment;
-  throw new Error("A run wants an experiment: a document, a link to one, or the name of an example.");
-}
+export const written = (experiment: Experiment): string => (typeof experiment === "object" ? JSON.stringify(experiment) : String(experiment ?? ""));
 
 /** Begins a run in `host`, which stays empty without `show`. */
 export async function begin(host: HTMLElement, shell: Omit<Shell, "tell">, hear?: (name: string, detail: unknown) => void): Promise<{ run: Run; handle: Handle }> {
@@ -216,8 +209,7 @@ export async function begin(host: HTMLElement, shell: Omit<Shell, "tell">, hear?
 /** A run without anything to see, paused at step 0. Rejects when the experiment cannot be read or run. */
 export async function createRun(experiment: Experiment, { backend, signal, steps, pace }: Options = {}): Promise<Run> {
   signal?.throwIfAborted();
-  if (backend !== undefined && !["auto", "cpu", "gpu"].includes(backend)) throw new Error(`\`backend\` is "${String(backend)}", and can be auto, cpu or gpu.`);
-  if (!globalThis.document) throw new Error("Downhill trains in a browser's page, and there is none here: call `createRun` where the page runs, not on the server.");
+  if (!globalThis.document) throw new Error("There is no page to train in: call `createRun` in the browser, not on the server.");
   const shell = { experiment: written(experiment), play: false, ...(backend && { backend }), ...(steps !== undefined && { steps }), ...(pace !== undefined && { pace }) };
   return new Promise((resolve, reject) => {
     let made: Run | undefined;

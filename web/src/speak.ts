@@ -1,17 +1,7 @@
-// A widget in its reader's language: where a list of words knows a text of the widget, which is English, its own stands in the place of it.
-import { fetched } from "./engine";
-
+// A widget in its reader's language: where a list of words knows a text of the widget, which is English, its own stands in the place of it. It
+// comes for widgets that are not to be English.
 export type Words = Record<string, string>;
-/** Languages that there is a list for, in `words`. */
-const LANGUAGES = ["de", "es", "fr"];
 const ATTRIBUTES = ["aria-label", "title", "placeholder"];
-
-/** The list of a language; `de-AT` has that of `de`. Nothing for English, and where there is none or it cannot be had. */
-export async function wordsOf(language: string): Promise<Words | undefined> {
-  const short = language.toLowerCase().split("-")[0]!;
-  if (!LANGUAGES.includes(short)) return undefined;
-  return fetched(`words/${short}.json`).then((response) => response.json() as Promise<Words>).catch(() => undefined);
-}
 
 /** What a text is in the list; its numbers stand as `#` there, and stay as they are with their units, and so does the space around it. */
 function said(words: Words, text: string): string | undefined {
