@@ -205,6 +205,7 @@ pub fn fit_end(doc: &mut Value, end: End) {
     let fits = match name_at(doc, "loss", "cross_entropy").as_str() {
         "cross_entropy" => end != End::Numbers,
         "bce_with_logits" => end == End::Two,
+        "info_nce" => false,
         _ => end == End::Numbers,
     };
     let numbers = end == End::Numbers;
@@ -225,6 +226,12 @@ pub fn fit_text(doc: &mut Value) {
     if !begins_with_tokens {
         train_as(doc, presets::OWN_TEXT);
     }
+}
+
+/// Takes the network, the loss and the training of the preset for queries and documents: no other network reads both.
+pub fn fit_search(doc: &mut Value) {
+    train_as(doc, presets::TWO_TOWERS);
+    doc["loss"] = json!("info_nce");
 }
 
 /// Takes the network and the training of the preset for sounds, where the data before were none.
@@ -324,6 +331,18 @@ mod tests {
         let mut kept = before.clone();
         fit_text(&mut kept);
         assert_eq!(kept, before);
+    }
+
+    #[test]
+    fn two_towers_come_with_their_data_and_their_loss_goes_with_it() {
+        let mut doc = json!({ "model": ["flatten", { "linear": { "out": "classes" } }], "augment": { "flip": true } });
+        fit_search(&mut doc);
+        assert_eq!(
+            (&doc["loss"], &doc["model"][0], doc.get("augment")),
+            (&json!("info_nce"), &json!({ "input": "document" }), None)
+        );
+        fit_end(&mut doc, End::Many);
+        assert_eq!(doc["loss"], json!("cross_entropy"));
     }
 
     #[test]

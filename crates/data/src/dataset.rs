@@ -32,6 +32,8 @@ pub enum Task {
         /// Their names.
         targets: Vec<String>,
     },
+    /// Which second input belongs to a first one: what stands in the same sample, or in one of the same number.
+    Retrieval,
 }
 
 /// The right answers of a [`Part`].
@@ -358,7 +360,7 @@ impl Samples {
     /// When there is no sample.
     pub(crate) fn finish(self, fraction: f64, seed: u32) -> Result<Dataset, UserError> {
         let targets = match &self.task {
-            Task::Classification { .. } => 0,
+            Task::Classification { .. } | Task::Retrieval => 0,
             Task::Regression { targets } => targets.len(),
         };
         let answers: usize = self.positions.iter().product();
@@ -367,7 +369,7 @@ impl Samples {
             return Err(UserError::new("There is no sample to learn from.").hint("Add some, or choose another source."));
         }
         let strata = match &self.target {
-            Column::U32(classes) if self.positions.is_empty() => classes.clone(),
+            Column::U32(classes) if self.positions.is_empty() && self.task != Task::Retrieval => classes.clone(),
             _ => vec![0; samples],
         };
         let parts = self.parts.unwrap_or_else(|| split(&strata, fraction, seed));
@@ -379,6 +381,7 @@ impl Samples {
                 Field::new(TARGET, self.positions.as_slice(), self.target).vocabulary(classes.len())
             }
             Task::Regression { .. } => Field::new(TARGET, [targets], self.target),
+            Task::Retrieval => Field::new(TARGET, [], self.target),
         };
         let mut fields = self.fields;
         fields.push(target);

@@ -52,7 +52,7 @@ pub enum ProgramKind {
         batch: usize,
     },
     /// Outputs `loss` and, for classes, `accuracy`, for numbers `mae`, the mean distance from them: weighted means over some rows of a part, `weight`, the weights of the loss summed up, where
-    /// classes weigh differently, and of the validation part where recall or whole sequences are told the `prediction`; without dropout, with running statistics and
+    /// classes weigh differently, and of the validation part where recall, whole sequences or what is found are told the `prediction`; without dropout, with running statistics and
     /// where there are some with the averages of the weights.
     Eval {
         /// Rows at a time.
@@ -458,7 +458,7 @@ impl Program<'_> {
             let weight = cx.graph.sum_all(of_loss)?;
             cx.graph.output("weight", weight);
         }
-        if split == Split::Validation && (self.signature.tells_recall() || self.signature.tells_sequences()) {
+        if split == Split::Validation && self.signature.reads_back() {
             cx.graph.output("prediction", prediction);
         }
         Ok(())

@@ -161,6 +161,9 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
     } else {
         positions.chain([columns]).collect()
     };
+    if let Some(taken) = experiment.loss.def().takes(&last.output.shape) {
+        return taken.map_err(|e| e.under(&last.path));
+    }
     let again = experiment.loss.reconstructs().then_some(&signature.first().port.shape);
     if last.output.shape == wanted_shape || again == Some(&last.output.shape) {
         return Ok(());
@@ -176,6 +179,7 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
         Task::Classification if columns > 1 => "one per class",
         Task::Classification => "the log-odds or score of the second class",
         Task::Regression => "one per number to predict",
+        Task::Retrieval => "how alike both are",
     };
     let shape = &last.output.shape;
     if !signature.positions.is_empty() {
@@ -199,7 +203,7 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
     let wanted = match signature.task {
         Task::Classification if columns > 1 => "\"classes\"".to_string(),
         Task::Regression => "\"targets\"".to_string(),
-        Task::Classification => columns.to_string(),
+        Task::Classification | Task::Retrieval => columns.to_string(),
     };
     // It ends rightly, at every step or place.
     let hint = if shape.len() > 1 && shape.last() == Some(&columns) {
@@ -214,6 +218,11 @@ fn check_model(experiment: &Experiment, signature: &Signature, model: &[Resolved
 /// Whether every layer gets as many samples at a time as it needs.
 fn check_batch(experiment: &Experiment, model: &[Resolved]) -> Result<(), UserError> {
     let batch = experiment.training.batch_size;
+    if experiment.loss.compares_samples() && batch < 2 {
+        let message =
+            format!("`{}` compares the samples of a batch with each other, and there is only {batch}.", experiment.loss.name());
+        return Err(UserError::at("training.batch_size", message).hint("Set it to 2 or more, better to 64."));
+    }
     match flat(model).into_iter().find(|layer| layer.least_batch > batch) {
         Some(Resolved { name, path, least_batch, .. }) => {
             let message =

@@ -108,6 +108,7 @@ impl Checked {
             Targets::Classes => (Encoding::Same, TensorTy::u32(Shape::from(self.signature.positions.as_slice()))),
             Targets::Binary { first } => (Encoding::Binary { first }, TensorTy::f32([1])),
             Targets::Values => (Encoding::Same, TensorTy::f32([self.signature.outputs])),
+            Targets::Numbers => (Encoding::Numbers, TensorTy::f32([1])),
             Targets::Input => return feeds,
         };
         feeds.push(FieldFeed { name: downhill_data::TARGET.to_string(), target: true, encoding, bytes: None, sample });

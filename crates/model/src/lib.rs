@@ -68,7 +68,7 @@ pub use optimizers::{AVERAGE, Optimizer};
 pub use port::Port;
 pub use schedules::Schedule;
 pub use schema::generate_schema;
-pub use signature::{Input, Signature, Task};
+pub use signature::{Input, MOST_FOUND, Signature, Task};
 pub use training::{PatienceMetric, Training};
 pub use version::VERSION;
 pub use view::{Max, Pace, View};

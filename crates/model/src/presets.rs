@@ -111,6 +111,7 @@ presets! {
     "own_text": "A text of your own", "A small transformer learns a short tale letter by letter: read what it writes get better, then paste a text of your own in its place.", AtLeast("train_accuracy", 0.9);
     "masked_words": "Masked words", "Two sentences with some of their words hidden: a transformer that sees both to their ends guesses them, and whether they are of one story, which is BERT in small. Hide a word yourself by typing [MASK] in its place. Then hide half of the words, and see which can still be guessed.", AtLeast("validation_accuracy", 0.76);
     "word_vectors": "Word vectors", "Which word stood near another? That alone gives every word a vector, and words of one kind come to lie together: watch them part. Ask which word is to woman as king is to man, then kitten to puppy; take the weight decay away, and what the weights began with stays in the answers.", AtLeast("validation_accuracy", 0.43);
+    "two_towers": "Two towers", "One network reads queries, another documents, and what belongs together comes to lie together. Type a query into the search box and watch its document rise to the first place, though it was never learned from. Then make batches of 4 instead of 100: with three wrong documents at a time to be told apart, fewer queries find their own.", AtLeast("validation_recall_at_1", 0.97);
     "symmetry": "All alike", "All weights start at zero, so all units stay alike; give them random weights and it learns.", Verdict("alike");
 }
 
@@ -119,6 +120,9 @@ pub const FIRST: &str = include_str!("../../../static/presets/spirals.json");
 
 /// The document of the preset for texts, whose network other experiments take over that are given one.
 pub const OWN_TEXT: &str = include_str!("../../../static/presets/own_text.json");
+
+/// The document of the preset for queries and documents, whose network other experiments take over that are given these.
+pub const TWO_TOWERS: &str = include_str!("../../../static/presets/two_towers.json");
 
 /// The document of the preset for sounds, whose network other experiments take over that are given some.
 pub const SOUNDS: &str = include_str!("../../../static/presets/chirps.json");

@@ -5,6 +5,8 @@ use downhill_tensor::{Dtype, UserError};
 
 use crate::port::Port;
 
+/// Documents held out that a query is compared with, at most.
+pub const MOST_FOUND: usize = 1000;
 /// Outputs that an evaluation reads back, at most.
 const MOST_READ: usize = 1 << 20;
 
@@ -15,6 +17,8 @@ pub enum Task {
     Classification,
     /// Real numbers.
     Regression,
+    /// Which second input belongs to a first one.
+    Retrieval,
 }
 
 impl Task {
@@ -23,6 +27,7 @@ impl Task {
         match self {
             Task::Classification => &["loss", "accuracy"],
             Task::Regression => &["loss", "mae"],
+            Task::Retrieval => &["loss"],
         }
     }
 }
@@ -80,6 +85,7 @@ impl Signature {
         let (task, outputs) = match &data.task {
             downhill_data::Task::Classification { classes } => (Task::Classification, classes.len()),
             downhill_data::Task::Regression { targets } => (Task::Regression, targets.len()),
+            downhill_data::Task::Retrieval => (Task::Retrieval, 1),
         };
         let inputs = data.inputs.iter().filter_map(|name| data.train.field(name)).map(input).collect();
         let (train, validation) = (data.train.len(), data.validation.len());
@@ -142,6 +148,11 @@ impl Signature {
     pub fn tells_sequences(&self) -> bool {
         let outputs = self.validation.saturating_mul(self.answers()).saturating_mul(self.outputs);
         self.task == Task::Classification && !self.positions.is_empty() && !self.streamed && outputs <= MOST_READ
+    }
+
+    /// Whether evaluations read back what the network gives for what is held out, to tell more of it than sums.
+    pub(crate) fn reads_back(&self) -> bool {
+        self.tells_recall() || self.tells_sequences() || self.task == Task::Retrieval
     }
 
     /// The same data where its first input is what is to be predicted.

@@ -155,7 +155,7 @@ pub struct RunInfo {
     pub data: DataInfo,
     /// Loss of always guessing the training set's class shares (or mean).
     pub baseline_loss: f64,
-    /// Accuracy of always guessing the most frequent class; `None` for regression.
+    /// Accuracy of always guessing the most frequent class, or recall at 1 of guessing the document; `None` for regression.
     pub baseline_accuracy: Option<f64>,
     /// Whether `baseline_loss` is that of a naive forecast, which says the last value again, because guessing the mean costs more.
     pub baseline_naive: bool,
@@ -227,9 +227,9 @@ pub enum Role {
 /// What is known about the data of a run.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 pub struct DataInfo {
-    /// `classification` or `regression`.
+    /// `classification`, `regression` or `retrieval`.
     pub task: String,
-    /// Names of the classes, or of the targets.
+    /// Names of the classes, or of the targets; of a retrieval what is said of a query and a document.
     pub labels: Vec<String>,
     /// Names of the input features.
     pub features: Vec<String>,

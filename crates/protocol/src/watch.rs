@@ -68,6 +68,9 @@ pub enum Input {
     /// One sample that was drawn or typed: the raw values of each input of [`crate::DataInfo::inputs`], in that order. A point of a plane
     /// is `[x, y]`, whatever features are made of it.
     Given(Vec<Vec<f32>>),
+    /// A query as a person types it, tokens of the first input, beside the other inputs of every sample held out, the first 1000 of them: a row for each, in
+    /// their order. The `output` is how alike the query and each document are.
+    Search(Vec<f32>),
     /// A text that the network continues. Its tensors are named below.
     Generated(Generate),
     /// One image, as it is in the first row, and once more for every place of a square that hides a part of it, row by row. There is a place for
@@ -106,7 +109,7 @@ pub enum Part {
 /// recurrent layer `[rows, steps, units]`, whose `grad:` holds all ways from a state to the loss, and `model[0].gates_l0` `[rows, steps, n,
 /// units]`, which are i, f, g, o and the cell state of an lstm, r, z, n and `W_hn·h + b_hn` of a gru; `model[4].lens:model[2]`, of the
 /// last layer, what the network would say if the layer at the second path were the last before its end, as `output`; `output` for the predictions `[rows, labels]` as a person reads them, `[rows, positions, labels]` where there are several: a probability per class, or values
-/// in the units of the data; `output:without:model[2].attention:1` for the same without the second head of the attention at that path, and
+/// in the units of the data, or how alike query and document are `[rows, 1]`; `output:without:model[2].attention:1` for the same without the second head of the attention at that path, and
 /// `output:without:model[2].attention:1:5:3` without what the sixth query of that head takes from the fourth key; `input` for what the network sees `[rows, …shape]` and `raw` for the same in the units of the data (points of
 /// the plane, tokens), followed by `:1`, `:2`, … for the second and further inputs; `target` for the right answers `[rows, 1]`, the
 /// index of a class, `[rows, positions]` where there are several, NaN where none is asked for, or, `[rows, targets]`, values; `saliency` for the gradient of the likeliest class's score, or of the sum of the values, by

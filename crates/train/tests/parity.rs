@@ -76,6 +76,7 @@ fixtures![
     "text_carried",
     "text_gru",
     "text_transformer",
+    "two_towers",
     "vision_transformer",
     "written_captions",
     "written_decoder",

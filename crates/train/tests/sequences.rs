@@ -210,3 +210,73 @@ fn a_decoder_without_its_look_at_what_was_read_says_the_same_of_every_sample_and
         assert!(of(queries - 1, keys).is_err() && of(queries, keys - 1).is_err(), "{looked}");
     }
 }
+
+/// Two towers that read the mean of their words, behind so many steps.
+fn towers(loss: Value, steps: u64) -> Session {
+    let tower = |name: &str| {
+        vec![
+            json!({ "input": name }),
+            json!({ "embedding": { "dim": 12 } }),
+            json!("mean_over_time"),
+            json!({ "linear": { "out": 12 } }),
+        ]
+    };
+    let end = [json!({ "cat": { "from": "document" } })];
+    let model: Vec<Value> =
+        tower("document").into_iter().chain([json!({ "name": "document" })]).chain(tower("query")).chain(end).collect();
+    let document = json!({
+        "data": { "search": { "samples": 400 } }, "model": model, "loss": loss,
+        "optimizer": { "adam": { "lr": 0.02 } }, "training": { "steps": steps, "batch_size": 32 },
+    });
+    let mut session = Session::new(Experiment::from_value(&document).unwrap().experiment, &Bundled).unwrap();
+    session.step(steps);
+    ready(session.run_until_rest()).unwrap();
+    session
+}
+
+fn metric(session: &Session, name: &str) -> f64 {
+    session.metrics().iter().find(|(known, _)| known == name).unwrap().1
+}
+
+#[test]
+fn a_query_that_is_typed_finds_its_document_among_all_that_are_held_out() {
+    let mut session = towers(json!("info_nce"), 400);
+    let mut firsts = 0.0;
+    for row in 0..40u8 {
+        let found = answer(&mut session, sample(u32::from(row)), &["raw", "output"]).unwrap();
+        let [(_, query), (shape, own)] = &found[..] else { panic!("two tensors") };
+        assert_eq!(shape, &[1, 1]);
+        let query: Vec<f32> = query.iter().copied().filter(|t| !t.is_nan()).collect();
+        let found = answer(&mut session, Input::Search(query), &["output", "raw:1"]).unwrap();
+        let [(shape, scores), (_, documents)] = &found[..] else { panic!("two tensors") };
+        assert_eq!((shape, documents.len()), (&vec![40, 1], 40 * 17));
+        let at = usize::from(row);
+        assert!((scores[at] - own[0]).abs() < 1e-5 && scores.iter().all(|cosine| cosine.abs() < 1.0 + 1e-5));
+        firsts += f64::from(u8::from((0..40).all(|other| other == at || scores[other] < scores[at])));
+    }
+    let recall = metric(&session, "validation_recall_at_1");
+    assert!((recall - firsts / 40.0).abs() < 1e-9 && recall > 0.8, "{recall} {firsts}");
+    assert!(metric(&session, "validation_recall_at_5") >= recall);
+}
+
+#[test]
+fn guessing_the_document_costs_the_logarithm_of_how_many_are_compared() {
+    // At so high a temperature all are as likely; 40 are held out, 32 and 8 of them together.
+    let flat = towers(json!({ "info_nce": { "temperature": 10.0 } }), 1);
+    let Event::Loaded(told) = flat.loaded().header else { panic!("it is loaded") };
+    let guessing = (32.0 * 32f64.ln() + 8.0 * 8f64.ln()) / 40.0;
+    assert!((told.baseline_loss - guessing).abs() < 1e-9 && told.baseline_accuracy == Some(1.0 / 40.0));
+    assert!((metric(&flat, "validation_loss") - guessing).abs() < 0.05, "{}", metric(&flat, "validation_loss"));
+    assert_eq!(told.data.task, "retrieval");
+}
+
+#[test]
+fn a_query_that_is_none_is_refused_with_a_sentence() {
+    let mut session = towers(json!("info_nce"), 1);
+    let refused =
+        |session: &mut Session, query: &[f32]| answer(session, Input::Search(query.to_vec()), &["output"]).unwrap_err();
+    assert_eq!(refused(&mut session, &[]), "The sequence has 0 tokens; the network takes up to 10.");
+    assert_eq!(refused(&mut session, &[1.0; 11]), "The sequence has 11 tokens; the network takes up to 10.");
+    assert!(refused(&mut session, &[999.0]).starts_with("999 is no token"));
+    assert!(refused(&mut parity("gru"), &[1.0]).starts_with("This data has no documents"));
+}

@@ -206,4 +206,49 @@ test("words lie along their main directions, or on a map that keeps near ones ne
   await expect(page.getByText("The part that draws such maps could not be loaded.")).toBeVisible();
   await expect(umap).toHaveText("UMAP");
   await expect(main).toHaveAttribute("aria-pressed", "true");
+test("a search box finds the document that a query asks for, and tells of words it does not know", async ({ page }) => {
+  await rested(page, {
+    data: { search: { samples: 1200, validation: 0.05 } },
+    model: [
+      { input: "document" },
+      { embedding: { dim: 16 } },
+      "mean_over_time",
+      { linear: { out: 16 } },
+      { name: "document" },
+      { input: "query" },
+      { embedding: { dim: 16 } },
+      "mean_over_time",
+      { linear: { out: 16 } },
+      { cat: { from: "document" } },
+    ],
+    loss: "info_nce",
+    optimizer: { adam: { lr: 0.01 } },
+    training: { steps: 500, batch_size: 60 },
+    view: { pace: "max" },
+  });
+  await expect(page.getByRole("radio", { name: "Search", exact: true })).toHaveAttribute("aria-checked", "true");
+  const [found, said, box] = [page.getByTestId("found").locator("li"), page.getByTestId("search-said"), page.getByTestId("query")];
+  const trouble = page.getByTestId("search-trouble");
+  // The query of a sample knows its own document.
+  await page.locator(".predictions .link").first().click();
+  await expect(said).toHaveText("Its own document comes first of 60 held-out documents.");
+  await expect(found).toHaveCount(6);
+  await expect(found.first()).toHaveClass(/right/);
+  await expect(found.first()).toContainText(/^\d\.\d\d(she|he) is the /);
+  await expect(page.getByTestId("recall")).toContainText(/\d.*% · \d.*%/);
+  // The same words in another order ask for the same document, of which nobody has said that it is the right one.
+  const [own, document] = [await box.inputValue(), (await found.first().textContent())!.replace(/ ?its own$/, "").slice(4)];
+  await box.fill(`${own.split(" ").slice(1).join(" ")} ${own.split(" ")[0]}`);
+  await expect(said).toHaveText("The nearest of 60 held-out documents.");
+  await expect(found.first()).toContainText(document);
+  await expect(found.locator("small")).toHaveCount(0);
+  await box.fill("royal unicorn");
+  await expect(trouble).toContainText("No query has the word “unicorn”");
+  await expect(found).toHaveCount(6);
+  await box.fill("");
+  await expect(trouble).toHaveText("Type a few of the words below, or click them.");
+  await expect(found).toHaveCount(0);
+  await page.getByRole("group", { name: "Words of queries" }).getByRole("button", { name: "horse" }).click();
+  await expect(box).toHaveValue("horse");
+  await expect(found).toHaveCount(6);
 });

@@ -48,6 +48,7 @@ export type Data =
   | "elman"
   | "masked"
   | "skip_gram"
+  | "search"
   | /** Arms that wind around each other, one per class: easy to see, hard to separate. */
   { spirals: {
     /** Points in all, training and validation together. 10 to 20000. Default: `500`. */
@@ -694,6 +695,13 @@ export type Data =
     negatives?: number;
     /** Share of the sentences that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
+  } }
+  | /** Queries and the documents they ask for: royal girl neighing → she is the princess and … */
+  { search: {
+    /** Documents in all, each with a query of its own, training and validation together. 50 to 5000. Default: `2000`. */
+    samples?: number;
+    /** Share of the documents that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
   } };
 
 /** Changes of the pictures that are learned from, drawn anew in every step. */
@@ -724,6 +732,7 @@ export type Loss =
   | "reconstruction"
   | "dice"
   | "negative_sampling"
+  | "info_nce"
   | /** How unlikely the network holds the right class: for data with classes, one output per class. */
   { cross_entropy: {
     /** Share of the certainty that is spread over all classes, against overconfidence. 0 to 0.9. Default: `0.0`. */
@@ -747,7 +756,12 @@ export type Loss =
   | /** How far the masks of the classes are from covering the right ones: for a class for every pixel, where most pixels are background. */
   { dice: Record<string, never> }
   | /** Says of each class by itself whether it is the right one, `−log σ(score)` of the right one and `−log σ(−score)` of all others: for vectors of words. */
-  { negative_sampling: Record<string, never> };
+  { negative_sampling: Record<string, never> }
+  | /** The cross-entropy of finding what belongs to a sample among all of the batch, by the cosine of two vectors: the network gives both, one half of its outputs each. For two towers. */
+  { info_nce: {
+    /** What cosines are divided by: the smaller, the more it is about those that are nearly as like as the right one. 0.01 to 10. Default: `0.07`. */
+    temperature?: number;
+  } };
 
 /** How gradients become changes of weights. */
 export type Optimizer =
@@ -943,6 +957,8 @@ export type Training = {
   eval_every?: number;
   /** Whether weight decay also pulls at biases and at the factors of norms, which have one dimension; otherwise at matrices and kernels only. Default: `true`. */
   decay_all?: boolean;
+  /** So many layers at the beginning of the model keep their weights as they are, and also where other data are to be learned. 0 to 1000. Default: `0`. */
+  frozen?: number;
   /** Evaluations in a row without a better one after which the run rests; empty is never. 1 to 200. */
   patience?: number | null;
   /** What has to become better for a run with patience. Default: `"validation_loss"`. */
@@ -1783,6 +1799,7 @@ export type Preset =
   | "vit"
   | "autoencoder"
   | "unet"
+  | "own_images"
   | "iris"
   | "wine"
   | "breast_cancer"
@@ -1818,4 +1835,5 @@ export type Preset =
   | "own_text"
   | "masked_words"
   | "word_vectors"
+  | "two_towers"
   | "symmetry";

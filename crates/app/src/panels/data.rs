@@ -189,6 +189,9 @@ fn choose(lab: Lab, source: &'static str) {
         if source == "text" {
             document::fit_text(doc);
         }
+        if source == "search" {
+            return document::fit_search(doc);
+        }
         document::fit_begin(doc, Source::is_images(source));
         document::fit_end(doc, end);
     });

@@ -14,6 +14,9 @@ fn comes_to(reaches: Reaches) -> Option<String> {
         Reaches::AtLeast("validation_accuracy", least) => {
             Some(format!("Gets {}\u{a0}% of what is held out right.", (100.0 * least).round()))
         }
+        Reaches::AtLeast("validation_recall_at_1", least) => {
+            Some(format!("Finds the right document first for {}\u{a0}% of the queries held out.", (100.0 * least).round()))
+        }
         Reaches::AtMost("validation_mae", most) => Some(format!("Is off by {most} on the mean where it is held out.")),
         _ => None,
     }

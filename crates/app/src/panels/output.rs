@@ -117,6 +117,15 @@ fn Facts() -> impl IntoView {
             view! { <div class="wide" data-testid="sequence-accuracy" title="On what is held out; every answer of a sample has to be right"><small>"all answers of a sample right"</small><span class="num" translate="no">{document::percent(value)}</span></div> }
         })
     };
+    let found = memo(move || {
+        let [first, five] = [1, 5].map(|k| lab.status.with(|s| Lab::metric(s, &format!("validation_recall_at_{k}"))));
+        Some([document::percent(first?), " · ".to_string(), document::percent(five?)].concat())
+    });
+    let recall = move || {
+        found.get().map(|value| {
+            view! { <div class="wide" data-testid="recall" title="Share of the held-out queries whose own document is the nearest, and among the five nearest, of all that are held out, or the first 1000 of them"><small>"recall at 1 · at 5"</small><span class="num" translate="no">{value}</span></div> }
+        })
+    };
     let of_text = move || {
         let language = lab.info.with(|i| i.as_ref()?.data.language.clone())?;
         // With label smoothing the loss is more than what the tokens cost.
@@ -148,7 +157,7 @@ fn Facts() -> impl IntoView {
             <div data-testid="train-metric"><small translate="no">{word}</small><span class="num" translate="no">{move || show(values.get().0)}</span></div>
             <div data-testid="validation-metric"><small>"validation"</small><span class="num" translate="no">{move || show(values.get().1)}</span></div>
             <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num" translate="no">{gap}</span></div>
-            {balanced}{whole}{of_text}{forecast}
+            {balanced}{whole}{recall}{of_text}{forecast}
         </div>
     }
 }
@@ -179,6 +188,8 @@ fn DataCard() -> impl IntoView {
                 };
                 let list: Vec<String> = d.labels.iter().zip(counts).map(class).collect();
                 format!("{} {kind}: {}", list.len(), listed(&list))
+            } else if d.task == "retrieval" {
+                "which document belongs to a query".to_string()
             } else {
                 format!("predicts {}", d.labels.join(", "))
             };

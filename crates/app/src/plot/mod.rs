@@ -12,6 +12,7 @@ pub mod picture;
 pub mod place;
 pub mod profile;
 pub mod rows;
+pub mod search;
 pub mod sequence;
 pub mod series;
 pub mod spectrogram;

@@ -76,6 +76,7 @@ enum Kind {
     Loss,
     Accuracy,
     Distance,
+    Recall,
     Gradient,
     Rate,
 }
@@ -144,12 +145,14 @@ fn watch_gradients(lab: Lab) {
 fn AllCharts(lab: Lab) -> impl IntoView {
     let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
     let forecast = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.forecast.is_some())));
+    let retrieval = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.task == "retrieval")));
     watch_gradients(lab);
     view! {
         <div class="charts">
             <Chart kind=Kind::Loss title="Loss" at=0.0/>
             {move || classes.get().then(|| view! { <Chart kind=Kind::Accuracy title="Accuracy" at=30.0/> })}
             {move || forecast.get().then(|| view! { <Chart kind=Kind::Distance title="Mean |error|" at=30.0/> })}
+            {move || retrieval.get().then(|| view! { <Chart kind=Kind::Recall title="Recall" at=30.0/> })}
             <Chart kind=Kind::Gradient title="Gradient norm" at=60.0/>
             <Chart kind=Kind::Rate title="Learning rate" at=90.0/>
         </div>
@@ -171,10 +174,12 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
         }
         lab.palette.track();
         let labelled = kind == Kind::Loss;
-        let (smoothing, log) = (options.smoothing.get(), options.log.get() && kind != Kind::Accuracy && kind != Kind::Rate);
+        let (smoothing, log) =
+            (options.smoothing.get(), options.log.get() && !matches!(kind, Kind::Accuracy | Kind::Recall | Kind::Rate));
         let curves = curves(lab, kind, smoothing);
         let marks = lab.marks.get_untracked();
-        let (low, high) = if kind == Kind::Accuracy { (None, Some(1.0)) } else { ((!log).then_some(0.0), None) };
+        let (low, high) =
+            if matches!(kind, Kind::Accuracy | Kind::Recall) { (None, Some(1.0)) } else { ((!log).then_some(0.0), None) };
         chart.update_value(|chart| {
             let chart = chart.get_or_insert_with(|| TimeChart::new(&host));
             chart.show(&pack(&curves), &pack_marks(&marks, labelled), log, end(lab), low, high);
@@ -208,6 +213,11 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
             <span class="key base" translate="no">{move || baseline.get().map(guessing)}</span>
         }
         .into_any(),
+        Kind::Recall => view! {
+            <span class="key pos">"at 5"</span><span class="key neg">"at 1"</span>
+            <span class="key base" translate="no">{move || baseline.get().map(guessing)}</span>
+        }
+        .into_any(),
         Kind::Gradient => view! { <Legend lab/> }.into_any(),
         Kind::Rate => {
             let scheduled = memo(move || {
@@ -228,7 +238,7 @@ fn Chart(kind: Kind, title: &'static str, at: f64) -> impl IntoView {
 /// What is reached without learning, and what that is called.
 fn unlearned(info: &RunInfo, kind: Kind) -> Option<(&'static str, f64)> {
     match kind {
-        Kind::Accuracy => Some(("guessing", info.baseline_accuracy?)),
+        Kind::Accuracy | Kind::Recall => Some(("guessing", info.baseline_accuracy?)),
         Kind::Distance => Some(("naive", info.data.forecast.as_ref()?.naive_error)),
         _ => Some((if info.baseline_naive { "naive" } else { "guessing" }, info.baseline_loss)),
     }
@@ -316,6 +326,12 @@ fn curves(lab: Lab, kind: Kind, smoothing: f64) -> Vec<Drawn> {
             drawn.extend(get("validation_accuracy").map(|c| Drawn::new("validation", "--neg", c.smoothed(smoothing))));
             let train = get("train_accuracy").or_else(|| get("accuracy"));
             drawn.extend(train.map(|c| Drawn::new("train", "--pos", c.smoothed(smoothing))));
+        }
+        Kind::Recall => {
+            drawn.extend(dotted);
+            drawn.extend(before("validation_recall_at_1"));
+            drawn.extend(get("validation_recall_at_1").map(|c| Drawn::new("at 1", "--neg", c.smoothed(smoothing))));
+            drawn.extend(get("validation_recall_at_5").map(|c| Drawn::new("at 5", "--pos", c.smoothed(smoothing))));
         }
         Kind::Gradient => {
             let layers = info.map(|i| with_gradient(&i.layers)).unwrap_or_default();

@@ -30,6 +30,7 @@ mod recurrent;
 mod rows;
 mod sample_image;
 mod samples;
+mod search;
 mod strip;
 mod table_columns;
 mod text;
@@ -84,6 +85,7 @@ impl Default for Views {
                 &rows::Rows,
                 &text::Text,
                 &by_itself::ByItself,
+                &search::Search,
                 &positions::Positions,
                 &tokenized::Tokenized,
                 &words::Words,

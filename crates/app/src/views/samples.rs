@@ -27,7 +27,10 @@ impl OutputView for Samples {
     }
 
     fn fits(&self, data: &DataInfo) -> bool {
-        data.positions == 0 && !(data.train_points.is_some() && data.task == "regression") && !answers_are_pictures(data)
+        data.positions == 0
+            && data.task != "retrieval"
+            && !(data.train_points.is_some() && data.task == "regression")
+            && !answers_are_pictures(data)
     }
 
     fn view(&self, lab: Lab) -> AnyView {

@@ -246,7 +246,7 @@ sources! {
         pen_strokes::PenStrokes, chirps::Chirps, sounds::Sounds;
     "Tokens": majority::Majority, parity::Parity, copy::Copy, reverse::Reverse, sort::Sort, addition::Addition,
         modular_addition::ModularAddition, induction::Induction, recall::Recall, copy_memory::CopyMemory, dyck::Dyck;
-    "Text": text::Text, tinytales::Tinytales, elman::Elman, masked::Masked, skip_gram::SkipGram;
+    "Text": text::Text, tinytales::Tinytales, elman::Elman, masked::Masked, skip_gram::SkipGram, search::Search;
 }
 
 impl Default for Source {

@@ -34,9 +34,9 @@ fields! {
 }
 
 /// A person: what one is called, whether female, of royal blood, young.
-type Person = (&'static str, usize, usize, usize);
+pub(super) type Person = (&'static str, usize, usize, usize);
 
-const PEOPLE: [Person; 8] = [
+pub(super) const PEOPLE: [Person; 8] = [
     ("man", 0, 0, 0),
     ("woman", 1, 0, 0),
     ("boy", 0, 0, 1),
@@ -46,12 +46,12 @@ const PEOPLE: [Person; 8] = [
     ("prince", 0, 1, 1),
     ("princess", 1, 1, 1),
 ];
-const PRONOUNS: [[&str; 2]; 2] = [["he", "his"], ["she", "her"]];
-const PLACES: [[&str; 3]; 2] = [["village", "field", "market"], ["palace", "castle", "court"]];
+pub(super) const PRONOUNS: [[&str; 2]; 2] = [["he", "his"], ["she", "her"]];
+pub(super) const PLACES: [[&str; 3]; 2] = [["village", "field", "market"], ["palace", "castle", "court"]];
 /// What the grown do, and the young.
-const DEEDS: [[&str; 3]; 2] = [["works", "rests", "waits"], ["plays", "learns", "grows"]];
+pub(super) const DEEDS: [[&str; 3]; 2] = [["works", "rests", "waits"], ["plays", "learns", "grows"]];
 /// An animal grown and young, and what can be heard and seen of it.
-const ANIMALS: [([&str; 2], [&str; 2]); 5] = [
+pub(super) const ANIMALS: [([&str; 2], [&str; 2]); 5] = [
     (["cat", "kitten"], ["purrs", "climbs"]),
     (["dog", "puppy"], ["barks", "fetches"]),
     (["horse", "foal"], ["neighs", "gallops"]),

@@ -79,6 +79,7 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     let if_spelled = |text: &str| if spells { text.to_string() } else { String::new() };
     let follows = experiment.schedule.plateau().is_some();
     let carries = checked.signature.read_on.is_some();
+    let compares = experiment.loss.compares_samples();
     let if_carried = |text: &'static str, otherwise: &'static str| if carries { text } else { otherwise }.to_string();
     let values = [
         ("@NAME@", comment(&experiment.name)),
@@ -99,6 +100,8 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
         ("@PART@", part.to_string()),
         ("@LOSS@", loss(checked)),
         ("@RIGHT@", right(checked)),
+        ("@MEAN_LOSS@", if compares { MEAN_OF_BATCHES } else { "loss_of(output, y).item()" }.to_string()),
+        ("@RECALL@", if compares { "    result |= recall(output, y)\n" } else { "" }.to_string()),
         ("@OPTIMIZER@", optimizer(experiment)),
         ("@AVERAGE@", average(experiment)),
         ("@TARGET@", target(checked).to_string()),
@@ -299,10 +302,14 @@ fn loss(checked: &Checked) -> String {
     format!("lambda output, y: {loss}(output.flatten(0, -2), y.flatten())")
 }
 
-/// The rows predicted right, as the accuracy counts them; nothing for numbers.
+/// The mean loss where the samples of a batch are compared with each other.
+const MEAN_OF_BATCHES: &str =
+    "sum(loss_of(*batch).item() * len(batch[1]) for batch in zip(output.split(BATCH), y.split(BATCH))) / len(y)";
+
+/// The rows predicted right, as the accuracy counts them; nothing where there are no classes.
 fn right(checked: &Checked) -> String {
     match (checked.signature.task, checked.targets) {
-        (Task::Regression, _) => "None".to_string(),
+        (Task::Regression | Task::Retrieval, _) => "None".to_string(),
         (Task::Classification, Targets::Classes) if checked.signature.of_pixels() => {
             "(output.argmax(dim=1) == y)[y >= 0]".to_string()
         }
@@ -476,6 +483,8 @@ mod tests {
                     document["model"] = json!([{ "conv2d": { "out_channels": 5, "kernel_size": 1 } }]);
                 } else if group == "loss" && *name == "reconstruction" {
                     document["model"] = json!([{ "linear": { "out": "targets" } }]);
+                } else if group == "loss" && *name == "info_nce" {
+                    document = serde_json::from_str(presets::TWO_TOWERS).unwrap();
                 } else if group == "loss" && !["cross_entropy", "negative_sampling"].contains(name) {
                     document["model"] = json!([{ "linear": { "out": 1 } }]);
                 }

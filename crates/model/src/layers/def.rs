@@ -430,6 +430,11 @@ impl Resolver<'_> {
             (Size::Word(Word::Targets), Task::Classification) => {
                 Err(UserError::new("The data has no numbers to predict but classes.").hint("Write \"classes\"."))
             }
+            (Size::Word(_), Task::Retrieval) => {
+                let message =
+                    "The data asks which document belongs to a query, so it has neither classes nor numbers to predict.";
+                Err(UserError::new(message).hint("Write how many numbers the vectors of both have."))
+            }
         }
     }
 

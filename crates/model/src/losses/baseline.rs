@@ -3,13 +3,32 @@
 
 use downhill_data::{IGNORED, Labels};
 
-/// Loss and, for classes, accuracy of an answer that does not look at its input.
+use crate::MOST_FOUND;
+
+/// Loss and, for classes and documents, accuracy of an answer that does not look at its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Baseline {
     /// The loss.
     pub loss: f64,
-    /// Share of the samples that are of the most frequent class.
+    /// Share of the samples that are of the most frequent class, or of the queries whose document is found by chance.
     pub accuracy: Option<f64>,
+}
+
+/// What the answer to a sample is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Classes, or numbers to predict.
+    pub outputs: usize,
+    /// Answers of a sample.
+    pub answers: usize,
+    /// Samples that are compared with each other, where a loss does that.
+    pub together: usize,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { outputs: 1, answers: 1, together: 1 }
+    }
 }
 
 /// Least share of a class in a logarithm: a class that was never seen costs much, not infinitely much.
@@ -34,6 +53,12 @@ pub(super) fn accuracy(learned: Labels<'_>, shown: Labels<'_>, classes: usize) -
     let best = shares.iter().enumerate().fold(0, |best, (i, s)| if *s > shares[best] { i } else { best });
     let all = shown.iter().filter(|label| counts(**label)).count().max(1);
     Some(shown.iter().filter(|&&c| c as usize == best).count() as f64 / all as f64)
+}
+
+/// Share of the queries that find their document where all are as likely.
+pub(super) fn found(shown: Labels<'_>) -> Option<f64> {
+    let Labels::Class(shown) = shown else { return None };
+    (!shown.is_empty()).then(|| 1.0 / shown.len().min(MOST_FOUND) as f64)
 }
 
 /// Mean of the cross-entropy between the labels (with `smoothing` of their certainty spread over all classes) and the share of each class.

@@ -5,7 +5,7 @@ use downhill_graph::kernel::LossKind;
 use downhill_graph::{Graph, OpError, UnaryOp, Value};
 use downhill_tensor::UserError;
 
-use super::{LossDef, Targets, baseline};
+use super::{Asked, LossDef, Targets, baseline, is_search};
 use crate::registry::fields;
 use crate::{Signature, Task};
 
@@ -31,6 +31,7 @@ impl LossDef for BceWithLogits {
                 let message = format!("`bce_with_logits` tells two classes apart, but the data has {n}.");
                 Err(UserError::new(message).hint("Use `cross_entropy`."))
             }
+            (Task::Retrieval, _) => Err(is_search("bce_with_logits")),
             (Task::Regression, _) => {
                 Err(UserError::new("`bce_with_logits` is about two classes, but the data has numbers to predict.")
                     .hint("Use `mse`, `l1` or `huber`."))
@@ -42,8 +43,8 @@ impl LossDef for BceWithLogits {
         graph.unary(UnaryOp::Sigmoid, prediction)
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
-        baseline::cross_entropy(learned, shown, outputs, 0.0)
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> f64 {
+        baseline::cross_entropy(learned, shown, asked.outputs, 0.0)
     }
 
     fn second_class(&self, output: f32) -> f32 {

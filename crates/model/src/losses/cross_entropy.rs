@@ -7,7 +7,7 @@ use downhill_tensor::UserError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LossDef, Targets, baseline};
+use super::{Asked, LossDef, Targets, baseline, is_search};
 use crate::registry::fields;
 use crate::{Signature, Task};
 
@@ -67,6 +67,7 @@ impl LossDef for CrossEntropy {
                 Err(UserError::at("weight", message).hint("Set it to `none`."))
             }
             Task::Classification => Ok(Targets::Classes),
+            Task::Retrieval => Err(is_search("cross_entropy")),
             Task::Regression => Err(UserError::new("`cross_entropy` is about classes, but the data has numbers to predict.")
                 .hint("Use `mse`, `l1` or `huber`.")),
         }
@@ -76,10 +77,10 @@ impl LossDef for CrossEntropy {
         graph.softmax(prediction, -1)
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> f64 {
         if self.weighs_classes() {
-            return baseline::balanced(learned, outputs);
+            return baseline::balanced(learned, asked.outputs);
         }
-        baseline::cross_entropy(learned, shown, outputs, self.label_smoothing)
+        baseline::cross_entropy(learned, shown, asked.outputs, self.label_smoothing)
     }
 }

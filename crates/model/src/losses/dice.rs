@@ -4,7 +4,7 @@ use downhill_data::{IGNORED, Labels};
 use downhill_graph::{BinaryOp, Graph, OpError, Value};
 use downhill_tensor::{UserError, apart};
 
-use super::{LossDef, Targets, baseline};
+use super::{Asked, LossDef, Targets, baseline};
 use crate::layers::def::Builder;
 use crate::registry::fields;
 use crate::{Signature, Task};
@@ -54,10 +54,10 @@ impl LossDef for Dice {
     }
 
     /// The same probabilities at every pixel.
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, answers: usize) -> f64 {
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> f64 {
         let (Labels::Class(learned), Labels::Class(shown)) = (learned, shown) else { return f64::NAN };
-        let shares = baseline::shares(learned, outputs);
-        let samples = shown.chunks_exact(answers.max(1));
+        let shares = baseline::shares(learned, asked.outputs);
+        let samples = shown.chunks_exact(asked.answers.max(1));
         let count = samples.len().max(1) as f64;
         let of_sample = |labels: &[u32]| {
             let known = labels.iter().filter(|label| **label != IGNORED).count() as f64;

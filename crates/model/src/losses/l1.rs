@@ -4,7 +4,7 @@ use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::UserError;
 
-use super::{LossDef, Targets, baseline, differences};
+use super::{Asked, LossDef, Targets, baseline, differences};
 use crate::Signature;
 use crate::registry::fields;
 
@@ -31,7 +31,7 @@ impl LossDef for L1 {
         d.abs()
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
-        baseline::differences(learned, shown, outputs, |d| self.of_difference(d))
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> f64 {
+        baseline::differences(learned, shown, asked.outputs, |d| self.of_difference(d))
     }
 }

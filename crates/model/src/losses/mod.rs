@@ -8,6 +8,7 @@ mod bce_with_logits;
 mod cross_entropy;
 mod dice;
 mod huber;
+mod info_nce;
 mod l1;
 mod mse;
 mod negative_sampling;
@@ -18,11 +19,12 @@ use downhill_graph::kernel::LossKind;
 use downhill_graph::{Graph, OpError, Value};
 use downhill_tensor::UserError;
 
-pub use baseline::Baseline;
+pub use baseline::{Asked, Baseline};
 pub use bce_with_logits::BceWithLogits;
 pub use cross_entropy::{ClassWeight, CrossEntropy};
 pub use dice::Dice;
 pub use huber::Huber;
+pub use info_nce::InfoNce;
 pub use l1::L1;
 pub use mse::Mse;
 pub use negative_sampling::NegativeSampling;
@@ -71,9 +73,20 @@ pub(crate) trait LossDef {
         false
     }
 
-    /// Whether the data it is for leave open what is right, so that it stays far from 0 whatever the network has learned.
+    /// Whether it stays far from 0 whatever the network has learned, as where the data it is for leave open what is right.
     fn leaves_open(&self) -> bool {
         false
+    }
+
+    /// Whether the samples of a batch are compared with each other: then its size is part of what is asked, and an evaluation goes over as many at a time.
+    fn compares_samples(&self) -> bool {
+        false
+    }
+
+    /// Whether it takes what a network gives, a sample of this shape; nothing where that follows from the data, a number for each of
+    /// [`Loss::columns`].
+    fn takes(&self, _shape: &[usize]) -> Option<Result<(), UserError>> {
+        None
     }
 
     /// How labels become targets.
@@ -95,9 +108,8 @@ pub(crate) trait LossDef {
         f64::NAN
     }
 
-    /// The mean loss over `shown` of an answer that does not look at its input: the share of each class of `learned`, or its mean. A sample has
-    /// so many `answers`.
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, answers: usize) -> f64;
+    /// The mean loss over `shown` of an answer that does not look at its input: the share of each class of `learned`, or its mean.
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> f64;
 
     /// The probability of the second of two classes, from what a model with one output gives (after the output's own function).
     fn second_class(&self, output: f32) -> f32 {
@@ -118,6 +130,8 @@ pub enum Targets {
     },
     /// Real targets, f32 `[rows, targets]`.
     Values,
+    /// The number of what each sample belongs to, f32 `[rows, 1]`.
+    Numbers,
     /// None of their own: the first input is compared with, as f32 `[rows, numbers]`.
     Input,
 }
@@ -134,6 +148,7 @@ registry! {
         "reconstruction" => reconstruction::Reconstruction,
         "dice" => dice::Dice,
         "negative_sampling" => negative_sampling::NegativeSampling,
+        "info_nce" => info_nce::InfoNce,
     }
 }
 
@@ -175,6 +190,11 @@ impl Loss {
         self.def().reconstructs()
     }
 
+    /// Whether the samples of a batch are compared with each other.
+    pub fn compares_samples(&self) -> bool {
+        self.def().compares_samples()
+    }
+
     /// How labels become targets.
     ///
     /// # Errors
@@ -191,10 +211,11 @@ impl Loss {
         self.def().answer(graph, prediction)
     }
 
-    /// Loss and accuracy over `shown` of an answer that does not look at its input, made from the labels `learned`; a sample has so many `answers`.
-    pub fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, answers: usize) -> Baseline {
-        let accuracy = baseline::accuracy(learned, shown, outputs);
-        Baseline { loss: self.def().baseline(learned, shown, outputs, answers), accuracy }
+    /// Loss and accuracy over `shown` of an answer that does not look at its input, made from the labels `learned`.
+    pub fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> Baseline {
+        let accuracy =
+            if self.compares_samples() { baseline::found(shown) } else { baseline::accuracy(learned, shown, asked.outputs) };
+        Baseline { loss: self.def().baseline(learned, shown, asked), accuracy }
     }
 
     /// The mean loss of answers that are known, as those of a naive forecast are.
@@ -215,7 +236,7 @@ impl Loss {
     /// As [`Loss::targets`].
     pub fn columns(&self, signature: &Signature) -> Result<usize, UserError> {
         Ok(match self.targets(signature)? {
-            Targets::Binary { .. } => 1,
+            Targets::Binary { .. } | Targets::Numbers => 1,
             Targets::Classes | Targets::Values | Targets::Input => signature.outputs,
         })
     }
@@ -226,6 +247,12 @@ impl Loss {
 pub fn class_weights(labels: &[u32], classes: usize) -> Vec<f32> {
     let shares = baseline::shares(labels, classes);
     shares.iter().map(|share| if *share > 0.0 { (1.0 / (shares.len() as f64 * share)) as f32 } else { 0.0 }).collect()
+}
+
+/// Refuses data that ask what belongs together.
+fn is_search(name: &str) -> UserError {
+    UserError::new(format!("`{name}` compares answers, but this data asks which document belongs to a query."))
+        .hint("Use `info_nce`.")
 }
 
 /// Refuses data that ask for an answer at every position.
@@ -241,6 +268,7 @@ fn one_answer(name: &str, signature: &Signature) -> Result<(), UserError> {
 fn differences(name: &str, signature: &Signature) -> Result<Targets, UserError> {
     one_answer(name, signature)?;
     match (signature.task, signature.outputs) {
+        (Task::Retrieval, _) => Err(is_search(name)),
         (Task::Regression, _) => Ok(Targets::Values),
         (Task::Classification, 2) => Ok(Targets::Binary { first: -1 }),
         (Task::Classification, n) => {
@@ -255,14 +283,14 @@ mod tests {
     use super::*;
 
     fn baseline(loss: impl Into<Loss>, learned: Labels<'_>, shown: Labels<'_>) -> f64 {
-        loss.into().baseline(learned, shown, 2, 1).loss
+        loss.into().baseline(learned, shown, Asked { outputs: 2, ..Asked::default() }).loss
     }
 
     #[test]
     fn the_baseline_is_the_loss_itself_of_a_constant_answer() {
         // The mean of what was learned from is 1, so the differences are −3 and 1.
         let (learned, shown) = (Labels::Real(&[0.0, 0.0, 2.0, 2.0]), Labels::Real(&[-2.0, 2.0]));
-        let of = |loss: Loss| loss.baseline(learned, shown, 1, 1).loss;
+        let of = |loss: Loss| loss.baseline(learned, shown, Asked::default()).loss;
         assert_eq!(of(Mse::default().into()), 5.0);
         assert_eq!(of(L1::default().into()), 2.0);
         // Below delta half the square, beyond it delta · (|d| − delta / 2).
@@ -311,11 +339,11 @@ mod tests {
         let balanced = CrossEntropy { weight: ClassWeight::Balanced, ..CrossEntropy::default() };
         near(baseline(balanced, learned, shown), 2f64.ln());
         // Of the right one −ln of its share, of the other −ln of what its own leaves.
-        let each = NegativeSampling::default().baseline(learned, Labels::Class(&[1]), 2, 1);
+        let each = NegativeSampling::default().baseline(learned, Labels::Class(&[1]), Asked { outputs: 2, ..Asked::default() });
         near(each, -(0.25f64.ln()) - 0.25f64.ln());
         assert_eq!(class_weights(&[0, 0, 0, 2], 3), [4.0 / 9.0, 0.0, 4.0 / 3.0]);
         // −1 and 1 have the mean −0.5.
         near(baseline(Mse::default(), learned, shown), f64::midpoint(0.25, 2.25));
-        assert_eq!(Loss::default().baseline(learned, shown, 2, 1).accuracy, Some(0.5));
+        assert_eq!(Loss::default().baseline(learned, shown, Asked { outputs: 2, ..Asked::default() }).accuracy, Some(0.5));
     }
 }

@@ -5,7 +5,7 @@ use downhill_graph::kernel::LossKind;
 use downhill_graph::{BinaryOp, Graph, OpError, Value};
 use downhill_tensor::{UserError, apart};
 
-use super::{LossDef, Targets, baseline, one_answer};
+use super::{Asked, LossDef, Targets, baseline, is_search, one_answer};
 use crate::layers::def::Builder;
 use crate::registry::fields;
 use crate::{Signature, Task};
@@ -34,11 +34,12 @@ impl LossDef for NegativeSampling {
 
     fn targets(&self, signature: &Signature) -> Result<Targets, UserError> {
         one_answer("negative_sampling", signature)?;
-        if signature.task == Task::Classification {
-            return Ok(Targets::Classes);
-        }
         let message = "`negative_sampling` is about classes, but the data has numbers to predict.";
-        Err(UserError::new(message).hint("Use `mse`, `l1` or `huber`."))
+        match signature.task {
+            Task::Classification => Ok(Targets::Classes),
+            Task::Regression => Err(UserError::new(message).hint("Use `mse`, `l1` or `huber`.")),
+            Task::Retrieval => Err(is_search("negative_sampling")),
+        }
     }
 
     /// A word has more than one neighbour.
@@ -56,8 +57,8 @@ impl LossDef for NegativeSampling {
     }
 
     /// The share of each class as the probability of its being right.
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
-        baseline::each_class(learned, shown, outputs)
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> f64 {
+        baseline::each_class(learned, shown, asked.outputs)
     }
 }
 

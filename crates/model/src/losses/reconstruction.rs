@@ -4,7 +4,7 @@ use downhill_data::Labels;
 use downhill_graph::kernel::LossKind;
 use downhill_tensor::{Dtype, UserError};
 
-use super::{LossDef, Targets, baseline};
+use super::{Asked, LossDef, Targets, baseline};
 use crate::Signature;
 use crate::registry::fields;
 
@@ -35,7 +35,7 @@ impl LossDef for Reconstruction {
         Err(UserError::new(message).hint("Use `cross_entropy`, or data whose input is numbers or images."))
     }
 
-    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, outputs: usize, _: usize) -> f64 {
-        baseline::differences(learned, shown, outputs, |d| d * d)
+    fn baseline(&self, learned: Labels<'_>, shown: Labels<'_>, asked: Asked) -> f64 {
+        baseline::differences(learned, shown, asked.outputs, |d| d * d)
     }
 }

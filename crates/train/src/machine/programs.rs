@@ -34,7 +34,7 @@ const KEPT: usize = 16;
 pub(crate) struct Programs {
     /// In the order in which they were last used.
     loaded: Vec<(ProgramKind, Loaded)>,
-    /// Rows of an evaluation.
+    /// Rows of an evaluation; where the loss compares samples with each other as many as in a training step.
     pub eval_rows: usize,
     /// Rows of a program for panels on a device, at most.
     device_rows: usize,
@@ -52,7 +52,8 @@ impl Programs {
     pub fn plan(checked: &Checked) -> Result<(Self, LayoutSpec, Graph), UserError> {
         let Checked { experiment, signature, .. } = checked;
         let batch = experiment.training.batch_size;
-        let eval_rows = signature.train.max(signature.validation).clamp(1, ROWS);
+        let all = signature.train.max(signature.validation);
+        let eval_rows = if experiment.loss.compares_samples() { batch } else { all.clamp(1, ROWS) };
         let device_rows = if signature.features() <= FEW_FEATURES { DEVICE_ROWS } else { ROWS };
         let programs = Self { eval_rows, device_rows, ..Self::default() };
         let per_step = if signature.streamed { batch * (signature.features() + signature.answers()) } else { batch };

@@ -2,9 +2,10 @@
 
 use downhill_compile::Region;
 use downhill_data::{Dataset, IGNORED, Labels};
-use downhill_model::{Checked, ProgramKind, Signature, Split};
-use downhill_tensor::UserError;
+use downhill_model::{Checked, ProgramKind, Signature, Split, Task};
+use downhill_tensor::{UserError, apart};
 
+use super::found::{FIRST, Found};
 use crate::machine::Machine;
 use crate::pipeline::Pipeline;
 use crate::run::Run;
@@ -117,6 +118,7 @@ impl Evaluator {
         let weighs = checked.experiment.loss.weighs_classes();
         let mut whole = 0;
         let mut answered = Count::default();
+        let mut found = Found::default();
         for (samples, split) in self.samples.iter().zip(SPLITS) {
             let count = samples.len();
             let mut sums = [0.0f64; 2];
@@ -135,6 +137,9 @@ impl Evaluator {
                 let predictions = words.get(names.len() + usize::from(weighs)..).unwrap_or(&[]);
                 if split == Split::Validation && checked.signature.tells_recall() {
                     answered.add(data, &samples[start..start + chunk], predictions, rows);
+                }
+                if split == Split::Validation && checked.signature.task == Task::Retrieval {
+                    apart(|| found.add(predictions, chunk, rows));
                 }
                 if split == Split::Validation && checked.signature.tells_sequences() {
                     let Labels::Class(labels) = data.labels(&data.validation) else { continue };
@@ -157,6 +162,12 @@ impl Evaluator {
         if checked.signature.tells_sequences() && checked.signature.validation > 0 {
             let share = whole as f64 / checked.signature.validation as f64;
             results.metrics.push(("validation_sequence_accuracy".to_string(), share));
+        }
+        if checked.signature.task == Task::Retrieval
+            && let Some(shares) = apart(|| found.recall(data))
+        {
+            let name = |first: usize| format!("validation_recall_at_{first}");
+            results.metrics.extend(FIRST.map(name).into_iter().zip(shares));
         }
         // Of one quantity the distance is told in its own units; several have none in common.
         if let [std, rest @ ..] = data.normalisation.target_std.as_slice()

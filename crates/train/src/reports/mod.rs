@@ -6,6 +6,7 @@ pub(crate) mod curves;
 pub(crate) mod cut;
 pub(crate) mod evaluate;
 pub(crate) mod explained;
+mod found;
 pub(crate) mod occluded;
 pub(crate) mod picking;
 pub(crate) mod rows;

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use downhill_data::csv::Table;
-use downhill_data::{Dataset, Field, IGNORED, Labels, Normalisation, Part as Samples, Plane};
-use downhill_model::{Checked, KNOWN_AHEAD};
+use downhill_data::{Dataset, Field, IGNORED, Labels, Normalisation, Part as Samples, Plane, Task};
+use downhill_model::{Checked, KNOWN_AHEAD, MOST_FOUND};
 use downhill_protocol::Part;
 use downhill_tensor::{Dtype, UserError};
 
@@ -130,6 +130,36 @@ impl Rows {
             }
         }
         Ok(Rows::Made { feeds, raw, count: 1 })
+    }
+
+    /// A query as a person types it, beside the other inputs of the first [`MOST_FOUND`] samples held out.
+    ///
+    /// # Errors
+    /// When the data has no documents to find, or the query is no sequence of its tokens.
+    pub fn search(data: &Dataset, query: &[f32]) -> Result<Self, UserError> {
+        if data.task != Task::Retrieval {
+            return Err(UserError::new("This data has no documents that a query could find."));
+        }
+        let part = data.shown();
+        let count = part.len().min(MOST_FOUND);
+        let (mut feeds, mut raw) = (Vec::new(), Vec::new());
+        for (at, field) in data.inputs.iter().filter_map(|name| part.field(name)).enumerate() {
+            let width = field.width();
+            if at == 0 {
+                let tokens = tokens(field, query)?;
+                let length = (query.len() as f32).to_bits();
+                feeds.extend(field.lengths.iter().map(|name| (name.clone(), vec![length; count])));
+                feeds.push((field.name.clone(), tokens.repeat(count)));
+                raw.push((vec![query.len()], query.repeat(count)));
+                continue;
+            }
+            if let Some(lengths) = field.lengths.as_ref().and_then(|name| part.field(name)) {
+                feeds.push((lengths.name.clone(), (0..count).flat_map(|i| bits(lengths.numbers(i))).collect()));
+            }
+            feeds.push((field.name.clone(), field.column.words(0, count * width)));
+            raw.push((field.shape.to_vec(), (0..count).flat_map(|i| field.numbers(i)).collect()));
+        }
+        Ok(Rows::Made { feeds, raw, count })
     }
 
     /// A row of a table as a person types it, a text for each column that the network is given.

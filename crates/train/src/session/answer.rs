@@ -156,7 +156,7 @@ impl Session {
                 outputs.chunks_exact(width.max(1)).flat_map(|row| self.run.data().normalisation.target(row)).collect()
             }
             Task::Classification if width == 1 => outputs.iter().flat_map(|&score| self.two_classes(score)).collect(),
-            Task::Classification => outputs.to_vec(),
+            Task::Classification | Task::Retrieval => outputs.to_vec(),
         }
     }
 
@@ -166,7 +166,7 @@ impl Session {
         let offset = |row| self.run.data().normalisation.target_offset(row);
         match self.run.checked().signature.task {
             Task::Regression => outputs.chunks_exact(width.max(1)).flat_map(offset).collect(),
-            Task::Classification => self.answers(outputs, rows),
+            Task::Classification | Task::Retrieval => self.answers(outputs, rows),
         }
     }
 
@@ -177,7 +177,7 @@ impl Session {
     }
 
     /// Places of the samples whose answer is the worst, at most `limit`, the worst first; of equals the earlier. How bad one is: the
-    /// probability that the true class lacks, or the distance of a number; `answers` are counted from the mean of the targets.
+    /// probability that the true class lacks, how unlike its document a query is, or the distance of a number; `answers` are counted from the mean of the targets.
     fn worst(&self, answers: &[f32], count: usize, limit: usize) -> Vec<usize> {
         let width = answers.len() / count.max(1);
         let labels = self.run.data().labels(samples(self.run.data(), Part::Validation));
@@ -195,6 +195,7 @@ impl Session {
                     });
                     sum / asked.max(1.0)
                 }
+                Labels::Class(_) if self.run.checked().signature.task == Task::Retrieval => 1.0 - answer.iter().sum::<f32>(),
                 Labels::Class(labels) => {
                     1.0 - labels.get(i).and_then(|&truth| answer.get(truth as usize)).copied().unwrap_or(0.0)
                 }

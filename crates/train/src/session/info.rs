@@ -17,6 +17,7 @@ pub(crate) fn labels(data: &Dataset) -> Vec<String> {
     match &data.task {
         Task::Classification { classes } => classes.clone(),
         Task::Regression { targets } => targets.clone(),
+        Task::Retrieval => vec!["similarity".to_string()],
     }
 }
 
@@ -123,6 +124,7 @@ impl Session {
             task: match data.task {
                 Task::Classification { .. } => "classification".to_string(),
                 Task::Regression { .. } => "regression".to_string(),
+                Task::Retrieval => "retrieval".to_string(),
             },
             labels: labels(data),
             features: data.features.clone(),

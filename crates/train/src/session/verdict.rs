@@ -2,7 +2,7 @@
 
 use downhill_data::{Column, Dataset, IGNORED, Labels, Part, Task};
 use downhill_model::Loss;
-use downhill_model::losses::Baseline;
+use downhill_model::losses::{Asked, Baseline};
 use downhill_protocol::Verdict;
 
 use super::Session;
@@ -67,7 +67,13 @@ impl Session {
     pub(crate) fn unlearned(&self, part: &Part) -> (Baseline, bool) {
         let (data, checked) = (self.run.data(), self.run.checked());
         let (loss, shown) = (&checked.experiment.loss, data.labels(part));
-        let blind = loss.baseline(data.labels(&data.train), shown, checked.signature.outputs, checked.signature.answers());
+        let signature = &checked.signature;
+        let asked = Asked {
+            outputs: signature.outputs,
+            answers: signature.answers(),
+            together: checked.experiment.training.batch_size,
+        };
+        let blind = loss.baseline(data.labels(&data.train), shown, asked);
         let naive = data.naive(part).map(|naive| loss.of_answers(&naive, shown));
         match naive.filter(|naive| *naive < blind.loss) {
             Some(naive) => (Baseline { loss: naive, ..blind }, true),

@@ -68,9 +68,12 @@ impl Session {
                 Rows::points(self.run.data(), &(0..points).map(|i| [between(low, high, i, points), 0.0]).collect::<Vec<_>>())?
             }
             Input::Samples { part, ref rows } => Rows::samples(self.run.data(), part, rows.clone())?,
-            Input::Worst { .. } | Input::Row { .. } | Input::Typed(_) | Input::Given(_) | Input::Occluded { .. } => {
-                apart(|| self.special_rows_of(input))?
-            }
+            Input::Worst { .. }
+            | Input::Row { .. }
+            | Input::Typed(_)
+            | Input::Given(_)
+            | Input::Search(_)
+            | Input::Occluded { .. } => apart(|| self.special_rows_of(input))?,
         })
     }
 
@@ -80,6 +83,7 @@ impl Session {
             Input::Row { row } => Rows::row(self.run.data(), row),
             Input::Typed(ref texts) => Rows::typed(self.run.data(), texts),
             Input::Given(ref values) => Rows::given(self.run.data(), values),
+            Input::Search(ref query) => Rows::search(self.run.data(), query),
             Input::Occluded { ref image, side, stride } => self.rows_of(image)?.occluded(self.run.data(), side, stride),
             _ => self.rows_of(input),
         }

@@ -16,7 +16,8 @@ const PATIENCE: f64 = 3.0;
 const LEAST: f64 = 1e-6;
 
 pub(super) fn rule(e: &Evidence<'_>) -> Option<Verdict> {
-    if !e.is_plenty() || e.level() < HIGH || e.rate_is_held_down() || !e.rate_is_low() {
+    // Half of guessing may be out of reach.
+    if e.experiment.loss.leaves_open() || !e.is_plenty() || e.level() < HIGH || e.rate_is_held_down() || !e.rate_is_low() {
         return None;
     }
     let recent = e.recent();
