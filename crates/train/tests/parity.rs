@@ -75,6 +75,7 @@ fixtures![
     "skip_gram",
     "text_carried",
     "text_gru",
+    "text_tied",
     "text_transformer",
     "vision_transformer",
     "written_captions",
@@ -194,13 +195,21 @@ fn a_hundred_losses_are_those_of_pytorch() {
 
 /// What PyTorch goes on with after the hundred steps, always with the likeliest token: as it is, where what was said already counts less, and
 /// up to a stop word.
-const TEXTS: [(&str, [&str; 3]); 2] = [
+const TEXTS: [(&str, [&str; 3]); 3] = [
     (
         "text_gru",
         [
             include_str!("../../../tests/parity/fixtures/text_gru/greedy.json"),
             include_str!("../../../tests/parity/fixtures/text_gru/penalised.json"),
             include_str!("../../../tests/parity/fixtures/text_gru/stopped.json"),
+        ],
+    ),
+    (
+        "text_tied",
+        [
+            include_str!("../../../tests/parity/fixtures/text_tied/greedy.json"),
+            include_str!("../../../tests/parity/fixtures/text_tied/penalised.json"),
+            include_str!("../../../tests/parity/fixtures/text_tied/stopped.json"),
         ],
     ),
     (

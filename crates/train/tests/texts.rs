@@ -283,6 +283,19 @@ fn a_text_is_the_same_with_what_is_kept_of_its_tokens_and_without() {
 }
 
 #[test]
+fn an_output_that_shares_the_embedding_writes_the_same_with_what_is_kept_and_without() {
+    let model = json!([{ "embedding": { "dim": 16, "std": 0.3 } }, { "transformer_block": { "num_heads": 2, "causal": true, "rotary": true } },
+        "layer_norm", { "linear": { "out": "classes", "tied": true } }]);
+    let mut session = untrained(&model, CONTEXT);
+    for steps in [0, 20] {
+        session.step(steps);
+        ready(session.run_until_rest()).unwrap();
+        session.take_events();
+        assert!(same_both_ways("tied", &mut session, &ask("abc", 30)).speed.cache_bytes > 0);
+    }
+}
+
+#[test]
 fn a_network_that_looks_ahead_or_at_several_positions_keeps_nothing_and_says_why() {
     let models = [
         (json!({ "multi_head_attention": { "num_heads": 2 } }), "model[1]: `multi_head_attention` looks at several positions"),

@@ -943,6 +943,8 @@ export type Training = {
   eval_every?: number;
   /** Whether weight decay also pulls at biases and at the factors of norms, which have one dimension; otherwise at matrices and kernels only. Default: `true`. */
   decay_all?: boolean;
+  /** So many layers at the beginning of the model keep their weights as they are, and also where other data are to be learned. 0 to 1000. Default: `0`. */
+  frozen?: number;
   /** Evaluations in a row without a better one after which the run rests; empty is never. 1 to 200. */
   patience?: number | null;
   /** What has to become better for a run with patience. Default: `"validation_loss"`. */
@@ -1021,6 +1023,8 @@ export type Layer =
     out?: number | "classes" | "targets";
     /** Whether a learned constant is added to every output. Default: `true`. */
     bias?: boolean;
+    /** Whether its weight is that of an embedding, which is learned once for both: the last one before it with as many tokens as this has outputs and as many dimensions as this has inputs. Default: `false`. */
+    tied?: boolean;
     /** How the weights are drawn at the start. Default: `"default"`. */
     init?: 
       | "default"
@@ -1122,6 +1126,8 @@ export type Layer =
   { embedding: {
     /** Numbers per token. 1 to 4096. Default: `16`. */
     dim?: number;
+    /** Standard deviation of the vectors at the start: PyTorch's 1, or less where an output shares them, such as GPT-2's 0.02. 0 to 10. Default: `1.0`. */
+    std?: number;
     /** A token whose vector is zero and is not learned, such as what sequences are filled up with. 0 to 1000000. */
     padding_idx?: number | null;
   } }
@@ -1783,6 +1789,7 @@ export type Preset =
   | "vit"
   | "autoencoder"
   | "unet"
+  | "own_images"
   | "iris"
   | "wine"
   | "breast_cancer"
