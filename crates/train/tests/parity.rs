@@ -80,6 +80,7 @@ fixtures![
     "vision_transformer",
     "written_captions",
     "written_decoder",
+    "written_qk_norm",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.
@@ -262,9 +263,10 @@ fn a_text_goes_on_as_with_pytorch() {
 }
 
 /// What the decoders of PyTorch write of some held-out samples after the hundred steps.
-const ANSWERS: [(&str, &str); 2] = [
+const ANSWERS: [(&str, &str); 3] = [
     ("written_captions", include_str!("../../../tests/parity/fixtures/written_captions/answers.json")),
     ("written_decoder", include_str!("../../../tests/parity/fixtures/written_decoder/answers.json")),
+    ("written_qk_norm", include_str!("../../../tests/parity/fixtures/written_qk_norm/answers.json")),
 ];
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]

@@ -1452,6 +1452,8 @@ export type Layer =
     alibi?: boolean;
     /** Bends scores so that none is larger than this; nothing where nothing is said. 0.01 to 1000. */
     soft_cap?: number | null;
+    /** Whether every query and every key is given mean square 1, and then learned factors, before they meet: scores stay in bounds. Default: `false`. */
+    qk_norm?: boolean;
     /** Whether learned constants are added. Default: `true`. */
     bias?: boolean;
     /** Name of the sequence that is looked at, one that a `name` layer before this gave; its own where it is empty. Default: `""`. */
@@ -1471,6 +1473,8 @@ export type Layer =
     rotary?: boolean;
     /** Whether far vectors count less, each head by its own slope. Default: `false`. */
     alibi?: boolean;
+    /** Whether every query and every key is given mean square 1, and then learned factors, before they meet: scores stay in bounds. Default: `false`. */
+    qk_norm?: boolean;
     /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
     dim_feedforward?: number | null;
     /** The function inside the feed-forward network. Default: `"gelu"`. */
@@ -1711,6 +1715,8 @@ export type Layer =
     rotary?: boolean;
     /** Whether far vectors of its own sequence count less, each head by its own slope. Default: `false`. */
     alibi?: boolean;
+    /** Whether every query and every key of either attention is given mean square 1, and then learned factors, before they meet: scores stay in bounds. Default: `false`. */
+    qk_norm?: boolean;
     /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
     dim_feedforward?: number | null;
     /** The function inside the feed-forward network. Default: `"gelu"`. */
