@@ -81,6 +81,7 @@ fixtures![
     "written_captions",
     "written_decoder",
     "written_qk_norm",
+    "z_loss",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.

@@ -730,6 +730,8 @@ export type Loss =
     label_smoothing?: number;
     /** How much each class counts: a rare one is learned only if it counts more (`weight` in PyTorch). Default: `"none"`. */
     weight?: "none" | "balanced";
+    /** Times the squared logarithm of the sum that probabilities are divided by, which is added: it keeps scores near 0 (z-loss). 0 to 1. Default: `0.0`. */
+    z_loss?: number;
   } }
   | /** Cross-entropy for two classes with a single output, the log-odds of the second class. */
   { bce_with_logits: Record<string, never> }
