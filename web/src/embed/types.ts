@@ -1821,6 +1821,7 @@ export type Preset =
   | "pairs"
   | "sort"
   | "encoder_decoder"
+  | "captions"
   | "addition"
   | "grokking"
   | "induction"
