@@ -43,6 +43,7 @@ export type Data =
   | "recall"
   | "copy_memory"
   | "dyck"
+  | "calendar"
   | "text"
   | "tinytales"
   | "elman"
@@ -628,6 +629,21 @@ export type Data =
     /** Brackets that are open at the same time, at most. 1 to 64. Default: `8`. */
     depth?: number;
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
+    validation?: number;
+  } }
+  | /** True sentences about dates and numbers: three days after 28 february is 3 march. */
+  { calendar: {
+    /** Sentences in all, training and validation together. 10 to 50000. Default: `10000`. */
+    samples?: number;
+    /** Share of the sentences that are about dates; the others are about numbers. 0 to 1. Default: `0.5`. */
+    dates?: number;
+    /** Days from one date to the other, at most. 1 to 20. Default: `7`. */
+    days?: number;
+    /** The largest number that is added or taken away. 2 to 20. Default: `10`. */
+    largest?: number;
+    /** Whether one year of four has a 29 february. Sentences do not say which, so that what is one day after 28 february cannot be known. Default: `false`. */
+    leap_years?: boolean;
+    /** Share of the sentences that is never learned from. 0 to 0.9. Default: `0.2`. */
     validation?: number;
   } }
   | /** A text of your own, in windows: what comes next? */
