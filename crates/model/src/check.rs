@@ -96,6 +96,12 @@ impl Checked {
         step
     }
 
+    /// The weights that are those of an embedding, too: the key that PyTorch's `state_dict` has beside the embedding's own, and that one.
+    pub fn ties(&self) -> Vec<(String, &str)> {
+        let layers = flat(&self.layers).into_iter();
+        layers.filter_map(|layer| Some((format!("{}.weight", layer.scope), layer.tied.as_deref()?))).collect()
+    }
+
     /// The buffers of all layers, in the order in which programs declare their states.
     pub fn buffers(&self) -> impl Iterator<Item = &Buffer> {
         flat(&self.layers).into_iter().flat_map(|layer| &layer.buffers)

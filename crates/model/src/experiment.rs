@@ -190,7 +190,7 @@ impl Experiment {
         fn all(layers: &[Layer]) -> bool {
             layers.iter().all(|layer| layer.is_at_once() && layer.branches().into_iter().all(all))
         }
-        let usual = !self.loss.reconstructs() && !self.augment.is_on() && self.optimizer.def().is_at_once();
+        let usual = self.loss.is_at_once() && !self.augment.is_on() && self.optimizer.def().is_at_once();
         usual && self.data.is_at_once() && all(&self.model)
     }
 

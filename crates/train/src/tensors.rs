@@ -107,6 +107,23 @@ impl<'a> TensorFile<'a> {
         self.header.get(name).is_some()
     }
 
+    /// Takes a tensor that a file may hold under another name, too, as PyTorch's does of layers that share a weight: only `name` is left where
+    /// both are the same or only the other is there.
+    pub fn take_as(&mut self, other: &str, name: &str) {
+        let Some(header) = self.header.as_object_mut() else { return };
+        let Some(entry) = header.get(other).cloned() else { return };
+        let elements = |entry: &Value| {
+            let offset = |i: usize| usize::try_from(entry["data_offsets"][i].as_u64()?).ok();
+            self.data.get(offset(0)?..offset(1)?)
+        };
+        let is_same =
+            |of: &Value| ["dtype", "shape"].iter().all(|key| of[key] == entry[key]) && elements(of) == elements(&entry);
+        if header.get(name).is_none_or(is_same) {
+            header.remove(other);
+            header.insert(name.to_string(), entry);
+        }
+    }
+
     /// The elements of a tensor of floats, of whatever precision they were saved in.
     ///
     /// # Errors

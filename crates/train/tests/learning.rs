@@ -349,6 +349,41 @@ fn a_file_of_others_is_taken_as_far_as_it_fits_and_what_does_not_is_told() {
 }
 
 #[test]
+fn a_weight_that_two_layers_share_is_read_under_either_name_and_from_no_file_where_both_differ() {
+    use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+    let document = json!({ "data": { "reverse": { "samples": 100 } }, "model": [{ "embedding": { "dim": 2 } }, "tanh",
+        { "linear": { "out": "classes", "tied": true } }], "training": { "batch_size": 8 } });
+    let tied = || session(Experiment::from_value(&document).unwrap().experiment);
+    let mut trained = tied();
+    steps(&mut trained, 20);
+    let saved = ready(trained.weights(false)).unwrap();
+    let file = SafeTensors::deserialize(&saved).unwrap();
+    let own: Vec<(String, TensorView<'_>)> = file.iter().map(|(name, view)| (name.to_string(), view)).collect();
+    let names: Vec<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["0.weight", "2.bias"], "a file holds it once");
+    let learned = ready(trained.parameters()).unwrap();
+    let with = |first: bool, second: Option<&[u8]>| {
+        let shared = file.tensor("0.weight").unwrap();
+        let view = |data| TensorView::new(Dtype::F32, shared.shape().to_vec(), data).unwrap();
+        let kept = file.iter().filter(|(name, _)| first || *name != "0.weight").map(|(name, view)| (name.to_string(), view));
+        serialize(kept.chain(second.map(|data| ("2.weight".to_string(), view(data)))), None).unwrap()
+    };
+    let shared = file.tensor("0.weight").unwrap().data().to_vec();
+    for bytes in [saved.clone(), with(true, Some(&shared)), with(false, Some(&shared))] {
+        let mut fresh = tied();
+        assert_ne!(ready(fresh.parameters()).unwrap(), learned);
+        ready(fresh.load_weights(&bytes)).unwrap();
+        assert_eq!(ready(fresh.parameters()).unwrap(), learned);
+    }
+    let other = vec![0; shared.len()];
+    let refused = ready(tied().load_weights(&with(true, Some(&other)))).unwrap_err();
+    assert_eq!(refused.path.as_deref(), Some("2.weight"));
+    assert!(refused.message.contains("the same as `0.weight`"), "{refused}");
+    let (taken, refused) = ready(tied().take_weights(&with(true, Some(&other)))).unwrap();
+    assert_eq!((taken, refused.len()), (2, 1));
+}
+
+#[test]
 fn weights_of_other_precisions_are_read() {
     use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
     let mut trained = session(plain());

@@ -75,11 +75,14 @@ fixtures![
     "skip_gram",
     "text_carried",
     "text_gru",
+    "text_tied",
     "text_transformer",
     "two_towers",
     "vision_transformer",
     "written_captions",
     "written_decoder",
+    "written_qk_norm",
+    "z_loss",
 ];
 
 /// Half of what native and wasm runs may differ by, so that both being this close to PyTorch makes them agree.
@@ -195,13 +198,21 @@ fn a_hundred_losses_are_those_of_pytorch() {
 
 /// What PyTorch goes on with after the hundred steps, always with the likeliest token: as it is, where what was said already counts less, and
 /// up to a stop word.
-const TEXTS: [(&str, [&str; 3]); 2] = [
+const TEXTS: [(&str, [&str; 3]); 3] = [
     (
         "text_gru",
         [
             include_str!("../../../tests/parity/fixtures/text_gru/greedy.json"),
             include_str!("../../../tests/parity/fixtures/text_gru/penalised.json"),
             include_str!("../../../tests/parity/fixtures/text_gru/stopped.json"),
+        ],
+    ),
+    (
+        "text_tied",
+        [
+            include_str!("../../../tests/parity/fixtures/text_tied/greedy.json"),
+            include_str!("../../../tests/parity/fixtures/text_tied/penalised.json"),
+            include_str!("../../../tests/parity/fixtures/text_tied/stopped.json"),
         ],
     ),
     (
@@ -254,9 +265,10 @@ fn a_text_goes_on_as_with_pytorch() {
 }
 
 /// What the decoders of PyTorch write of some held-out samples after the hundred steps.
-const ANSWERS: [(&str, &str); 2] = [
+const ANSWERS: [(&str, &str); 3] = [
     ("written_captions", include_str!("../../../tests/parity/fixtures/written_captions/answers.json")),
     ("written_decoder", include_str!("../../../tests/parity/fixtures/written_decoder/answers.json")),
+    ("written_qk_norm", include_str!("../../../tests/parity/fixtures/written_qk_norm/answers.json")),
 ];
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]

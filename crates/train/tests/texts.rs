@@ -252,6 +252,8 @@ fn a_text_is_the_same_with_what_is_kept_of_its_tokens_and_without() {
             ]),
             by_place * 96 + once * 5,
         ),
+        ("norms of queries and keys", attention(json!({ "qk_norm": true, "kv_heads": 2, "rotary": true })), by_place * 16),
+        ("blocks with such norms", block(json!({ "qk_norm": true, "window": 4 })), by_place * 64),
         ("nothing to keep", json!([{ "linear": { "out": 12 } }, "gelu"]), 0),
     ];
     for (name, middle, bytes) in models {
@@ -279,6 +281,19 @@ fn a_text_is_the_same_with_what_is_kept_of_its_tokens_and_without() {
         ready(session.run_until_rest()).unwrap();
         session.take_events();
         same_both_ways(name, &mut session, &ask("fed", 20));
+    }
+}
+
+#[test]
+fn an_output_that_shares_the_embedding_writes_the_same_with_what_is_kept_and_without() {
+    let model = json!([{ "embedding": { "dim": 16, "std": 0.3 } }, { "transformer_block": { "num_heads": 2, "causal": true, "rotary": true } },
+        "layer_norm", { "linear": { "out": "classes", "tied": true } }]);
+    let mut session = untrained(&model, CONTEXT);
+    for steps in [0, 20] {
+        session.step(steps);
+        ready(session.run_until_rest()).unwrap();
+        session.take_events();
+        assert!(same_both_ways("tied", &mut session, &ask("abc", 30)).speed.cache_bytes > 0);
     }
 }
 
@@ -338,7 +353,7 @@ fn encoder_decoder(decoder: &Value) -> Session {
 
 /// Decoders that differ in how they look at what was read.
 fn decoders() -> [(&'static str, Value); 3] {
-    let block = json!({ "transformer_decoder_block": { "from": "memory", "num_heads": 2, "kv_heads": 1, "rotary": true } });
+    let block = json!({ "transformer_decoder_block": { "from": "memory", "num_heads": 2, "kv_heads": 1, "rotary": true, "qk_norm": true } });
     let own = json!({ "multi_head_attention": { "num_heads": 2, "causal": true } });
     let cross = json!({ "multi_head_attention": { "num_heads": 2, "from": "memory" } });
     [

@@ -206,6 +206,8 @@ test("words lie along their main directions, or on a map that keeps near ones ne
   await expect(page.getByText("The part that draws such maps could not be loaded.")).toBeVisible();
   await expect(umap).toHaveText("UMAP");
   await expect(main).toHaveAttribute("aria-pressed", "true");
+});
+
 test("a search box finds the document that a query asks for, and tells of words it does not know", async ({ page }) => {
   await rested(page, {
     data: { search: { samples: 1200, validation: 0.05 } },

@@ -43,6 +43,7 @@ export type Data =
   | "recall"
   | "copy_memory"
   | "dyck"
+  | "calendar"
   | "text"
   | "tinytales"
   | "elman"
@@ -631,6 +632,21 @@ export type Data =
     /** Share of the sequences that is never learned from. 0 to 0.9. Default: `0.1`. */
     validation?: number;
   } }
+  | /** True sentences about dates and numbers: three days after 28 february is 3 march. */
+  { calendar: {
+    /** Sentences in all, training and validation together. 10 to 50000. Default: `10000`. */
+    samples?: number;
+    /** Share of the sentences that are about dates; the others are about numbers. 0 to 1. Default: `0.5`. */
+    dates?: number;
+    /** Days from one date to the other, at most. 1 to 20. Default: `7`. */
+    days?: number;
+    /** The largest number that is added or taken away. 2 to 20. Default: `10`. */
+    largest?: number;
+    /** Whether one year of four has a 29 february. Sentences do not say which, so that what is one day after 28 february cannot be known. Default: `false`. */
+    leap_years?: boolean;
+    /** Share of the sentences that is never learned from. 0 to 0.9. Default: `0.2`. */
+    validation?: number;
+  } }
   | /** A text of your own, in windows: what comes next? */
   { text: {
     /** The text itself, kept in the experiment; without one, and without a file, a short example. Default: `""`. */
@@ -739,6 +755,8 @@ export type Loss =
     label_smoothing?: number;
     /** How much each class counts: a rare one is learned only if it counts more (`weight` in PyTorch). Default: `"none"`. */
     weight?: "none" | "balanced";
+    /** Times the squared logarithm of the sum that probabilities are divided by, which is added: it keeps scores near 0 (z-loss). 0 to 1. Default: `0.0`. */
+    z_loss?: number;
   } }
   | /** Cross-entropy for two classes with a single output, the log-odds of the second class. */
   { bce_with_logits: Record<string, never> }
@@ -1037,6 +1055,8 @@ export type Layer =
     out?: number | "classes" | "targets";
     /** Whether a learned constant is added to every output. Default: `true`. */
     bias?: boolean;
+    /** Whether its weight is that of an embedding, which is learned once for both: the last one before it with as many tokens as this has outputs and as many dimensions as this has inputs. Default: `false`. */
+    tied?: boolean;
     /** How the weights are drawn at the start. Default: `"default"`. */
     init?: 
       | "default"
@@ -1138,6 +1158,8 @@ export type Layer =
   { embedding: {
     /** Numbers per token. 1 to 4096. Default: `16`. */
     dim?: number;
+    /** Standard deviation of the vectors at the start: PyTorch's 1, or less where an output shares them, such as GPT-2's 0.02. 0 to 10. Default: `1.0`. */
+    std?: number;
     /** A token whose vector is zero and is not learned, such as what sequences are filled up with. 0 to 1000000. */
     padding_idx?: number | null;
   } }
@@ -1462,6 +1484,8 @@ export type Layer =
     alibi?: boolean;
     /** Bends scores so that none is larger than this; nothing where nothing is said. 0.01 to 1000. */
     soft_cap?: number | null;
+    /** Whether every query and every key is given mean square 1, and then learned factors, before they meet: scores stay in bounds. Default: `false`. */
+    qk_norm?: boolean;
     /** Whether learned constants are added. Default: `true`. */
     bias?: boolean;
     /** Name of the sequence that is looked at, one that a `name` layer before this gave; its own where it is empty. Default: `""`. */
@@ -1481,6 +1505,8 @@ export type Layer =
     rotary?: boolean;
     /** Whether far vectors count less, each head by its own slope. Default: `false`. */
     alibi?: boolean;
+    /** Whether every query and every key is given mean square 1, and then learned factors, before they meet: scores stay in bounds. Default: `false`. */
+    qk_norm?: boolean;
     /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
     dim_feedforward?: number | null;
     /** The function inside the feed-forward network. Default: `"gelu"`. */
@@ -1721,6 +1747,8 @@ export type Layer =
     rotary?: boolean;
     /** Whether far vectors of its own sequence count less, each head by its own slope. Default: `false`. */
     alibi?: boolean;
+    /** Whether every query and every key of either attention is given mean square 1, and then learned factors, before they meet: scores stay in bounds. Default: `false`. */
+    qk_norm?: boolean;
     /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
     dim_feedforward?: number | null;
     /** The function inside the feed-forward network. Default: `"gelu"`. */
@@ -1823,6 +1851,7 @@ export type Preset =
   | "pairs"
   | "sort"
   | "encoder_decoder"
+  | "captions"
   | "addition"
   | "grokking"
   | "induction"

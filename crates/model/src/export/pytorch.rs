@@ -81,11 +81,19 @@ pub fn train_py(checked: &Checked, language: Option<&Language>) -> String {
     let carries = checked.signature.read_on.is_some();
     let compares = experiment.loss.compares_samples();
     let if_carried = |text: &'static str, otherwise: &'static str| if carries { text } else { otherwise }.to_string();
+    let ties = !checked.ties().is_empty();
+    let if_tied = |text: &str, otherwise: &str| if ties { text } else { otherwise }.to_string();
     let values = [
         ("@NAME@", comment(&experiment.name)),
         ("@RE@", if_spelled("import re\n")),
         ("@UNICODEDATA@", if_spelled("import unicodedata\n")),
         ("@STREAMS@", streams(checked)),
+        ("@TIED@", tied_names(checked)),
+        ("@AND_TIED@", if_tied(" | {name: initial[of] for name, of in TIED.items()}", "")),
+        (
+            "@STATE@",
+            if_tied("{name: t for name, t in model.state_dict().items() if name not in TIED}", "dict(model.state_dict())"),
+        ),
         ("@HELPERS@", helpers(experiment, wired) + &groups(checked)),
         ("@CARRY@", if_carried(CARRY, "")),
         ("@OUTPUT@", if_carried("read_on(model, data)", "model(x)")),
@@ -229,6 +237,15 @@ fn is_wired(checked: &Checked) -> bool {
     checked.signature.inputs.len() > 1 || lines(&checked.experiment.model, &checked.layers).contains("(wires")
 }
 
+/// The names that PyTorch has for such a weight beside the embedding's own.
+fn tied_names(checked: &Checked) -> String {
+    let names: Vec<String> = checked.ties().iter().map(|(name, weight)| format!("\"{name}\": \"{weight}\"")).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("# Weights that are those of an embedding, which files hold once.\nTIED = {{{}}}\n", names.join(", "))
+}
+
 /// The body of the function that makes the model.
 fn model(checked: &Checked, wired: bool) -> String {
     let lines = lines(&checked.experiment.model, &checked.layers);
@@ -238,13 +255,14 @@ fn model(checked: &Checked, wired: bool) -> String {
     } else {
         format!("    return nn.Sequential(\n{lines}    )")
     };
-    match checked.experiment.training.frozen {
-        0 => made,
-        frozen => format!(
-            "{}\n    for layer in list(model)[:{frozen}]:\n        layer.requires_grad_(False)\n    return model",
-            made.replace("    return ", "    model = ")
-        ),
+    let module = |weight: &str| format!("model.get_submodule(\"{}\").weight", weight.strip_suffix(".weight").unwrap_or(weight));
+    let shared = |(name, weight): &(String, &str)| format!("    {} = {}\n", module(name), module(weight));
+    let mut then: String = checked.ties().iter().map(shared).collect();
+    let frozen = checked.experiment.training.frozen;
+    if frozen > 0 {
+        then += &format!("    for layer in list(model)[:{frozen}]:\n        layer.requires_grad_(False)\n");
     }
+    if then.is_empty() { made } else { format!("{}\n{then}    return model", made.replace("    return ", "    model = ")) }
 }
 
 /// What the model is given: one tensor, or several by name.
@@ -617,6 +635,22 @@ for job in json.load(sys.stdin):
         assert_eq!(said.len(), 6);
         assert!(wanted[3].iter().flatten().any(|token| *token >= 256), "pairs are merged");
         assert_eq!(said, wanted);
+    }
+
+    #[test]
+    fn a_program_shares_the_weight_of_an_embedding_and_its_files_hold_it_once() {
+        let program = |tied: bool| {
+            let model = json!([{ "embedding": { "dim": 4 } }, { "linear": { "out": "classes", "tied": tied } }]);
+            exported(&json!({ "data": "reverse", "model": model }).to_string())
+        };
+        let lines = [
+            "TIED = {\"1.weight\": \"0.weight\"}\n",
+            "    model.get_submodule(\"1\").weight = model.get_submodule(\"0\").weight\n    return model\n",
+            "load_state_dict(initial | {name: initial[of] for name, of in TIED.items()})",
+            "if name not in TIED}",
+        ];
+        assert!(lines.iter().all(|line| program(true).contains(line)), "{}", program(true));
+        assert!(!program(false).contains("TIED") && program(false).contains("load_state_dict(initial)"));
     }
 
     #[test]

@@ -204,6 +204,8 @@ pub(crate) struct Inferred {
     pub flops: u64,
     /// The layers inside.
     pub branches: Vec<Vec<Resolved>>,
+    /// Key in the `state_dict` of the embedding's weight that is its weight, too.
+    pub tied: Option<String>,
     /// Names of tensors on its way that can be looked at, as [`Builder::activations`] has them behind the layer's path and a dot.
     pub inner: Vec<String>,
     /// Heads of its attention; 0 where it has none.
@@ -220,6 +222,7 @@ impl Inferred {
             least_batch: 1,
             flops: 0,
             branches: Vec::new(),
+            tied: None,
             inner: Vec::new(),
             heads: 0,
         }
@@ -330,6 +333,8 @@ pub struct Resolved {
     pub range: Option<(f64, f64)>,
     /// Its own parameters, without those of the layers inside.
     pub parameters: Vec<ResolvedParameter>,
+    /// Key in the `state_dict` of the embedding's weight that is its weight, too.
+    pub tied: Option<String>,
     /// Its own buffers, without those of the layers inside.
     pub buffers: Vec<Buffer>,
     /// Samples that a training step needs at least.
@@ -386,6 +391,7 @@ pub(crate) fn resolve(model: &[Layer], signature: &Signature, batch: usize) -> R
         parameters: 0,
         taken: Vec::new(),
         named: NameMap::default(),
+        embeddings: Vec::new(),
     };
     if !matches!(model.first(), Some(Layer::Input(_))) {
         cx.taken.push(first.name.clone());
@@ -415,6 +421,18 @@ pub(crate) struct Resolver<'a> {
     taken: Vec<String>,
     /// What `name` layers named.
     named: NameMap<Port>,
+    /// The embeddings so far.
+    embeddings: Vec<Table>,
+}
+
+/// What a layer that shares the weight of an embedding has to know of it.
+struct Table {
+    /// Key of the weight in the `state_dict`.
+    weight: String,
+    /// Tokens and dimensions.
+    shape: [usize; 2],
+    /// Whether the vector of one token is always zero.
+    pads: bool,
 }
 
 impl Resolver<'_> {
@@ -455,6 +473,34 @@ impl Resolver<'_> {
         let all = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
         Err(UserError::new(format!("The data has no input `{}`.", spec::quote(name)))
             .hint(format!("Did you mean `{near}`? It has {all}.")))
+    }
+
+    /// Lets layers behind the present one share its parameter `name`, which has a vector for each of so many tokens; `pads` says whether one of these
+    /// is always zero.
+    pub fn share(&mut self, name: &str, shape: [usize; 2], pads: bool) {
+        self.embeddings.push(Table { weight: format!("{}.{name}", self.scope), shape, pads });
+    }
+
+    /// The weight of the last embedding so far of so many tokens and dimensions: its key in the `state_dict`.
+    pub fn embedding(&self, tokens: usize, dimensions: usize) -> Result<String, UserError> {
+        if let Some(table) = self.embeddings.iter().rev().find(|table| table.shape == [tokens, dimensions]) {
+            if table.pads {
+                let message =
+                    "The embedding keeps the vector of one token at zero, so that as an output this token could not be told.";
+                return Err(UserError::new(message).hint("Take `padding_idx` out of the embedding, or set `tied` to false."));
+            }
+            return Ok(table.weight.clone());
+        }
+        let wanted = format!("This layer shares the weight of an embedding of {tokens} tokens and {dimensions} dimensions");
+        Err(match self.embeddings.last() {
+            None => UserError::new(format!("{wanted}, but there is none before it.")).hint("Set `tied` to false."),
+            Some(Table { shape, .. }) => {
+                let [tokens, dimensions] = shape;
+                let message = format!("{wanted}; the last one before it has {tokens} tokens and {dimensions} dimensions.");
+                UserError::new(message)
+                    .hint("Let its outputs be the tokens and its inputs the embedding's dimensions, or set `tied` to false.")
+            }
+        })
     }
 
     /// Names what stands here.
@@ -534,6 +580,7 @@ impl Resolver<'_> {
             output: inferred.output,
             range: layer.def().range(),
             parameters: inferred.parameters.into_iter().map(parameter).collect(),
+            tied: inferred.tied,
             buffers: inferred.buffers.into_iter().map(buffer).collect(),
             least_batch: inferred.least_batch,
             flops: inferred.flops,
@@ -814,8 +861,12 @@ impl Builder {
 
     /// The value of a layer's parameter.
     pub fn parameter(&mut self, at: &Resolved, name: &str) -> Result<Value, OpError> {
-        let full = format!("{}.{name}", at.scope);
-        self.parameter_at(self.number(&full).ok_or_else(|| OpError::new("parameter", format!("{full} was not declared")))?)
+        self.parameter_of(&format!("{}.{name}", at.scope))
+    }
+
+    /// The value of the parameter of any layer, by its key in the `state_dict`.
+    pub fn parameter_of(&mut self, name: &str) -> Result<Value, OpError> {
+        self.parameter_at(self.number(name).ok_or_else(|| OpError::new("parameter", format!("{name} was not declared")))?)
     }
 
     /// The number of the state of a layer's buffer.

@@ -14,6 +14,9 @@ fields! {
         /// Numbers per token.
         #[schemars(title = "Dimensions", range(min = 1, max = 4096))]
         dim: usize = 16,
+        /// Standard deviation of the vectors at the start: PyTorch's 1, or less where an output shares them, such as GPT-2's 0.02.
+        #[schemars(title = "Initial deviation", range(min = 0.0, max = 10.0))]
+        std: f64 = 1.0,
         /// A token whose vector is zero and is not learned, such as what sequences are filled up with.
         #[schemars(title = "Padding token", range(min = 0, max = 1000000))]
         padding_idx: Option<usize> = None,
@@ -25,22 +28,23 @@ impl SimpleLayer for Embedding {
         format!("embedding {}", self.dim)
     }
 
-    fn infer(&self, _: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
+    fn infer(&self, cx: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
         let (Dtype::U32, Some(vocabulary)) = (input.dtype, input.vocabulary) else {
             let message = format!("embedding looks up tokens, but gets numbers, {input}.");
             return Err(UserError::new(message).hint("Remove it, or use data with tokens."));
         };
-        let mut draw = Draw::Normal(1.0);
+        let mut draw = Draw::Normal(self.std);
         if let Some(padding) = self.padding_idx {
             if padding >= vocabulary {
                 let message = format!("The data has {vocabulary} tokens, from 0 to {}, so {padding} is none.", vocabulary - 1);
                 return Err(UserError::at("padding_idx", message).hint("Sequences of this data are filled up with 0."));
             }
-            draw = Draw::NormalAround { std: 1.0, zeros: (padding * self.dim, (padding + 1) * self.dim) };
+            draw = Draw::NormalAround { std: self.std, zeros: (padding * self.dim, (padding + 1) * self.dim) };
         }
         let shape: Vec<usize> = input.shape.iter().copied().chain([self.dim]).collect();
         let mut inferred = Inferred::new(Port { lengths: input.lengths.clone(), ..Port::numbers(shape) });
         inferred.table("weight", &[vocabulary, self.dim], draw);
+        cx.share("weight", [vocabulary, self.dim], self.padding_idx.is_some());
         Ok(inferred)
     }
 

@@ -41,6 +41,9 @@ fields! {
         /// Bends scores so that none is larger than this; nothing where nothing is said.
         #[schemars(title = "Soft cap", range(min = 0.01, max = 1000.0))]
         soft_cap: Option<f64> = None,
+        /// Whether every query and every key is given mean square 1, and then learned factors, before they meet: scores stay in bounds.
+        #[schemars(title = "QK-norm")]
+        qk_norm: bool = false,
         /// Whether learned constants are added.
         #[schemars(title = "Bias")]
         bias: bool = true,
@@ -56,6 +59,8 @@ pub(super) struct Names {
     pub in_bias: &'static str,
     pub out_weight: &'static str,
     pub out_bias: &'static str,
+    /// Of the factors behind the norms of queries and keys.
+    pub qk_norm: [&'static str; 2],
     /// Of the weights that it looks with: [`WEIGHTS`] or [`CROSS_WEIGHTS`].
     pub looks: &'static str,
 }
@@ -65,8 +70,12 @@ const NAMES: Names = Names {
     in_bias: "in_proj_bias",
     out_weight: "out_proj.weight",
     out_bias: "out_proj.bias",
+    qk_norm: ["q_norm.weight", "k_norm.weight"],
     looks: WEIGHTS,
 };
+
+/// Added to the mean squares of queries and keys.
+const EPS: f32 = 1e-6;
 
 /// Name, after a layer's path, of the keys and values that it keeps of earlier positions.
 const KEPT: &str = "kv";
@@ -103,6 +112,7 @@ pub(super) struct Heads {
     pub rotary: bool,
     pub alibi: bool,
     pub soft_cap: Option<f64>,
+    pub qk_norm: bool,
     pub bias: bool,
 }
 
@@ -149,6 +159,9 @@ impl Heads {
         if self.bias {
             inferred.parameter(names.out_bias, &[width], Draw::Constant(0.0));
         }
+        if self.qk_norm {
+            names.qk_norm.iter().for_each(|name| inferred.parameter(*name, &[head], Draw::Constant(1.0)));
+        }
         inferred.inner.push(names.looks.to_string());
         let (queries, keys) = (steps.0 as u64, steps.1 as u64);
         let products = 2 * (columns as u64 * queries.max(keys) + width as u64 * queries) * width as u64;
@@ -179,6 +192,7 @@ impl Heads {
         match memory {
             Memory::Own => {
                 let all = project(cx, x, weight, bias)?;
+                let all = self.normed(cx, at, all, names)?;
                 let columns = size(cx, all, 2);
                 let keys_and_values = |cx: &mut Builder| cx.graph.slice(all, 2, width, columns);
                 match next {
@@ -202,9 +216,11 @@ impl Heads {
                     let bias = bias.map(|bias| cx.graph.slice(bias, 0, from, to)).transpose()?;
                     project(cx, x, weight, bias)
                 };
-                inputs.push(projected(cx, x, 0, width)?);
+                let queries = projected(cx, x, 0, width)?;
+                inputs.push(self.each_head(cx, at, queries, self.num_heads, names.qk_norm[0])?);
                 inputs.push(if let Memory::Other(memory) = memory {
                     let kv = projected(cx, memory, width, columns)?;
+                    let kv = self.normed_keys(cx, at, kv, names)?;
                     cx.keep(at, MEMORY, |_| Ok(kv))?;
                     kv
                 } else {
@@ -251,11 +267,51 @@ impl Heads {
         project(cx, out, weight, bias)
     }
 
+    /// Queries, keys and values of every vector, side by side, with the norms of queries and keys.
+    fn normed(self, cx: &mut Builder, at: &Resolved, all: Value, names: &Names) -> Result<Value, OpError> {
+        if !self.qk_norm {
+            return Ok(all);
+        }
+        let columns = cx.graph.shape(all).last().copied().unwrap_or_default();
+        // Half of what is no query are keys: columns = heads · head + 2 · kv · head.
+        let width = columns / (self.num_heads + 2 * self.kv()) * self.num_heads;
+        let queries = cx.graph.slice(all, -1, 0, width)?;
+        let queries = self.each_head(cx, at, queries, self.num_heads, names.qk_norm[0])?;
+        let rest = cx.graph.slice(all, -1, width, columns)?;
+        let rest = self.normed_keys(cx, at, rest, names)?;
+        cx.graph.concat(&[queries, rest], -1)
+    }
+
+    /// Keys and values of every vector, side by side, with the norm of keys.
+    fn normed_keys(self, cx: &mut Builder, at: &Resolved, kv: Value, names: &Names) -> Result<Value, OpError> {
+        if !self.qk_norm {
+            return Ok(kv);
+        }
+        let columns = cx.graph.shape(kv).last().copied().unwrap_or_default();
+        let keys = cx.graph.slice(kv, -1, 0, columns / 2)?;
+        let keys = self.each_head(cx, at, keys, self.kv(), names.qk_norm[1])?;
+        let values = cx.graph.slice(kv, -1, columns / 2, columns)?;
+        cx.graph.concat(&[keys, values], -1)
+    }
+
+    /// Gives what so many heads have of every vector mean square 1 (A. Henry et al. 2020, with the norm of later models).
+    fn each_head(self, cx: &mut Builder, at: &Resolved, x: Value, heads: usize, factors: &str) -> Result<Value, OpError> {
+        if !self.qk_norm {
+            return Ok(x);
+        }
+        let shape = cx.graph.shape(x).clone();
+        let weight = cx.parameter(at, factors)?;
+        let head = cx.graph.shape(weight).numel();
+        let split = cx.graph.reshape(x, [shape.numel() / (heads * head), heads, head])?;
+        let normed = cx.graph.layer_norm(split, false, EPS, Some(weight), None)?;
+        cx.graph.reshape(normed, shape)
+    }
+
     /// Its arguments in PyTorch.
     pub fn torch(self, width: usize) -> String {
         let none = || "None".to_string();
         format!(
-            "{width}, {}, {}, {}, {}, {}, {}, {}, {}",
+            "{width}, {}, {}, {}, {}, {}, {}, {}, {}, {}",
             self.num_heads,
             self.kv(),
             python(self.bias),
@@ -264,6 +320,7 @@ impl Heads {
             python(self.rotary),
             python(self.alibi),
             self.soft_cap.map_or_else(none, |cap| cap.to_string()),
+            python(self.qk_norm),
         )
     }
 }
@@ -285,8 +342,8 @@ pub(super) fn python(is: bool) -> &'static str {
 
 impl MultiHeadAttention {
     fn heads(&self) -> Heads {
-        let Self { num_heads, kv_heads, causal, window, rotary, alibi, soft_cap, bias, .. } = *self;
-        Heads { num_heads, kv_heads, causal, window, rotary, alibi, soft_cap, bias }
+        let Self { num_heads, kv_heads, causal, window, rotary, alibi, soft_cap, qk_norm, bias, .. } = *self;
+        Heads { num_heads, kv_heads, causal, window, rotary, alibi, soft_cap, qk_norm, bias }
     }
 }
 
@@ -360,10 +417,11 @@ impl LayerDef for MultiHeadAttention {
 /// PyTorch's module wherever it can do what is asked for, and its formula with the same parameters elsewhere.
 pub(super) const ATTENTION: &str = "\
 class Attention(nn.MultiheadAttention):
-    def __init__(self, wires, lengths, memory, width, heads, kv_heads, bias, causal, window, rotary, alibi, cap):
+    def __init__(self, wires, lengths, memory, width, heads, kv_heads, bias, causal, window, rotary, alibi, cap, qk_norm):
         super().__init__(width, heads, bias=bias, batch_first=True)
         self.wires, self.lengths, self.memory = wires, lengths, memory
         self.kv_heads, self.causal, self.window, self.rotary, self.alibi, self.cap = kv_heads, causal, window, rotary, alibi, cap
+        self.q_norm, self.k_norm = (nn.RMSNorm(self.head_dim, eps=1e-6) if qk_norm else None for _ in range(2))
         if kv_heads != heads:
             columns = width + 2 * kv_heads * (width // heads)
             self.in_proj_weight = nn.Parameter(torch.empty(columns, width))
@@ -392,7 +450,7 @@ class Attention(nn.MultiheadAttention):
         padding = None
         if self.lengths is not None:
             padding = torch.arange(memory.shape[1], device=x.device) >= self.wires[self.lengths].unsqueeze(1)
-        if self.kv_heads == self.num_heads and not self.rotary and not self.alibi and self.cap is None:
+        if self.kv_heads == self.num_heads and not self.rotary and not self.alibi and self.cap is None and self.q_norm is None:
             return super().forward(x, memory, memory, key_padding_mask=padding, attn_mask=hidden, need_weights=False)[0]
         width = x.shape[-1]
         split = [width, self.in_proj_weight.shape[0] - width]
@@ -401,6 +459,8 @@ class Attention(nn.MultiheadAttention):
         q = nn.functional.linear(x, weights[0], biases[0])
         k, v = nn.functional.linear(memory, weights[1], biases[1]).chunk(2, dim=-1)
         q, k, v = (t.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for t in (q, k, v))
+        if self.q_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
         if self.rotary:
             q, k = self.turned(q), self.turned(k)
         k, v = (t.repeat_interleave(self.num_heads // self.kv_heads, dim=1) for t in (k, v))

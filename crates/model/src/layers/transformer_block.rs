@@ -59,6 +59,9 @@ fields! {
         /// Whether far vectors count less, each head by its own slope.
         #[schemars(title = "ALiBi")]
         alibi: bool = false,
+        /// Whether every query and every key is given mean square 1, and then learned factors, before they meet: scores stay in bounds.
+        #[schemars(title = "QK-norm")]
+        qk_norm: bool = false,
         /// Units of the feed-forward network; four times the numbers of a vector where nothing is said.
         #[schemars(title = "Feed-forward units", range(min = 1, max = 16384))]
         dim_feedforward: Option<usize> = None,
@@ -82,6 +85,7 @@ const NAMES: Names = Names {
     in_bias: "self_attn.in_proj_bias",
     out_weight: "self_attn.out_proj.weight",
     out_bias: "self_attn.out_proj.bias",
+    qk_norm: ["self_attn.q_norm.weight", "self_attn.k_norm.weight"],
     looks: WEIGHTS,
 };
 
@@ -92,8 +96,8 @@ const EPS: f32 = 1e-5;
 
 impl TransformerBlock {
     fn heads(&self) -> Heads {
-        let Self { num_heads, kv_heads, causal, window, rotary, alibi, .. } = *self;
-        Heads { num_heads, kv_heads, causal, window, rotary, alibi, soft_cap: None, bias: true }
+        let Self { num_heads, kv_heads, causal, window, rotary, alibi, qk_norm, .. } = *self;
+        Heads { num_heads, kv_heads, causal, window, rotary, alibi, soft_cap: None, qk_norm, bias: true }
     }
 
     fn units(&self, width: usize) -> usize {

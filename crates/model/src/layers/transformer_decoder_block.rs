@@ -34,6 +34,9 @@ fields! {
         /// Whether far vectors of its own sequence count less, each head by its own slope.
         #[schemars(title = "ALiBi")]
         alibi: bool = false,
+        /// Whether every query and every key of either attention is given mean square 1, and then learned factors, before they meet: scores stay in bounds.
+        #[schemars(title = "QK-norm")]
+        qk_norm: bool = false,
         /// Units of the feed-forward network; four times the numbers of a vector where nothing is said.
         #[schemars(title = "Feed-forward units", range(min = 1, max = 16384))]
         dim_feedforward: Option<usize> = None,
@@ -57,6 +60,7 @@ const CROSS: Names = Names {
     in_bias: "multihead_attn.in_proj_bias",
     out_weight: "multihead_attn.out_proj.weight",
     out_bias: "multihead_attn.out_proj.bias",
+    qk_norm: ["multihead_attn.q_norm.weight", "multihead_attn.k_norm.weight"],
     looks: CROSS_WEIGHTS,
 };
 
@@ -66,8 +70,20 @@ const THIRD: [&str; 2] = ["norm3.weight", "norm3.bias"];
 impl TransformerDecoderBlock {
     /// The same without the other sequence.
     fn block(&self) -> TransformerBlock {
-        let Self { num_heads, kv_heads, window, rotary, alibi, dim_feedforward, activation, norm, norm_first, dropout, .. } =
-            *self;
+        let Self {
+            num_heads,
+            kv_heads,
+            window,
+            rotary,
+            alibi,
+            qk_norm,
+            dim_feedforward,
+            activation,
+            norm,
+            norm_first,
+            dropout,
+            ..
+        } = *self;
         TransformerBlock {
             causal: true,
             num_heads,
@@ -75,6 +91,7 @@ impl TransformerDecoderBlock {
             window,
             rotary,
             alibi,
+            qk_norm,
             dim_feedforward,
             activation,
             norm,
@@ -85,8 +102,9 @@ impl TransformerDecoderBlock {
 
     /// The heads that look at the other sequence, where neither order nor distance means anything.
     fn cross(&self) -> Heads {
-        let Self { num_heads, kv_heads, .. } = *self;
-        Heads { num_heads, kv_heads, causal: false, window: None, rotary: false, alibi: false, soft_cap: None, bias: true }
+        let Self { num_heads, kv_heads, qk_norm, .. } = *self;
+        let (causal, window, rotary, alibi, soft_cap, bias) = (false, None, false, false, None, true);
+        Heads { num_heads, kv_heads, causal, window, rotary, alibi, soft_cap, qk_norm, bias }
     }
 }
 
@@ -153,7 +171,7 @@ const DECODER_BLOCK: &str = "\
 class TransformerDecoderBlock(TransformerBlock):
     def __init__(self, wires, memory, memory_lengths, lengths, norm, units, activation, norm_first, dropout, width, heads, kv_heads, *rest):
         super().__init__(wires, lengths, norm, units, activation, norm_first, dropout, width, heads, kv_heads, *rest)
-        self.multihead_attn = Attention(wires, memory_lengths, memory, width, heads, kv_heads, True, False, None, False, False, None)
+        self.multihead_attn = Attention(wires, memory_lengths, memory, width, heads, kv_heads, True, False, None, False, False, None, rest[-1])
         self.norm3, self.dropout3 = norm(width, eps=1e-5), nn.Dropout(dropout)
 
     def forward(self, x):

@@ -195,6 +195,11 @@ impl Loss {
         self.def().compares_samples()
     }
 
+    /// Whether the page can build it from the start; the code of those that are put together from other ops comes later.
+    pub(crate) fn is_at_once(&self) -> bool {
+        self.kind().is_some() && !self.reconstructs()
+    }
+
     /// How labels become targets.
     ///
     /// # Errors

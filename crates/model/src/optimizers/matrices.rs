@@ -115,7 +115,7 @@ pub(crate) fn flops(model: &[Resolved], rounds: usize) -> u64 {
 /// gives the answer.
 pub(crate) fn matrices(model: &[Resolved]) -> Vec<&ResolvedParameter> {
     let layers = flat(model);
-    let last = layers.iter().rposition(|layer| !layer.parameters.is_empty()).unwrap_or(0);
+    let last = layers.iter().rposition(|layer| !layer.parameters.is_empty() || layer.tied.is_some()).unwrap_or(0);
     let hidden = layers.into_iter().take(last);
     hidden.flat_map(|layer| &layer.parameters).filter(|p| p.shape.len() == 2 && !p.is_table).collect()
 }

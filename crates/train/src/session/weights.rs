@@ -20,7 +20,7 @@ impl Session {
     /// # Errors
     /// When a tensor is missing, has another shape, or is one that the network does not have.
     pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
-        let file = TensorFile::read(bytes)?;
+        let file = self.untied(bytes)?;
         if let Some(error) = all_in_one(self.misfits(&file)) {
             return Err(error);
         }
@@ -39,7 +39,7 @@ impl Session {
     /// # Errors
     /// When the file is none, or nothing in it fits.
     pub async fn take_weights(&mut self, bytes: &[u8]) -> Result<(u32, Vec<UserError>), UserError> {
-        let file = TensorFile::read(bytes)?;
+        let file = self.untied(bytes)?;
         self.settle().await?;
         let old = self.state().await?;
         let mut state = State::new(self.machine.layout().clone());
@@ -79,6 +79,15 @@ impl Session {
         Ok((taken, refused))
     }
 
+    /// A file in which a weight that two layers share has one name.
+    fn untied<'a>(&self, bytes: &'a [u8]) -> Result<TensorFile<'a>, UserError> {
+        let mut file = TensorFile::read(bytes)?;
+        for (other, name) in self.run.checked().ties() {
+            file.take_as(&other, name);
+        }
+        Ok(file)
+    }
+
     /// What keeps the tensors of a file from being all of the network's: missing and mis-shaped ones in the network's order, then those that it
     /// does not have.
     fn misfits(&self, file: &TensorFile<'_>) -> Vec<UserError> {
@@ -104,9 +113,15 @@ impl Session {
         let own = |name: &str| known.contains(&name.strip_prefix(averages.as_str()).unwrap_or(name));
         let of_run = [SLOTS.to_string(), slot_name(CARRIED, "")];
         let others = file.names().filter(|name| !own(name) && !of_run.iter().any(|begin| name.starts_with(begin)));
+        let ties = self.run.checked().ties();
         others
             .map(|name| {
-                UserError::at(name, "The network has no tensor of this name.").hint("Its weights belong to another model.")
+                let tie = ties.iter().find(|(other, _)| other == name);
+                let message = tie.map_or_else(
+                    || "The network has no tensor of this name.".to_string(),
+                    |(_, weight)| format!("In the network this is the same as `{weight}`, and in the file it is not."),
+                );
+                UserError::at(name, message).hint("Its weights belong to another model.")
             })
             .collect()
     }
