@@ -265,11 +265,11 @@ export class DownhillLab extends PageElement implements Turn {
     try {
       response = await fetch(src);
     } catch {
-      throw new Error(`The experiment ${src} cannot be loaded: there is no such host, or it does not let this page read it.`);
+      throw new Error(`${src} cannot be loaded: there is no network, or its host lets no other page read it (Access-Control-Allow-Origin).`);
     }
-    if (!response.ok) throw new Error(`The experiment ${src} cannot be loaded (${response.status}).`);
+    if (!response.ok) throw new Error(`${src} cannot be loaded (${response.status}).`);
     const text = (await response.text()).trim();
-    if (!text.startsWith("{")) throw new Error(`${src} is no experiment: an experiment is a JSON document, and this begins with "${text.slice(0, 20)}".`);
+    if (!text.startsWith("{")) throw new Error(`${src} is no experiment, which is a JSON document: it begins with "${text.slice(0, 20)}".`);
     return text;
   }
 
