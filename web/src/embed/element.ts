@@ -259,7 +259,7 @@ export class DownhillLab extends PageElement implements Turn {
       await new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
       return this.#experiment();
     }
-    if (!src) throw new Error("This widget has no experiment: it wants `src`, `experiment`, or a script with JSON inside of it.");
+    if (!src) throw new Error("This widget has no experiment: it wants `src`, `experiment`, or a JSON script inside.");
     if (/^[\w-]+$/.test(src) || /(^|[#?&])[cp]=/.test(src)) return src;
     let response;
     try {
