@@ -14,7 +14,8 @@ test.use({ viewport: { width: 1920, height: 1080 } });
 test("another data set begins a run at step 0, and the curve before it stays, named by what differs", async ({ page }) => {
   const lab = new Lab(page);
   await lab.open(link(experiment));
-  const before = await lab.reach((state) => state.step > 150);
+  // Far enough that a page which is slow to look still sees the new run behind.
+  const before = await lab.reach((state) => state.step > 600);
   await page.locator("[data-source=circles]").click();
   const after = await lab.reach((state) => "circles" in (state.experiment.data as object) && state.step > 0);
   expect(after.step).toBeLessThan(before.step);
@@ -43,7 +44,8 @@ test("more noise keeps the weights and the step, and marks the chart with what i
   const lab = new Lab(page);
   await drawn(page);
   await lab.open(link(experiment));
-  const before = await lab.reach((state) => state.step > 150);
+  // Far enough that a page which is slow to look still sees the new run behind.
+  const before = await lab.reach((state) => state.step > 600);
   await page.getByLabel("Noise", { exact: true }).fill("0.2");
   await page.getByLabel("Noise", { exact: true }).press("Enter");
   const after = await lab.reach((state) => (state.experiment.data as { spirals: { noise: number } }).spirals.noise === 0.2 && state.step > 0);
@@ -56,7 +58,8 @@ test("layers of which some keep their weights go on with the curve of before", a
   const lab = new Lab(page);
   await drawn(page);
   await lab.open(link(experiment));
-  const before = await lab.reach((state) => state.step > 150);
+  // Far enough that a page which is slow to look still sees the new run behind.
+  const before = await lab.reach((state) => state.step > 600);
   await page.evaluate(() => window.downhill!.pause());
   await page.locator(".layer[data-layer='0']").click();
   await page.getByTestId("layer-editor").locator("input[type=text]").first().fill("16");

@@ -113,7 +113,7 @@ test("attributes and styles do what they say", async ({ page }) => {
 test("what is locked or hidden is so inside of a panel too, and what an article cannot use is not offered", async ({ page }) => {
   const thrown = await open(page, "locked.html", `${tag}<downhill-lab src="circles" show="data transport fullscreen" lock="noise transport" hide="samples"></downhill-lab>`);
   const lab = page.locator("downhill-lab");
-  await expect(lab.getByTestId("w-step").or(lab.locator(".w-data .field")).first()).toBeVisible();
+  await expect(lab.locator(".w-line")).toBeVisible();
   const field = (name: string) => lab.locator(".w-data .field").filter({ has: page.locator(`[id$="-${name}"]`) });
   await expect(field("noise")).toHaveJSProperty("inert", true);
   await expect(field("samples")).toBeHidden();

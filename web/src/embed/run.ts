@@ -218,8 +218,10 @@ export async function createRun(experiment: Experiment, { backend, signal, steps
       if (!made) {
         heard ||= name === "ready" ? name : (detail as { message: string }).message;
       } else if (name === "ready") {
+        heard = name;
         resolve(made);
-      } else {
+      } else if (heard !== "ready") {
+        // What goes wrong with a run that is there is told to those who listen to it.
         made.dispose();
         reject(new Error((detail as { message: string }).message));
       }
