@@ -124,6 +124,35 @@ test("a decoder writes by itself what was read, and its cross heads have the tok
   await expect(said).toHaveText(/^“→” \(1\) looks at “[a-e]” \(2\): 0$/);
 });
 
+test("captions stand beside their pictures, and where the network looks before each word", async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open(link({
+    data: { captions: { samples: 60 } },
+    model: [
+      { conv2d: { out_channels: 4, stride: 4, kernel_size: 4 } },
+      { patch_embedding: { patch_size: 1, dim: 16 } },
+      "positions",
+      { name: "picture" },
+      { input: "answer" },
+      { embedding: { dim: 16 } },
+      "positions",
+      { transformer_decoder_block: { from: "picture", num_heads: 2 } },
+      { linear: { out: "classes" } },
+    ],
+    training: { steps: 20 },
+    view: { pace: "max" },
+  }));
+  await lab.reach((state) => !state.running, 30_000);
+  const drawn = (canvas: HTMLCanvasElement) => new Set(canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data).size;
+  await expect(page.locator(".predictions canvas.read")).toHaveCount(8);
+  for (const read of [page.locator(".by-itself canvas.read"), page.locator(".predictions canvas.read").last(), page.getByTestId("looks").locator("canvas").first()]) {
+    await expect.poll(() => read.evaluate(drawn)).toBeGreaterThan(5);
+  }
+  await expect(page.getByTestId("looks").locator("figcaption").first()).toHaveText(/^(zero|one|two|three|four|five|six|seven|eight|nine)$/);
+  await expect(page.locator(".notice")).toHaveCount(0);
+  expect(lab.errors).toEqual([]);
+});
+
 test("a recurrent cell shows its gates, its numbers and the gradient at every step", async ({ page }) => {
   await rested(page, {
     data: { parity: { samples: 100, min_length: 5, max_length: 8 } },

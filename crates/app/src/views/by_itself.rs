@@ -212,7 +212,10 @@ fn Looks(lab: Lab, place: Memo<u32>, sample: Memo<Sample>) -> impl IntoView {
     let looking = lab.info.with_untracked(|info| {
         let layers = info.as_ref().map(|info| info.layers.clone()).unwrap_or_default();
         let looks = |inner: &&String| inner.ends_with("cross_attention");
-        layers.iter().rev().find_map(|layer| Some((layer.label.clone(), layer.inner.iter().find(looks)?.clone())))
+        layers.iter().rev().find_map(|layer| {
+            let inner = layer.inner.iter().find(looks)?;
+            Some((layer.label.clone(), [&layer.path, ".", inner].concat()))
+        })
     });
     let Some((title, name)) = looking else { return ().into_any() };
     let answers = {
