@@ -12,18 +12,8 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::asked::put;
 use crate::reactive::{RwSignal, effect};
-use crate::state::{Answers, Lab};
+use crate::state::{Answers, Lab, Probe};
 use crate::watches::{Answer, Ask, Source};
-
-/// What a script waits for.
-#[derive(Clone)]
-pub struct Probe {
-    /// Its number among those who watch.
-    reader: u32,
-    input: Input,
-    /// Breaks the promise with a sentence.
-    give_up: Rc<dyn Fn(&str)>,
-}
 
 /// The tensors of these names (`output`, `model[2]`, `0.weight`, …) for an input: `undefined` for the state alone, `"train"` or `"validation"`
 /// for the samples of a part, an array of numbers (or one for each input) for one sample. `{ step, tensors: { name: { shape, data } } }`.

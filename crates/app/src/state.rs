@@ -1,6 +1,7 @@
 //! What the page knows: the experiment on screen, the run in the worker, and the signals that panels read.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use downhill_model::data::csv::Profile;
@@ -20,7 +21,6 @@ use crate::keeping;
 use crate::place::Place;
 use crate::plot::colour::{Palette, Rgb};
 use crate::plot::series::Curves;
-use crate::probing::Probe;
 use crate::reactive::RwSignal;
 use crate::watches::{Answer, Watches};
 use crate::worker::Link;
@@ -153,6 +153,17 @@ pub(crate) enum Start {
     Linked(Vec<u8>),
     /// The last copy of a run whose worker fell.
     Saved(Vec<u8>),
+}
+
+/// What a script waits for, see [`crate::probing`].
+#[derive(Clone)]
+pub struct Probe {
+    /// Its number among those who watch.
+    pub reader: u32,
+    /// What it asked about.
+    pub input: Input,
+    /// Breaks the promise with a sentence.
+    pub give_up: Rc<dyn Fn(&str)>,
 }
 
 /// A class of what camera or microphone have taken.

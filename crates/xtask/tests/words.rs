@@ -31,7 +31,7 @@ fn all_lists_have_the_same_texts_with_the_same_numbers() {
         fs::read_dir(root().join("static/words")).expect("the folder is there").flatten().map(|entry| entry.path()).collect();
     let lists: Vec<_> = files.iter().map(|file| list(file)).collect();
     assert!(lists.len() > 1);
-    let script = fs::read_to_string(root().join("web/src/embed/language.ts")).expect("the script is there");
+    let script = fs::read_to_string(root().join("web/src/embed/engine.ts")).expect("the script is there");
     for (file, list) in files.iter().zip(&lists) {
         let name = file.file_stem().unwrap_or_default().to_string_lossy();
         assert!(script.contains(&format!("\"{name}\"")), "the script does not know of {name}");
