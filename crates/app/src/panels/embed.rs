@@ -123,10 +123,12 @@ fn Embed() -> impl IntoView {
     });
     let picture = StoredValue::new(picture(lab).unwrap_or_default());
     let missing = experiment.with_value(|e| left_out(&e.data).map(|file| {
-        format!("Nobody else will see this run: its data, \"{file}\", are in this browser alone, and too large for the code, which holds their name. Who reads the article gets a sentence in place of the network.")
+        format!("Nobody else will see this run: its data, \"{file}\", are in this browser alone, and the code holds no more than their name. Who reads the article gets a sentence in place of the network.")
     }));
     let costs = RwSignal::new(String::new());
-    load_script(move || drop(costs.try_set(cost())));
+    let files: Vec<String> =
+        experiment.with_value(|e| e.data.needs().into_iter().map(|file| ["/data/", file].concat()).collect());
+    load_script(move || drop(costs.try_set(cost(&files))));
     let kind = RwSignal::new("Element".to_string());
     let code = memo(move || {
         experiment.with_value(|e| choice.with(|choice| picture.with_value(|p| written(&kind.get(), e, choice, p))))
@@ -336,8 +338,8 @@ fn load_script(loaded: impl FnOnce() + 'static) {
     }
 }
 
-/// What a page with the widget loads from this host, as this page has measured it.
-fn cost() -> String {
+/// What a page with the widget loads from this host, as this page has measured it; `files` are those of its data.
+fn cost(files: &[String]) -> String {
     /// Endings of the files that a widget takes, but for its script.
     const FILES: &[&str] = &[".wasm", "/site.js", "/site-relaxed.js", "/charts.js", "/worker.js", "/widget.css"];
     let entries = js_sys::Reflect::get(&js_sys::global(), &"performance".into())
@@ -353,7 +355,9 @@ fn cost() -> String {
         let size = reflected(&entry, "encodedBodySize").as_f64().unwrap_or(0.0);
         if name.ends_with("/embed.js") {
             script = size;
-        } else if (FILES.iter().any(|file| name.ends_with(file)) || name.contains("/data/")) && !seen.contains(&name) {
+        } else if (FILES.iter().any(|file| name.ends_with(file)) || files.iter().any(|file| name.ends_with(file.as_str())))
+            && !seen.contains(&name)
+        {
             bytes += size;
             seen.push(name);
         }

@@ -108,10 +108,10 @@ fn LayerName(index: usize, label: String) -> impl IntoView {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
     });
-    // Known to be kept as it is, whatever is learned behind it.
+    // By what runs: an experiment that is refused freezes nothing.
     let frozen = memo(move || {
-        let layers = lab.draft.with(|doc| document::get(doc, "training.frozen").and_then(Value::as_u64));
-        layers.is_some_and(|layers| (index as u64) < layers)
+        lab.info.track();
+        lab.inbox.with_value(|inbox| inbox.experiment.as_ref().is_some_and(|experiment| index < experiment.training.frozen))
     });
     let title = move || {
         let what = "Edit this layer; drag to move it";
