@@ -81,9 +81,14 @@ impl Chooser {
         self.changed = true;
     }
 
-    /// Whether a trial is under way or due, so that somebody has to look after it.
-    pub fn is_busy(&self) -> bool {
-        self.trial.is_some() || self.due.is_some()
+    /// Whether a trial is under way or comes, so that somebody has to look after it.
+    pub fn is_busy(&self, session: &Session) -> bool {
+        self.trial.is_some() || self.due.is_some() && self.is_wanted(session)
+    }
+
+    /// Whether it matters what trains: a run that rests opens no device, unless somebody asks for one.
+    fn is_wanted(&self, session: &Session) -> bool {
+        self.backends.choice != Choice::Auto || session.is_running()
     }
 
     /// Whether the run has to rest for a moment, so that the device is measured fairly.
@@ -123,7 +128,7 @@ impl Chooser {
         if let Some(tried) = self.poll_trial().await {
             self.note_tried(tried);
         }
-        let device = match self.wanted() {
+        let device = match self.wanted(session) {
             Some(Backend::Cpu) => None,
             Some(Backend::Gpu) => self.device.clone(),
             None => return,
@@ -138,10 +143,10 @@ impl Chooser {
     }
 
     /// What is to train; `None` while that is not known.
-    fn wanted(&self) -> Option<Backend> {
+    fn wanted(&self, session: &Session) -> Option<Backend> {
         match self.backends.choice {
             Choice::Fixed(Backend::Cpu) => Some(Backend::Cpu),
-            Choice::Fixed(Backend::Gpu) => (self.device.is_some() && !self.is_busy()).then_some(Backend::Gpu),
+            Choice::Fixed(Backend::Gpu) => (self.device.is_some() && !self.is_busy(session)).then_some(Backend::Gpu),
             Choice::Auto => {
                 let GpuState::Ready(info) = &self.backends.gpu else { return None };
                 if info.software {
@@ -162,7 +167,7 @@ impl Chooser {
             self.tried = None;
             self.due = Some(now + PATIENCE);
         }
-        if self.due.is_none_or(|due| now < due) {
+        if self.due.is_none_or(|due| now < due) || !self.is_wanted(session) {
             return;
         }
         self.due = None;

@@ -46,6 +46,8 @@ pub struct Conversation {
     /// What trains; none where there is only the CPU.
     chooser: Option<Chooser>,
     reported: Option<(Instant, u64)>,
+    /// Whether all is told of a run that rests.
+    rested: bool,
     /// Runs of sessions before this one, so that run numbers only ever grow.
     runs: u32,
     events: Vec<Message<Event>>,
@@ -148,6 +150,7 @@ impl Conversation {
             Err(error) => self.tell(Event::Error { id: Some(id), error }),
         }
         self.report();
+        self.rested = false;
     }
 
     /// A message that is none.
@@ -190,7 +193,7 @@ impl Conversation {
         let mut look = None;
         if let Some(chooser) = &mut self.chooser {
             chooser.advance(session).await;
-            look = chooser.is_busy().then(|| Instant::now() + LOOK_EVERY);
+            look = chooser.is_busy(session).then(|| Instant::now() + LOOK_EVERY);
             if let (Some(look), true) = (look, chooser.wants_quiet()) {
                 return Next::At(look);
             }
@@ -203,13 +206,17 @@ impl Conversation {
                 Next::Rest
             }
         };
-        let moved = self.reported.is_none_or(|(at, _)| at.elapsed() >= REPORT_EVERY);
-        if moved || next == Next::Rest {
+        let rests = next == Next::Rest;
+        if if rests { !self.rested } else { self.reported.is_none_or(|(at, _)| at.elapsed() >= REPORT_EVERY) } {
             self.report();
         }
+        self.rested = rests;
+        self.tell_backends();
         // A verdict that waits for its turn wakes a run that rests.
-        let turn = self.standing.due().zip(self.began).map(|(due, began)| began + due);
-        let look = look.into_iter().chain(turn.filter(|_| next == Next::Rest)).min();
+        if rests && self.turn().is_some_and(|turn| turn <= Instant::now()) {
+            self.judge();
+        }
+        let look = look.into_iter().chain(self.turn().filter(|_| rests)).min();
         match (next, look) {
             (Next::Rest, Some(look)) => Next::At(look),
             (Next::At(due), Some(look)) => Next::At(due.min(look)),
@@ -262,14 +269,27 @@ impl Conversation {
         }
     }
 
+    /// When the verdict that waits has its turn.
+    fn turn(&self) -> Option<Instant> {
+        self.standing.due().zip(self.began).map(|(due, began)| began + due)
+    }
+
+    /// What is new of the backends.
+    fn tell_backends(&mut self) {
+        let Some(session) = &mut self.session else { return };
+        if let Some(backends) = self.chooser.as_mut().and_then(|chooser| chooser.take_news(session)) {
+            // What a run tells of itself comes in order.
+            self.events.append(&mut session.take_events());
+            self.events.push(Message::new(Event::Backends(backends)));
+        }
+    }
+
     /// New points of the curves and the status.
     fn report(&mut self) {
+        self.tell_backends();
         let Some(session) = &mut self.session else { return };
         self.reported = Some((Instant::now(), session.step_count()));
         self.events.append(&mut session.take_events());
-        if let Some(backends) = self.chooser.as_mut().and_then(|chooser| chooser.take_news(session)) {
-            self.events.push(Message::new(Event::Backends(backends)));
-        }
         for replace in [true, false] {
             let mut arrays = Arrays::default();
             let run = session.run_number();

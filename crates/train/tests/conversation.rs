@@ -6,7 +6,7 @@ use downhill_protocol::{
     Arrays, Command, Elements, Event, Export, Input, KeptWeights, Message, Part, Query, Request, Status, Tensor, Verdict, View,
     Watch, stat,
 };
-use downhill_train::{Conversation, Next, ready};
+use downhill_train::{Conversation, DeviceOptions, Next, ready};
 
 const SPIRALS: &str = r#"{ "version": 1, "seed": 3, "data": { "spirals": { "samples": 200 } }, "view": { "pace": "max" },
     "model": [{ "linear": { "out": 6 } }, "tanh", { "linear": { "out": "classes" } }], "training": { "eval_every": 100, "steps": 300 } }"#;
@@ -691,4 +691,20 @@ fn a_verdict_is_told_once_and_an_edit_takes_it_back() {
     assert_eq!(told(&mut page).iter().map(|v| v.name.clone()).collect::<Vec<_>>(), ["early"]);
     page.ask(Command::Reset);
     assert_eq!(told(&mut page).iter().map(|v| (v.title.clone(), v.run)).collect::<Vec<_>>(), [("Ready".to_string(), 2)]);
+}
+
+#[test]
+fn a_run_that_rests_opens_no_device_and_tells_nothing_twice() {
+    let mut page = Page { worker: Conversation::with_gpu(DeviceOptions::default()), id: 0, heard: Vec::new() };
+    page.load(SPIRALS);
+    page.work();
+    // Longer than a run that trains waits before it looks for the GPU.
+    std::thread::sleep(Duration::from_millis(900));
+    page.heard.clear();
+    page.work();
+    page.work();
+    assert_eq!(page.heard.len(), 0, "nothing has changed");
+    page.ask(Command::Step { n: 1 });
+    page.work();
+    assert_eq!(page.status().step, 1);
 }
