@@ -16,7 +16,7 @@ export const embed = (outdir, release) =>
 
 export async function bundle() {
   await embed(outdir, "");
-  await build({ ...options, entryPoints: ["charts.ts", "page.css", "zip.ts", "media.ts", "umap.ts", "speak.ts", "frame.ts"].map(src), external: ["./embed.js"] });
+  await build({ ...options, entryPoints: ["charts.ts", "page.css", "zip.ts", "media.ts", "umap.ts", "speak.ts", "here.ts", "frame.ts"].map(src), external: ["./embed.js", "./here.js"] });
   // In a shadow tree there is no root element to hang the tokens on, and a widget's screen is its own width.
   const { outputFiles } = await build({ ...options, entryPoints: [src("widget.css")], write: false });
   const css = outputFiles[0].text

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 
 import { join } from "node:path";
 import { embed } from "./build.mjs";
 
-const GATHERED = /^((charts|worker|zip|media|umap|speak|site(-relaxed)?)\.js|.*\.css|.*\.wasm)$/;
+const GATHERED = /^((charts|worker|zip|media|umap|speak|here|site(-relaxed)?)\.js|.*\.css|.*\.wasm)$/;
 
 /** Moves the files, and tells the page and the script of widgets where they are. */
 export async function gather(folder) {

@@ -11,7 +11,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
 const out = join(here, "dist/package");
 /** What the script fetches, by name or as a whole folder. The sets of data lie beside it as they do beside the page. */
-const FILES = /^(embed\.js|speak\.js|charts\.js|worker\.js|widget\.css|site(-relaxed)?\.js|site(-relaxed)?_(bg|later)\.wasm|data|words)$/;
+const FILES = /^(embed\.js|speak\.js|here\.js|charts\.js|worker\.js|widget\.css|site(-relaxed)?\.js|site(-relaxed)?_(bg|later)\.wasm|data|words)$/;
 const VERSION = readFileSync(join(root, "Cargo.toml"), "utf8").match(/^version = "(.*)"$/m)[1];
 
 const manifest = {
@@ -56,7 +56,7 @@ export async function pack(folder) {
   for (const name of ["LICENSE-MIT", "LICENSE-APACHE", "static/schema/experiment.v1.json"]) cpSync(join(root, name), join(out, name.split("/").at(-1)));
   // A bundler would look for what is fetched while it runs; esbuild drops the comment that says so.
   const script = join(out, "embed.js");
-  writeFileSync(script, readFileSync(script, "utf8").replaceAll("import(`${", "import(/* webpackIgnore: true */ /* @vite-ignore */ `${"));
+  writeFileSync(script, readFileSync(script, "utf8").replaceAll("import(", "import(/* webpackIgnore: true */ /* @vite-ignore */ "));
   await types();
   writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   writeFileSync(join(out, "README.md"), readFileSync(join(here, "package.md"), "utf8").replace("SIZES", () => sizes()));

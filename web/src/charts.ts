@@ -322,3 +322,6 @@ export class TimeChart {
     this.tip.style.left = `${Math.max(0, Math.min(room, left + 52))}px`;
   }
 }
+
+/** See `here.ts`, which few need. */
+export const here = (bindings: string, module: WebAssembly.Module): Promise<MessagePort> => import("./here.js").then((file) => file.here(bindings, module));

@@ -1,5 +1,5 @@
 //! The link to the training worker: takes over the worker that the page's shell started, queues until it is ready, and starts
-//! another one when it crashed.
+//! another one when it crashed. Where workers are refused, what trains is begun in the page's own thread.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,8 +10,17 @@ use downhill_protocol::{Arrays, BlobRef, Command, Event, Message, Request};
 use downhill_tensor::UserError;
 use js_sys::{Array, ArrayBuffer, Function, Reflect};
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+
+#[wasm_bindgen(raw_module = "./charts.js")]
+extern "C" {
+    /// What trains, in this thread, in the shape of a worker: a second instance of `module`, by the bindings of this address.
+    #[wasm_bindgen(catch)]
+    async fn here(bindings: &str, module: &JsValue) -> Result<JsValue, JsValue>;
+}
 
 type Hear = Rc<dyn Fn(Message<Event>)>;
 
@@ -32,8 +41,8 @@ struct Inner {
     queue: VecDeque<Outgoing>,
     next_id: u32,
     hear: Option<Hear>,
-    /// Whether it was told that there is no worker.
-    mourned: bool,
+    /// Whether no worker came, and what trains is to be had in this thread or not at all.
+    refused: bool,
     closures: Vec<Closure<dyn FnMut(MessageEvent)>>,
 }
 
@@ -58,7 +67,7 @@ impl Link {
             queue: VecDeque::new(),
             next_id: 1,
             hear: Some(Rc::new(hear)),
-            mourned: false,
+            refused: false,
             closures: Vec::new(),
         })));
         match part("worker").dyn_into::<Worker>() {
@@ -68,7 +77,7 @@ impl Link {
                     messages.iter().filter_map(|m| m.dyn_into::<MessageEvent>().ok()).for_each(|m| link.on_message(&m.data()));
                 }
                 if part("failed").is_truthy() {
-                    link.mourn();
+                    link.refuse();
                 }
             }
             Err(_) => link.start(),
@@ -83,7 +92,7 @@ impl Link {
             Ok(start) => start.call0(&shell).ok().and_then(|worker| worker.dyn_into::<Worker>().ok()),
             Err(_) => self.plain(),
         };
-        let Some(worker) = made else { return self.mourn() };
+        let Some(worker) = made else { return self.refuse() };
         // The worker is another instance of what runs here.
         let _ = worker.post_message(&wasm_bindgen::module());
         // The shell's handle stays true, for automation and benchmarks.
@@ -99,20 +108,37 @@ impl Link {
         Worker::new_with_options(&inner.url, &options).ok()
     }
 
-    /// The worker could not be started: one that speaks tells by itself why it stops.
-    fn mourn(&self) {
+    /// The worker could not be started: one that speaks tells by itself why it stops. Then this thread does what it can.
+    fn refuse(&self) {
         let mut inner = self.0.borrow_mut();
-        if inner.ready || std::mem::replace(&mut inner.mourned, true) {
+        if inner.ready || std::mem::replace(&mut inner.refused, true) {
             return;
         }
-        let (hear, foreign) = (inner.hear.clone(), inner.foreign());
+        if let Some(worker) = inner.worker.take() {
+            worker.terminate();
+        }
+        let bindings = inner.bindings.clone();
         drop(inner);
-        if let Some(hear) = hear {
-            let error = UserError::new("The worker that trains could not be started.").hint(if foreign {
-                "A blocker or the policy of the page may forbid it: `worker-src` has to allow `blob:`."
+        let link = self.clone();
+        spawn_local(async move {
+            let Ok(made) = here(&bindings, &wasm_bindgen::module()).await else { return link.mourn() };
+            let worker = made.unchecked_into::<Worker>();
+            let wanted = link.0.borrow().hear.is_some() && link.0.borrow().worker.is_none();
+            if wanted {
+                link.adopt(worker);
             } else {
-                "Reload the page. In a frame, it needs sandbox=\"allow-scripts allow-same-origin\"; some blockers and policies forbid workers too."
-            });
+                // The link has ended meanwhile.
+                worker.terminate();
+            }
+        });
+    }
+
+    /// There is nothing that trains.
+    fn mourn(&self) {
+        let hear = self.0.borrow().hear.clone();
+        if let Some(hear) = hear {
+            let error = UserError::new("What trains could not be started: part of Downhill cannot be loaded.")
+                .hint("Look whether the network is there, then reload the page.");
             hear(Message::new(Event::Error { id: None, error }));
         }
     }
@@ -129,7 +155,7 @@ impl Link {
                 event.prevent_default();
             }
             drop(inner);
-            link.mourn();
+            link.refuse();
         });
         worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
         let mut inner = self.0.borrow_mut();
@@ -213,6 +239,7 @@ impl Link {
 
     fn stop(&self) {
         let mut inner = self.0.borrow_mut();
+        inner.refused = false;
         if let Some(worker) = inner.worker.take() {
             worker.set_onmessage(None);
             worker.set_onerror(None);

@@ -32,9 +32,22 @@ struct Doorbell {
     knocked: Cell<bool>,
 }
 
-/// Tells the page that commands are heard from now on, and answers them for ever; false if this is no dedicated worker.
+/// The scope that messages come to: of a dedicated worker, or what `web/src/here.ts` makes of a page that may start none.
+fn scope() -> Option<DedicatedWorkerGlobalScope> {
+    let name = JsValue::from("downhillHere");
+    let page = match js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() {
+        Ok(scope) => return Some(scope),
+        Err(page) => page,
+    };
+    let left = Reflect::get(&page, &name).ok().filter(JsValue::is_object)?;
+    let _ = Reflect::delete_property(&page, &name);
+    // A port with timers does all that is asked of a scope here.
+    Some(left.unchecked_into())
+}
+
+/// Tells the page that commands are heard from now on, and answers them for ever; false if this is not where one trains.
 pub fn start() -> bool {
-    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return false };
+    let Some(scope) = scope() else { return false };
     let for_panic = scope.clone();
     std::panic::set_hook(Box::new(move |panic| post(&for_panic, &Message::new(Event::Crashed { message: panic.to_string() }))));
     tell_exceptions(&scope);
@@ -89,6 +102,9 @@ async fn serve(bell: Rc<Doorbell>) {
     let timer = Closure::<dyn FnMut()>::new(move || at_timer.ring()).into_js_value().unchecked_into::<Function>();
     loop {
         while let Some(data) = bell.message() {
+            if Reflect::get(&data, &"end".into()).is_ok_and(|end| end.is_truthy()) {
+                return bell.close();
+            }
             hear(&mut conversation, &bell.scope, &data).await;
             bell.flush(&mut conversation);
         }
@@ -145,6 +161,12 @@ impl Doorbell {
             Poll::Pending
         })
         .await;
+    }
+
+    /// Lets go of all that could be heard: what is no worker cannot be terminated from outside.
+    fn close(&self) {
+        self.scope.close();
+        self.knock.close();
     }
 
     fn flush(&self, conversation: &mut Conversation) {

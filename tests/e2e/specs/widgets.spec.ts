@@ -60,17 +60,61 @@ for (const [what, attributes, sentence] of broken) {
   });
 }
 
-for (const [what, csp] of [
-  ["workers", `script-src ${ours} 'wasm-unsafe-eval' 'unsafe-inline'; worker-src 'none'`],
-  ["wasm", `script-src ${ours} 'unsafe-inline'; worker-src blob:`],
-]) {
-  test(`where ${what} are forbidden the poster says so`, async ({ page }) => {
-    const thrown = await open(page, "forbidden.html", `${ear}${tag}<downhill-lab src="circles"></downhill-lab>`, csp);
-    await saysOnce(page, /\S/, thrown);
-  });
-}
+test("where wasm is forbidden the poster says so", async ({ page }) => {
+  const csp = `script-src ${ours} 'unsafe-inline'; worker-src blob:`;
+  const thrown = await open(page, "forbidden.html", `${ear}${tag}<downhill-lab src="circles"></downhill-lab>`, csp);
+  await saysOnce(page, /wasm-unsafe-eval/, thrown);
+});
 
-for (const file of ["site-relaxed.js", "site-relaxed_bg.wasm", "site-relaxed_later.wasm", "widget.css", "worker.js"]) {
+test("where workers are forbidden widgets train in the thread of the page, answer there, and end", async ({ page }) => {
+  const csp = `script-src ${ours} 'wasm-unsafe-eval' 'unsafe-inline'; worker-src 'none'`;
+  const two = `<downhill-lab id="one" src="circles"></downhill-lab><downhill-lab id="two" src="moons"></downhill-lab>`;
+  await page.addInitScript(() => {
+    const ports = ((window as any).ports = [] as MessagePort[]);
+    const Plain = MessageChannel;
+    window.MessageChannel = class extends Plain {
+      constructor() {
+        super();
+        ports.push(this.port2);
+      }
+    };
+  });
+  const thrown = await open(page, "without.html", `${ear}${tag}${two}`, csp);
+  for (const id of ["#one", "#two"]) await expect.poll(() => step(page.locator(id)), { timeout: 20_000 }).toBeGreaterThan(30);
+  expect(page.workers()).toHaveLength(0);
+  await page.locator("#one").evaluate((lab: any) => lab.pause());
+  const rests = await step(page.locator("#one"));
+  await expect.poll(() => page.locator("#two").evaluate((lab: any) => lab.predict([0.5, 0.5]).then((said: Float32Array) => Math.round(said[0]! + said[1]!)))).toBe(1);
+  expect(await step(page.locator("#one"))).toBe(rests);
+  // What is taken away trains no more: its thread is the page's.
+  const told = () => page.evaluate(() => (window as any).told as number);
+  await page.evaluate(() => {
+    (window as any).told = 0;
+    for (const port of (window as any).ports) {
+      const plain = port.postMessage.bind(port);
+      port.postMessage = (...args: unknown[]) => {
+        (window as any).told++;
+        plain(...args);
+      };
+    }
+  });
+  await expect.poll(told).toBeGreaterThan(5);
+  await page.evaluate(() => document.querySelectorAll("downhill-lab").forEach((lab) => lab.remove()));
+  await page.waitForTimeout(600);
+  const after = await told();
+  await page.waitForTimeout(600);
+  expect(await told()).toBe(after);
+  expect(await page.evaluate(() => (window as any).heard)).toEqual([]);
+  expect(thrown).toEqual([]);
+});
+
+test("a worker whose file is missing is made up for by the page's own thread", async ({ page }) => {
+  await page.route("**/worker.js*", (route) => route.fulfill({ status: 404, headers: { "Access-Control-Allow-Origin": "*" } }));
+  await open(page, "torn.html", `${tag}<downhill-lab src="circles"></downhill-lab>`);
+  await expect.poll(() => step(page.locator("downhill-lab")), { timeout: 20_000 }).toBeGreaterThan(30);
+});
+
+for (const file of ["site-relaxed.js", "site-relaxed_bg.wasm", "site-relaxed_later.wasm", "widget.css"]) {
   test(`without ${file} the poster says so, and a later try has it`, async ({ page }) => {
     let there = false;
     await page.route(`**/${file}*`, (route) => (there ? route.continue() : route.fulfill({ status: 404, headers: { "Access-Control-Allow-Origin": "*" } })));

@@ -1,6 +1,6 @@
 // <downhill-lab>: a network that trains in an article. Until it is near the screen it is a poster and costs nothing; whatever goes wrong, the
 // poster stays, one sentence says why, and nothing is thrown at the page.
-import { type Handle, type Lists, load, speaker, type State } from "./engine";
+import { fetched, type Handle, type Lists, load, speaker, type State } from "./engine";
 import { begin, type Events, type Run } from "./run";
 import { join, leave, share, type Turn } from "./turns";
 
@@ -261,14 +261,7 @@ export class DownhillLab extends PageElement implements Turn {
     }
     if (!src) throw new Error("This widget has no experiment: it wants `src`, `experiment`, or a JSON script inside.");
     if (/^[\w-]+$/.test(src) || /(^|[#?&])[cp]=/.test(src)) return src;
-    let response;
-    try {
-      response = await fetch(src);
-    } catch {
-      throw new Error(`${src} cannot be loaded: there is no network, or its host lets no other page read it (Access-Control-Allow-Origin).`);
-    }
-    if (!response.ok) throw new Error(`${src} cannot be loaded (${response.status}).`);
-    const text = (await response.text()).trim();
+    const text = (await (await fetched(src)).text()).trim();
     if (!text.startsWith("{")) throw new Error(`${src} is no experiment, which is a JSON document: it begins with "${text.slice(0, 20)}".`);
     return text;
   }

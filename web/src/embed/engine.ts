@@ -142,9 +142,11 @@ const validates = (...body: number[]): boolean =>
   WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, body.length + 4, 1, body.length + 2, 0, ...body, 11]));
 const splat = [65, 0, 253, 15];
 
-/** A file of ours. */
-export async function fetched(name: string): Promise<Response> {
-  const url = base + name;
+/** The address of a file of this release. */
+const ours = (name: string): string => base + RELEASE + name;
+
+/** What lies at an address, ours or not; or a sentence that says why it cannot be had. */
+export async function fetched(url: string): Promise<Response> {
   let response;
   try {
     response = await fetch(url);
@@ -156,7 +158,7 @@ export async function fetched(name: string): Promise<Response> {
 }
 
 async function compiled(name: string): Promise<WebAssembly.Module> {
-  const response = await fetched(RELEASE + name);
+  const response = await fetched(ours(name));
   // Not every host knows what wasm is, and only what is named rightly may be compiled while it arrives.
   const streams = response.headers.get("Content-Type")?.startsWith("application/wasm");
   try {
@@ -171,23 +173,23 @@ async function compiled(name: string): Promise<WebAssembly.Module> {
  * A worker of this script's origin, or of a line that the page owns and that imports it: later, for a policy takes what is imported at once for
  * a worker of that origin. What is sent until then waits.
  */
-function worker(name: string): Worker {
-  const url = `${base}${RELEASE}worker.js`;
+function worker(bindings: string): Worker {
+  const url = ours("worker.js");
   const own = new URL(base).origin === self.origin;
   // What cannot be imported is thrown outside of the promise, where whoever made the worker hears of it.
   const borrowed = `const early=[];onmessage=(e)=>early.push(e);import(${JSON.stringify(url)}).then(()=>early.forEach((e)=>onmessage(e)),(e)=>setTimeout(()=>{throw e}))`;
   const source = own ? url : URL.createObjectURL(new Blob([borrowed], { type: "text/javascript" }));
   // A sandbox lets no module begin a worker, but lets a script import one.
-  return new Worker(source, { type: own ? "module" : "classic", name: `${base}${RELEASE}${name}.js` });
+  return new Worker(source, { type: own ? "module" : "classic", name: bindings });
 }
 
 /** Whoever is to know that the wasm has panicked: it is one for all. */
 export const crashes = new Set<(message: string) => void>();
-const crashed = (message: string): void => [...crashes].forEach((tell) => tell(`Downhill stopped because of a mistake of its own; reload the page to start it again. (${message})`));
+const crashed = (message: string): void => [...crashes].forEach((tell) => tell(`Downhill stopped because of a mistake of its own; reload the page. (${message})`));
 
 async function start(): Promise<Engine> {
   if (typeof WebAssembly !== "object" || !validates(...splat, 253, 98)) {
-    throw new Error("This browser cannot run WebAssembly with SIMD, which Downhill trains with. Chrome 91, Firefox 89 and Safari 16.4 can.");
+    throw new Error("This browser cannot run WebAssembly with SIMD, which Downhill needs. Chrome 91, Firefox 89 and Safari 16.4 can.");
   }
   try {
     document.createElement("template").innerHTML = "<i></i>";
@@ -195,16 +197,17 @@ async function start(): Promise<Engine> {
     throw new Error("This page's policy (`require-trusted-types-for`) does not let Downhill make its elements; in a frame it works.");
   }
   const name = validates(...splat, ...splat, ...splat, 253, 133, 2) ? "site-relaxed" : "site";
+  const address = ours(`${name}.js`);
   const [bindings, module, css] = await Promise.all([
-    import(`${base}${RELEASE}${name}.js`) as Promise<Bindings>,
+    import(address) as Promise<Bindings>,
     compiled(`${name}_bg.wasm`),
-    fetched(`${RELEASE}widget.css`).then((response) => response.text()),
+    fetched(ours("widget.css")).then((response) => response.text()),
   ]);
   const first = await bindings.default({ module_or_path: module });
   await bindings.later?.(first);
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
-  const begin = (host: HTMLElement, shell: Shell): Handle => bindings.widget(host, { ...shell, base, crashed, start: () => worker(name) });
+  const begin = (host: HTMLElement, shell: Shell): Handle => bindings.widget(host, { ...shell, base, crashed, bindings: address, start: () => worker(address) });
   return { begin, sheet };
 }
 
@@ -219,8 +222,8 @@ export async function speaker(language: string): Promise<((stage: HTMLElement) =
   if (!LANGUAGES.includes(short)) return undefined;
   try {
     const [{ speak }, list] = await Promise.all([
-      import(`${base}${RELEASE}speak.js`) as Promise<typeof import("../speak")>,
-      fetched(`words/${short}.json`).then((response) => response.json()),
+      import(ours("speak.js")) as Promise<typeof import("../speak")>,
+      fetched(`${base}words/${short}.json`).then((response) => response.json()),
     ]);
     return (stage) => speak(stage, list);
   } catch {
