@@ -128,7 +128,7 @@ impl Chooser {
         if let Some(tried) = self.poll_trial().await {
             self.note_tried(tried);
         }
-        let device = match self.wanted(session) {
+        let device = match self.wanted() {
             Some(Backend::Cpu) => None,
             Some(Backend::Gpu) => self.device.clone(),
             None => return,
@@ -143,10 +143,12 @@ impl Chooser {
     }
 
     /// What is to train; `None` while that is not known.
-    fn wanted(&self, session: &Session) -> Option<Backend> {
+    fn wanted(&self) -> Option<Backend> {
         match self.backends.choice {
             Choice::Fixed(Backend::Cpu) => Some(Backend::Cpu),
-            Choice::Fixed(Backend::Gpu) => (self.device.is_some() && !self.is_busy(session)).then_some(Backend::Gpu),
+            Choice::Fixed(Backend::Gpu) => {
+                (self.device.is_some() && self.trial.is_none() && self.due.is_none()).then_some(Backend::Gpu)
+            }
             Choice::Auto => {
                 let GpuState::Ready(info) = &self.backends.gpu else { return None };
                 if info.software {
