@@ -194,6 +194,11 @@ impl Conversation {
         if let Some(chooser) = &mut self.chooser {
             chooser.advance(session).await;
             look = chooser.is_busy(session).then(|| Instant::now() + LOOK_EVERY);
+            // Told here, where the chooser knows of all that has happened to the device.
+            if let Some(backends) = chooser.take_news(session) {
+                self.events.append(&mut session.take_events());
+                self.events.push(Message::new(Event::Backends(backends)));
+            }
             if let (Some(look), true) = (look, chooser.wants_quiet()) {
                 return Next::At(look);
             }
@@ -211,7 +216,6 @@ impl Conversation {
             self.report();
         }
         self.rested = rests;
-        self.tell_backends();
         // A verdict that waits for its turn wakes a run that rests.
         if rests && self.turn().is_some_and(|turn| turn <= Instant::now()) {
             self.judge();
@@ -274,19 +278,8 @@ impl Conversation {
         self.standing.due().zip(self.began).map(|(due, began)| began + due)
     }
 
-    /// What is new of the backends.
-    fn tell_backends(&mut self) {
-        let Some(session) = &mut self.session else { return };
-        if let Some(backends) = self.chooser.as_mut().and_then(|chooser| chooser.take_news(session)) {
-            // What a run tells of itself comes in order.
-            self.events.append(&mut session.take_events());
-            self.events.push(Message::new(Event::Backends(backends)));
-        }
-    }
-
     /// New points of the curves and the status.
     fn report(&mut self) {
-        self.tell_backends();
         let Some(session) = &mut self.session else { return };
         self.reported = Some((Instant::now(), session.step_count()));
         self.events.append(&mut session.take_events());

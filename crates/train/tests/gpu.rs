@@ -230,7 +230,9 @@ impl Page {
 fn the_page_is_told_what_trains_and_a_software_adapter_only_trains_when_asked() {
     let Some(device) = device() else { return };
     let mut page = Page { worker: Conversation::with_gpu(DeviceOptions::default()), heard: Vec::new(), id: 0 };
-    page.ask(Command::Load { experiment: SPIRALS.to_string(), fresh: false });
+    // Only a run that trains looks for the GPU by itself, so it has to last.
+    let long = SPIRALS.replace(r#""steps": 300"#, r#""steps": 1000000"#);
+    page.ask(Command::Load { experiment: long, fresh: false });
     page.ask(Command::Start);
     let found = page.work_until(|b| matches!(b.gpu, GpuState::Ready(_)));
     if device.adapter().software {
