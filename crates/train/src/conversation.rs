@@ -212,7 +212,8 @@ impl Conversation {
             }
         };
         let rests = next == Next::Rest;
-        if if rests { !self.rested } else { self.reported.is_none_or(|(at, _)| at.elapsed() >= REPORT_EVERY) } {
+        let due = if rests { !self.rested } else { self.reported.is_none_or(|(at, _)| at.elapsed() >= REPORT_EVERY) };
+        if due {
             self.report();
         }
         self.rested = rests;

@@ -101,8 +101,8 @@ fn Choices(rates: Memo<[Option<f64>; 2]>) -> impl IntoView {
         view! { <b>{device}</b>{trains} }.into_any()
     };
     let cpu = move || match lab.simd.with(|s| s == "relaxed-simd") {
-        true => "One thread in a worker, with fused multiply-add where the machine has it",
-        false => "One thread in a worker, with 128-bit SIMD",
+        true => "One thread, with fused multiply-add where the machine has it",
+        false => "One thread, with 128-bit SIMD",
     };
     view! {
         <div role="radiogroup" aria-label="What trains" translate="no">
