@@ -15,11 +15,18 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
+#[cfg(feature = "bundle")]
 #[wasm_bindgen(raw_module = "./charts.js")]
 extern "C" {
     /// What trains, in this thread, in the shape of a worker: a second instance of `module`, by the bindings of this address.
     #[wasm_bindgen(catch)]
     async fn here(bindings: &str, module: &JsValue) -> Result<JsValue, JsValue>;
+}
+
+/// Without the page's scripts there is a worker or nothing.
+#[cfg(not(feature = "bundle"))]
+async fn here(_: &str, _: &JsValue) -> Result<JsValue, JsValue> {
+    Err(JsValue::NULL)
 }
 
 type Hear = Rc<dyn Fn(Message<Event>)>;

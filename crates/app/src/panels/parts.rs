@@ -24,7 +24,7 @@ use crate::forms::{Decided, FieldRow};
 use crate::icons::Icon;
 use crate::reactive::{Memo, RwSignal, clicked, effect, memo};
 use crate::state::Lab;
-#[cfg(feature = "charts")]
+#[cfg(feature = "bundle")]
 use crate::views::charts;
 use crate::worker::reflected;
 use crate::{catalog, sliders};
@@ -189,7 +189,7 @@ fn Run(parts: Parts) -> impl IntoView {
 
 #[component]
 fn Charts(parts: Parts) -> impl IntoView {
-    #[cfg(feature = "charts")]
+    #[cfg(feature = "bundle")]
     charts::prepare();
     let lab = Lab::here();
     let named = memo(move || {
@@ -198,9 +198,9 @@ fn Charts(parts: Parts) -> impl IntoView {
         })
     });
     let verdict = memo(move || parts.shown.with(|all| all.iter().any(|w| w == "verdict")));
-    #[cfg(feature = "charts")]
+    #[cfg(feature = "bundle")]
     let chart = move |word: String| charts::one(lab, &word);
-    #[cfg(not(feature = "charts"))]
+    #[cfg(not(feature = "bundle"))]
     let chart = move |_: String| {
         let _ = lab;
         None::<AnyView>

@@ -4,9 +4,9 @@ mod attention;
 mod attribution;
 mod boundary;
 mod by_itself;
-#[cfg(feature = "charts")]
+#[cfg(feature = "bundle")]
 mod chart_options;
-#[cfg(feature = "charts")]
+#[cfg(feature = "bundle")]
 pub mod charts;
 mod code;
 mod confusion;
@@ -100,7 +100,7 @@ impl Default for Views {
 
 fn panels() -> Vec<&'static dyn Panel> {
     let listed: &[&dyn Panel] = &[
-        #[cfg(feature = "charts")]
+        #[cfg(feature = "bundle")]
         &charts::Charts,
         &inspector::Inspector,
         &program::Program,

@@ -18,8 +18,8 @@ pub fn run() -> Result<Tally> {
     let types = cmd::run(command("npx", &["--no-install", "tsc"]).current_dir(root().join("tests/e2e")));
     // Two at a time, then those that measure what the page is held up by.
     let mut tally = specs(&dist, &[("--grep-invert", "@alone|@long", "2"), ("--grep", "@alone", "1")])?;
-    tally += Tally::check(types.is_ok());
-    tally += Tally::check(package.is_ok());
+    tally += Tally::check("types of the specs", types.is_ok());
+    tally += Tally::check("build of the package's example", package.is_ok());
     Ok(tally)
 }
 

@@ -43,11 +43,13 @@ pub fn run(names: &[String]) -> Result<bool> {
                 (tally, note)
             }
             // A stage that cannot run is a failure, or a broken machine would look green.
-            Err(error) => (Tally::of(0, 1), format!(": {error:#}")),
+            Err(error) => (Tally::check(name, false), format!(": {error:#}")),
         };
         lines.push(format!("{name:>8}  {:>5} s  {tally}{note}", begin.elapsed().as_secs()));
         total += tally;
     }
+    // What failed stands at the end, where a log that was cut still has it.
+    total.failures.iter().for_each(|failure| println!("failed: {failure}"));
     println!("\n{}\n\n{total}", lines.join("\n"));
     Ok(total.failed == 0)
 }

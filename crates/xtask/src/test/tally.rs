@@ -2,6 +2,8 @@
 
 use crate::cmd;
 use anyhow::{Context, Result};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::AddAssign;
 use std::process::Command;
@@ -13,6 +15,8 @@ pub struct Tally {
     pub passed: u64,
     /// Tests that failed, and runners that could not run.
     pub failed: u64,
+    /// The names of those that failed, where the runner tells them.
+    pub failures: Vec<String>,
     /// What this machine cannot run, and why.
     pub left_out: Vec<String>,
 }
@@ -21,6 +25,7 @@ impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.failures.extend(other.failures);
         self.left_out.extend(other.left_out);
     }
 }
@@ -34,12 +39,13 @@ impl fmt::Display for Tally {
 impl Tally {
     /// So many tests that passed and that failed.
     pub fn of(passed: u64, failed: u64) -> Self {
-        Self { passed, failed, left_out: Vec::new() }
+        Self { passed, failed, ..Self::default() }
     }
 
     /// One check that has no tests inside.
-    pub fn check(passed: bool) -> Self {
-        Self::of(u64::from(passed), u64::from(!passed))
+    pub fn check(name: &str, passed: bool) -> Self {
+        let failures = if passed { Vec::new() } else { vec![name.to_owned()] };
+        Self { failures, ..Self::of(u64::from(passed), u64::from(!passed)) }
     }
 
     /// Runs a test runner that reports as libtest does and sums its results; what fails without a failed test (a crash, a
@@ -53,6 +59,7 @@ impl Tally {
     pub fn of_binaries(command: &mut Command) -> Result<(Self, usize)> {
         let (mut tally, mut binaries) = (Self::default(), 0);
         let success = cmd::run_watched(command, |line| {
+            tally.failures.extend(Self::failed_of_libtest(line));
             if let Some(found) = Self::from_libtest_line(line) {
                 binaries += usize::from(found != Self::default());
                 tally += found;
@@ -74,10 +81,18 @@ impl Tally {
         Some(Self::of(count(" passed")?, count(" failed")?))
     }
 
+    /// The name in `test session::pauses ... FAILED`; wasm-bindgen says `FAIL`.
+    fn failed_of_libtest(line: &str) -> Option<String> {
+        let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        outcome.starts_with("FAIL").then(|| name.to_owned())
+    }
+
     /// Runs Node's own test runner with its `spec` reporter; a run without a test is a failure, for it tests nothing.
     pub fn of_node(command: &mut Command) -> Result<Self> {
         let mut tally = Self::default();
+        let mut failures = BTreeSet::new();
         let success = cmd::run_watched(command, |line| {
+            failures.extend(line.trim_start().strip_prefix("✖ ").filter(|name| name.ends_with(')')).map(str::to_owned));
             let Some((kind, count)) = Self::from_node_line(line) else { return };
             match kind {
                 "pass" => tally.passed += count,
@@ -89,6 +104,7 @@ impl Tally {
         if tally == Self::default() || !success && tally.failed == 0 {
             tally.failed = 1;
         }
+        tally.failures.extend(failures);
         Ok(tally)
     }
 
@@ -100,13 +116,27 @@ impl Tally {
 
     /// Reads the report of Playwright's JSON reporter.
     pub fn from_playwright(report: &str) -> Result<Self> {
-        let report: serde_json::Value = serde_json::from_str(report).context("Playwright's report is not JSON")?;
+        let report: Value = serde_json::from_str(report).context("Playwright's report is not JSON")?;
         let stat =
             |name: &str| report["stats"][name].as_u64().with_context(|| format!("Playwright's report has no stats.{name}"));
         // Errors outside of tests (a config that does not load) stand in a list of their own.
         let outside = report["errors"].as_array().map_or(0, |errors| errors.len() as u64);
-        Ok(Self::of(stat("expected")?, stat("unexpected")? + stat("flaky")? + outside))
+        let mut failures = Vec::new();
+        report["suites"].as_array().into_iter().flatten().for_each(|suite| name_failures(suite, &mut failures));
+        Ok(Self { failures, ..Self::of(stat("expected")?, stat("unexpected")? + stat("flaky")? + outside) })
     }
+}
+
+/// The failed specs of a suite of Playwright's report, each with the line of its error that says most.
+fn name_failures(suite: &Value, failures: &mut Vec<String>) {
+    let items = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
+    for spec in items(suite, "specs").iter().filter(|spec| spec["ok"] == false) {
+        let results = items(spec, "tests").iter().flat_map(|test| items(test, "results")).collect::<Vec<_>>();
+        let why = results.iter().find_map(|result| result["error"]["message"].as_str()).unwrap_or_default();
+        let text = |name: &str| spec[name].as_str().unwrap_or_default().to_owned();
+        failures.push(format!("{}: {}: {}", text("file"), text("title"), why.lines().take(8).collect::<Vec<_>>().join(" ⏎ ")));
+    }
+    items(suite, "suites").iter().for_each(|suite| name_failures(suite, failures));
 }
 
 #[cfg(test)]
@@ -123,6 +153,18 @@ mod tests {
     }
 
     #[test]
+    fn a_test_that_failed_is_named_whoever_ran_it() {
+        let named = |line: &str| Tally::failed_of_libtest(line);
+        assert_eq!(named("test session::pauses ... FAILED").as_deref(), Some("session::pauses"));
+        assert_eq!(named("test wasm::pauses ... FAIL").as_deref(), Some("wasm::pauses"));
+        assert_eq!((named("test session::pauses ... ok"), named("test result: FAILED. 1 passed")), (None, None));
+        let report = r#"{"stats": {"expected": 0, "unexpected": 1, "flaky": 0}, "suites": [{"suites": [{"specs": [
+            {"file": "a.spec.ts", "title": "opens", "ok": false, "tests": [{"results": [{"error": {"message": "no\nbutton"}}]}]},
+            {"file": "a.spec.ts", "title": "closes", "ok": true}]}]}]}"#;
+        assert_eq!(Tally::from_playwright(report).unwrap_or_default().failures, ["a.spec.ts: opens: no ⏎ button"]);
+    }
+
+    #[test]
     fn the_sums_of_nodes_runner_are_told_from_what_tests_print() {
         assert_eq!(Tally::from_node_line("ℹ pass 9"), Some(("pass", 9)));
         assert_eq!(Tally::from_node_line("ℹ duration_ms 57186.8"), None);
@@ -130,10 +172,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_keeps_what_its_parts_have_left_out() {
+    fn a_sum_keeps_what_its_parts_have_left_out_and_what_failed_in_them() {
         let mut sum = Tally { left_out: vec!["WebKit".to_owned()], ..Tally::default() };
-        sum += Tally::of(3, 1);
-        assert_eq!(sum, Tally { passed: 3, failed: 1, left_out: vec!["WebKit".to_owned()] });
+        sum += Tally::of(3, 0);
+        sum += Tally::check("types", false);
+        assert_eq!(
+            sum,
+            Tally { passed: 3, failed: 1, failures: vec!["types".to_owned()], left_out: vec!["WebKit".to_owned()] }
+        );
     }
 
     #[test]
