@@ -86,11 +86,11 @@ impl Lab {
                 }
             }
             Event::Diverged(divergence) => {
-                self.wanted.set(false);
+                self.ended();
                 self.diverged.set(Some(divergence));
             }
             Event::Finished { step, .. } => {
-                self.wanted.set(false);
+                self.ended();
                 self.finished_at.set(step);
                 self.finished.set(true);
             }
@@ -122,6 +122,18 @@ impl Lab {
             }
             Event::Crashed { message } => self.crashed(&message),
         }
+    }
+
+    /// The run has come to its end by itself. One that is on its way to take its place is wanted as before.
+    fn ended(self) {
+        if self.wanted.get_untracked() {
+            self.inbox.update_value(|inbox| {
+                let fresh = |load: &Load| load.fresh;
+                inbox.next_wanted =
+                    inbox.waiting.as_ref().is_some_and(fresh) || inbox.loading.as_ref().is_some_and(|(_, load)| fresh(load));
+            });
+        }
+        self.wanted.set(false);
     }
 
     /// Keeps the norms of gradients as curves, on screen or not.
@@ -255,6 +267,7 @@ impl Lab {
 
     /// The worker could not take up an experiment; what ran before runs on.
     fn not_taken_up(self, error: UserError) {
+        self.inbox.update_value(|inbox| inbox.next_wanted = false);
         self.load_next();
         let first = crate::opening::first();
         if self.is_widget() || self.info.with_untracked(Option::is_some) || self.draft.with_untracked(|doc| *doc == first) {

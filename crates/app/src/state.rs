@@ -190,6 +190,8 @@ pub(crate) struct Inbox {
     pub waiting: Option<Load>,
     /// Whether a person changed the experiment since the worker last took one up.
     pub edited: bool,
+    /// Whether the experiment on its way is to train, though the run before it came to its end meanwhile.
+    pub next_wanted: bool,
     /// Whether the document that is opened has nothing to do with the one before.
     pub other: bool,
     /// The experiment that the run of now began with.
@@ -364,10 +366,16 @@ impl Lab {
 
     /// Trains or rests.
     pub fn play(&self, on: bool) {
-        self.wanted.set(on);
+        self.want(on);
         self.finished.set(false);
         self.diverged.set(None);
         self.send(if on && !self.is_held() { Command::Start } else { Command::Pause });
+    }
+
+    /// Somebody says whether the run is to train, and the one that may be on its way.
+    pub(crate) fn want(&self, on: bool) {
+        self.inbox.update_value(|inbox| inbox.next_wanted = false);
+        self.wanted.set(on);
     }
 
     /// Makes the run wait, or go on if that is wanted: only so many run at once in a page, and none out of sight.
@@ -381,7 +389,7 @@ impl Lab {
 
     /// Takes one step.
     pub fn step(&self) {
-        self.wanted.set(false);
+        self.want(false);
         self.send(Command::Step { n: 1 });
     }
 
@@ -549,18 +557,19 @@ impl Lab {
 
     /// A new run of `experiment`: what belonged to the old one goes, but for its curves.
     pub(crate) fn begin(&self, experiment: Option<Experiment>) {
-        let (edited, other, began) = self
+        let (edited, other, next_wanted, began) = self
             .inbox
             .try_update_value(|inbox| {
                 let began = std::mem::replace(&mut inbox.began, experiment.clone());
                 // A copy of the run before would bring that one back, unless it is just what this one goes on from.
                 let goes_on = |(_, load): &(u32, Load)| matches!(load.start, Some(Start::Saved(_)));
                 inbox.saved.take_if(|_| !inbox.loading.as_ref().is_some_and(goes_on));
-                (std::mem::take(&mut inbox.edited), std::mem::take(&mut inbox.other), began)
+                let [edited, other, next] = [&mut inbox.edited, &mut inbox.other, &mut inbox.next_wanted].map(std::mem::take);
+                (edited, other, next, began)
             })
             .unwrap_or_default();
         // A run at its end was no longer wanted; the one that an edit begins is.
-        if edited && (self.finished.get_untracked() || self.diverged.with_untracked(Option::is_some)) {
+        if next_wanted || edited && (self.finished.get_untracked() || self.diverged.with_untracked(Option::is_some)) {
             self.wanted.set(true);
         }
         let curves = self.curves.try_update_value(std::mem::take).unwrap_or_default();

@@ -166,7 +166,7 @@ fn handle_of(
     act(
         "step",
         Box::new(move |n| {
-            lab.wanted.set(false);
+            lab.want(false);
             asked::ask(lab, Command::Step { n: n.as_f64().map_or(1, |n| n as u32) }).into()
         }),
     );

@@ -3,8 +3,8 @@ import AxeBuilder from "@axe-core/playwright";
 import { type Page, expect, test } from "@playwright/test";
 import { Lab } from "../lab";
 
-/** What axe finds, with the size of targets, which it does not look at by itself; then the colours of the other theme, all else being the same there. */
-/** What axe finds; the colours of the dark theme are the same at every width, and looked at where `dark` says so. */
+/** What axe finds, with the size of targets, which it does not look at by itself; where `dark` says so also in the colours of the other theme, all
+    else being the same there, and these at every width. */
 async function violations(page: Page, dark = true): Promise<string[]> {
   await page.emulateMedia({ colorScheme: "light" });
   const found = await new AxeBuilder({ page }).options({ rules: { "target-size": { enabled: true } }, resultTypes: ["violations"] }).analyze();

@@ -41,6 +41,19 @@ test("the link of a widget opens the Lab with the experiment as it was changed t
   await expect(page.locator("#f-optimizer-adam-lr")).toHaveValue("0.125");
 });
 
+test("the Lab opens with what a widget has learned, and knows nothing of the page it came from", async ({ page }) => {
+  await open(page, "plain.html");
+  const lab = page.locator("downhill-lab");
+  await lab.evaluate((lab) => new Promise((resolve) => lab.addEventListener("done", resolve)));
+  const learned: number = await lab.evaluate(async (lab: any) => (await lab.run()).state().metrics.validation_loss);
+  const [opened] = await Promise.all([page.waitForEvent("popup"), lab.getByTestId("open-lab").click()]);
+  await expect(opened.getByText(/The weights of "link" are loaded/)).toBeVisible();
+  expect(await opened.evaluate(() => window.opener)).toBeNull();
+  const state = () => opened.evaluate(() => window.downhill!.state());
+  await expect.poll(async () => Math.abs(((await state()).metrics.validation_loss ?? NaN) - learned)).toBeLessThan(0.05);
+  expect(await state()).toMatchObject({ running: false });
+});
+
 test("in an article a slider drives two figures, a sentence follows one, and the third waits for a click", async ({ page }) => {
   const thrown = await open(page, "article.html");
   await expect(page.locator("#score")).toHaveText(/\d %/);
@@ -310,6 +323,8 @@ test("the frame and the picture of the dialog open the same experiment", async (
   await expect(page.frameLocator("iframe").getByTestId("w-step")).toBeVisible({ timeout: 20_000 });
   // What the code allows, works: the Lab outside of the sandbox, and the whole screen.
   const [opened] = await Promise.all([page.waitForEvent("popup"), page.frameLocator("iframe").getByTestId("open-lab").click()]);
+  await expect(opened.getByText(/The weights of "link" are loaded/)).toBeVisible();
+  await opened.getByTestId("play").click();
   await opened.waitForFunction(() => (window.downhill?.state().step ?? 0) > 0);
   await opened.close();
   await page.frameLocator("iframe").getByTestId("fullscreen").click();

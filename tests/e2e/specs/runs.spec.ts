@@ -40,6 +40,19 @@ test("another seed and layers that keep nothing begin a run, also when it was at
   await lab.reach((state) => state.step === 60 && !state.running);
 });
 
+test("an experiment that was opened trains, though the run before came to its end while its data was on its way", async ({ page }) => {
+  const lab = new Lab(page);
+  let send = (): void => {};
+  const held = new Promise<void>((resolve) => (send = resolve));
+  await page.route(/\/iris\./, async (route) => (await held, route.continue()));
+  await lab.open(link({ ...experiment, model: shallow, training: { steps: 200 }, view: { pace: 300 } }));
+  await page.evaluate(() => (location.hash = "#p=iris"));
+  await expect.poll(() => page.evaluate(() => (document.querySelector("input[aria-label='Name of the experiment']") as HTMLInputElement).value)).toBe("Iris");
+  await lab.reach((state) => state.step === 200 && !state.running);
+  send();
+  expect(await lab.reach((state) => state.experiment.name === "Iris" && state.step > 0)).toMatchObject({ running: true });
+});
+
 test("more noise keeps the weights and the step, and marks the chart with what it was and that weights are kept", async ({ page }) => {
   const lab = new Lab(page);
   await drawn(page);

@@ -5,9 +5,12 @@
 use std::time::Duration;
 
 use downhill_model::{Experiment, share};
-use js_sys::Function;
+use downhill_protocol::{Command, Export};
+use js_sys::{Array, Function, Uint8Array};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::MouseEvent;
 
 use super::data::DataPanel;
 use super::header::{Pace, Transport};
@@ -17,6 +20,7 @@ use super::output::Pictures;
 use super::soon::Soon;
 use super::training;
 use super::verdict::VerdictCard;
+use crate::asked::ask;
 use crate::controls::{Control, control_of, is_known};
 use crate::document::{self, grouped};
 use crate::fields;
@@ -123,7 +127,7 @@ pub fn Widget(parts: Parts) -> impl IntoView {
             {move || runs.get().then(body)}
             <footer part="footer">
                 <span>"Downhill"</span>
-                {move || lab_link.get().then(|| view! { <a part="link" target="_blank" rel="noopener" data-testid="open-lab" href=move || link_of(lab)>"open in the Lab"</a> }.into_any())}
+                {move || lab_link.get().then(|| view! { <a part="link" target="_blank" rel="noopener" data-testid="open-lab" href=move || link_of(lab) on:click=clicked(move |ev| open_as_it_is(lab, &ev))>"open in the Lab"</a> }.into_any())}
                 {move || fullscreen.get().then(|| view! { <button type="button" class="link" part="link" data-testid="fullscreen" on:click=clicked(move |_| fill_screen(lab))><span class="fills">"full screen"</span><span class="filled">"leave full screen"</span></button> }.into_any())}
             </footer>
             <Notices/>
@@ -138,6 +142,25 @@ pub fn link_of(lab: Lab) -> String {
     let runs = || lab.inbox.with_value(|inbox| inbox.experiment.as_ref().map(share::encode));
     let fragment = shown.or_else(runs);
     [lab.address_of("index.html#"), fragment.unwrap_or_default()].concat()
+}
+
+/// Opens the Lab with what the network has learned too, where a link holds that; what else opens a link, as with Ctrl, takes the experiment.
+fn open_as_it_is(lab: Lab, ev: &MouseEvent) {
+    let otherwise = ev.ctrl_key() || ev.meta_key() || ev.shift_key() || ev.alt_key();
+    if otherwise || lab.status.with_untracked(|status| status.step) == 0 {
+        return;
+    }
+    // Opened at once, for what is opened later is taken for a pop-up.
+    let Ok(Some(opened)) = window().open_with_url_and_target("", "_blank") else { return };
+    ev.prevent_default();
+    let weights = JsFuture::from(ask(lab, Command::Export(Export::Small)));
+    let link = link_of(lab);
+    spawn_local(async move {
+        let bytes = weights.await.ok().and_then(|files| files.unchecked_into::<Array>().get(0).dyn_into::<Uint8Array>().ok());
+        let _ = opened.set_opener(&JsValue::NULL);
+        let _ =
+            opened.location().replace(&bytes.map_or_else(|| link.clone(), |bytes| share::with_weights(&link, &bytes.to_vec())));
+    });
 }
 
 /// Which element fills the screen is known to the script that made it.
