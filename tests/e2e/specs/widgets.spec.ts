@@ -154,6 +154,18 @@ test("attributes and styles do what they say", async ({ page }) => {
   await expect(two.getByTestId("w-step")).toHaveText("20 of 20");
 });
 
+test("buttons have their pictures and follow each other as the keys go, and the pace says what it is", async ({ page }) => {
+  await open(page, "buttons.html", `${tag}<downhill-lab src="spirals" show="transport pace fullscreen"></downhill-lab>`);
+  const lab = page.locator("downhill-lab");
+  await expect(lab.locator(".pace .num")).toHaveText("300/s");
+  await expect(lab.locator(".pace .num")).toBeVisible();
+  const buttons = lab.locator(".transport button");
+  for (const button of await buttons.all()) await expect(button.locator("svg")).toBeVisible();
+  const places = await buttons.evaluateAll((all) => all.map((button) => button.getBoundingClientRect().left));
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
+  await expect(lab.getByTestId("fullscreen")).toHaveText("full screen", { useInnerText: true });
+});
+
 test("what is locked or hidden is so inside of a panel too, and what an article cannot use is not offered", async ({ page }) => {
   const thrown = await open(page, "locked.html", `${tag}<downhill-lab src="circles" show="data transport fullscreen" lock="noise transport" hide="samples"></downhill-lab>`);
   const lab = page.locator("downhill-lab");

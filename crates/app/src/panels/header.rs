@@ -85,12 +85,18 @@ pub fn Transport() -> impl IntoView {
     let play_word = move || if lab.wanted.get() { "Pause" } else { "Play" };
     // A widget leaves the keys to the page around it.
     let title = move |what: &str, key: &str| if lab.is_widget() { what.to_string() } else { format!("{what} ({key})") };
+    let reset = view! { <button type="button" data-testid="reset" aria-label="Reset" title=title("Reset: same initial weights", "R") on:click=clicked(move |_| lab.reset())><Icon name="reset"/></button> }
+        .into_any();
+    let play = view! {
+        <button type="button" class="play" data-testid="play" title=title("Play or pause", "Space") on:click=clicked(move |_| lab.play(!lab.wanted.get_untracked()))>
+            {play_icon}<span translate="no">{play_word}</span>
+        </button>
+    }
+    .into_any();
+    let [first, second] = if lab.is_widget() { [play, reset] } else { [reset, play] };
     view! {
         <div class="transport" role="group" aria-label="Training">
-            <button type="button" data-testid="reset" aria-label="Reset" title=title("Reset: same initial weights", "R") on:click=clicked(move |_| lab.reset())><Icon name="reset"/></button>
-            <button type="button" class="play" data-testid="play" title=title("Play or pause", "Space") on:click=clicked(move |_| lab.play(!lab.wanted.get_untracked()))>
-                {play_icon}<span translate="no">{play_word}</span>
-            </button>
+            {first}{second}
             <button type="button" data-testid="step" aria-label="One step" title=title("One step", "→") on:click=clicked(move |_| lab.step())><Icon name="step"/></button>
             {(!lab.is_widget()).then(|| view! { <Pace/> })}
         </div>

@@ -128,7 +128,7 @@ pub fn Widget(parts: Parts) -> impl IntoView {
             <footer part="footer">
                 <span>"Downhill"</span>
                 {move || lab_link.get().then(|| view! { <a part="link" target="_blank" rel="noopener" data-testid="open-lab" href=move || link_of(lab) on:click=clicked(move |ev| open_as_it_is(lab, &ev))>"open in the Lab"</a> }.into_any())}
-                {move || fullscreen.get().then(|| view! { <button type="button" class="link" part="link" data-testid="fullscreen" on:click=clicked(move |_| fill_screen(lab))><span class="fills">"full screen"</span><span class="filled">"leave full screen"</span></button> }.into_any())}
+                {move || fullscreen.get().then(|| view! { <button type="button" class="link" part="link" data-testid="fullscreen" on:click=clicked(move |_| fill_screen(lab))><span class="enters">"full screen"</span><span class="leaves">"leave full screen"</span></button> }.into_any())}
             </footer>
             <Notices/>
         </div>
