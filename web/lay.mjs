@@ -1,5 +1,5 @@
 // Lays out the page in a folder as Trunk does in development: copies what the links of `index.html` name, and has wasm-bindgen make its bindings
-// for what cargo has compiled.
+// for each program that cargo has compiled.
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -11,21 +11,19 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** A line for Trunk: what it links to, where that is, and the program's name if it is one. */
 const LINK = /^<link data-trunk rel="(.+?)" href="(.+?)"(?:.* data-bin="(.+?)")?.*>\n/gm;
 
-async function bindings(folder, program) {
+/** Makes the bindings of a program, and its wasm to go with them. */
+export async function bind(folder, program) {
   const options = ["--target", "web", "--no-typescript", "--no-demangle", "--out-dir", folder];
   await promisify(execFile)("wasm-bindgen", [...options, join(await linked(), `${program}.wasm`)]);
 }
 
 /** Lays out the page in `folder`, and nothing else. */
-export async function lay(folder) {
+export function lay(folder) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
-  const programs = [];
-  const page = readFileSync(join(root, "index.html"), "utf8").replace(LINK, (_, kind, href, program) => {
-    if (program) programs.push(program);
-    else if (kind !== "rust") cpSync(join(root, href), join(folder, basename(href)), { recursive: true });
+  const page = readFileSync(join(root, "index.html"), "utf8").replace(LINK, (_, kind, href) => {
+    if (kind !== "rust") cpSync(join(root, href), join(folder, basename(href)), { recursive: true });
     return kind === "css" ? `<link rel="stylesheet" href="./${basename(href)}">\n` : "";
   });
   writeFileSync(join(folder, "index.html"), page);
-  await Promise.all(programs.map((program) => bindings(folder, program)));
 }

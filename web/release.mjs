@@ -1,18 +1,17 @@
-// Makes a release: `cargo xtask build` calls it with a folder once cargo has compiled the programs, and Trunk's hook (`finish.mjs`) for what Trunk
-// has laid out. It is made smaller, the npm package is made of it, and it is made to be cached, to work offline, and to be sent compressed.
+// Makes a release in a folder, in the steps that `cargo xtask build` calls by name: `page`; a program, once cargo has compiled it; `end`. A program
+// is made smaller while cargo compiles the next. Trunk's hook (`finish.mjs`) goes on from what Trunk has laid out. Of all that the npm package is
+// made, and it is made to be cached, to work offline, and to be sent compressed.
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./build.mjs";
 import { compress } from "./compress.mjs";
 import { gather } from "./gather.mjs";
-import { lay } from "./lay.mjs";
+import { bind, lay } from "./lay.mjs";
 import { offline } from "./offline.mjs";
 import { pack } from "./package.mjs";
-import { shrink, withoutComments } from "./shrink.mjs";
+import { PROGRAMS, shrink, withoutComments } from "./shrink.mjs";
 
-/** Makes a release of the page that lies in `folder`. */
-export async function release(folder) {
-  await shrink(folder);
+async function end(folder) {
   await pack(folder);
   await gather(folder);
   offline(folder);
@@ -20,10 +19,22 @@ export async function release(folder) {
   await compress(folder);
 }
 
+/** Makes a release of the page that lies in `folder` with its programs. */
+export async function release(folder) {
+  await Promise.all(PROGRAMS.map((program) => shrink(folder, program)));
+  await end(folder);
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const folder = resolve(process.argv[2]);
-  const step = async (what, work) => (console.log(`▸ release build: ${what}`), await work(folder));
-  await step("bundling scripts and styles", bundle);
-  await step("laying out the page", lay);
-  await step("making it smaller", release);
+  const [, , to, step] = process.argv;
+  const folder = resolve(to);
+  if (step === "page") {
+    await bundle();
+    lay(folder);
+  } else if (step === "end") {
+    await end(folder);
+  } else {
+    await bind(folder, step);
+    await shrink(folder, step);
+  }
 }

@@ -92,7 +92,7 @@ async function start(first) {
 export const later = (first) => (part ??= start(first).catch((error) => { part = undefined; throw error; }));
 `;
 
-async function program(folder, name) {
+async function smaller(folder, name) {
   const { outputFiles, mangleCache } = await build({
     stdin: { contents: bindings(name), resolveDir: folder },
     bundle: true,
@@ -129,10 +129,12 @@ export async function withoutComments(folder) {
   writeFileSync(page, inside.reduce((html, [whole, tag], i) => html.replace(whole, () => `<${tag}>${codes[i].code.trim()}</${tag}>`), html));
 }
 
-/** Makes both programs of a build smaller, each in a process of its own: most of it is the work of one core. */
-export async function shrink(folder) {
-  const shrunk = (name) => promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), folder, name], { maxBuffer: 1 << 26 });
-  await Promise.all(["site", "site-relaxed"].map(shrunk));
+/** The programs of a build: the page with and without relaxed SIMD. */
+export const PROGRAMS = ["site", "site-relaxed"];
+
+/** Makes a program of a build smaller, in a process of its own: most of it is the work of one core. */
+export async function shrink(folder, program) {
+  await promisify(execFile)(process.execPath, [fileURLToPath(import.meta.url), folder, program], { maxBuffer: 1 << 26 });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await program(process.argv[2], process.argv[3]);
+if (process.argv[1] === fileURLToPath(import.meta.url)) await smaller(process.argv[2], process.argv[3]);

@@ -32,6 +32,14 @@ pub fn command(program: &str, args: &[&str]) -> Command {
     command
 }
 
+/// The same for what can wait: it takes what the processor has to spare, where the system knows `nice`.
+pub fn patient(program: &str, args: &[&str]) -> Command {
+    if output("nice", &["-n", "19", "true"]).is_none() {
+        return command(program, args);
+    }
+    command("nice", &[&["-n", "19", program], args].concat())
+}
+
 /// Where cargo keeps the sources of libraries.
 fn cargo_home() -> Option<PathBuf> {
     let of = |name| std::env::var_os(name).map(PathBuf::from);

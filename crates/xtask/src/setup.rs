@@ -44,8 +44,10 @@ pub fn wasm_bindgen() -> Result<()> {
     say(&format!("{what} (1 to 3 minutes on two cores, once)"));
     // Without what it talks to other hosts with, which nobody needs here, and without optimisation but for what reads and writes the wasm, so that
     // it is as fast as a release build.
-    let mut install =
-        command("cargo", &["install", "wasm-bindgen-cli", "--version", version, "--locked", "--force", "--quiet", "--debug"]);
+    let mut install = cmd::patient(
+        "cargo",
+        &["install", "wasm-bindgen-cli", "--version", version, "--locked", "--force", "--quiet", "--debug"],
+    );
     install.args(["--no-default-features", "--config", "profile.dev.debug=false"]);
     let level = |name: &str| ["--config".to_string(), format!("profile.dev.package.{name}.opt-level=1")];
     run(install.args(["walrus", "wasmparser", "wasm-encoder", "gimli"].into_iter().flat_map(level)))

@@ -62,18 +62,28 @@ pub fn build() -> Result<PathBuf> {
         return Ok(dist);
     }
     say("release build: some 5 minutes on two cores where nothing was built before");
-    // Linking as a whole is the work of one core, most of the time.
+    // To compile the page and to link it as a whole is the work of one core, most of the time; so is it to make the other program smaller.
     thread::scope(|scope| {
         let tool = scope.spawn(setup::wasm_bindgen);
-        let programs = PROGRAMS.iter().try_for_each(|(name, features)| compile(name, features));
-        tool.join().unwrap_or_else(|_| bail!("the installer of wasm-bindgen-cli has panicked")).and(programs)
+        compile(&PROGRAMS[0])?;
+        tool.join().unwrap_or_else(|_| bail!("the installer of wasm-bindgen-cli has panicked"))?;
+        release("page")?;
+        let first = scope.spawn(|| release(PROGRAMS[0].0));
+        compile(&PROGRAMS[1])?;
+        release(PROGRAMS[1].0)?;
+        first.join().unwrap_or_else(|_| bail!("what makes a program smaller has panicked"))
     })?;
-    run(&mut command("node", &["web/release.mjs", "dist"]))?;
+    release("end")?;
     fs::write(&stamp_file, stamp).with_context(|| format!("{} cannot be written", stamp_file.display()))?;
     Ok(dist)
 }
 
-fn compile(name: &str, features: &str) -> Result<()> {
+/// A step of `web/release.mjs`.
+fn release(step: &str) -> Result<()> {
+    run(&mut command("node", &["web/release.mjs", "dist", step]))
+}
+
+fn compile((name, features): &(&str, &str)) -> Result<()> {
     let mut cargo = command("cargo", &["build", "--locked", "--release", "--target", "wasm32-unknown-unknown"]);
     run(cargo.args(["--package", "downhill-site", "--bin", name, "--features", features]))
 }
