@@ -23,7 +23,7 @@ const FEATURES = ["bulk-memory", "bulk-memory-opt", "multivalue", "mutable-globa
  * More effort than -O1 makes the file smaller but not what is downloaded. The lowest addresses are the far end of the stack: no offset leads
  * there from a pointer below zero. The names of functions stay, for cutting goes by them.
  */
-const TIDY = ["--low-memory-unused", "-O1", "--rse", "-O1", "--debuginfo"];
+const TIDY = ["--low-memory-unused", "--rse", "-O1", "--debuginfo"];
 const SORT = ["--reorder-functions-by-name", "--strip-debug"];
 const MADE_UP = /^(__wb|__externref|_ZN|wasm_bindgen__|intounderlying)/;
 /** Begin of the exports that are for the later part only; no short name of the bindings begins so. */

@@ -8,7 +8,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::Hasher;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 
 /// Whatever a build of the page reads.
 const INPUTS: [&str; 9] = [
@@ -62,20 +62,26 @@ pub fn build() -> Result<PathBuf> {
         return Ok(dist);
     }
     say("release build: some 5 minutes on two cores where nothing was built before");
-    // To compile the page and to link it as a whole is the work of one core, most of the time; so is it to make the other program smaller.
+    // To link as a whole is the work of one core, most of the time; so is it to make a program smaller.
+    let [plain, relaxed] = &PROGRAMS;
     thread::scope(|scope| {
         let tool = scope.spawn(setup::wasm_bindgen);
-        compile(&PROGRAMS[0])?;
-        tool.join().unwrap_or_else(|_| bail!("the installer of wasm-bindgen-cli has panicked"))?;
+        compile(plain)?;
+        let linking = scope.spawn(|| compile(relaxed));
+        done(tool)?;
         release("page")?;
-        let first = scope.spawn(|| release(PROGRAMS[0].0));
-        compile(&PROGRAMS[1])?;
-        release(PROGRAMS[1].0)?;
-        first.join().unwrap_or_else(|_| bail!("what makes a program smaller has panicked"))
+        let smaller = scope.spawn(|| release(plain.0));
+        done(linking)?;
+        release(relaxed.0)?;
+        done(smaller)
     })?;
     release("end")?;
     fs::write(&stamp_file, stamp).with_context(|| format!("{} cannot be written", stamp_file.display()))?;
     Ok(dist)
+}
+
+fn done(work: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    work.join().unwrap_or_else(|_| bail!("a step of the build has panicked"))
 }
 
 /// A step of `web/release.mjs`.
