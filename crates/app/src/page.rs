@@ -9,7 +9,7 @@ use crate::panels::{
     data::DataPanel, drawer::Drawer, header::Header, help::Help, network::Network, notices::Notices, output::Output,
     soon::Soon, training::Training,
 };
-use crate::reactive::{RwSignal, clicked};
+use crate::reactive::{RwSignal, clicked, memo};
 use crate::state::Lab;
 use crate::views::Views;
 use crate::worker::reflected;
@@ -60,6 +60,7 @@ pub fn LabPage(
             let _ = main.focus();
         }
     };
+    let runs = memo(move || lab.info.with(Option::is_some));
     // What moves first is made first, and the output before the network, for on a phone it stands above it.
     view! {
         <a class="skip" href="#lab" on:click=clicked(skip)>"Skip to the network"</a>
@@ -68,12 +69,12 @@ pub fn LabPage(
             <aside class="side" aria-label="Data"><Soon after=3><DataPanel/></Soon></aside>
             <div class="middle">
                 <section class="training" aria-label="Training"><Soon after=4><Training/></Soon></section>
-                <Soon after=2><Network/></Soon>
-                <section class="drawer" aria-label="Details"><Soon after=5><Drawer/></Soon></section>
+                <Soon after=2 when=runs><Network/></Soon>
+                <section class="drawer" aria-label="Details"><Soon after=5 when=runs><Drawer/></Soon></section>
             </div>
-            <section class="out" aria-label="Output"><Soon after=1><Output/></Soon></section>
+            <section class="out" aria-label="Output"><Soon after=1 when=runs><Output/></Soon></section>
         </main>
         <Notices/>
-        <Help open=help/>
+        <Soon after=6><Help open=help/></Soon>
     }
 }

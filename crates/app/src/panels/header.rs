@@ -8,6 +8,7 @@ use super::backend::BackendChip;
 use super::dialog::Dialog;
 use super::later::Later;
 use super::popover::Popover;
+use super::soon::Soon;
 use super::{embed, export, gallery, share};
 use crate::document::{self, grouped};
 use crate::files;
@@ -27,14 +28,16 @@ pub fn Header(
 ) -> impl IntoView {
     view! {
         <header class="top">
-            <div class="brand"><Mark/><h1>"Downhill"</h1></div>
-            <Name/>
-            <Transport/>
-            <Readings/>
-            <BackendChip/>
-            <Leave/>
-            <ThemeButton/>
-            <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=clicked(move |_| help.set(true))>"?"</button>
+            <Soon after=0>
+                <div class="brand"><Mark/><h1>"Downhill"</h1></div>
+                <Name/>
+                <Transport/>
+                <Readings/>
+                <BackendChip/>
+                <Leave/>
+                <ThemeButton/>
+                <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=clicked(move |_| help.set(true))>"?"</button>
+            </Soon>
         </header>
     }
 }
