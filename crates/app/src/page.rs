@@ -70,7 +70,7 @@ pub fn LabPage(
             <div class="middle">
                 <section class="training" aria-label="Training"><Soon after=4><Training/></Soon></section>
                 <Soon after=2 when=runs><Network/></Soon>
-                <section class="drawer" aria-label="Details"><Soon after=5 when=runs><Drawer/></Soon></section>
+                <section class="drawer" aria-label="Details"><Soon after=5><Drawer/></Soon></section>
             </div>
             <section class="out" aria-label="Output"><Soon after=1 when=runs><Output/></Soon></section>
         </main>
