@@ -9,7 +9,7 @@ use crate::panels::{
     data::DataPanel, drawer::Drawer, header::Header, help::Help, network::Network, notices::Notices, output::Output,
     soon::Soon, training::Training,
 };
-use crate::reactive::{RwSignal, clicked, memo};
+use crate::reactive::{RwSignal, clicked};
 use crate::state::Lab;
 use crate::views::Views;
 use crate::worker::reflected;
@@ -60,7 +60,6 @@ pub fn LabPage(
             let _ = main.focus();
         }
     };
-    let runs = memo(move || lab.info.with(Option::is_some));
     // What moves first is made first, and the output before the network, for on a phone it stands above it.
     view! {
         <a class="skip" href="#lab" on:click=clicked(skip)>"Skip to the network"</a>
@@ -69,10 +68,10 @@ pub fn LabPage(
             <aside class="side" aria-label="Data"><Soon after=3><DataPanel/></Soon></aside>
             <div class="middle">
                 <section class="training" aria-label="Training"><Soon after=4><Training/></Soon></section>
-                <Soon after=2 when=runs><Network/></Soon>
+                <Soon after=2><Network/></Soon>
                 <section class="drawer" aria-label="Details"><Soon after=5><Drawer/></Soon></section>
             </div>
-            <section class="out" aria-label="Output"><Soon after=1 when=runs><Output/></Soon></section>
+            <section class="out" aria-label="Output"><Soon after=1><Output/></Soon></section>
         </main>
         <Notices/>
         <Soon after=6><Help open=help/></Soon>
