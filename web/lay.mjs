@@ -8,8 +8,8 @@ import { promisify } from "node:util";
 import { linked } from "./linked.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-/** A line for Trunk: what it links to, where that is, and the program's name if it is one. */
-const LINK = /^<link data-trunk rel="(.+?)" href="(.+?)"(?:.* data-bin="(.+?)")?.*>\n/gm;
+/** A line for Trunk: what it links to, and where that is. */
+const LINK = /^<link data-trunk rel="(.+?)" href="(.+?)".*>\n/gm;
 
 /** Makes the bindings of a program, and its wasm to go with them. */
 export async function bind(folder, program) {

@@ -28,12 +28,16 @@ export async function release(folder) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , to, step] = process.argv;
   const folder = resolve(to);
+  const say = (what) => console.log(`▸ release build: ${what}`);
   if (step === "page") {
+    say("bundling scripts and styles, laying out the page");
     await bundle();
     lay(folder);
   } else if (step === "end") {
+    say("packing and compressing, some 20 seconds");
     await end(folder);
   } else {
+    say(`making ${step} smaller, a minute or more`);
     await bind(folder, step);
     await shrink(folder, step);
   }

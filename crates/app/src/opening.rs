@@ -97,7 +97,7 @@ pub fn stay(lab: Lab) {
 /// Opens an experiment, and trains; one that comes with weights was trained already, and rests.
 fn open(lab: Lab, parsed: Parsed, weights: Option<Vec<u8>>) {
     parsed.notes.iter().for_each(|note| lab.tell(false, note.clone()));
-    lab.wanted.set(weights.is_none());
+    lab.want(weights.is_none());
     lab.open_with(parsed.experiment.to_value(), weights.map(Start::Linked));
 }
 
@@ -120,7 +120,7 @@ pub fn read(text: &str) -> Result<Parsed, UserError> {
 /// Opens a preset by its id.
 pub fn open_preset(lab: Lab, id: &str) {
     if let Some(value) = presets::find(id).and_then(|p| serde_json::from_str(p.json).ok()) {
-        lab.wanted.set(true);
+        lab.want(true);
         lab.open(value);
     }
 }

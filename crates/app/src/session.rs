@@ -403,6 +403,7 @@ impl Lab {
                 inbox.crashes += 1;
                 inbox.loading = None;
                 inbox.waiting = None;
+                inbox.next_wanted = false;
                 (inbox.accepted.clone(), inbox.saved.clone(), inbox.crashes)
             })
             .unwrap_or_default();

@@ -469,7 +469,7 @@ impl Lab {
             self.settle(Stands::UntilNext);
             self.draft.update(change);
             self.diverged.set(None);
-            self.wanted.set(true);
+            self.want(true);
             return self.submit(true, None);
         }
         self.edit(change);

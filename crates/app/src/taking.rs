@@ -158,7 +158,7 @@ fn experiment(lab: Lab, file: &Taken) -> Result<(), UserError> {
         document::unset(&mut doc, "data.csv.text");
         document::set(&mut doc, "data.csv.file", json!(own.name));
     }
-    lab.wanted.set(true);
+    lab.want(true);
     lab.open(doc);
     lab.tell(false, format!("\"{}\" is open.", file.name));
     Ok(())

@@ -111,7 +111,7 @@ fn handle_of(
     shell: &JsValue,
     mounted: Box<dyn Any>,
 ) -> Result<Object, String> {
-    lab.wanted.set(reflected(shell, "play").is_truthy());
+    lab.want(reflected(shell, "play").is_truthy());
     lab.connect();
     if let Some(choice) = reflected(shell, "backend").as_string().and_then(|name| machine::choice_of(&name)) {
         lab.choose(choice);
