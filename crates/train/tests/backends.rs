@@ -26,7 +26,7 @@ async fn presets_agree<const FIRST: usize>() {
     let mut seen = BTreeSet::new();
     // Shaders take their time to compile, so an example runs only if it has a layer or a loss that none before had.
     let chosen = presets::all().iter().filter_map(|preset| {
-        let mut cpu = session(preset.json);
+        let cpu = session(preset.json);
         let Event::Loaded(told) = cpu.loaded().header else { return None };
         // In a browser a test has its time: what is too large for it is tried natively alone.
         if cfg!(target_arch = "wasm32") && told.flops_per_step > FLOPS / FEWEST {

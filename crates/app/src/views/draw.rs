@@ -152,7 +152,7 @@ pub fn Probabilities(lab: Lab, answers: Answers) -> impl IntoView {
         let p = memo(move || values.with(|v| v.get(i).copied().unwrap_or(0.0)));
         // The likeliest on top. What differs by less than is shown stays in its order, or small ones would dance.
         let rank = memo(move || {
-            let shown = |p: f32| (1000.0 * p) as u32;
+            let shown = |p: f32| (1000.0 * p).round() as u32;
             let mine = (shown(p.get()), usize::MAX - i);
             values.with(|v| v.iter().enumerate().filter(|&(j, &p)| (shown(p), usize::MAX - j) > mine).count())
         });
