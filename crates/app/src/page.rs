@@ -1,5 +1,7 @@
 //! The Lab as a whole: where panels stand, and in which order they are made.
 
+use std::time::Duration;
+
 use leptos::html;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -13,7 +15,7 @@ use crate::reactive::{RwSignal, clicked};
 use crate::state::Lab;
 use crate::views::Views;
 use crate::worker::reflected;
-use crate::{api, files, opening, shortcuts, sliders, theme};
+use crate::{api, files, opening, shortcuts, sliders, theme, turns};
 
 /// Starts the page in the shell's `#app`; does nothing where no shell of ours is, as in a page that holds widgets.
 pub fn start() {
@@ -25,10 +27,15 @@ pub fn start() {
         api::crash(&info.to_string());
     }));
     let Some(host) = document().get_element_by_id("app").and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return };
-    if let Some(poster) = document().get_element_by_id("poster") {
-        poster.remove();
-    }
-    mount_to(host, || view! { <LabPage/> }).forget();
+    turns::take();
+    // In a task of its own: in this one the instance was made.
+    let mount = move || {
+        if let Some(poster) = document().get_element_by_id("poster") {
+            poster.remove();
+        }
+        mount_to(host, || view! { <LabPage/> }).forget();
+    };
+    set_timeout(mount, Duration::ZERO);
 }
 
 /// The page.
@@ -44,8 +51,11 @@ pub fn LabPage(
     theme::follow(lab);
     lab.connect();
     lab.follow_chosen();
-    opening::follow_address(lab);
-    api::install(lab);
+    // Reading an experiment takes its time; whoever finds the script's handle finds a run that is on its way.
+    leptos::task::spawn_local(async move {
+        opening::follow_address(lab);
+        api::install(lab);
+    });
     files::take_drops(lab);
     let links = window_event_listener(leptos::ev::hashchange, move |_| opening::follow_address(lab));
     on_cleanup(move || links.remove());
@@ -65,15 +75,15 @@ pub fn LabPage(
         <a class="skip" href="#lab" on:click=clicked(skip)>"Skip to the network"</a>
         <Header help/>
         <main node_ref=main id="lab" class="lab" tabindex="-1">
-            <aside class="side" aria-label="Data"><Soon after=3><DataPanel/></Soon></aside>
+            <aside class="side" aria-label="Data"><Soon after=5><DataPanel/></Soon></aside>
             <div class="middle">
-                <section class="training" aria-label="Training"><Soon after=4><Training/></Soon></section>
-                <Soon after=2><Network/></Soon>
-                <section class="drawer" aria-label="Details"><Soon after=5><Drawer/></Soon></section>
+                <section class="training" aria-label="Training"><Soon after=6><Training/></Soon></section>
+                <Soon after=4><Network/></Soon>
+                <section class="drawer" aria-label="Details"><Soon after=7><Drawer/></Soon></section>
             </div>
-            <section class="out" aria-label="Output"><Soon after=1><Output/></Soon></section>
+            <section class="out" aria-label="Output"><Soon after=3><Output/></Soon></section>
         </main>
         <Notices/>
-        <Soon after=6><Help open=help/></Soon>
+        <Soon after=8><Help open=help/></Soon>
     }
 }

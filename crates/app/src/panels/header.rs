@@ -32,8 +32,12 @@ pub fn Header(
                 <div class="brand"><Mark/><h1>"Downhill"</h1></div>
                 <Name/>
                 <Transport/>
+            </Soon>
+            <Soon after=1>
                 <Readings/>
                 <BackendChip/>
+            </Soon>
+            <Soon after=2>
                 <Leave/>
                 <ThemeButton/>
                 <button type="button" class="quiet wide-only" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" on:click=clicked(move |_| help.set(true))>"?"</button>
