@@ -33,6 +33,7 @@ mod experiment;
 pub mod export;
 mod feeds;
 pub mod forms;
+pub mod gpt2;
 mod init;
 pub mod layers;
 mod lens;

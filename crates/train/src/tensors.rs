@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 const METADATA: &str = "__metadata__";
 /// Key of our text in the metadata.
 const KEY: &str = "downhill";
+/// Key of an entry whose elements lie column by column, after [`TensorFile::rename`].
+const TRANSPOSED: &str = "transposed";
 /// What the format wants the numbers to be aligned to.
 const ALIGNMENT: usize = 8;
 
@@ -124,11 +126,35 @@ impl<'a> TensorFile<'a> {
         }
     }
 
+    /// Gives a tensor that is there another name, or forgets it; where it is `transposed`, the rows of a matrix are its columns from now on.
+    pub fn rename(&mut self, from: &str, to: Option<String>, transposed: bool) {
+        let Some(header) = self.header.as_object_mut() else { return };
+        let Some(mut entry) = header.remove(from) else { return };
+        if let (true, Some([rows, columns])) = (transposed, entry["shape"].as_array().map(Vec::as_slice)) {
+            entry["shape"] = json!([columns, rows]);
+            entry[TRANSPOSED] = json!(true);
+        }
+        if let Some(to) = to {
+            header.insert(to, entry);
+        }
+    }
+
     /// The elements of a tensor of floats, of whatever precision they were saved in.
     ///
     /// # Errors
     /// When the file does not hold it in this shape.
     pub fn floats(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
+        let values = self.stored(name, shape)?;
+        match *shape {
+            [rows, columns] if self.header[name].get(TRANSPOSED).is_some() => {
+                Ok((0..rows * columns).map(|i| values[i % columns * rows + i / columns]).collect())
+            }
+            _ => Ok(values),
+        }
+    }
+
+    /// The same in the order in which they are stored.
+    fn stored(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, UserError> {
         // They may lie at any address, so they are not cast in place.
         match self.header.get(name).and_then(|entry| entry["dtype"].as_str()) {
             Some("F64") => {

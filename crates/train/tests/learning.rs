@@ -384,6 +384,60 @@ fn a_weight_that_two_layers_share_is_read_under_either_name_and_from_no_file_whe
 }
 
 #[test]
+fn a_state_dict_of_gpt2_is_read_by_its_names() {
+    use downhill_model::gpt2;
+    use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+    let document = |dim: usize| {
+        let block = json!({ "transformer_block": { "num_heads": 2, "causal": true, "activation": "gelu_tanh" } });
+        Experiment::from_value(&json!({ "data": { "sort": { "samples": 100 } }, "model": [{ "embedding": { "dim": dim } }, "positions",
+            { "repeat": { "times": 2, "body": [block] } }, "layer_norm", { "linear": { "out": "classes", "bias": false, "tied": true } }],
+            "training": { "batch_size": 8 } }))
+        .unwrap()
+        .experiment
+    };
+    let mut trained = session(document(8));
+    steps(&mut trained, 20);
+    let learned = ready(trained.parameters()).unwrap();
+    let saved = ready(trained.weights(false)).unwrap();
+    let file = SafeTensors::deserialize(&saved).unwrap();
+    let tensors = gpt2::tensors(trained.checked());
+    assert_eq!(tensors.iter().filter(|t| t.transposed).count(), 8, "four matrices of every block");
+    // As Hugging Face saves one, and as one without what is around it.
+    for prefix in [gpt2::PREFIX, ""] {
+        let theirs: Vec<(String, Vec<usize>, Vec<u8>)> = tensors
+            .iter()
+            .filter_map(|tensor| {
+                let name = format!("{prefix}{}", tensor.name);
+                let Some(ours) = &tensor.ours else { return Some((name, vec![1], vec![0; 4])) };
+                // The embedding once more: it is saved once.
+                let view = file.tensor(ours).ok()?;
+                let mut shape = view.shape().to_vec();
+                let mut data = view.data().to_vec();
+                if tensor.transposed {
+                    let (rows, columns) = (shape[0], shape[1]);
+                    let at = |i: usize| (i % rows * columns + i / rows) * 4;
+                    data = (0..rows * columns).flat_map(|i| view.data()[at(i)..at(i) + 4].to_vec()).collect();
+                    shape.reverse();
+                }
+                Some((name, shape, data))
+            })
+            .collect();
+        assert!(theirs.iter().any(|(name, ..)| *name == format!("{prefix}h.1.mlp.c_fc.weight")), "{theirs:?}");
+        let views =
+            || theirs.iter().map(|(name, shape, data)| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+        let bytes = serialize(views(), None).unwrap();
+        let mut fresh = session(document(8));
+        assert_ne!(ready(fresh.parameters()).unwrap(), learned);
+        ready(fresh.load_weights(&bytes)).unwrap();
+        assert_eq!(ready(fresh.parameters()).unwrap(), learned);
+        // Of another width: a sentence with the place and both shapes.
+        let refused = ready(session(document(6)).load_weights(&bytes)).unwrap_err();
+        assert_eq!(refused.path.as_deref(), Some("0.weight"));
+        assert!(refused.message.contains(", 8]") && refused.message.contains(", 6]"), "{refused}");
+    }
+}
+
+#[test]
 fn weights_of_other_precisions_are_read() {
     use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
     let mut trained = session(plain());

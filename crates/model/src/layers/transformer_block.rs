@@ -31,6 +31,8 @@ pub enum FeedForward {
     /// gelu
     #[default]
     Gelu,
+    /// gelu by its approximation with tanh, as GPT-2 has it
+    GeluTanh,
     /// relu
     Relu,
     /// silu of one half times the other half
@@ -122,6 +124,7 @@ impl TransformerBlock {
         let h = project(cx, x, weight, Some(bias))?;
         let h = match self.activation {
             FeedForward::Gelu => cx.graph.unary(UnaryOp::Gelu, h)?,
+            FeedForward::GeluTanh => cx.graph.unary(UnaryOp::GeluTanh, h)?,
             FeedForward::Relu => cx.graph.unary(UnaryOp::Relu, h)?,
             FeedForward::Swiglu => {
                 let all = cx.graph.shape(h).last().copied().unwrap_or_default();
@@ -164,6 +167,7 @@ impl TransformerBlock {
         let norm = if self.norm == BlockNorm::LayerNorm { "nn.LayerNorm" } else { "nn.RMSNorm" };
         let activation = match self.activation {
             FeedForward::Gelu => "gelu",
+            FeedForward::GeluTanh => "gelu_tanh",
             FeedForward::Relu => "relu",
             FeedForward::Swiglu => "swiglu",
         };
@@ -248,7 +252,9 @@ class TransformerBlock(nn.Module):
         if self.activation == \"swiglu\":
             gate, value = h.chunk(2, dim=-1)
             return self.linear2(nn.functional.silu(gate) * value)
-        return self.linear2(nn.functional.gelu(h) if self.activation == \"gelu\" else nn.functional.relu(h))
+        if self.activation == \"relu\":
+            return self.linear2(nn.functional.relu(h))
+        return self.linear2(nn.functional.gelu(h, approximate=\"tanh\" if self.activation == \"gelu_tanh\" else \"none\"))
 
     def forward(self, x):
         if self.norm_first:

@@ -1,7 +1,7 @@
-//! Weights of others: a `state_dict` that PyTorch saved as a safetensors file, all of it or as far as it fits, with what does not.
+//! Weights of others: a `state_dict` that PyTorch saved as a safetensors file, ours or a GPT-2's, all of it or as far as it fits, with what does not.
 
 use downhill_compile::{Entry, StateLayout};
-use downhill_model::{AVERAGE, BufferKind};
+use downhill_model::{AVERAGE, BufferKind, gpt2};
 use downhill_tensor::UserError;
 
 use super::Session;
@@ -20,7 +20,7 @@ impl Session {
     /// # Errors
     /// When a tensor is missing, has another shape, or is one that the network does not have.
     pub async fn load_weights(&mut self, bytes: &[u8]) -> Result<(), UserError> {
-        let file = self.untied(bytes)?;
+        let file = self.read(bytes)?;
         if let Some(error) = all_in_one(self.misfits(&file)) {
             return Err(error);
         }
@@ -39,7 +39,7 @@ impl Session {
     /// # Errors
     /// When the file is none, or nothing in it fits.
     pub async fn take_weights(&mut self, bytes: &[u8]) -> Result<(u32, Vec<UserError>), UserError> {
-        let file = self.untied(bytes)?;
+        let file = self.read(bytes)?;
         self.settle().await?;
         let old = self.state().await?;
         let mut state = State::new(self.machine.layout().clone());
@@ -79,9 +79,16 @@ impl Session {
         Ok((taken, refused))
     }
 
-    /// A file in which a weight that two layers share has one name.
-    fn untied<'a>(&self, bytes: &'a [u8]) -> Result<TensorFile<'a>, UserError> {
+    /// A file in which everything has our names, and a weight that two layers share has one.
+    fn read<'a>(&self, bytes: &'a [u8]) -> Result<TensorFile<'a>, UserError> {
         let mut file = TensorFile::read(bytes)?;
+        if let Some(prefix) = ["", gpt2::PREFIX].into_iter().find(|prefix| file.holds(&format!("{prefix}{}", gpt2::MARK))) {
+            for tensor in gpt2::tensors(self.run.checked()) {
+                let prefixed = format!("{prefix}{}", tensor.name);
+                let name = if file.holds(&prefixed) { prefixed } else { tensor.name };
+                file.rename(&name, tensor.ours, tensor.transposed);
+            }
+        }
         for (other, name) in self.run.checked().ties() {
             file.take_as(&other, name);
         }
