@@ -57,8 +57,8 @@ pub fn tensors(checked: &Checked) -> Vec<Theirs> {
                 found.extend(MASKS.iter().map(|name| of(name, None, false)));
                 blocks += 1;
             }
-            "layer_norm" => found.extend(["weight", "bias"].map(|part| same("ln_f", part))),
-            "linear" => found.push(same("lm_head", "weight")),
+            "layer_norm" if blocks > 0 => found.extend(["weight", "bias"].map(|part| same("ln_f", part))),
+            "linear" if blocks > 0 => found.push(same("lm_head", "weight")),
             _ => {}
         }
     }

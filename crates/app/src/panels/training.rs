@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use serde_json::{Value, json};
 
 use super::popover::Popover;
-use super::soon::Soon;
 use crate::catalog;
 use crate::document;
 use crate::forms::{Form, Select, Trouble};
@@ -40,15 +39,13 @@ pub fn Training() -> impl IntoView {
         <TrainingFields only=BATCH/>
         <button type="button" class="ghost" data-testid="training" popovertarget="training" aria-haspopup="dialog" title="Schedule, loss, steps, clipping, penalties, seed">"More"<Icon name="down"/></button>
         <Popover id="training" class="pop rest" label="More of the training">
-            <Soon after=1>
-                <Fields group=OPTIMIZER hidden=RATE/>
-                <Choice group=SCHEDULE/>
-                <Fields group=SCHEDULE/>
-                <Choice group=LOSS/>
-                <Fields group=LOSS/>
-                <TrainingFields hidden=BATCH/>
-                <Seed/>
-            </Soon>
+            <Fields group=OPTIMIZER hidden=RATE/>
+            <Choice group=SCHEDULE/>
+            <Fields group=SCHEDULE/>
+            <Choice group=LOSS/>
+            <Fields group=LOSS/>
+            <TrainingFields hidden=BATCH/>
+            <Seed/>
         </Popover>
     }
 }

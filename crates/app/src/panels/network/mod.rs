@@ -52,6 +52,8 @@ pub fn Network() -> impl IntoView {
     let editing = RwSignal::new(None::<Editing>);
     provide_context(editing);
     let columns = map.columns;
+    // How many units have room is known once the panel has a size; before, they would be made only to be made again.
+    let sized = move || size.get().map(|_| columns.get()).unwrap_or_default();
     // Everything in the network scrolls with it, so it is as wide as its columns need.
     let width = move || format!("--columns:{}", columns.with(Vec::len));
     let named = move || columns.with(|c| c.iter().any(|c| c.names.iter().any(|name| name.len() > 8)));
@@ -65,7 +67,7 @@ pub fn Network() -> impl IntoView {
             <div class="pan" tabindex="0" role="group" aria-label="Units and weights">
                 <div class="net" node_ref=net class:named=named class:pictures=pictures style=width>
                     <Wires map/>
-                    <div class="cols">{move || keep_focus(lab, columns.get()).into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
+                    <div class="cols">{move || keep_focus(lab, sized()).into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
                     <Tip/>
                     <WeightEditor/>
                 </div>
