@@ -15,6 +15,10 @@ use web_sys::{MessageChannel, MessagePort, Performance};
 
 /// Milliseconds of a turn: an effect that is begun within them still runs to its end.
 const TURN: f64 = 8.0;
+/// Milliseconds from the start after which turns are longer, though no longer than a page may be held up: where as much is still to do the browser
+/// draws for longer than a turn takes, and short ones would put off the rest.
+const START: f64 = 800.0;
+const LONG_TURN: f64 = 40.0;
 /// Turns after which a part comes, though somebody waits.
 const PATIENCE: u32 = 16;
 /// What a person does, and what a pop-up tells before it takes the keys.
@@ -31,6 +35,8 @@ struct Turns {
     clock: Performance,
     /// Where a message ends the turn; it comes once the task that runs is over.
     end: MessagePort,
+    /// When this start was.
+    started: f64,
     /// Until when effects are begun in this turn; none between turns.
     until: Option<f64>,
     /// Who waits for the next turn, in order.
@@ -63,6 +69,7 @@ impl Turns {
             window.add_event_listener_with_callback_and_bool(act, acted.as_ref().unchecked_ref(), true).ok()?;
         }
         Some(Self {
+            started: clock.now(),
             clock,
             end: channel.port2(),
             until: None,
@@ -75,8 +82,14 @@ impl Turns {
         })
     }
 
+    /// Begins a turn.
+    fn begin(&mut self) {
+        let now = self.clock.now();
+        self.begin_until(now + if now - self.started < START { TURN } else { LONG_TURN });
+    }
+
     /// Begins a turn, or gives the one that runs another end.
-    fn begin(&mut self, until: f64) {
+    fn begin_until(&mut self, until: f64) {
         let ends = self.until.is_some() || self.end.post_message(&JsValue::NULL).is_ok();
         self.until = ends.then_some(until);
     }
@@ -89,7 +102,7 @@ impl Turns {
         let first = (0..self.parts.len()).min_by_key(|&i| self.parts[i].0).filter(|_| may);
         if let Some(first) = first {
             self.since = 0;
-            self.begin(self.clock.now() + TURN);
+            self.begin();
             return (Vec::new(), Some(self.parts.remove(first).1));
         }
         self.taken &= !(self.ending && self.waiting.is_empty());
@@ -98,11 +111,10 @@ impl Turns {
 
     /// Whether there is time; if not, `waker` is woken when there is.
     fn may_run(&mut self, waker: &Waker) -> bool {
-        let now = self.clock.now();
         match self.until {
             _ if !self.taken => {}
-            None => self.begin(now + TURN),
-            Some(until) if now < until => {}
+            None => self.begin(),
+            Some(until) if self.clock.now() < until => {}
             Some(_) => {
                 self.waiting.push(waker.clone());
                 return false;
@@ -123,7 +135,7 @@ pub fn part(place: u64, part: impl FnOnce() + 'static) {
     taken(|turns| {
         turns.parts.extend(part.take().map(|part| (place, part)));
         if turns.until.is_none() {
-            turns.begin(turns.clock.now() + TURN);
+            turns.begin();
         }
     });
     if let Some(part) = part {
@@ -133,7 +145,7 @@ pub fn part(place: u64, part: impl FnOnce() + 'static) {
 
 /// Has all effects of the task that runs follow at once, but for those that wait already.
 pub fn at_once() {
-    taken(|turns| turns.begin(f64::INFINITY));
+    taken(|turns| turns.begin_until(f64::INFINITY));
 }
 
 /// Ends the taking of turns, as soon as nobody waits for one.
@@ -171,7 +183,7 @@ impl CustomExecutor for TakesTurns {
 pub fn take() {
     let is_first = TURNS.with_borrow_mut(|turns| match turns {
         Some(turns) => {
-            (turns.taken, turns.ending) = (true, false);
+            (turns.taken, turns.ending, turns.started) = (true, false, turns.clock.now());
             false
         }
         None => {
