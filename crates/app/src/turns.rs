@@ -20,7 +20,7 @@ const TURN: f64 = 8.0;
 const START: f64 = 800.0;
 const LONG_TURN: f64 = 40.0;
 /// Turns after which a part comes, though somebody waits.
-const PATIENCE: u32 = 16;
+const PATIENCE: u32 = 3;
 /// What a person does, and what a pop-up tells before it takes the keys.
 const ACTS: [&str; 8] = ["pointerdown", "pointerup", "click", "keydown", "keyup", "input", "change", "beforetoggle"];
 

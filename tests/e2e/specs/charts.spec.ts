@@ -39,6 +39,7 @@ test("what stands at a tick is what its place is worth", async ({ page }) => {
     await page.goto(`./${link({ version: 1, data: "spirals", model, optimizer: { sgd: { lr } }, schedule: "cosine", training: { steps: 50, clip_norm: 0.01 }, view: { pace: 300 } })}`);
     await lab.reach((state) => state.step > 20);
     await page.evaluate(() => window.downhill!.pause());
+    await expect(page.locator("[data-chart='Learning rate'] canvas")).toBeVisible();
     await page.waitForTimeout(400);
     const found = await drawn(page, "Learning rate");
     const lowest = Math.max(...found.map((d) => d.y));
