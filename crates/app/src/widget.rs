@@ -29,7 +29,7 @@ use crate::reactive::{effect, memo};
 use crate::state::{Lab, Start};
 use crate::views::Views;
 use crate::worker::reflected;
-use crate::{machine, opening, theme, turns};
+use crate::{machine, opening, theme};
 
 /// What a promise is broken with whose run is gone.
 const DISPOSED: &str = "The run was disposed of.";
@@ -81,7 +81,6 @@ fn begin(host: &HtmlElement, shell: &JsValue) -> Result<Object, String> {
     let parts = lists(shell);
     let made = Rc::new(Cell::new(None));
     let (inside, heard) = (made.clone(), shell.clone());
-    turns::take();
     let handle = mount_to(host.clone(), move || {
         let lab = Lab::new();
         lab.place.set_value(Some(place));

@@ -12,7 +12,6 @@ use crate::panels::later::Later;
 use crate::plot::network::Column;
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::Lab;
-use crate::turns;
 use crate::views::Views;
 use crate::views::kinds::ColumnInfo;
 
@@ -96,8 +95,6 @@ pub fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, size: RwSignal<Option<
         lab.info.with(|i| i.as_ref().map(|i| (i.run, i.data.hash.clone())));
         request_animation_frame(move || {
             if let Some(net) = net.try_get_untracked().flatten() {
-                // Before the next frame, or what was measured would be seen first.
-                turns::at_once();
                 measure(map, &net);
             }
         });
