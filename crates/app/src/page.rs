@@ -50,11 +50,8 @@ pub fn LabPage(
     theme::follow(lab);
     lab.connect();
     lab.follow_chosen();
-    // Reading an experiment takes its time; whoever finds the script's handle finds a run that is on its way.
-    leptos::task::spawn_local(async move {
-        opening::follow_address(lab);
-        api::install(lab);
-    });
+    opening::follow_address(lab);
+    api::install(lab);
     files::take_drops(lab);
     let links = window_event_listener(leptos::ev::hashchange, move |_| opening::follow_address(lab));
     on_cleanup(move || links.remove());

@@ -41,14 +41,14 @@ pub struct Theirs {
 /// The tensors that a GPT-2 has for the parameters of a network, in its order; none where it has no block of a transformer.
 pub fn tensors(checked: &Checked) -> Vec<Theirs> {
     let mut found = Vec::new();
-    let (mut blocks, mut embeddings) = (0, 0);
+    let (mut blocks, mut embedded) = (0, false);
     for layer in &checked.summary.layers {
         let ours = |part: &str| Some(format!("{}.{part}", layer.scope));
         let same = |theirs: &str, part: &str| Theirs { name: format!("{theirs}.{part}"), ours: ours(part), transposed: false };
         match layer.name {
-            "embedding" if embeddings == 0 => {
+            "embedding" if !embedded => {
                 found.push(same("wte", "weight"));
-                embeddings += 1;
+                embedded = true;
             }
             "positions" => found.push(same("wpe", "weight")),
             "transformer_block" => {
