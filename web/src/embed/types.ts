@@ -1510,7 +1510,7 @@ export type Layer =
     /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
     dim_feedforward?: number | null;
     /** The function inside the feed-forward network. Default: `"gelu"`. */
-    activation?: "gelu" | "relu" | "swiglu";
+    activation?: "gelu" | "gelu_tanh" | "relu" | "swiglu";
     /** Which norm. Default: `"layer_norm"`. */
     norm?: "layer_norm" | "rms_norm";
     /** Whether norms come before attention and feed-forward network, or behind what these add. Default: `true`. */
@@ -1752,7 +1752,7 @@ export type Layer =
     /** Units of the feed-forward network; four times the numbers of a vector where nothing is said. 1 to 16384. */
     dim_feedforward?: number | null;
     /** The function inside the feed-forward network. Default: `"gelu"`. */
-    activation?: "gelu" | "relu" | "swiglu";
+    activation?: "gelu" | "gelu_tanh" | "relu" | "swiglu";
     /** Which norm. Default: `"layer_norm"`. */
     norm?: "layer_norm" | "rms_norm";
     /** Whether norms come before attentions and feed-forward network, or behind what these add. Default: `true`. */
