@@ -133,6 +133,8 @@ export class Lab {
   async open(fragment = ""): Promise<void> {
     await this.page.goto(`./${fragment}`);
     await this.reach((state) => state.step > 0);
+    // It trains before all of the page is there.
+    await this.page.waitForFunction(() => document.querySelector("#drawer") && document.querySelector(".net.placed"));
   }
 
   async state(): Promise<State> {

@@ -65,6 +65,8 @@ mod texts;
 #[cfg(target_arch = "wasm32")]
 mod theme;
 #[cfg(target_arch = "wasm32")]
+mod turns;
+#[cfg(target_arch = "wasm32")]
 mod umap;
 #[cfg(target_arch = "wasm32")]
 pub mod views;

@@ -15,7 +15,7 @@ use crate::reactive::{RwSignal, clicked};
 use crate::state::Lab;
 use crate::views::Views;
 use crate::worker::reflected;
-use crate::{api, files, opening, shortcuts, sliders, theme};
+use crate::{api, files, opening, shortcuts, sliders, theme, turns};
 
 /// Starts the page in the shell's `#app`; does nothing where no shell of ours is, as in a page that holds widgets.
 pub fn start() {
@@ -27,6 +27,7 @@ pub fn start() {
         api::crash(&info.to_string());
     }));
     let Some(host) = document().get_element_by_id("app").and_then(|e| e.dyn_into::<HtmlElement>().ok()) else { return };
+    turns::take();
     // In a task of its own: in this one the instance was made.
     let mount = move || {
         if let Some(poster) = document().get_element_by_id("poster") {

@@ -1,5 +1,8 @@
 //! Signals, memos and effects as the page uses them: the library's, but for two things.
 //!
+//! An effect, or a part of a view, that reads a memo and another one that follows from it reads them in this order: the library asks what was
+//! read in turn whether it has changed, and the first memo, once it has been brought up to date for the second, would answer that it has not.
+//!
 //! - A source forgets a reader when the reader's owner goes. The library's sources keep the name of every reader, and with it a piece of
 //!   memory, for as long as they live: what is rebuilt with each edit and reads a signal of the page would grow for ever.
 //! - Closures are boxed. The reactive graph's code for them is generated once per type of value and not once per closure, which is a

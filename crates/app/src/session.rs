@@ -18,7 +18,7 @@ use crate::plot::series::GRADIENT;
 use crate::state::{Lab, Load, Mark, Stands, Start};
 use crate::watches::{Answer, Watches};
 use crate::worker::{Link, reflected};
-use crate::{files, probing};
+use crate::{files, probing, turns};
 
 impl Lab {
     /// Connects to the worker and opens `experiment`.
@@ -341,6 +341,9 @@ impl Lab {
         let run = self.info.with_untracked(|i| i.as_ref().map(|i| i.run));
         if let Some(status) = status {
             self.status.set(status);
+        }
+        if !answers.is_empty() {
+            turns::end();
         }
         for (key, answer) in answers {
             if Some(answer.run) == run {

@@ -116,17 +116,28 @@ test("nothing moves while the page starts", async ({ page }) => {
 });
 
 test("the parts of the page are made in tasks of their own", async ({ page }) => {
-  // Whenever a timer of the page begins, it finds what the tasks before it have made.
+  // Whenever a timer of the page or a turn of its effects begins, it finds what the tasks before it have made.
   await page.addInitScript(() => {
     const seen = new Set<number>();
     (window as unknown as { seen: Set<number> }).seen = seen;
     const parts = [".top", ".out .facts", ".network", ".sources", "#choose-optimizer", "#drawer"];
+    const look = () => seen.add(parts.filter((part) => document.querySelector(part)).length);
     const plain = window.setTimeout;
     window.setTimeout = ((run: () => void, ...rest: number[]) =>
       plain(() => {
-        seen.add(parts.filter((part) => document.querySelector(part)).length);
+        look();
         run();
       }, ...rest)) as typeof window.setTimeout;
+    const onmessage = Object.getOwnPropertyDescriptor(MessagePort.prototype, "onmessage")!;
+    Object.defineProperty(MessagePort.prototype, "onmessage", {
+      ...onmessage,
+      set(run: (event: MessageEvent) => void) {
+        onmessage.set!.call(this, (event: MessageEvent) => {
+          look();
+          run(event);
+        });
+      },
+    });
   });
   await new Lab(page).open();
   const seen = await page.evaluate(() => [...(window as unknown as { seen: Set<number> }).seen]);

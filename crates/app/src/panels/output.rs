@@ -82,17 +82,18 @@ fn Facts() -> impl IntoView {
     let classes = memo(move || lab.info.with(|i| i.as_ref().is_none_or(|i| i.data.task == "classification")));
     let values = memo(move || {
         let kind = if classes.get() { "accuracy" } else { "loss" };
-        lab.status.with(|s| (Lab::metric(s, &format!("train_{kind}")), Lab::metric(s, &format!("validation_{kind}"))))
+        lab.status.with(|s| ["train", "validation"].map(|part| Lab::metric(s, &format!("{part}_{kind}"))))
     });
-    let show = move |v: Option<f64>| match (v, classes.get()) {
-        (None, _) => "–".to_string(),
-        (Some(v), true) => document::percent(v),
-        (Some(v), false) => document::loss(v),
+    let show = move |value: fn(bool, [Option<f64>; 2]) -> Option<f64>| {
+        let classes = classes.get();
+        match value(classes, values.get()) {
+            None => "–".to_string(),
+            Some(v) if classes => document::percent(v),
+            Some(v) => document::loss(v),
+        }
     };
-    let gap = move || {
-        let (train, validation) = values.get();
-        show(train.zip(validation).map(|(t, v)| if classes.get() { t - v } else { v - t }))
-    };
+    let gap =
+        move || show(|classes, [train, validation]| Some(if classes { train? - validation? } else { validation? - train? }));
     let apart = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.positions > 0)));
     let pixels = memo(move || lab.info.with(|i| i.as_ref().is_some_and(|i| i.data.of_pixels)));
     let word = move || match (classes.get(), apart.get()) {
@@ -104,7 +105,7 @@ fn Facts() -> impl IntoView {
     // Where classes are as frequent as each other it says the same as the accuracy.
     let telling = memo(move || {
         let value = lab.status.with(|s| Lab::metric(s, "validation_balanced_accuracy")).filter(|_| classes.get())?;
-        let accuracy = values.get().1?;
+        let accuracy = values.get()[1]?;
         ((value - accuracy).abs() >= 0.005).then_some(value)
     });
     let balanced = move || {
@@ -154,8 +155,8 @@ fn Facts() -> impl IntoView {
     };
     view! {
         <div class="facts">
-            <div data-testid="train-metric"><small translate="no">{word}</small><span class="num" translate="no">{move || show(values.get().0)}</span></div>
-            <div data-testid="validation-metric"><small>"validation"</small><span class="num" translate="no">{move || show(values.get().1)}</span></div>
+            <div data-testid="train-metric"><small translate="no">{word}</small><span class="num" translate="no">{move || show(|_, values| values[0])}</span></div>
+            <div data-testid="validation-metric"><small>"validation"</small><span class="num" translate="no">{move || show(|_, values| values[1])}</span></div>
             <div title="How much worse it is on what it never learned from"><small>"gap"</small><span class="num" translate="no">{gap}</span></div>
             {balanced}{whole}{recall}{of_text}{forecast}
         </div>

@@ -158,7 +158,7 @@ pub fn Probabilities(lab: Lab, answers: Answers) -> impl IntoView {
         });
         let style = move || format!("transform:scaleX({:.4})", p.get());
         let text = move || if values.with(Vec::is_empty) { "–".to_string() } else { format!("{:.1}", 100.0 * p.get()) };
-        view! { <div class="bar" class:best=move || { rank.get() == 0 && p.get() > 0.0 } style:order=move || rank.get().to_string() data-digit=i.to_string()><b>{label}</b><i><s style=style></s></i><span class="num" translate="no">{text}</span></div> }
+        view! { <div class="bar" class:best=move || { p.get() > 0.0 && rank.get() == 0 } style:order=move || rank.get().to_string() data-digit=i.to_string()><b>{label}</b><i><s style=style></s></i><span class="num" translate="no">{text}</span></div> }
     };
     view! { <div class="bars" role="group" aria-label="Probabilities in percent" data-testid="probabilities">{move || labels.get().into_iter().enumerate().map(|(i, l)| bar(i, l)).collect_view()}</div> }
 }

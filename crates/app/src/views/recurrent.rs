@@ -212,7 +212,8 @@ fn Panel(lab: Lab, column: Column) -> impl IntoView {
         ev.stop_propagation();
     };
     let cursor = move || {
-        format!("--at:{:.4};--step:{:.4}", at.get() as f64 / steps.get().max(1) as f64, 1.0 / steps.get().max(1) as f64)
+        let steps = steps.get().max(1) as f64;
+        format!("--at:{:.4};--step:{:.4}", at.get() as f64 / steps, 1.0 / steps)
     };
     let button = move |(i, (_, cell)): (usize, (String, String))| {
         let on = move || which.get() == i;
@@ -226,8 +227,8 @@ fn Panel(lab: Lab, column: Column) -> impl IntoView {
     painted(trace, move |canvas| {
         let palette = lab.palette.get();
         let Some((context, width, height)) = fitted(canvas) else { return };
-        let (unit, at) = (row.get(), at.get());
         seen.with(|s| {
+            let (unit, at) = (row.get(), at.get());
             let state: Vec<f32> = (0..s.steps).map(|t| s.state(t, unit)).collect();
             let cell: Vec<f32> = if s.parts > 4 { (0..s.steps).map(|t| s.part(t, 4, unit)).collect() } else { Vec::new() };
             let most = state.iter().chain(&cell).fold(0.05f32, |m, v| m.max(v.abs()));
@@ -257,8 +258,8 @@ fn Panel(lab: Lab, column: Column) -> impl IntoView {
     painted(gradient, move |canvas| {
         let palette = lab.palette.get();
         let Some((context, width, tall)) = fitted(canvas) else { return };
-        let at = at.get();
         seen.with(|s| {
+            let at = at.get();
             let span = decades(&s.gradient);
             let most = s.gradient.iter().fold(0.0f32, |m, v| m.max(*v));
             let each = width / s.steps.max(1) as f64;

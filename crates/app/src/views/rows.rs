@@ -113,7 +113,10 @@ fn Table(lab: Lab) -> impl IntoView {
         let at = memo(move || listed.with(|l| l.get(i).cloned()));
         let open =
             memo(move || at.with(|l| l.as_ref().is_some_and(|l| lab.chosen.with(|c| *c == Some(Chosen::HeldOut(l.place))))));
-        let cells = move || at.get().map(|line| summary(lab, line, words, widest, classes.get(), open));
+        let cells = move || {
+            let classes = classes.get();
+            at.get().map(|line| summary(lab, line, words, widest, classes, open))
+        };
         let inside = move || {
             let number = at.with(|l| l.as_ref().map(|l| l.number))?;
             open.get().then(|| view! { <tr class="opened"><td colspan="5"><Opened lab data words number/></td></tr> })

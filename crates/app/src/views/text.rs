@@ -200,10 +200,11 @@ fn Next(tokens: Memo<Vec<Token>>, names: Memo<Names>, cursor: Memo<usize>) -> im
             .collect_view()
     };
     let said = move || {
+        let nothing = tokens.with(Vec::is_empty);
         let here = here.get();
         let name = names.with(|names| names.alone(here.number));
         match here.probability {
-            _ if tokens.with(Vec::is_empty) => "nothing is written yet".to_string(),
+            _ if nothing => "nothing is written yet".to_string(),
             p if p.is_nan() => format!("{name} was given"),
             p => format!("{name} had {p:.3}"),
         }

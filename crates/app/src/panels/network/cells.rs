@@ -38,7 +38,6 @@ pub fn unit_cells(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) -
     let map: Map = expect_context();
     let (at, units, shown) = (info.at, info.column.units, info.shown);
     let size = move || {
-        // Read first: how many are shown follows from it.
         let height = map.height.get();
         let more = if units > shown.get() { MORE } else { 0.0 };
         let (side, gap) = cell_size(height - more, shown.get());
@@ -69,12 +68,13 @@ pub fn map_cells(info: Arc<ColumnInfo>, answers: Answers, pictures: Pictures) ->
         opened.track();
         map.changed.update(|n| *n += 1);
     });
-    let fit = move || map_rows(map.room.get());
-    let rows = move || if opened.get() { fit() } else { shown.get().div_ceil(2).min(fit()) };
     let style = move || {
-        let more = if units > 2 * fit() + 1 { LESS } else { 0.0 };
-        let (side, gap) = map_size(map.height.get() - more, rows());
-        format!("--cell:{side}px;--gap:{gap}px;--rows:{}", rows())
+        let height = map.height.get();
+        let fit = map_rows(map.room.get());
+        let rows = if opened.get() { fit } else { shown.get().div_ceil(2).min(fit) };
+        let more = if units > 2 * fit + 1 { LESS } else { 0.0 };
+        let (side, gap) = map_size(height - more, rows);
+        format!("--cell:{side}px;--gap:{gap}px;--rows:{rows}")
     };
     let title = info.column.title();
     let cells = move || {

@@ -12,6 +12,7 @@ use crate::panels::later::Later;
 use crate::plot::network::Column;
 use crate::reactive::{RwSignal, effect, memo};
 use crate::state::Lab;
+use crate::turns;
 use crate::views::Views;
 use crate::views::kinds::ColumnInfo;
 
@@ -89,12 +90,14 @@ pub fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, size: RwSignal<Option<
     effect(move || {
         size.get().map(|s| s.get());
         map.columns.with(|_| ());
-        map.room.get();
         map.height.get();
+        map.room.get();
         map.changed.get();
         lab.info.with(|i| i.as_ref().map(|i| (i.run, i.data.hash.clone())));
         request_animation_frame(move || {
             if let Some(net) = net.try_get_untracked().flatten() {
+                // Before the next frame, or what was measured would be seen first.
+                turns::at_once();
                 measure(map, &net);
             }
         });
@@ -103,12 +106,13 @@ pub fn place_cells(lab: Lab, map: Map, net: NodeRef<Div>, size: RwSignal<Option<
 
 fn measure(map: Map, net: &Element) {
     let area = net.get_bounding_client_rect();
-    if let Ok(heads) = net.query_selector_all(".head") {
-        let height = |i| heads.item(i)?.dyn_into::<Element>().ok().map(|head| head.get_bounding_client_rect().height());
-        let tallest = (0..heads.length()).filter_map(height).fold(0.0, f64::max);
-        if map.above.get_untracked() != tallest {
-            map.above.set(tallest);
-        }
+    let Ok(heads) = net.query_selector_all(".head") else { return };
+    let height = |i| heads.item(i)?.dyn_into::<Element>().ok().map(|head| head.get_bounding_client_rect().height());
+    let Some(tallest) = (0..heads.length()).filter_map(height).reduce(f64::max) else { return };
+    if map.above.get_untracked() != tallest {
+        // Cells move with it, and are looked for once they have.
+        map.above.set(tallest);
+        return;
     }
     let Ok(found) = net.query_selector_all(".cell") else { return };
     let mut cells = Vec::new();

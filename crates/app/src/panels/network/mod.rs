@@ -54,9 +54,19 @@ pub fn Network() -> impl IntoView {
     let columns = map.columns;
     // How many units have room is known once the panel has a size; before, they would be made only to be made again.
     let sized = move || size.get().map(|_| columns.get()).unwrap_or_default();
+    let cols = move || {
+        // They are looked for when they are there.
+        effect(move || map.changed.update(|n| *n += 1));
+        keep_focus(lab, sized())
+            .into_iter()
+            .enumerate()
+            .map(|(at, column)| view! { <ColumnView at column/> }.into_any())
+            .collect_view()
+    };
     // Everything in the network scrolls with it, so it is as wide as its columns need.
     let width = move || format!("--columns:{}", columns.with(Vec::len));
     let named = move || columns.with(|c| c.iter().any(|c| c.names.iter().any(|name| name.len() > 8)));
+    let placed = move || map.placed.get() > 0;
     let pictures = move || columns.with(|c| c.iter().any(|c| c.shape.len() == 3));
     close_cards(lab, map, editing);
     place_cells(lab, map, net, size);
@@ -65,9 +75,9 @@ pub fn Network() -> impl IntoView {
             <div class="heading"><h2>"Network"</h2><Legend/><Cost/></div>
             <Refused/>
             <div class="pan" tabindex="0" role="group" aria-label="Units and weights">
-                <div class="net" node_ref=net class:named=named class:pictures=pictures style=width>
+                <div class="net" node_ref=net class:placed=placed class:named=named class:pictures=pictures style=width>
                     <Wires map/>
-                    <div class="cols">{move || keep_focus(lab, sized()).into_iter().enumerate().map(|(at, column)| view! { <ColumnView at column/> }.into_any()).collect_view()}</div>
+                    <div class="cols">{cols}</div>
                     <Tip/>
                     <WeightEditor/>
                 </div>
