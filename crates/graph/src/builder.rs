@@ -9,7 +9,7 @@ use crate::kernel::{Attend, LossKind, Recurrence, ReduceKind, UpdateRule};
 use crate::ops::{
     Accuracy, Assign, Attention, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp,
     FlatUpdate, GradNorm, IndexSelect, LayerNorm, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling,
-    Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, StateOp, Table, Unary, Updated,
+    Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, Split, StateOp, Table, Unary, Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, Outputs, ParamId, ScalarId, StateId, UnaryOp, Value};
 
@@ -312,6 +312,13 @@ impl Graph {
     pub fn slice(&mut self, x: Value, axis: isize, start: usize, end: usize) -> Built {
         let axis = resolve("slice", self.shape(x), axis)?;
         self.apply(Slice { axis, start, end, step: 1 }, &[x])
+    }
+
+    /// Pieces of `size` along one dimension, counted from the end if negative; the last is smaller where they do not go in.
+    pub fn split(&mut self, x: Value, size: usize, axis: isize) -> Result<Outputs, OpError> {
+        let axis = resolve("split", self.shape(x), axis)?;
+        let node = self.add(Split { axis, size }.into(), &[x])?;
+        Ok(self.outputs_of(node))
     }
 
     /// x broadcast to a shape.

@@ -630,9 +630,10 @@ impl Program<'_> {
         let (mut by, mut values) = (Vec::new(), Vec::new());
         for of in tensors.iter().filter_map(|name| name.strip_prefix(GRADIENT)) {
             // What autodiff knows of a state is what reads it outside of its cell.
-            if let Some(scan) = scans.iter().find(|scan| scan.name == of) {
-                by.push((of, Some(scan)));
-                values.extend(scan.values());
+            if let Some((_, scan)) = scans.iter().find(|(name, _)| name == of) {
+                let reads = scan.values();
+                by.push((of, Some((scan, reads.len()))));
+                values.extend(reads);
                 continue;
             }
             let value = match cx.number(of) {
@@ -649,7 +650,10 @@ impl Program<'_> {
         for (of, scan) in by {
             let mut next = || gradients.next().ok_or_else(|| OpError::new("grad", "there is no gradient"));
             let gradient = match scan {
-                Some(scan) => scan.gradient(cx, [next()?, next()?, next()?])?,
+                Some((scan, count)) => {
+                    let by = (0..count).map(|_| next()).collect::<Result<Vec<_>, _>>()?;
+                    scan.gradient(cx, &by)?
+                }
                 None => next()?,
             };
             named.insert(format!("{GRADIENT}{of}"), gradient);

@@ -238,6 +238,13 @@ fn what_cannot_be_read_on_is_refused_with_a_way_out() {
          or the context, use a longer text, or turn `carry` off."
     );
     session(&document(401, 50, 4));
+    let mut normed = document(400, 5, 3);
+    normed["model"][1]["lstm"]["layer_norm"] = json!(true);
+    assert!(
+        refusal(&normed).starts_with("model[1].lstm.layer_norm: What has layer norm inside cannot go on"),
+        "{}",
+        refusal(&normed)
+    );
     let mut both = document(400, 5, 3);
     both["model"][1]["lstm"]["bidirectional"] = json!(true);
     assert!(

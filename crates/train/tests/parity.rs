@@ -45,6 +45,7 @@ fixtures![
     "bce_rmsprop_step",
     "cells_gru",
     "cells_lstm",
+    "cells_normed",
     "cells_rnn",
     "cells_rnn_relu",
     "classification_adam",

@@ -42,14 +42,19 @@ fn sample(row: u32) -> Input {
 }
 
 fn parity(cell: &str) -> Session {
+    parity_by(cell, false)
+}
+
+fn parity_by(cell: &str, layer_norm: bool) -> Session {
     let data = json!({ "parity": { "samples": 60, "min_length": 2, "max_length": 6 } });
-    session_of(data, json!([{ cell: { "hidden_size": 4 } }, { "linear": { "out": "classes" } }]), "cross_entropy")
+    let cell = json!({ cell: { "hidden_size": 4, "layer_norm": layer_norm } });
+    session_of(data, json!([cell, { "linear": { "out": "classes" } }]), "cross_entropy")
 }
 
 #[test]
 fn the_gradient_of_a_sample_reaches_every_step_that_counts_and_begins_with_that_of_the_last_state() {
-    for cell in ["rnn", "lstm", "gru"] {
-        let mut session = parity(cell);
+    for (cell, normed) in ["rnn", "lstm", "gru"].into_iter().flat_map(|cell| [(cell, false), (cell, true)]) {
+        let mut session = parity_by(cell, normed);
         let names = ["grad:model[0].hidden_l0", "output", "target", "raw", "1.weight", "model[0].hidden_l0", "model[0]"];
         for row in 0..4 {
             let found = answer(&mut session, sample(row), &names).unwrap();

@@ -242,6 +242,11 @@ fn a_text_is_the_same_with_what_is_kept_of_its_tokens_and_without() {
             once * 24,
         ),
         (
+            "norms inside",
+            json!([{ "lstm": { "hidden_size": 6, "output": "all", "layer_norm": true } }, { "gru": { "hidden_size": 5, "output": "all", "layer_norm": true } }]),
+            once * (12 + 5),
+        ),
+        (
             "one in another",
             json!([
                 { "name": "before" },

@@ -1288,6 +1288,8 @@ export type Layer =
     dropout?: number;
     /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
     output?: "last" | "all" | "mean" | "max";
+    /** Whether what inputs and states give is normed at every step. Default: `false`. */
+    layer_norm?: boolean;
     /** How the weights from a state to the next are drawn at the start; all other weights are drawn as by default. Default: `"default"`. */
     init?: 
       | "default"
@@ -1341,6 +1343,8 @@ export type Layer =
     dropout?: number;
     /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
     output?: "last" | "all" | "mean" | "max";
+    /** Whether what inputs and states give is normed at every step, and the cell, too. Default: `false`. */
+    layer_norm?: boolean;
     /** How the weights from a state to the next are drawn at the start; all other weights are drawn as by default. Default: `"default"`. */
     init?: 
       | "default"
@@ -1392,6 +1396,8 @@ export type Layer =
     dropout?: number;
     /** What it gives of the states of all steps; steps past the end of a sequence do not count. Default: `"last"`. */
     output?: "last" | "all" | "mean" | "max";
+    /** Whether what inputs and states give is normed at every step. Default: `false`. */
+    layer_norm?: boolean;
     /** How the weights from a state to the next are drawn at the start; all other weights are drawn as by default. Default: `"default"`. */
     init?: 
       | "default"

@@ -188,6 +188,8 @@ ops! {
     permute::Permute,
     /// A range of one dimension.
     slice::Slice,
+    /// Pieces along one dimension.
+    split::Split,
     /// Repetition along dimensions of size 1.
     expand::Expand,
     /// Several tensors along one dimension.
@@ -263,6 +265,7 @@ mod rows;
 mod scan;
 mod slice;
 mod softmax;
+mod split;
 mod target;
 mod update;
 mod vjp;

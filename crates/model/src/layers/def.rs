@@ -711,7 +711,7 @@ pub(crate) struct Builder {
     /// What attention leaves out.
     pub ablation: Option<Ablation>,
     /// Recurrent cells, in the order in which they were added.
-    pub scans: Vec<Scanned>,
+    pub scans: Vec<(String, Scanned)>,
     /// What layers keep of the positions so far, by the names of the feeds where it is kept: `[1, positions, numbers]`.
     pub kept: Vec<(String, Value)>,
     /// Parameters in use, by [`ParamId`].

@@ -24,6 +24,7 @@ mod linear;
 mod lstm;
 mod mean_over_time;
 mod multi_head_attention;
+mod normed_cell;
 mod patch_embedding;
 mod pool;
 mod positions;

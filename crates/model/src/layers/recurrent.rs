@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::def::{Begins, Builder, Given, Inferred, Port, Resolved, Resolver};
 use super::mean_over_time::{counted, mean};
-use super::scanned::{GATES, HIDDEN, Scanned};
+use super::normed_cell::{self, NormedCell, normed};
+use super::scanned::{GATES, HIDDEN, Scan, Scanned};
 use super::{Draw, Init};
 use crate::scalars::GOES_ON;
 
@@ -48,6 +49,8 @@ pub(super) struct Recurrent {
     pub bidirectional: bool,
     pub dropout: f64,
     pub output: States,
+    /// Whether there is layer norm inside the cells.
+    pub layer_norm: bool,
     /// How the weights from a state to the next are drawn.
     pub init: Init,
     /// What the bias of the forget gate begins with, in place of what is drawn.
@@ -56,6 +59,8 @@ pub(super) struct Recurrent {
 
 /// What a cell keeps of the steps before: the hidden state, and the cell state, which stands behind an lstm's gates.
 const STATES: [&str; 2] = ["h", "c"];
+/// Steps of cells with layer norm that a layer may have, all layers and directions together: each is a part of the program.
+const NORMED_STEPS: usize = 256;
 /// Forget gate among the parts of an lstm.
 const FORGET: usize = 1;
 
@@ -98,6 +103,9 @@ impl Recurrent {
             let message = "What reads from the end too cannot go on from the batch before.";
             return Err(UserError::at("bidirectional", message).hint("Turn it off, or `carry` of the data."));
         }
+        if self.layer_norm {
+            self.check_norm(steps, carried.is_some())?;
+        }
         let width = self.hidden_size * self.directions();
         let port = match self.output {
             States::All => Port { lengths: input.lengths.clone(), ..Port::numbers([steps, width]) },
@@ -112,6 +120,14 @@ impl Recurrent {
                 inferred.parameter(name("weight_hh"), &[rows, self.hidden_size], self.init.weight(self.hidden_size, rows));
                 inferred.parameter(name("bias_ih"), &[rows], self.draw(self.forget_bias));
                 inferred.parameter(name("bias_hh"), &[rows], self.draw(self.forget_bias.map(|_| 0.0)));
+                if self.layer_norm {
+                    inferred.parameter(name("norm_ih"), &[rows], Draw::Constant(1.0));
+                    inferred.parameter(name("norm_hh"), &[rows], Draw::Constant(1.0));
+                    if self.cell == RecurrentCell::Lstm {
+                        inferred.parameter(name("norm_c"), &[self.hidden_size], Draw::Constant(1.0));
+                        inferred.parameter(name("norm_c_bias"), &[self.hidden_size], Draw::Constant(0.0));
+                    }
+                }
                 for state in STATES[..self.cell.states()].iter().filter(|_| carried.is_some()) {
                     inferred.carried(&name(state), &[carried.unwrap_or_default(), self.hidden_size]);
                 }
@@ -122,6 +138,21 @@ impl Recurrent {
             }
         }
         Ok(inferred.flops(flops))
+    }
+
+    /// What layer norm inside the cells does not go with.
+    fn check_norm(&self, steps: usize, carried: bool) -> Result<(), UserError> {
+        if carried {
+            let message = "What has layer norm inside cannot go on from the batch before.";
+            return Err(UserError::at("layer_norm", message).hint("Turn it off, or `carry` of the data."));
+        }
+        let all = steps.saturating_mul(self.num_layers * self.directions());
+        if all > NORMED_STEPS {
+            let each = if self.num_layers * self.directions() > 1 { ", all layers and directions together" } else { "" };
+            let message = format!("What has layer norm inside takes {NORMED_STEPS} steps at most{each}; here there are {all}.");
+            return Err(UserError::at("layer_norm", message).hint("Turn it off, or take shorter sequences."));
+        }
+        Ok(())
     }
 
     /// The input projections of all steps are one product; the scan does the rest, and knows where sequences end.
@@ -140,19 +171,32 @@ impl Recurrent {
                 let mut parameter = |what: &str| cx.parameter(at, &Self::parameter(what, layer, direction));
                 let (input, hidden) = (parameter("weight_ih")?, parameter("weight_hh")?);
                 let (bias, hidden_bias) = (parameter("bias_ih")?, parameter("bias_hh")?);
-                let projections = cx.graph.linear(x, input, Some(bias))?;
                 let begin = self.begin(cx, at, layer, direction)?;
-                let recurrence = Recurrence {
-                    cell: self.cell,
-                    reverse: direction > 0,
-                    lengths: given.is_some(),
-                    initial: !begin.is_empty(),
+                let reverse = direction > 0;
+                let (state, end, gates, scanned) = if self.layer_norm {
+                    let mut parameter = |what: &str| cx.parameter(at, &Self::parameter(what, layer, direction));
+                    let (input_norm, hidden_norm) = (parameter("norm_ih")?, parameter("norm_hh")?);
+                    let of_cell = self.cell == RecurrentCell::Lstm;
+                    let cell_norm = if of_cell { Some([parameter("norm_c")?, parameter("norm_c_bias")?]) } else { None };
+                    let recurrent = [hidden, hidden_norm, hidden_bias];
+                    let projections = cx.graph.linear(x, input, None)?;
+                    let projections = normed(&mut cx.graph, projections, input_norm)?;
+                    let projections = cx.graph.plus(projections, bias)?;
+                    let cell = NormedCell { cell: self.cell, reverse, lengths: given, begin, recurrent, cell_norm };
+                    let steps = cell.run(cx, projections)?;
+                    (steps.states, steps.last, steps.gates, Scanned::Steps(steps.each))
+                } else {
+                    let projections = cx.graph.linear(x, input, Some(bias))?;
+                    let recurrence =
+                        Recurrence { cell: self.cell, reverse, lengths: given.is_some(), initial: !begin.is_empty() };
+                    let inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).chain(begin).collect();
+                    let outputs = cx.graph.scan(recurrence, &inputs)?;
+                    let [states, last, ..] = outputs[..] else { return Err(OpError::new("scan", "it gives two values")) };
+                    let gates = outputs.get(2).copied();
+                    let scan = Scan { recurrence, lengths: given, projections, weight: hidden, states, last, gates };
+                    (states, last, gates, Scanned::Scan(scan))
                 };
-                let inputs: Vec<Value> = [projections, hidden, hidden_bias].into_iter().chain(given).chain(begin).collect();
-                let outputs = cx.graph.scan(recurrence, &inputs)?;
-                let [state, end, ..] = outputs[..] else { return Err(OpError::new("scan", "it gives two values")) };
                 let named = |what: &str| format!("{}.{}", at.path, Self::parameter(what, layer, direction));
-                let gates = outputs.get(2).copied();
                 self.leave(cx, at, layer, end, gates)?;
                 cx.keep(at, &Self::parameter(STATES[0], layer, direction), |_| Ok(state))?;
                 if let Some(gates) = gates.filter(|_| self.cell.states() > 1) {
@@ -164,16 +208,7 @@ impl Recurrent {
                 }
                 cx.activations.push((named(HIDDEN), state));
                 cx.activations.extend(gates.map(|gates| (named(GATES), gates)));
-                cx.scans.push(Scanned {
-                    name: named(HIDDEN),
-                    recurrence,
-                    lengths: given,
-                    projections,
-                    weight: hidden,
-                    states: state,
-                    last: end,
-                    gates,
-                });
+                cx.scans.push((named(HIDDEN), scanned));
                 states.push(state);
                 ends.push(end);
             }
@@ -243,7 +278,12 @@ impl Recurrent {
 
     pub fn torch(&self, at: &Resolved, module: &str, more: &str) -> String {
         let features = at.input().shape.last().copied().unwrap_or_default();
-        let mut text = format!("recurrent({module}, {features}, {}", self.hidden_size);
+        let maker = if self.layer_norm { "NormedRecurrent" } else { "recurrent" };
+        let wires = match &at.input().lengths {
+            Some(field) => format!("wires, \"{field}\""),
+            None => "None, None".to_string(),
+        };
+        let mut text = format!("{maker}({wires}, {module}, {features}, {}", self.hidden_size);
         text += more;
         if self.num_layers > 1 {
             text += &format!(", num_layers={}", self.num_layers);
@@ -254,11 +294,11 @@ impl Recurrent {
         if self.dropout > 0.0 && self.num_layers > 1 {
             text += &format!(", dropout={}", self.dropout);
         }
-        text += &format!(", output=\"{}\"", self.output.name());
-        match &at.input().lengths {
-            Some(field) => text.replacen("recurrent(", &format!("recurrent(wires, \"{field}\", "), 1) + ")",
-            None => text.replacen("recurrent(", "recurrent(None, None, ", 1) + ")",
-        }
+        text + &format!(", output=\"{}\")", self.output.name())
+    }
+
+    pub fn torch_helper(&self) -> &'static str {
+        if self.layer_norm { normed_cell::HELPER } else { HELPER }
     }
 }
 
@@ -286,7 +326,7 @@ fn joined(cx: &mut Builder, values: &[Value]) -> Result<Value, OpError> {
 }
 
 /// Makes a module of `torch.nn` that gives what the layer gives, with the module's own parameter names.
-pub(super) const HELPER: &str = "\
+const HELPER: &str = "\
 def recurrent(wires, lengths, cell, *sizes, output, **options):
     class Recurrent(cell):
         before = after = None
@@ -347,7 +387,7 @@ macro_rules! recurrent_layer {
             }
 
             fn torch_helper(&self) -> Option<&'static str> {
-                Some($crate::layers::recurrent::HELPER)
+                Some(self.cells().torch_helper())
             }
         }
     };

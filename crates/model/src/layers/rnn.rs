@@ -41,6 +41,9 @@ fields! {
         /// What it gives of the states of all steps; steps past the end of a sequence do not count.
         #[schemars(title = "Output")]
         output: States = States::Last,
+        /// Whether what inputs and states give is normed at every step.
+        #[schemars(title = "Layer norm")]
+        layer_norm: bool = false,
         /// How the weights from a state to the next are drawn at the start; all other weights are drawn as by default.
         #[schemars(title = "Initial recurrent weights")]
         init: Init = Init::default(),
@@ -60,6 +63,7 @@ impl Rnn {
             bidirectional: self.bidirectional,
             dropout: self.dropout,
             output: self.output,
+            layer_norm: self.layer_norm,
             init: self.init.clone(),
             forget_bias: None,
         }

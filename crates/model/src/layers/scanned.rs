@@ -13,9 +13,43 @@ pub(crate) const GATES: &str = "gates";
 
 /// A recurrent cell over all steps, as it stands in a graph.
 #[derive(Clone, Debug)]
-pub(crate) struct Scanned {
-    /// Name of its hidden states.
-    pub name: String,
+pub(crate) enum Scanned {
+    /// As one op.
+    Scan(Scan),
+    /// Step by step: the hidden state of each, `[rows, hidden]`.
+    Steps(Vec<Value>),
+}
+
+impl Scanned {
+    /// The values whose gradients [`Scanned::gradient`] is made of.
+    pub fn values(&self) -> Vec<Value> {
+        match self {
+            Self::Scan(scan) => vec![scan.projections, scan.states, scan.last],
+            Self::Steps(each) => each.clone(),
+        }
+    }
+
+    /// The gradient of the loss by the state h of every step, on all ways that lead from there: `[rows, steps, hidden]`.
+    pub fn gradient(&self, cx: &mut Builder, by: &[Value]) -> Result<Value, OpError> {
+        match (self, by) {
+            (Self::Scan(scan), &[projections, states, last]) => scan.gradient(cx, [projections, states, last]),
+            (Self::Scan(_), _) => Err(OpError::new(HIDDEN, "three gradients are given")),
+            (Self::Steps(_), by) => {
+                let g = &mut cx.graph;
+                let each = by.iter().map(|&by| {
+                    let shape = g.shape(by).clone();
+                    g.reshape(by, [shape[0], 1, shape[1]])
+                });
+                let each = each.collect::<Result<Vec<_>, _>>()?;
+                cx.graph.concat(&each, 1)
+            }
+        }
+    }
+}
+
+/// A recurrent cell as one op.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
     /// What is computed at every step.
     pub recurrence: Recurrence,
     /// The lengths of the sequences, `[rows, 1]`; all steps count where there are none.
@@ -32,18 +66,11 @@ pub(crate) struct Scanned {
     pub gates: Option<Value>,
 }
 
-impl Scanned {
-    /// The values whose gradients [`Scanned::gradient`] is made of.
-    pub fn values(&self) -> [Value; 3] {
-        [self.projections, self.states, self.last]
-    }
-
-    /// The gradient of the loss by the state h of every step, on all ways that lead from there: `[rows, steps, hidden]`.
-    ///
+impl Scan {
     /// What reads a state directly has the gradient D, which autodiff gives; all else goes through the next step. Where Δ is the gradient by
     /// what that step adds the recurrent weights W to, `dh[t] = D[t] + Wᵀ·Δ[t+1]`, and of a gru, which also hands on a share z of its state,
     /// `+ z[t+1]·dh[t+1]`. This last recurrence is unrolled by doubling: after k rounds a step holds what comes from the 2ᵏ steps behind it.
-    pub fn gradient(&self, cx: &mut Builder, [by_projections, by_states, by_last]: [Value; 3]) -> Result<Value, OpError> {
+    fn gradient(&self, cx: &mut Builder, [by_projections, by_states, by_last]: [Value; 3]) -> Result<Value, OpError> {
         let shape = cx.graph.shape(self.states).clone();
         let &[rows, steps, hidden] = &shape[..] else { return Err(OpError::new(HIDDEN, "states are [rows, steps, hidden]")) };
         let ends = self.ends(cx, rows, steps)?;
