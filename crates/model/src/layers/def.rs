@@ -389,6 +389,7 @@ pub(crate) fn resolve(model: &[Layer], signature: &Signature, batch: usize) -> R
         scope: String::new(),
         layers: 0,
         parameters: 0,
+        steps: 0,
         taken: Vec::new(),
         named: NameMap::default(),
         embeddings: Vec::new(),
@@ -417,6 +418,8 @@ pub(crate) struct Resolver<'a> {
     scope: String,
     layers: usize,
     parameters: u64,
+    /// Steps in time that are a part of the program each.
+    steps: usize,
     /// Inputs of the data that the model takes.
     taken: Vec<String>,
     /// What `name` layers named.
@@ -454,6 +457,12 @@ impl Resolver<'_> {
                 Err(UserError::new(message).hint("Write how many numbers the vectors of both have."))
             }
         }
+    }
+
+    /// Counts in so many steps in time that are a part of the program each, and gives how many the model has by now.
+    pub fn unrolled(&mut self, steps: usize) -> usize {
+        self.steps = self.steps.saturating_add(steps);
+        self.steps
     }
 
     /// Rows of the states that a batch leaves to the next one; none where no batch goes on from another.

@@ -210,7 +210,8 @@ mod tests {
             check(experiment, signature).err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert_eq!([refusal(128, 2, false), refusal(64, 2, true)], ["", ""]);
-        let wide = "model[0].lstm.layer_norm: What has layer norm inside takes 256 steps at most, all layers and directions together; here there are 260.";
+        let wide = "model[0].lstm.layer_norm: What has layer norm inside takes 256 steps at most, all layers and directions together; with this one \
+            there are 260.";
         for (steps, layers, both) in [(130, 2, false), (65, 2, true)] {
             assert!(refusal(steps, layers, both).starts_with(wide), "{}", refusal(steps, layers, both));
         }

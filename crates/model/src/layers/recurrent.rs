@@ -59,7 +59,7 @@ pub(super) struct Recurrent {
 
 /// What a cell keeps of the steps before: the hidden state, and the cell state, which stands behind an lstm's gates.
 const STATES: [&str; 2] = ["h", "c"];
-/// Steps of cells with layer norm that a layer may have, all layers and directions together: each is a part of the program.
+/// Steps of cells with layer norm that a model may have: each is a part of the program.
 const NORMED_STEPS: usize = 256;
 /// Forget gate among the parts of an lstm.
 const FORGET: usize = 1;
@@ -91,7 +91,7 @@ impl Recurrent {
         }
     }
 
-    pub fn infer(&self, cx: &Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
+    pub fn infer(&self, cx: &mut Resolver<'_>, input: &Port) -> Result<Inferred, UserError> {
         let &[steps, features] = input.shape.as_slice() else {
             let message = format!("{} expects a sequence of vectors, gets {input}.", self.name);
             return Err(
@@ -104,7 +104,8 @@ impl Recurrent {
             return Err(UserError::at("bidirectional", message).hint("Turn it off, or `carry` of the data."));
         }
         if self.layer_norm {
-            self.check_norm(steps, carried.is_some())?;
+            let steps = steps.saturating_mul(self.num_layers * self.directions());
+            check_norm(cx.unrolled(steps), carried.is_some())?;
         }
         let width = self.hidden_size * self.directions();
         let port = match self.output {
@@ -138,21 +139,6 @@ impl Recurrent {
             }
         }
         Ok(inferred.flops(flops))
-    }
-
-    /// What layer norm inside the cells does not go with.
-    fn check_norm(&self, steps: usize, carried: bool) -> Result<(), UserError> {
-        if carried {
-            let message = "What has layer norm inside cannot go on from the batch before.";
-            return Err(UserError::at("layer_norm", message).hint("Turn it off, or `carry` of the data."));
-        }
-        let all = steps.saturating_mul(self.num_layers * self.directions());
-        if all > NORMED_STEPS {
-            let each = if self.num_layers * self.directions() > 1 { ", all layers and directions together" } else { "" };
-            let message = format!("What has layer norm inside takes {NORMED_STEPS} steps at most{each}; here there are {all}.");
-            return Err(UserError::at("layer_norm", message).hint("Turn it off, or take shorter sequences."));
-        }
-        Ok(())
     }
 
     /// The input projections of all steps are one product; the scan does the rest, and knows where sequences end.
@@ -300,6 +286,21 @@ impl Recurrent {
     pub fn torch_helper(&self) -> &'static str {
         if self.layer_norm { normed_cell::HELPER } else { HELPER }
     }
+}
+
+/// What layer norm inside the cells does not go with, where the model has so many steps of such cells.
+fn check_norm(steps: usize, carried: bool) -> Result<(), UserError> {
+    if carried {
+        let message = "What has layer norm inside cannot go on from the batch before.";
+        return Err(UserError::at("layer_norm", message).hint("Turn it off, or `carry` of the data."));
+    }
+    if steps > NORMED_STEPS {
+        let message = format!(
+            "What has layer norm inside takes {NORMED_STEPS} steps at most, all layers and directions together; with this one there are {steps}."
+        );
+        return Err(UserError::at("layer_norm", message).hint("Turn it off, or take shorter sequences."));
+    }
+    Ok(())
 }
 
 /// Where rows follow each other, all that do as one long sequence; otherwise `x` as it is.
