@@ -29,7 +29,10 @@ class Lab {
   async open(fragment = "") {
     await this.engine.goto("about:blank");
     await this.engine.goto(`${url}${fragment}`);
-    return this.reach(({ step }) => step > 0, "a first step");
+    const state = await this.reach(({ step }) => step > 0, "a first step");
+    // It trains before all of the page is there.
+    await this.see(() => Boolean(document.querySelector("#drawer") && document.querySelector(".net.placed")), Boolean, "the whole page");
+    return state;
   }
 
   state() {
