@@ -181,9 +181,8 @@ impl CustomExecutor for TakesTurns {
 
 /// Has effects take turns until there are pictures. Comes before anything is mounted.
 pub fn take() {
-    TURNS.set(Turns::new());
     // Where something has an executor already, its effects go on as they did.
-    if Executor::init_custom_executor(TakesTurns).is_err() {
-        TURNS.take();
+    if Executor::init_custom_executor(TakesTurns).is_ok() {
+        TURNS.set(Turns::new());
     }
 }

@@ -80,6 +80,28 @@ fn the_gradient_of_a_sample_reaches_every_step_that_counts_and_begins_with_that_
 }
 
 #[test]
+fn the_gates_of_an_lstm_with_layer_norm_inside_show_its_cell_before_and_behind_the_norm() {
+    let mut session = parity_by("lstm", true);
+    let names = ["model[0].gates_l0", "model[0].hidden_l0", "raw", "0.norm_c_l0", "0.norm_c_bias_l0"];
+    let found = answer(&mut session, sample(0), &names).unwrap();
+    let [(shape, gates), (_, states), (_, raw), (_, factors), (_, constants)] = &found[..] else { panic!("five tensors") };
+    assert_eq!(shape, &[1, 6, 6, 4]);
+    for step in 0..raw.iter().filter(|v| !v.is_nan()).count() {
+        let part = |step: usize, part: usize| &gates[(step * 6 + part) * 4..][..4];
+        let [i, f, g, o, c, s] = [0, 1, 2, 3, 4, 5].map(|n| part(step, n));
+        let mean = s.iter().sum::<f32>() / 4.0;
+        let deviation = (s.iter().map(|s| (s - mean).powi(2)).sum::<f32>() / 4.0 + 1e-5).sqrt();
+        for unit in 0..4 {
+            let before = if step > 0 { part(step - 1, 4)[unit] } else { 0.0 };
+            assert!((s[unit] - f[unit] * before - i[unit] * g[unit]).abs() < 1e-6);
+            let normed = (s[unit] - mean) / deviation * factors[unit] + constants[unit];
+            assert!((c[unit] - normed).abs() < 1e-4);
+            assert!((states[4 * step + unit] - o[unit] * c[unit].tanh()).abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
 fn a_sequence_that_is_typed_is_as_long_as_it_is_and_answered_like_the_sample() {
     let mut session = parity("gru");
     for row in 0..6 {

@@ -21,9 +21,17 @@ use crate::watches::{Ask, Source};
 const EVERY: f64 = 100.0;
 
 /// What a cell keeps, by how many parts that has: a letter and a word for each.
-const KEPT: [&[(&str, &str)]; 2] = [
+const KEPT: [&[(&str, &str)]; 3] = [
     &[("i", "input gate"), ("f", "forget gate"), ("g", "candidate"), ("o", "output gate"), ("c", "cell")],
-    &[("r", "reset gate"), ("z", "update gate"), ("n", "candidate"), ("q", "W·h + b")],
+    &[
+        ("i", "input gate"),
+        ("f", "forget gate"),
+        ("g", "candidate"),
+        ("o", "output gate"),
+        ("c", "cell"),
+        ("s", "cell before its norm"),
+    ],
+    &[("r", "reset gate"), ("z", "update gate"), ("n", "candidate"), ("q", "from the state before")],
 ];
 
 /// See the module.
@@ -317,12 +325,14 @@ fn numbers_of(seen: &Seen, step: usize, unit: usize) -> AnyView {
     };
     let part = |part: usize| value(seen.part(step, part, unit));
     let made = match seen.parts {
-        5 => format!(
-            "c = f·c + i·g = {}·{} + {}·{}\nh = o·tanh c = {}·tanh {}",
+        5 | 6 => format!(
+            "{} = f·c + i·g = {}·{} + {}·{}{}\nh = o·tanh c = {}·tanh {}",
+            if seen.parts == 5 { "c" } else { "s" },
             part(1),
             value(before(Some(4))),
             part(0),
             part(2),
+            if seen.parts == 5 { String::new() } else { format!(" = {}\nc = norm of s over all units = {}", part(5), part(4)) },
             part(3),
             part(4)
         ),

@@ -32,7 +32,7 @@ pub(super) struct Steps {
     pub states: Value,
     /// The last of each sequence, `[rows, hidden]`.
     pub last: Value,
-    /// The gates as a scan has them, `[rows, steps, n, hidden]`, of cells that have some.
+    /// The gates as a scan has them, `[rows, steps, n, hidden]`, of cells that have some; behind an lstm's cell state what it was before its norm.
     pub gates: Option<Value>,
     /// The new hidden state of each step, `[rows, hidden]`.
     pub each: Vec<Value>,
@@ -84,7 +84,7 @@ impl NormedCell {
         Ok(Steps { states: g.concat(&all, 1)?, last: states[0], gates, each })
     }
 
-    /// The states h and c after one step, and what a scan keeps of it.
+    /// The states h and c after one step, and the gates of it.
     fn step(&self, g: &mut Graph, x: Value, [h, c]: [Value; 2], hidden: usize) -> Result<([Value; 2], Vec<Value>), OpError> {
         let [weight, factors, bias] = self.recurrent;
         let q = g.linear(h, weight, None)?;
@@ -102,12 +102,13 @@ impl NormedCell {
                 let [i, f, o] = [0, 1, 3].map(|part| g.unary(UnaryOp::Sigmoid, parts[part]));
                 let (i, f, n, o) = (i?, f?, g.unary(UnaryOp::Tanh, parts[2])?, o?);
                 let (stays, comes) = (g.mul(f, c)?, g.mul(i, n)?);
-                let mut c = g.plus(stays, comes)?;
-                if let Some([factors, constants]) = self.cell_norm {
-                    c = g.layer_norm(c, true, EPS, Some(factors), Some(constants))?;
-                }
+                let sum = g.plus(stays, comes)?;
+                let c = match self.cell_norm {
+                    Some([factors, constants]) => g.layer_norm(sum, true, EPS, Some(factors), Some(constants))?,
+                    None => sum,
+                };
                 let shown = g.unary(UnaryOp::Tanh, c)?;
-                Ok(([g.mul(o, shown)?, c], vec![i, f, n, o, c]))
+                Ok(([g.mul(o, shown)?, c], vec![i, f, n, o, c, sum]))
             }
             RecurrentCell::Gru => {
                 let (x, q) = (g.split(x, hidden, -1)?, g.split(q, hidden, -1)?);

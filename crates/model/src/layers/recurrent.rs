@@ -128,6 +128,9 @@ impl Recurrent {
                         inferred.parameter(name("norm_c"), &[self.hidden_size], Draw::Constant(1.0));
                         inferred.parameter(name("norm_c_bias"), &[self.hidden_size], Draw::Constant(0.0));
                     }
+                    // As of the layer `layer_norm`: six for each number that is normed.
+                    let normed = 2 * rows + if self.cell == RecurrentCell::Lstm { self.hidden_size } else { 0 };
+                    flops = flops.saturating_add((6 * normed as u64).saturating_mul(steps as u64));
                 }
                 for state in STATES[..self.cell.states()].iter().filter(|_| carried.is_some()) {
                     inferred.carried(&name(state), &[carried.unwrap_or_default(), self.hidden_size]);
@@ -188,7 +191,8 @@ impl Recurrent {
                 if let Some(gates) = gates.filter(|_| self.cell.states() > 1) {
                     cx.keep(at, &Self::parameter(STATES[1], layer, direction), |cx| {
                         let all = cx.graph.shape(gates).clone();
-                        let cell = cx.graph.slice(gates, 2, all[2] - 1, all[2])?;
+                        let place = self.cell.kept();
+                        let cell = cx.graph.slice(gates, 2, place - 1, place)?;
                         cx.graph.reshape(cell, [all[0], all[1], all[3]])
                     })?;
                 }

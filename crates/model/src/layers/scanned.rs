@@ -7,8 +7,8 @@ use super::def::Builder;
 
 /// Name, after a layer's path, of the hidden states: `model[0].hidden_l0`, `[rows, steps, hidden]`.
 pub(crate) const HIDDEN: &str = "hidden";
-/// Name, after a layer's path, of the gates, `[rows, steps, n, hidden]`: i, f, g, o and the cell state of an lstm; r, z, n and what r lets through of
-/// a gru.
+/// Name, after a layer's path, of the gates, `[rows, steps, n, hidden]`: i, f, g, o and the cell state of an lstm, and with layer norm inside what that
+/// was before its norm; r, z, n and what r lets through of a gru.
 pub(crate) const GATES: &str = "gates";
 
 /// A recurrent cell over all steps, as it stands in a graph.
