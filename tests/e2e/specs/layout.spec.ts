@@ -20,7 +20,7 @@ async function seen(page: Page, selector: string, nth = 0): Promise<boolean> {
 /** Pairs of controls that overlap. */
 async function overlaps(page: Page): Promise<string[]> {
   return page.evaluate(() => {
-    const found = [...document.querySelectorAll("button, input, select, summary, .num, h2, label, .note, .facts div")].filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }));
+    const found = [...document.querySelectorAll("button, input, select, summary, .num, h2, label, .note, .facts div, .head b, .column-card")].filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }));
     const inside = (e: Element) => {
       // Of what scrolls, only what shows counts.
       let { left, top, right, bottom } = e.getBoundingClientRect();
@@ -85,7 +85,7 @@ test("the longest verdict shows as a whole at 1366 × 768", async ({ page }) => 
 });
 
 for (const [width, height] of [[1440, 900], [1366, 768], [1024, 768], [390, 844]] as const) {
-  for (const [name, fragment] of [["spirals", ""], ["digits", "#p=digits"], ["sine", "#p=sine"], ["pictures", "#p=lenet"], ["tokens", "#p=sort"], ["seven layers", link({ version: 1, data: "moons", model: [...Array.from({ length: 6 }, () => [{ linear: { out: 12 } }, "tanh"]).flat(), { linear: { out: "classes" } }] })]] as const) {
+  for (const [name, fragment] of [["spirals", ""], ["digits", "#p=digits"], ["sine", "#p=sine"], ["pictures", "#p=lenet"], ["tokens", "#p=sort"], ["a table", "#p=breast_cancer"], ["seven layers", link({ version: 1, data: "moons", model: [...Array.from({ length: 6 }, () => [{ linear: { out: 12 } }, "tanh"]).flat(), { linear: { out: "classes" } }] })]] as const) {
     test(`nothing overlaps or is cut at ${width} × ${height}, ${name}`, async ({ page }) => {
       await page.setViewportSize({ width, height });
       await new Lab(page).open(fragment);
@@ -95,6 +95,22 @@ for (const [width, height] of [[1440, 900], [1366, 768], [1024, 768], [390, 844]
     });
   }
 }
+
+test("the cards of a table's columns are whole, and those without room are counted", async ({ page }) => {
+  for (const [width, height] of [[1440, 900], [1366, 768]] as const) {
+    await page.setViewportSize({ width, height });
+    await page.goto("about:blank");
+    await new Lab(page).open("#p=breast_cancer");
+    const cards = page.locator(".column-card");
+    const more = page.locator(".cards .more");
+    await expect(more).toHaveText(/^\+\d+ columns$/);
+    const count = await cards.count();
+    expect(count, `${height}`).toBeGreaterThan(8);
+    await expect(more).toHaveText(`+${30 - count} columns`);
+    for (let i = 0; i < count; i++) expect(await seen(page, ".column-card", i), `card ${i} at ${height}`).toBe(true);
+    expect(await seen(page, ".cards .more"), `${height}`).toBe(true);
+  }
+});
 
 test("nothing moves while the page starts", async ({ page }) => {
   for (const [width, height] of [[1366, 768], [390, 844]] as const) {

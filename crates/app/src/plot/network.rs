@@ -150,6 +150,28 @@ pub fn cell_size(height: f64, count: usize) -> (f64, f64) {
     (pitch - gap, gap)
 }
 
+/// Pixels of the card of a table's column without the lines of its cells, of such a line, and of a cell with the gap to the next one.
+const CARD: (f64, f64, f64) = (25.0, 12.0, 12.0);
+/// Width of a card at most, and what of it is around its cells, in pixels.
+const CARD_WIDTH: (f64, f64) = (168.0, 14.0);
+
+/// How many cards have room below each other in so many pixels, of columns with so many cells each; all of them, or with room for a line
+/// of `more` pixels that says how many there are besides.
+pub fn cards(cells: impl Iterator<Item = usize>, (width, height): (f64, f64), more: f64) -> usize {
+    let in_a_line = ((width.min(CARD_WIDTH.0) - CARD_WIDTH.1) / CARD.2).max(1.0) as usize;
+    let ends = cells.scan(0.0, |end, cells| {
+        *end += CARD.0 + CARD.1 * cells.div_ceil(in_a_line).max(1) as f64;
+        Some(*end)
+    });
+    let (mut all, mut fit, mut fit_with_more) = (0, 0, 0);
+    for end in ends {
+        all += 1;
+        fit += usize::from(end <= height);
+        fit_with_more += usize::from(end + more <= height);
+    }
+    if fit == all { all } else { fit_with_more.max(1) }
+}
+
 /// Most that a picture takes of its column's height, with the gap to the next one, in pixels.
 const PICTURE: f64 = 72.0;
 
@@ -270,6 +292,17 @@ mod tests {
         assert_eq!((cell_size(416.0, 8), cell_size(416.0, 0)), ((40.0, 6.0), (40.0, 6.0)));
         // Smaller than this nobody can hit one: then fewer are shown.
         assert_eq!(cell_size(100.0, 16), (21.0, 3.0));
+    }
+
+    #[test]
+    fn as_many_cards_of_columns_show_as_are_whole() {
+        let one = |count| std::iter::repeat_n(1, count);
+        // Eleven of 37 pixels, and a line below them; twelve without it.
+        assert_eq!((cards(one(30), (200.0, 460.0), 18.0), cards(one(12), (200.0, 460.0), 18.0)), (11, 12));
+        // Thirty words are three lines of a wide card, and eight of a narrow one.
+        assert_eq!(cards([30, 1, 1, 1].into_iter(), (200.0, 130.0), 18.0), 2);
+        assert_eq!(cards([30, 1, 1, 1].into_iter(), (66.0, 130.0), 18.0), 1);
+        assert_eq!((cards(one(0), (0.0, 0.0), 18.0), cards(one(3), (0.0, 0.0), 18.0)), (0, 1));
     }
 
     #[test]

@@ -203,7 +203,8 @@ fn Typed(lab: Lab, data: Memo<DataInfo>) -> impl IntoView {
     view! {
         <div class="typed">
             {move || data.with(|d| d.inputs.clone()).into_iter().enumerate().map(|(i, input)| entry(i, input)).collect_view()}
-            <output class="num" translate="no" data-testid="sample-answer">{move || verdict(answers, data)}</output>
+            <label for="sample-answer">"prediction"</label>
+            <output id="sample-answer" class="num" translate="no" data-testid="sample-answer">{move || verdict(answers, data)}</output>
         </div>
     }
 }

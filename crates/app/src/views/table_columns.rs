@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use downhill_protocol::{ColumnInfo as TableColumn, Command, Query};
+use leptos::html::Div;
 use leptos::prelude::*;
 
 use super::kinds::{ColumnInfo, LayerView};
-use crate::panels::network::cells::{Picture, paint, small_cell};
+use crate::canvas::size_of;
+use crate::panels::network::cells::{MORE, Picture, paint, small_cell};
 use crate::panels::network::map::Map;
 use crate::plot::heatmap;
-use crate::plot::network::shown;
-use crate::reactive::{effect, memo};
+use crate::plot::network::cards;
+use crate::reactive::{RwSignal, effect, memo};
 use crate::state::{Answers, Chosen};
 use crate::watches::{Ask, Source};
 
@@ -58,14 +60,28 @@ impl LayerView for TableColumns {
             view! { <div class="column-card" role="group" aria-label=said><b>{name.clone()}</b><span>{move || value.get()}</span><i>{units}</i></div> }.into_any()
         };
         let all = info.data.columns.len();
-        let fit = memo(move || shown(all, map.room.get()));
-        let cards = {
+        let stack = NodeRef::<Div>::new();
+        let size = RwSignal::new(None::<RwSignal<u32>>);
+        stack.on_load(move |stack| size.set(Some(size_of(&stack))));
+        let fit = {
+            let info = info.clone();
+            memo(move || {
+                size.get().map(|s| s.get());
+                let width = stack.get().map_or(f64::INFINITY, |stack| f64::from(stack.client_width()));
+                cards(info.data.columns.iter().map(|c| c.len as usize), (width, map.height.get()), MORE)
+            })
+        };
+        effect(move || {
+            fit.track();
+            map.changed.update(|n| *n += 1);
+        });
+        let shown = {
             let info = info.clone();
             move || info.data.columns.iter().enumerate().take(fit.get()).map(|(i, c)| card(i, c)).collect_view()
         };
         let more = move || {
             (all > fit.get()).then(|| view! { <span class="more num">{format!("+{} columns", all - fit.get())}</span> })
         };
-        view! { <div class="stack cards">{cards}{more}</div> }.into_any()
+        view! { <div class="stack cards" node_ref=stack>{shown}{more}</div> }.into_any()
     }
 }

@@ -14,7 +14,7 @@ use crate::views::kinds::ColumnInfo;
 use crate::watches::Answer;
 
 /// Pixels of the line that says how many units there is no room for.
-const MORE: f64 = 18.0;
+pub const MORE: f64 = 18.0;
 
 /// Pixels of the button that shows more pictures, or fewer.
 const LESS: f64 = 28.0;
