@@ -1,11 +1,11 @@
 //! Small help for painting: contexts, pixels, sizes.
 
 use crate::plot::colour::{Palette, css};
-use crate::reactive::{RwSignal, effect};
-use leptos::html::Canvas;
+use crate::reactive::{Memo, RwSignal, effect, memo};
+use leptos::html::{Canvas, Div};
 use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlDivElement, ImageData};
 
 /// The drawing context of a canvas.
 pub fn context(canvas: &HtmlCanvasElement) -> Option<CanvasRenderingContext2d> {
@@ -68,6 +68,18 @@ pub fn size_of(element: &web_sys::Element) -> RwSignal<u32> {
         });
     }
     changed
+}
+
+/// Width and height of the element with this reference in pixels, without bounds until it is there.
+pub fn room_of() -> (NodeRef<Div>, Memo<(f64, f64)>) {
+    let (element, size) = (NodeRef::<Div>::new(), RwSignal::new(None::<RwSignal<u32>>));
+    element.on_load(move |element| size.set(Some(size_of(&element))));
+    let room = memo(move || {
+        size.get().map(|s| s.get());
+        let room = |element: HtmlDivElement| (f64::from(element.client_width()), f64::from(element.client_height()));
+        element.get().map_or((f64::INFINITY, f64::INFINITY), room)
+    });
+    (element, room)
 }
 
 /// Corners of the shapes of classes, on a circle of radius 1: none for the first class, which is round.

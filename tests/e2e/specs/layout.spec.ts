@@ -20,7 +20,7 @@ async function seen(page: Page, selector: string, nth = 0): Promise<boolean> {
 /** Pairs of controls that overlap. */
 async function overlaps(page: Page): Promise<string[]> {
   return page.evaluate(() => {
-    const found = [...document.querySelectorAll("button, input, select, summary, .num, h2, label, .note, .facts div, .head b, .column-card")].filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }));
+    const found = [...document.querySelectorAll("button, input, select, summary, .num, h2, label, .note, .facts div, .head b, .column-card, .net .tokens li, .net canvas.strip")].filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }));
     const inside = (e: Element) => {
       // Of what scrolls, only what shows counts.
       let { left, top, right, bottom } = e.getBoundingClientRect();
@@ -85,7 +85,7 @@ test("the longest verdict shows as a whole at 1366 × 768", async ({ page }) => 
 });
 
 for (const [width, height] of [[1440, 900], [1366, 768], [1024, 768], [390, 844]] as const) {
-  for (const [name, fragment] of [["spirals", ""], ["digits", "#p=digits"], ["sine", "#p=sine"], ["pictures", "#p=lenet"], ["tokens", "#p=sort"], ["a table", "#p=breast_cancer"], ["seven layers", link({ version: 1, data: "moons", model: [...Array.from({ length: 6 }, () => [{ linear: { out: 12 } }, "tanh"]).flat(), { linear: { out: "classes" } }] })]] as const) {
+  for (const [name, fragment] of [["spirals", ""], ["digits", "#p=digits"], ["sine", "#p=sine"], ["pictures", "#p=lenet"], ["tokens", "#p=sort"], ["a table", "#p=breast_cancer"], ["two sentences", "#p=masked_words"], ["seven layers", link({ version: 1, data: "moons", model: [...Array.from({ length: 6 }, () => [{ linear: { out: 12 } }, "tanh"]).flat(), { linear: { out: "classes" } }] })]] as const) {
     test(`nothing overlaps or is cut at ${width} × ${height}, ${name}`, async ({ page }) => {
       await page.setViewportSize({ width, height });
       await new Lab(page).open(fragment);

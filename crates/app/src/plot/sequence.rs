@@ -25,6 +25,43 @@ pub fn seen(word: &str) -> String {
     word.chars().map(sign).collect()
 }
 
+/// What a token takes on the screen, in pixels: each letter, what is around them with the gap to the next column, and the least of both; and a line.
+struct Size {
+    letter: f64,
+    around: f64,
+    least: f64,
+    line: f64,
+}
+
+/// As tokens are usually written, and small.
+const SIZES: [Size; 2] =
+    [Size { letter: 6.7, around: 16.0, least: 24.0, line: 20.0 }, Size { letter: 5.5, around: 5.0, least: 12.0, line: 13.0 }];
+/// More tokens than that are written small.
+const MANY: usize = 30;
+
+/// How tokens are written, one below the other in as many columns as it takes, where there is so much room: whether small, and how many of
+/// them; where that is not all, the last `more` pixels are for a line that says how many there are besides.
+pub fn lay_out(tokens: &[String], (width, height): (f64, f64), more: f64) -> (bool, usize) {
+    let fit = |size: &Size, height: f64| {
+        let rows = (height / size.line).max(1.0) as usize;
+        let taken = tokens.chunks(rows).scan(0.0, |taken, column| {
+            let letters = column.iter().map(|token| token.chars().count()).max().unwrap_or_default();
+            *taken += (size.letter * letters as f64 + size.around).max(size.least);
+            Some(*taken)
+        });
+        (rows * taken.take_while(|taken| *taken <= width).count().max(1)).min(tokens.len())
+    };
+    let [usual, small] = &SIZES;
+    let all = |size| fit(size, height) == tokens.len();
+    if tokens.len() <= MANY && all(usual) {
+        (false, tokens.len())
+    } else if all(small) {
+        (true, tokens.len())
+    } else {
+        (true, fit(small, height - more))
+    }
+}
+
 /// Tokens as a person types them, by word or number: with blanks between them, or, where every word is one letter, without. The word that is
 /// none where there is one.
 pub fn tokens_of(words: &[String], text: &str) -> Result<Vec<f32>, String> {
@@ -217,5 +254,19 @@ mod tests {
         let weights = Elements { shape: &[1, 2, 2, 2], data: &data };
         assert_eq!(head(weights, 1).map(|h| h.data), Some(&data[4..]));
         assert!(head(weights, 2).is_none());
+    }
+
+    #[test]
+    fn tokens_are_written_small_where_they_need_to_be_and_counted_where_even_that_is_not_enough() {
+        let tokens = |count: usize, letters: usize| vec!["a".repeat(letters); count];
+        assert_eq!(lay_out(&tokens(10, 4), (104.0, 200.0), 18.0), (false, 10));
+        // Two columns of 43 pixels, and three of them.
+        assert_eq!(lay_out(&tokens(20, 4), (104.0, 200.0), 18.0), (false, 20));
+        assert_eq!(lay_out(&tokens(21, 4), (104.0, 200.0), 18.0), (true, 21));
+        assert_eq!(lay_out(&tokens(31, 1), (104.0, 400.0), 18.0), (true, 31), "many");
+        // Fourteen in each of three columns.
+        assert_eq!(lay_out(&tokens(100, 5), (104.0, 200.0), 18.0), (true, 42));
+        assert_eq!(lay_out(&tokens(100, 40), (104.0, 10.0), 18.0), (true, 1), "one is always there");
+        assert_eq!(lay_out(&tokens(0, 0), (0.0, 0.0), 18.0), (false, 0));
     }
 }

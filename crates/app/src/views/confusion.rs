@@ -86,11 +86,11 @@ fn Matrix(lab: Lab) -> impl IntoView {
     let table = move || {
         let labels = labels.get();
         let n = labels.len();
-        let head = labels.iter().map(|l| view! { <th scope="col">{l.clone()}</th> }).collect_view();
+        let head = labels.iter().map(|l| view! { <th scope="col" title=l.clone()>{l.clone()}</th> }).collect_view();
         let body = labels
             .into_iter()
             .enumerate()
-            .map(|(i, label)| view! { <tr><th scope="row">{label}</th>{(0..n).map(|j| cell(i, j)).collect_view()}{found(i)}</tr> })
+            .map(|(i, label)| view! { <tr><th scope="row" title=label.clone()>{label.clone()}</th>{(0..n).map(|j| cell(i, j)).collect_view()}{found(i)}</tr> })
             .collect_view();
         view! { <table class="confusion num"><thead><tr><td></td>{head}<th scope="col">"recall"</th></tr></thead><tbody>{body}</tbody></table> }.into_any()
     };

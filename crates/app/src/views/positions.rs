@@ -129,7 +129,7 @@ fn Panel(lab: Lab) -> impl IntoView {
             sample.with(|s| s.output.chunks(classes).nth(at.get()).map(|row| likeliest_of(row, LIKELY)).unwrap_or_default());
         let bar = |(class, p): (usize, f32)| view! { <div class="bar"><b>{name(class)}</b><i><s style=format!("width:{:.1}%", 100.0 * p)></s></i><span class="num">{percent(f64::from(p))}</span></div> };
         view! {
-            <p class="hint">{format!("{} position {}, ", if goes_on.get() { "After" } else { "At" }, at.get() + 1)}<span class="num">{format!("entropy {entropy:.2}")}</span></p>
+            <p class="hint">{format!("{} position {},\u{a0}", if goes_on.get() { "After" } else { "At" }, at.get() + 1)}<span class="num">{format!("entropy {entropy:.2}")}</span></p>
             {best.into_iter().map(bar).collect_view()}
         }
     };

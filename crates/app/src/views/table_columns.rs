@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use downhill_protocol::{ColumnInfo as TableColumn, Command, Query};
-use leptos::html::Div;
 use leptos::prelude::*;
 
 use super::kinds::{ColumnInfo, LayerView};
-use crate::canvas::size_of;
+use crate::canvas::room_of;
 use crate::panels::network::cells::{MORE, Picture, paint, small_cell};
 use crate::panels::network::map::Map;
 use crate::plot::heatmap;
 use crate::plot::network::cards;
-use crate::reactive::{RwSignal, effect, memo};
+use crate::reactive::{effect, memo};
 use crate::state::{Answers, Chosen};
 use crate::watches::{Ask, Source};
 
@@ -60,16 +59,10 @@ impl LayerView for TableColumns {
             view! { <div class="column-card" role="group" aria-label=said><b>{name.clone()}</b><span>{move || value.get()}</span><i>{units}</i></div> }.into_any()
         };
         let all = info.data.columns.len();
-        let stack = NodeRef::<Div>::new();
-        let size = RwSignal::new(None::<RwSignal<u32>>);
-        stack.on_load(move |stack| size.set(Some(size_of(&stack))));
+        let (stack, room) = room_of();
         let fit = {
             let info = info.clone();
-            memo(move || {
-                size.get().map(|s| s.get());
-                let width = stack.get().map_or(f64::INFINITY, |stack| f64::from(stack.client_width()));
-                cards(info.data.columns.iter().map(|c| c.len as usize), (width, map.height.get()), MORE)
-            })
+            memo(move || cards(info.data.columns.iter().map(|c| c.len as usize), room.get(), MORE))
         };
         effect(move || {
             fit.track();

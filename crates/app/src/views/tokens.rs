@@ -6,7 +6,9 @@ use downhill_protocol::Query;
 use leptos::prelude::*;
 
 use super::kinds::{ColumnInfo, LayerView};
-use crate::plot::sequence::token;
+use crate::canvas::room_of;
+use crate::panels::network::cells::MORE;
+use crate::plot::sequence::{lay_out, token};
 use crate::reactive::memo;
 use crate::state::Answers;
 use crate::watches::{Ask, Source};
@@ -17,9 +19,6 @@ pub struct Tokens;
 fn raw_name(info: &ColumnInfo) -> String {
     super::samples::raw_name(info.column.input.unwrap_or(0) as usize)
 }
-
-/// More tokens than that are written small.
-const MANY: usize = 30;
 
 impl LayerView for Tokens {
     fn fits(&self, info: &ColumnInfo) -> bool {
@@ -38,8 +37,17 @@ impl LayerView for Tokens {
             let numbers = answers.with(|answer| Some(answer.as_ref()?.get(&name)?.data.to_vec())).unwrap_or_default();
             numbers.into_iter().filter(|t| !t.is_nan()).map(|t| token(&words, t)).collect::<Vec<_>>()
         });
-        let list = move || tokens.get().into_iter().map(|t| view! { <li>{t}</li> }.into_any()).collect_view();
-        view! { <div class="stack"><ol class="tokens num" class:dense=move || tokens.with(|tokens| tokens.len() > MANY) translate="no" aria-label="The sample's tokens">{list}</ol></div> }
+        let (stack, room) = room_of();
+        let laid = memo(move || tokens.with(|tokens| lay_out(tokens, room.get(), MORE)));
+        let list = move || {
+            let (tokens, (_, shown)) = (tokens.get(), laid.get());
+            tokens.into_iter().take(shown).map(|t| view! { <li>{t}</li> }.into_any()).collect_view()
+        };
+        let more = move || {
+            let left = tokens.with(Vec::len) - laid.get().1.min(tokens.with(Vec::len));
+            (left > 0).then(|| view! { <span class="more num" translate="no">{format!("+{left} tokens")}</span> })
+        };
+        view! { <div class="stack wide" node_ref=stack><ol class="tokens num" class:dense=move || laid.get().0 translate="no" aria-label="The sample's tokens">{list}</ol>{more}</div> }
             .into_any()
     }
 }
