@@ -17,6 +17,7 @@ use crate::simd::direct::{Convolve, Correlate, Image, convolve, correlate};
 use crate::simd::gemm::{self, Block, Small, Start};
 use crate::simd::pack::{Pack, PackPatches, pack, pack_patches};
 use crate::simd::rows;
+use crate::simd::slide::{Slide, slide, slide_weight};
 use crate::vm::{Machine, MapOp, Target, Walk};
 
 /// Greatest depth of a block: a panel of `b` of this depth stays in the first-level cache. A little more than a power of two, so that a
@@ -35,6 +36,8 @@ const VECTOR: usize = 1 << 24;
 const LONG: usize = 48;
 /// Patches are read where they lie for so many rows at most: with more, what is copied once is read often enough.
 const DIRECT_ROWS: usize = 16;
+/// With so many rows it is better to read patches once for several than what a kernel meets once for all its rows.
+const SHARED: usize = 4;
 /// Multiplications of such a product at most, for it is not interrupted.
 const DIRECT: usize = 1 << 25;
 
@@ -67,6 +70,8 @@ pub(crate) struct MatMulOp {
     small: bool,
     /// Whether patches are read where they lie.
     direct: bool,
+    /// How they are, where a kernel slides over one channel.
+    slide: Option<Slide>,
     /// Whether it is a row by columns that are read where they lie.
     vector: bool,
 }
@@ -112,7 +117,7 @@ impl Panels {
         let (mr, nr) = gemm::tile();
         let k = op.k;
         let columns = op.n.next_multiple_of(nr);
-        if let Some(patches) = &op.patches {
+        if let Some(patches) = op.patches.as_ref().filter(|_| op.slide.is_none()) {
             self.canvas.grow(patches.canvas())?;
         }
         if !op.small {
@@ -157,6 +162,7 @@ impl MatMulOp {
             row_sum: sums.first().map(|&out| RowSum { out, a: reads[0], layout: spec.a, m, k, cycle }),
             small: false,
             direct: false,
+            slide: None,
             vector: false,
         };
         let mut epilogue = spec.epilogue.clone();
@@ -169,9 +175,15 @@ impl MatMulOp {
         // The product of three sizes is more than 32 bits hold.
         let products = op.m.saturating_mul(op.n).saturating_mul(op.k);
         op.direct = op.m <= DIRECT_ROWS && products.saturating_mul(op.segments) <= DIRECT && op.reads_patches_in_place();
+        op.slide = op.patches.as_ref().filter(|_| op.direct).and_then(|patches| apart(|| op.slides(patches)));
         op.vector = products <= VECTOR && op.reads_columns_in_place();
         op.small = op.direct || op.vector || (op.segments == 1 && products <= SMALL);
         Ok(op)
+    }
+
+    /// Whether it is the gradient of a convolution's weight, whose patches are summed over all places.
+    fn sums_places(&self) -> bool {
+        self.patches.as_ref().is_some_and(PatchTable::transposed)
     }
 
     /// Whether patches can be read where they lie, with the left matrix as it is.
@@ -179,6 +191,13 @@ impl MatMulOp {
         let follows =
             |patches: &PatchTable| patches.places_follow() && (!patches.transposed() || self.a_layout.col_stride == 1);
         self.patches.as_ref().is_some_and(follows)
+    }
+
+    /// How a kernel slides over one channel. Its sums start from nothing; those of a weight gradient wait until all are finished, others have one
+    /// segment.
+    fn slides(&self, patches: &PatchTable) -> Option<Slide> {
+        let alone = if self.sums_places() { self.out.is_some() || self.batch == 1 } else { self.segments == 1 };
+        patches.slide().filter(|_| self.m < SHARED && self.bias.is_none() && alone)
     }
 
     /// Whether there is one row, and what it is multiplied with lies column by column, as the weights of a linear layer do: every element is read
@@ -248,6 +267,15 @@ impl MatMulOp {
         if *cursor == Cursor::default() {
             self.sum_rows(memory);
             panels.laid = None;
+        }
+        if let Some(p) = self.slide.as_ref().filter(|_| self.sums_places()) {
+            if !apart(|| self.slide_weights(cursor, p, panels, memory, budget)) {
+                return false;
+            }
+            for batch in 0..self.batch {
+                self.finish_rows(batch, (0, self.m), panels, machine, memory, step);
+            }
+            cursor.batch = self.batch;
         }
         while cursor.batch < self.batch {
             if self.small {
@@ -360,6 +388,54 @@ impl MatMulOp {
         (c, start)
     }
 
+    /// A whole product of kernels that slide over a channel.
+    fn slide(&self, batch: usize, p: &Slide, panels: &mut Panels, memory: &Memory<'_>) {
+        let (c, _) = self.place(batch, 0, panels, memory);
+        let [by_batch, _, row, column] = self.a_layout.strides().map(|stride| stride as usize);
+        let a = memory.ptr(&self.a).wrapping_add(batch % self.cycle * by_batch);
+        let src = memory.ptr(&self.b).wrapping_add(batch * self.b_layout.batch_stride as usize);
+        for i in 0..self.m {
+            // SAFETY: operands were checked at load, and the product's place overlaps none of them.
+            unsafe { slide(p, src, a.add(i * row), column, c.add(i * self.n)) };
+        }
+    }
+
+    /// Gradients of the weights of kernels that slide over a channel each, sample by sample, as all of them lie in memory.
+    fn slide_weights(
+        &self,
+        cursor: &mut Cursor,
+        p: &Slide,
+        panels: &mut Panels,
+        memory: &Memory<'_>,
+        budget: &mut Budget,
+    ) -> bool {
+        let [a_batch, a_segment, row, _] = self.a_layout.strides().map(|stride| stride as usize);
+        let [b_batch, b_segment, ..] = self.b_layout.strides().map(|stride| stride as usize);
+        while cursor.depth < self.segments {
+            let a = memory.ptr(&self.a).wrapping_add(cursor.depth * a_segment);
+            let src = memory.ptr(&self.b).wrapping_add(cursor.depth * b_segment);
+            for batch in 0..self.batch {
+                let (c, _) = self.place(batch, 0, panels, memory);
+                let (a, src) = (a.wrapping_add(batch % self.cycle * a_batch), src.wrapping_add(batch * b_batch));
+                for i in 0..self.m {
+                    // SAFETY: operands were checked at load, and the product's place overlaps none of them.
+                    unsafe {
+                        let c = c.add(i * self.n);
+                        if cursor.depth == 0 {
+                            c.write_bytes(0, self.n);
+                        }
+                        slide_weight(p, src, a.add(i * row), c);
+                    }
+                }
+            }
+            cursor.depth += 1;
+            if !budget.spend(self.cost() / self.segments as f64) && cursor.depth < self.segments {
+                return false;
+            }
+        }
+        true
+    }
+
     /// A whole product with patches that are read where they lie.
     fn direct(&self, batch: usize, patches: &PatchTable, panels: &mut Panels, memory: &Memory<'_>) {
         let (c, mut start) = self.place(batch, 0, panels, memory);
@@ -382,6 +458,9 @@ impl MatMulOp {
     }
 
     fn small(&self, batch: usize, panels: &mut Panels, memory: &Memory<'_>) {
+        if let Some(p) = &self.slide {
+            return apart(|| self.slide(batch, p, panels, memory));
+        }
         if let (true, Some(patches)) = (self.direct, &self.patches) {
             return apart(|| self.direct(batch, patches, panels, memory));
         }

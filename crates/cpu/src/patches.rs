@@ -9,6 +9,7 @@ use std::cell::Cell;
 use downhill_graph::kernel::{Patches, Window};
 
 use crate::simd::rows::copy_rows;
+use crate::simd::slide::{SIDE, Slide};
 
 /// Patches with their tables.
 #[derive(Clone, Debug)]
@@ -75,6 +76,24 @@ impl PatchTable {
     pub fn taps_and_places(&self) -> (&[u32], &[u32], usize) {
         let (taps, places) = if self.patches.transposed { (&self.columns, &self.rows) } else { (&self.rows, &self.columns) };
         (taps, places, self.patches.windows[1].places as usize)
+    }
+
+    /// How the kernel slides over the image as it lies there, where it can: one channel, three by three neighbouring places, a border that is
+    /// narrower than the kernel and the image.
+    pub fn slide(&self) -> Option<Slide> {
+        let windows = &self.patches.windows;
+        let [_, width] = windows;
+        let fits = |w: &Window| {
+            let (before, beyond) = (-w.lowest(), w.lowest() + w.span() as i32 - w.size as i32);
+            let next = w.step == 1 && w.divide == 1 && w.dilation.abs() == 1 && w.dilation == width.dilation;
+            next && w.kernel as usize == SIDE && before.max(beyond) < w.kernel as i32 && before <= w.size as i32
+        };
+        if self.patches.channels != 1 || !windows.iter().all(fits) {
+            return None;
+        }
+        let (size, places) = (windows.map(|w| w.size as usize), windows.map(|w| w.places as usize));
+        let first = windows.map(|w| w.lowest() as isize);
+        Some(Slide { size, first, places, flipped: width.dilation < 0 })
     }
 
     /// Lays an image out; a canvas that is not `clear` has held another image of these patches, so that its zeros are where they should be.

@@ -10,7 +10,7 @@ use downhill_compile::conformance::{Backend, Bench, block_on, net, step};
 use downhill_compile::{Arg, ExecError, Executor, Options, Plan, Progress, Region, Space, Step};
 use downhill_cpu::CpuExecutor;
 use downhill_graph::kernel::{Epilogue, Kernel, LossKind, MatLayout, MatMulSpec, ReduceKind};
-use downhill_graph::ops::IndexAdd;
+use downhill_graph::ops::{ConvWeight, Convolution, IndexAdd};
 use downhill_graph::tensors::{Env, Tensor};
 use downhill_graph::{BinaryOp, Expr, FeedKind, Graph, Origin, StepScalars, UnaryOp};
 use shared::Cpu;
@@ -76,6 +76,8 @@ fn large_kernels() -> (Graph, Env) {
     let labels = feed(&mut graph, Tensor::u32([rows], &(0..rows as u32).map(|i| i * 7 % 513).collect::<Vec<_>>()));
     let weights = feed(&mut graph, Tensor::f32([rows], wave(rows)));
     let order = feed(&mut graph, Tensor::u32([rows], &(0..rows as u32).map(|i| i * i % 1031).collect::<Vec<_>>()));
+    let image = [16, 64, 28, 28];
+    let images = feed(&mut graph, Tensor::f32(image, wave(image.iter().product())));
     let softmax = graph.softmax(x, 1).unwrap();
     let selected = graph.index_select(x, order).unwrap();
     let added = graph.apply(IndexAdd { entries: rows }, &[x, order]).unwrap();
@@ -87,7 +89,9 @@ fn large_kernels() -> (Graph, Env) {
     let plain = graph.loss(LossKind::Huber(1.0), x, selected, None).unwrap();
     let accuracy = graph.accuracy(x, labels, Some(weights)).unwrap();
     let norm = graph.grad_norm(&[x, waves]).unwrap();
-    for (i, value) in [waves, by_row, by_column, loss, plain, accuracy, norm].into_iter().enumerate() {
+    let convolution = Convolution { padding: [(1, 1); 2], groups: 64, ..Convolution::default() };
+    let by_channel = graph.apply(ConvWeight { convolution, kernel: [3; 2] }, &[images, images]).unwrap();
+    for (i, value) in [waves, by_row, by_column, loss, plain, accuracy, norm, by_channel].into_iter().enumerate() {
         graph.output(i.to_string(), value);
     }
     (graph, env)

@@ -3,7 +3,7 @@
 use super::{Lanes, versions};
 
 /// What sums start from where there is nothing to start from.
-static ZEROS: [f32; 64] = [0.0; 64];
+pub(super) static ZEROS: [f32; 64] = [0.0; 64];
 
 /// Most lanes of a register tile, in columns.
 const MAX_NR: usize = 16;

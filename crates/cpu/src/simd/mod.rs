@@ -11,6 +11,7 @@ mod math;
 pub(crate) mod pack;
 pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod slide;
 pub(crate) mod tile;
 
 #[cfg(target_arch = "x86_64")]
