@@ -1,5 +1,5 @@
 //! Attention in tiles: scores of a strip of queries with 72 keys at a time, kept in the cache and nowhere else. Of a tile, only the keys that the
-//! strip sees are computed: of 64 causal tokens in strips of 12 that is 2464 scores, of which 2080 count.
+//! strip sees are computed: of 64 causal tokens in strips of 16 that is 2560 scores, of which 2080 count.
 //!
 //! Every tile is two products forward (`q kᵀ` and `P v`) and five backward (`q kᵀ`, `dout vᵀ`, and those for dv, dk and dq). What they read is
 //! copied side by side once per head, where queries are scaled and both are turned by their place.
@@ -14,15 +14,15 @@ use smallvec::SmallVec;
 
 use super::{Bound, CpuKernel, Cursor, Cx, Loader, Scratch};
 use crate::arena::{Memory, Operand};
-use crate::simd::attention::{Product, product, transpose};
+use crate::simd::attention::{Product, Strip, WHOLE, log_sums, product, transpose, weigh, weigh_back};
 use crate::simd::rows::{self, RowScores};
 
 /// Keys of a tile: so many that it stays in the first-level cache with what it is multiplied with, and a multiple of the rows of every register tile.
 const KEYS: usize = 72;
-/// Queries of a strip, multiples of the same. Forward they are few, so that little is computed that is not seen; backward they are what sums run over,
-/// and each sum is read and written once per strip.
-const STRIP: usize = 12;
-const STRIP_BACK: usize = 24;
+/// Queries of a strip, multiples of the same. They are few, so that little is computed that is not seen; where registers are wide, those that sums run
+/// over on the way back are more, for each sum is read and written once per strip.
+const STRIP: usize = if cfg!(target_arch = "x86_64") { 12 } else { 16 };
+const STRIP_BACK: usize = if cfg!(target_arch = "x86_64") { 24 } else { 16 };
 /// Queries between two looks at the clock.
 const QUERIES: usize = 48;
 
@@ -64,7 +64,7 @@ struct Places {
     /// The same of the values of a tile, and those of a strip of queries.
     out2: usize,
     out3: usize,
-    /// Largest score and sum of exponentials of every query of a strip.
+    /// Largest score and sum of exponentials of every query of a strip, the factor of what came before, and the logarithm of what all comes to.
     rows: usize,
     /// Elements in all.
     len: usize,
@@ -81,7 +81,6 @@ impl Places {
             len += if is { size.next_multiple_of(8) } else { 0 };
             at
         };
-        // Transposed tiles have rows of a multiple of four.
         let transposed = keys.div_ceil(KEYS) * KEYS * width;
         let (strip, results) = if backward { (STRIP_BACK, KEYS) } else { (STRIP, STRIP) };
         let mut places = Self {
@@ -97,7 +96,7 @@ impl Places {
             out: place(true, results * width),
             out2: place(backward, results * width),
             out3: place(backward, strip * width),
-            rows: place(true, 2 * STRIP),
+            rows: place(true, 4 * STRIP),
             len: 0,
         };
         places.len = len;
@@ -144,12 +143,7 @@ impl CpuKernel for AttentionOp {
             match spec.part {
                 AttentionPart::Forward => head.forward(tile),
                 AttentionPart::Weights => head.weights(tile),
-                AttentionPart::Backward => {
-                    if tile == 0 {
-                        head.clear();
-                    }
-                    head.backward(tile);
-                }
+                AttentionPart::Backward => head.backward(tile),
             }
         })
     }
@@ -269,11 +263,30 @@ impl<'a> Unit<'a> {
         }
     }
 
+    /// Copies so many gradients of queries or keys, times a factor and turned back by their places, to places `stride` apart, or adds them to what is there.
+    fn turn_all_back(
+        &self,
+        from: Cells<'_>,
+        (first, count): (usize, usize),
+        factor: f32,
+        (to, stride): (Cells<'_>, usize),
+        is_first: bool,
+    ) {
+        if self.rotary.is_empty() {
+            let run = if is_first { rows::copy_rows } else { rows::add_rows };
+            return run(from, to, [self.width, stride], [count, self.width], factor);
+        }
+        for (i, from) in from.chunks_exact(self.width).enumerate() {
+            let to = part(to, i * stride, self.width);
+            if is_first {
+                to.iter().for_each(|c| c.set(0.0));
+            }
+            self.add_turned_back(from, first + i, factor, to);
+        }
+    }
+
     /// `to += factor · from`, turned back.
     fn add_turned_back(&self, from: Cells<'_>, place: usize, factor: f32, to: Cells<'_>) {
-        if self.rotary.is_empty() {
-            return rows::add_scaled(to, from, factor);
-        }
         let half = self.width / 2;
         let (cos, sin) = (part(self.rotary, place * self.width, half), part(self.rotary, place * self.width + half, half));
         for d in 0..half {
@@ -305,21 +318,29 @@ impl<'a> Unit<'a> {
         // Nobody sees what lies behind those that count.
         let count = self.length.min(self.keys()).next_multiple_of(KEYS).min(self.keys());
         let stride = self.spec.kv_stride() as usize;
-        self.turn_all(k, stride, (0, count), 1.0, at.k);
-        rows::copy_rows(v, part(self.all, at.v, count * width), [stride, width], [count, width], 1.0);
+        // Forward nothing reads keys but transposed, backward nothing values.
+        let copied = backward || !self.rotary.is_empty();
+        if copied {
+            self.turn_all(k, stride, (0, count), 1.0, at.k);
+        }
+        if !backward {
+            rows::copy_rows(v, part(self.all, at.v, count * width), [stride, width], [count, width], 1.0);
+        }
         for start in (0..count).step_by(KEYS) {
-            let lanes = KEYS.min(self.keys() - start);
-            transpose(self.all, at.k + start * width, lanes, width, at.kt + start * width);
+            let (lanes, place) = (KEYS.min(self.keys() - start), start * width);
+            let (k, k_stride) = if copied { (&self.all[at.k + place..], width) } else { (&k[start * stride..], stride) };
+            transpose(k, k_stride, [lanes, width], &self.all[at.kt + place..]);
             if backward {
-                transpose(self.all, at.v + start * width, lanes, width, at.vt + start * width);
+                transpose(&v[start * stride..], stride, [lanes, width], &self.all[at.vt + place..]);
             }
         }
     }
 
-    /// The keys that some query of a strip sees, and none of the others.
+    /// The keys that some query of a strip sees, and of the others only as many as make whole vectors.
     fn seen(&self, queries: &Range<usize>) -> Range<usize> {
         let (first, last) = (self.spec.visible(queries.start, self.length), self.spec.visible(queries.end - 1, self.length));
-        first.start.min(last.start)..first.end.max(last.end).min(self.keys())
+        let (start, end) = (first.start.min(last.start), first.end.max(last.end));
+        if start < end { start / WHOLE * WHOLE..end.next_multiple_of(WHOLE).min(self.keys()) } else { 0..0 }
     }
 
     /// The tiles of keys that overlap a range, cut to it.
@@ -335,10 +356,10 @@ impl<'a> Unit<'a> {
     /// Where the transposed keys, or values, of a part of a tile begin at `all`, and how long their rows are.
     fn transposed(&self, all: usize, keys: &Range<usize>) -> (usize, usize) {
         let start = keys.start / KEYS * KEYS;
-        (all + start * self.width + keys.start - start, KEYS.min(self.keys() - start).next_multiple_of(4))
+        (all + start * self.width + keys.start - start, KEYS.min(self.keys() - start).next_multiple_of(WHOLE))
     }
 
-    /// Scores `q kᵀ` of a head, `[queries, keys]`, of keys of one tile.
+    /// Scores `q kᵀ` of a head, `[queries, keys]`, of keys of one tile, rounded up to whole vectors.
     fn scores(&self, g: usize, queries: &Range<usize>, keys: &Range<usize>) {
         let (at, width) = (&self.at, self.width);
         let (b, b_row) = self.transposed(at.kt, keys);
@@ -346,7 +367,7 @@ impl<'a> Unit<'a> {
             self.all,
             &Product {
                 m: queries.len(),
-                n: keys.len(),
+                n: keys.len().next_multiple_of(WHOLE),
                 k: width,
                 a: at.q + (g * self.queries() + queries.start) * width,
                 a_strides: (width, 1),
@@ -392,72 +413,60 @@ impl<'a> Unit<'a> {
         }
     }
 
+    /// What each query of a strip sees of a tile.
+    fn seen_by_each(&self, queries: &Range<usize>, keys: &Range<usize>) -> SmallVec<[Range<usize>; STRIP_BACK]> {
+        queries.clone().map(|query| self.row_seen(query, keys)).collect()
+    }
+
     fn forward_strip(&self, g: usize, queries: Range<usize>) {
-        let (at, width) = (&self.at, self.width);
-        let out = part(self.all, at.out, queries.len() * width);
-        let (largest, sums) = (part(self.all, at.rows, STRIP), part(self.all, at.rows + STRIP, STRIP));
+        let (at, width, count) = (&self.at, self.width, queries.len());
+        let out = part(self.all, at.out, count * width);
+        let [largest, sums, kept, lse] = [0, 1, 2, 3].map(|row| part(self.all, at.rows + row * STRIP, count));
         largest.iter().for_each(|c| c.set(f32::NEG_INFINITY));
-        out.iter().chain(sums).for_each(|c| c.set(0.0));
+        sums.iter().for_each(|c| c.set(0.0));
+        let mut begun = false;
         for keys in Self::tiles(self.seen(&queries)) {
+            let (seen, whole) = (self.seen_by_each(&queries, &keys), keys.len().next_multiple_of(WHOLE));
             self.scores(g, &queries, &keys);
-            for (i, query) in queries.clone().enumerate() {
-                let row = part(self.all, at.s + i * keys.len(), keys.len());
-                let seen = self.row_seen(query, &keys);
-                let kept = self.weigh(g, query, keys.start, (row, seen), (&largest[i], &sums[i]));
-                if kept != 1.0 {
-                    let out = &out[i * width..(i + 1) * width];
-                    rows::affine(out, kept, 0.0, out);
+            let scores = part(self.all, at.s, count * whole);
+            if self.row_scores(g, queries.start, keys.start).bends() {
+                for (i, (query, seen)) in queries.clone().zip(&seen).enumerate() {
+                    let how = self.row_scores(g, query, keys.start + seen.start);
+                    rows::bend_scores(&scores[i * whole..][seen.clone()], how);
+                }
+            }
+            weigh(&Strip { scores, keys: whole, seen: &seen }, largest, sums, kept);
+            for (out, kept) in out.chunks_exact(width).zip(kept) {
+                if begun && kept.get() != 1.0 {
+                    rows::affine(out, kept.get(), 0.0, out);
                 }
             }
             product(
                 self.all,
                 &Product {
-                    m: queries.len(),
+                    m: count,
                     n: width,
                     k: keys.len(),
                     a: at.s,
-                    a_strides: (keys.len(), 1),
+                    a_strides: (whole, 1),
                     b: at.v + keys.start * width,
                     b_row: width,
                     c: at.out,
-                    accumulate: true,
+                    accumulate: begun,
                 },
             );
+            begun = true;
         }
+        if !begun {
+            out.iter().for_each(|c| c.set(0.0));
+        }
+        log_sums(largest, sums, lse);
         for (i, query) in queries.enumerate() {
-            let (sum, to) = (sums[i].get(), part(self.writes[0], self.out_place(g, query), width));
-            let (factor, lse) = if sum > 0.0 { (1.0 / sum, largest[i].get() + sum.ln()) } else { (0.0, 0.0) };
+            let to = part(self.writes[0], self.out_place(g, query), width);
+            let (factor, lse) = if sums[i].get() > 0.0 { (1.0 / sums[i].get(), lse[i].get()) } else { (0.0, 0.0) };
             rows::affine(&out[i * width..(i + 1) * width], factor, 0.0, to);
             self.writes[1][self.row(g, query)].set(lse);
         }
-    }
-
-    /// Turns the scores of a query in a tile into exponentials, takes the largest and the sum further, and returns the factor for what was added
-    /// up with an earlier largest.
-    fn weigh(
-        &self,
-        g: usize,
-        query: usize,
-        first_key: usize,
-        (row, seen): (Cells<'_>, Range<usize>),
-        (largest, sum): (&Cell<f32>, &Cell<f32>),
-    ) -> f32 {
-        row[..seen.start].iter().chain(&row[seen.end..]).for_each(|c| c.set(0.0));
-        if seen.is_empty() {
-            return 1.0;
-        }
-        let how = self.row_scores(g, query, first_key + seen.start);
-        let row = &row[seen];
-        if how.bends() {
-            rows::bend_scores(row, how);
-        }
-        let before = largest.get();
-        let new = before.max(rows::max(row));
-        // Of the first tile there is nothing yet that could be kept.
-        let kept = if new > before && before > f32::NEG_INFINITY { (before - new).exp() } else { 1.0 };
-        largest.set(new);
-        sum.set(sum.get() * kept + rows::exp_shifted(row, new, row));
-        kept
     }
 
     fn weights(&self, tile: usize) {
@@ -468,10 +477,11 @@ impl<'a> Unit<'a> {
                 }
                 for keys in Self::tiles(self.seen(&queries)) {
                     self.scores(g, &queries, &keys);
+                    let whole = keys.len().next_multiple_of(WHOLE);
                     for (i, query) in queries.clone().enumerate() {
                         let (row, seen) = (self.row(g, query), self.row_seen(query, &keys));
                         let to = part(self.writes[0], row * self.keys() + keys.start, keys.len());
-                        let scores = &part(self.all, self.at.s + i * keys.len(), keys.len())[seen.clone()];
+                        let scores = &part(self.all, self.at.s + i * whole, keys.len())[seen.clone()];
                         let how = self.row_scores(g, query, keys.start + seen.start);
                         if how.bends() {
                             rows::bend_scores(scores, how);
@@ -479,15 +489,6 @@ impl<'a> Unit<'a> {
                         rows::exp_shifted(scores, self.others[0][row].get(), &to[seen]);
                     }
                 }
-            }
-        }
-    }
-
-    /// Zeros where gradients of queries are added up.
-    fn clear(&self) {
-        for g in 0..self.group {
-            for query in 0..self.queries() {
-                part(self.writes[0], self.q_place(g, query), self.width).iter().for_each(|c| c.set(0.0));
             }
         }
     }
@@ -502,48 +503,57 @@ impl<'a> Unit<'a> {
                 let seen = self.seen(&queries);
                 let seen = seen.start.max(keys.start)..seen.end.min(keys.end);
                 if !seen.is_empty() {
-                    self.backward_tile(g, queries, seen);
+                    self.backward_tile(g, queries, seen, tile == 0);
+                } else if tile == 0 {
+                    queries.for_each(|query| self.dq(g, query).iter().for_each(|c| c.set(0.0)));
                 }
             }
         }
         let to = self.writes[usize::from(!self.spec.how.packed)];
-        for (i, key) in keys.enumerate() {
-            let [k, v] = [self.spec.k_at(), self.spec.v_at()].map(|at| part(to, self.kv_place(key, at), width));
-            k.iter().for_each(|c| c.set(0.0));
-            self.add_turned_back(&dk[i * width..(i + 1) * width], key, 1.0, k);
-            rows::copy(&dv[i * width..(i + 1) * width], v);
-        }
+        let [to_k, to_v] = [self.spec.k_at(), self.spec.v_at()].map(|at| &to[self.kv_place(keys.start, at)..]);
+        let stride = self.spec.kv_stride() as usize;
+        self.turn_all_back(dk, (keys.start, keys.len()), 1.0, (to_k, stride), true);
+        rows::copy_rows(dv, to_v, [width, stride], [keys.len(), width], 1.0);
     }
 
-    /// Adds what a strip of queries and some keys of a tile give to dk and dv in the scratch and to dq at its place.
-    fn backward_tile(&self, g: usize, queries: Range<usize>, keys: Range<usize>) {
+    /// Where the gradient of a query goes.
+    fn dq(&self, g: usize, query: usize) -> Cells<'a> {
+        part(self.writes[0], self.q_place(g, query), self.width)
+    }
+
+    /// Adds what a strip of queries and some keys of a tile give to dk and dv in the scratch and to dq at its place, where that has a sum already.
+    fn backward_tile(&self, g: usize, queries: Range<usize>, keys: Range<usize>, is_first: bool) {
         let (at, width, (m, n)) = (&self.at, self.width, (queries.len(), keys.len()));
-        let first = g * self.queries() + queries.start;
+        let (first, whole) = (g * self.queries() + queries.start, n.next_multiple_of(WHOLE));
+        let seen = self.seen_by_each(&queries, &keys);
         let by = |a, a_strides, sizes: (usize, usize, usize), b, b_row, c, accumulate| {
             let (m, n, k) = sizes;
             product(self.all, &Product { m, n, k, a, a_strides, b, b_row, c, accumulate });
         };
         self.scores(g, &queries, &keys);
         let (vt, vt_row) = self.transposed(at.vt, &keys);
-        by(at.dout + first * width, (width, 1), (m, n, width), vt, vt_row, at.ds, false);
-        for (i, query) in queries.clone().enumerate() {
-            let seen = self.row_seen(query, &keys);
-            let [p, ds] = [at.s, at.ds].map(|tile| part(self.all, tile + i * n, n));
-            for row in [p, ds] {
-                row[..seen.start].iter().chain(&row[seen.end..]).for_each(|c| c.set(0.0));
+        by(at.dout + first * width, (width, 1), (m, whole, width), vt, vt_row, at.ds, false);
+        let [scores, ds] = [at.s, at.ds].map(|tile| part(self.all, tile, m * whole));
+        let (lse, delta) = (part(self.others[2], self.row(g, queries.start), m), part(self.all, at.delta + first, m));
+        if self.row_scores(g, queries.start, keys.start).bends() {
+            for (i, (query, seen)) in queries.clone().zip(&seen).enumerate() {
+                let [p, ds] = [scores, ds].map(|rows| &rows[i * whole..(i + 1) * whole]);
+                for row in [p, ds] {
+                    row[..seen.start].iter().chain(&row[seen.end..]).for_each(|c| c.set(0.0));
+                }
+                let how = self.row_scores(g, query, keys.start + seen.start);
+                rows::score_grads(&p[seen.clone()], &ds[seen.clone()], how, lse[i].get(), delta[i].get());
             }
-            let how = self.row_scores(g, query, keys.start + seen.start);
-            let (lse, delta) = (self.others[2][self.row(g, query)].get(), self.all[at.delta + first + i].get());
-            rows::score_grads(&p[seen.clone()], &ds[seen], how, lse, delta);
+        } else {
+            weigh_back(&Strip { scores, keys: whole, seen: &seen }, ds, lse, delta);
         }
         let within = keys.start % KEYS * width;
-        by(at.s, (1, n), (n, width, m), at.dout + first * width, width, at.out2 + within, true);
-        by(at.ds, (1, n), (n, width, m), at.q + first * width, width, at.out + within, true);
-        by(at.ds, (n, 1), (m, width, n), at.k + keys.start * width, width, at.out3, false);
-        let scale = self.spec.how.scale;
-        for (i, query) in queries.enumerate() {
-            let to = part(self.writes[0], self.q_place(g, query), width);
-            self.add_turned_back(part(self.all, at.out3 + i * width, width), query, scale, to);
-        }
+        by(at.s, (1, whole), (n, width, m), at.dout + first * width, width, at.out2 + within, true);
+        by(at.ds, (1, whole), (n, width, m), at.q + first * width, width, at.out + within, true);
+        by(at.ds, (whole, 1), (m, width, n), at.k + keys.start * width, width, at.out3, false);
+        let to = &self.writes[0][self.q_place(g, queries.start)..];
+        let dq = part(self.all, at.out3, m * width);
+        let places = (self.place(queries.start), m);
+        self.turn_all_back(dq, places, self.spec.how.scale, (to, self.spec.q_stride() as usize), is_first);
     }
 }

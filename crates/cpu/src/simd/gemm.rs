@@ -125,7 +125,7 @@ unsafe fn panel<L: Lanes, const MR: usize, const NV: usize>(p: &Small, j: usize,
 /// The register tile: MR rows of NV vectors, of which `w` columns are stored. With `LATE`, what it starts from is added last: a deep
 /// tile would wait for it to come from a far cache, a shallow one saves the addition.
 #[inline(always)]
-unsafe fn micro<L: Lanes, const MR: usize, const NV: usize, const LATE: bool>(
+pub(super) unsafe fn micro<L: Lanes, const MR: usize, const NV: usize, const LATE: bool>(
     k: usize,
     mut a: *const f32,
     (a_row, a_k): (usize, usize),

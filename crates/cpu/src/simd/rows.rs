@@ -154,10 +154,10 @@ rows! {
     fn exp_shifted(x: &[Cell<f32>], shift: f32, out: &[Cell<f32>]) -> f32 = exp_shifted_lanes;
     /// The sum of `exp(x − shift)`.
     fn sum_exp_shifted(x: &[Cell<f32>], shift: f32) -> f32 = sum_exp_shifted_lanes;
-    /// `out = x`
-    fn copy(x: &[Cell<f32>], out: &[Cell<f32>]) -> () = copy_lanes;
     /// Rows of a matrix times a factor, `[rows, columns]`; rows lie so far apart in `x` and in `out`.
     fn copy_rows(x: &[Cell<f32>], out: &[Cell<f32>], strides: [usize; 2], shape: [usize; 2], factor: f32) -> () = copy_rows_lanes;
+    /// Adds rows of a matrix times a factor, as [`copy_rows`] copies them.
+    fn add_rows(x: &[Cell<f32>], to: &[Cell<f32>], strides: [usize; 2], shape: [usize; 2], factor: f32) -> () = add_rows_lanes;
     /// `out = x·factor + shift`
     fn affine(x: &[Cell<f32>], factor: f32, shift: f32, out: &[Cell<f32>]) -> () = affine_lanes;
     /// `out = y·(dy − shift)`
@@ -170,8 +170,6 @@ rows! {
     fn all_finite(row: &[Cell<f32>]) -> bool = all_finite_lanes;
     /// `to += from`
     fn add_into(to: &[Cell<f32>], from: &[Cell<f32>]) -> () = add_into_lanes;
-    /// `to += factor·from`
-    fn add_scaled(to: &[Cell<f32>], from: &[Cell<f32>], factor: f32) -> () = add_scaled_lanes;
     /// The sum of `(x − shift)²`.
     fn sum_squared_differences(x: &[Cell<f32>], shift: f32) -> f32 = sum_squared_differences_lanes;
     /// `out = x̂·weight + bias`; an empty bias is none.
@@ -261,11 +259,6 @@ fn sum_exp_shifted_lanes<L: Lanes>(x: &[Cell<f32>], shift: f32) -> f32 {
 }
 
 #[inline(always)]
-fn copy_lanes<L: Lanes>(x: &[Cell<f32>], out: &[Cell<f32>]) {
-    map!(out, x in x => x);
-}
-
-#[inline(always)]
 fn copy_rows_lanes<L: Lanes>(
     x: &[Cell<f32>],
     out: &[Cell<f32>],
@@ -277,6 +270,21 @@ fn copy_rows_lanes<L: Lanes>(
     for row in 0..rows {
         let (x, out) = (&x[row * x_stride..][..columns], &out[row * out_stride..][..columns]);
         map!(out, x in x => x.mul(factor));
+    }
+}
+
+#[inline(always)]
+fn add_rows_lanes<L: Lanes>(
+    x: &[Cell<f32>],
+    to: &[Cell<f32>],
+    [x_stride, to_stride]: [usize; 2],
+    [rows, columns]: [usize; 2],
+    factor: f32,
+) {
+    let factor = L::splat(factor);
+    for row in 0..rows {
+        let (x, to) = (&x[row * x_stride..][..columns], &to[row * to_stride..][..columns]);
+        map!(to, x in x, y in to => x.fma(factor, y));
     }
 }
 
@@ -357,12 +365,6 @@ fn all_finite_lanes<L: Lanes>(row: &[Cell<f32>]) -> bool {
 #[inline(always)]
 fn add_into_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>]) {
     map!(to, x in from, y in to => y.add(x));
-}
-
-#[inline(always)]
-fn add_scaled_lanes<L: Lanes>(to: &[Cell<f32>], from: &[Cell<f32>], factor: f32) {
-    let factor = L::splat(factor);
-    map!(to, x in from, y in to => x.fma(factor, y));
 }
 
 #[inline(always)]
