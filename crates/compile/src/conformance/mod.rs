@@ -86,9 +86,9 @@ pub(crate) fn cases() -> Vec<OpCase> {
 
 /// Gradients of `x + norm(x)`, where what goes around a norm meets what comes through it.
 fn residuals() -> Vec<(String, Graph, Env)> {
-    let case = |norm: LayerNorm| {
+    let case = |columns: usize, norm: LayerNorm| {
         let (mut graph, mut env) = (Graph::new(), Env::default());
-        let shapes: [&[usize]; 4] = [&[5, 6], &[5, 6], &[6], &[6]];
+        let shapes: [&[usize]; 4] = [&[5, columns], &[5, columns], &[columns], &[columns]];
         let [x, slope, weight, bias] = [0, 1, 2, 3].map(|i| {
             let mut rng = Rng::new(i, Stream::Data, 0);
             let shape = Shape::from(shapes[i as usize]);
@@ -98,8 +98,8 @@ fn residuals() -> Vec<(String, Graph, Env)> {
             env.feeds.push(tensor);
             value
         });
-        let columns = [(weight, norm.weight), (bias, norm.bias)].into_iter().filter(|(_, is)| *is).map(|(value, _)| value);
-        let inputs: Vec<Value> = [x].into_iter().chain(columns).collect();
+        let optional = [(weight, norm.weight), (bias, norm.bias)].into_iter().filter(|(_, is)| *is).map(|(value, _)| value);
+        let inputs: Vec<Value> = [x].into_iter().chain(optional).collect();
         let normal = graph.apply(norm.clone(), &inputs).expect("shapes fit");
         let sum = graph.plus(x, normal).expect("shapes fit");
         let weighted = graph.mul(sum, slope).expect("shapes fit");
@@ -107,10 +107,13 @@ fn residuals() -> Vec<(String, Graph, Env)> {
         for (i, gradient) in grad(&mut graph, loss, &inputs).expect("norms have gradients").into_iter().enumerate() {
             graph.output(i.to_string(), gradient);
         }
-        (format!("residual of {norm:?}"), graph, env)
+        (format!("residual of {norm:?} over {columns}"), graph, env)
     };
-    let norm = |centered, weight, bias| case(LayerNorm { centered, weight, bias, eps: 1e-5 });
-    vec![norm(true, true, true), norm(true, false, false), norm(false, true, false), norm(false, false, false)]
+    let of = |columns| {
+        [(true, true, true), (true, false, false), (false, true, false), (false, false, false)]
+            .map(|(centered, weight, bias)| case(columns, LayerNorm { centered, weight, bias, eps: 1e-5 }))
+    };
+    [6, 24].into_iter().flat_map(of).collect()
 }
 
 /// Every case of every op, and the gradients of those that have some. Tolerances are the cases' own.

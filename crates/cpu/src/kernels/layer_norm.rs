@@ -8,10 +8,13 @@ use smallvec::SmallVec;
 
 use super::{Bound, CpuKernel, Cursor, Cx, Loader};
 use crate::arena::Operand;
-use crate::simd::rows;
+use crate::simd::{norm, rows};
 
 /// Elements between two looks at the clock.
 const CHUNK: usize = 1 << 14;
+
+/// Columns at most of rows that are normalised several at a time: the rows stay in the first-level cache, and sums are short enough for one vector each.
+const SHORT: usize = 1024;
 
 /// The kernel with its operands.
 #[derive(Clone, Debug)]
@@ -37,6 +40,7 @@ impl CpuKernel for LayerNormOp {
         let mut read = |is: bool| if is { reads.next().unwrap_or(&[]) } else { &[] };
         let mut write = |is: bool| if is { writes.next().unwrap_or(&[]) } else { &[] };
         let LayerNormSpec { backward, centered, weight, bias, added, .. } = self.spec;
+        let several = weight && cols <= SHORT && cols.is_multiple_of(norm::WHOLE);
         if backward {
             let (dy, x, weight, mean, rstd) = (read(true), read(true), read(weight), read(centered), read(true));
             let added = read(added);
@@ -45,6 +49,11 @@ impl CpuKernel for LayerNormOp {
                 dweight.iter().chain(dbias).for_each(|c| c.set(0.0));
             }
             let some = |_: &mut Cx<'_>, _: &mut Cursor, start: usize, end: usize| {
+                if several {
+                    let [dy, x, dx, added] = [dy, x, dx, added].map(|all| all.get(start * cols..end * cols).unwrap_or(&[]));
+                    let (mean, rstd) = (mean.get(start..end).unwrap_or(&[]), &rstd[start..end]);
+                    return norm::backward(&norm::Backward { cols, dy, x, weight, mean, rstd, added, dx, dweight, dbias });
+                }
                 for (r, rstd) in rstd.iter().enumerate().take(end).skip(start) {
                     let part = r * cols..(r + 1) * cols;
                     let norm = rows::Norm { mean: mean.get(r).map_or(0.0, Cell::get), rstd: rstd.get(), weight };
@@ -66,6 +75,11 @@ impl CpuKernel for LayerNormOp {
         let (x, weight, bias) = (read(true), read(weight), read(bias));
         let (out, means, rstds) = (write(true), write(centered), write(true));
         let some = |_: &mut Cx<'_>, _: &mut Cursor, start: usize, end: usize| {
+            if several {
+                let ([x, out], eps) = ([x, out].map(|all| &all[start * cols..end * cols]), self.spec.eps);
+                let (mean, rstd) = (means.get(start..end).unwrap_or(&[]), &rstds[start..end]);
+                return norm::forward(&norm::Forward { cols, eps, x, weight, bias, out, mean, rstd });
+            }
             for (r, kept) in rstds.iter().enumerate().take(end).skip(start) {
                 let part = r * cols..(r + 1) * cols;
                 let x = &x[part.clone()];

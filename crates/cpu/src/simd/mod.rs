@@ -8,6 +8,7 @@ pub(crate) mod direct;
 pub(crate) mod gemm;
 mod lanes;
 mod math;
+pub(crate) mod norm;
 pub(crate) mod pack;
 pub(crate) mod rows;
 pub(crate) mod scan;

@@ -105,7 +105,7 @@ impl OpDef for LayerNorm {
     }
 
     fn cases() -> Vec<OpCase> {
-        let shapes: [&[usize]; 6] = [&[1, 1], &[4, 3], &[6], &[2, 3, 7], &[3, 301], &[150, 20]];
+        let shapes: [&[usize]; 7] = [&[1, 1], &[4, 3], &[6], &[2, 3, 7], &[3, 301], &[150, 20], &[7, 24]];
         let mut cases = Vec::new();
         for (centered, weight, bias) in [(true, true, true), (true, true, false), (true, false, false), (false, true, false)] {
             let norm = Self { centered, weight, bias, eps: 0.1 };
