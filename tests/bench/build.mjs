@@ -9,7 +9,7 @@ const dist = join(here, "dist");
 const wasm = join(here, "node_modules/@tensorflow/tfjs-backend-wasm/dist");
 mkdirSync(join(dist, "tfjs-wasm"), { recursive: true });
 
-const library = new Set(["workloads.js", "measure.js", "rust.js", "wgsl.js"]);
+const library = new Set(["data.js", "measure.js", "parameters.js", "random.js", "rust.js", "wgsl.js", "workloads.js"]);
 await build({
   entryPoints: readdirSync(join(here, "pages")).filter((file) => file.endsWith(".js") && !library.has(file)).map((file) => join(here, "pages", file)),
   outdir: dist,

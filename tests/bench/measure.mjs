@@ -1,17 +1,19 @@
 // Measures pages side by side: each in a browser of its own, all in turn.
 import { launch } from "./host.mjs";
+import { BATCHES, TRAINING } from "./pages/workloads.js";
+import { median } from "./rates.mjs";
 
 /** Each round measures every page once, every other round in reverse: a machine that gets slower or faster does so for all of them alike. */
 export const ROUNDS = 3;
 const LIMIT_MS = 150_000;
-
-export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+/** How far the first loss may be from that of a guess: what weights drawn at random add to it. */
+const FIRST_LOSS_OFF = 0.5;
 
 const firstLine = (error) => String(error.message).split("\n")[0];
 
 const within = (work, ms) => {
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`took more than ${ms / 1000} s`)), ms)));
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s: a step takes too long here`)), ms)));
   return Promise.race([work, late]).finally(() => clearTimeout(timer));
 };
 
@@ -42,12 +44,25 @@ async function measureOnce(cell, workload, seconds) {
   }
 }
 
+/** What is wrong with a training run, if anything is: a rate at which nothing is learned is none, and other weights would be another network. */
+function trouble({ steps, lossFirst, lossLast }, { classes }) {
+  const [from, to] = [lossFirst, lossLast].map((loss) => loss?.toFixed(4));
+  // Batches differ more than the first steps bring.
+  const fewSteps = steps <= BATCHES;
+  if (!fewSteps && !(lossLast < lossFirst)) return `the loss did not fall: it went from ${from} to ${to}`;
+  const guessed = Math.log(classes);
+  const far = classes && Math.abs(lossFirst - guessed) > FIRST_LOSS_OFF;
+  return far ? `the first loss is ${from}, far from the ${guessed.toFixed(4)} of a guess among ${classes}` : null;
+}
+
 function summary({ name, role, missing, error, answers }, workload) {
   if (missing) return null;
   if (error) return { workload, page: name, role, error };
   const rates = answers.map(({ stepsPerSec }) => stepsPerSec);
-  const { lossLast, notes } = answers.at(-1);
+  const { steps, lossLast, notes } = answers.at(-1);
   const { lossFirst } = answers[0];
+  const wrong = TRAINING[workload] && trouble({ steps, lossFirst, lossLast }, TRAINING[workload]);
+  if (wrong) return { workload, page: name, role, error: wrong };
   return { workload, page: name, role, stepsPerSec: median(rates), rates, lossFirst, lossLast, notes };
 }
 
@@ -65,6 +80,3 @@ export async function measure(origin, table, names, workload, seconds) {
   }
   return cells.map((cell) => summary(cell, workload)).filter(Boolean);
 }
-
-/** How much faster `a` was than `b`: the median of what each round says. */
-export const ratio = (a, b) => median(a.rates.map((rate, round) => rate / b.rates[round]));

@@ -1,24 +1,22 @@
 // Writes RESULTS.md: what was measured, beside whom, on what.
 import { readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { launch } from "./host.mjs";
-import { ratio, ROUNDS } from "./measure.mjs";
+import { ROUNDS } from "./measure.mjs";
+import { occasion, rateText, ratio, row } from "./rates.mjs";
 import { TABLES } from "./tables.mjs";
 
 const here = import.meta.dirname;
 const ROLES = ["ours", "peer", "limit"];
 
-const rateText = ({ stepsPerSec, error, workload }) => {
+const cellText = ({ stepsPerSec, error, workload }) => {
   if (error) return "failed";
   if (workload.startsWith("gemm")) {
     const gflops = (stepsPerSec * 2 * Number(workload.split("-")[1]) ** 3) / 1e9;
     return gflops.toFixed(gflops < 10 ? 2 : 1);
   }
-  return stepsPerSec >= 1000 ? Math.round(stepsPerSec).toLocaleString("en-US") : stepsPerSec.toPrecision(3);
+  return rateText(stepsPerSec);
 };
-
-const row = (texts) => `| ${texts.join(" | ")} |`;
 
 /** Pages with a cell that did not fail, ours first, yardsticks last. */
 function shown({ pages, cells }) {
@@ -30,13 +28,20 @@ function rateTable(table) {
   const workloads = Object.keys(table.aims);
   const text = (name, workload) => {
     const cell = table.cells.find((cell) => cell.page === name && cell.workload === workload);
-    return cell ? rateText(cell) : "–";
+    return cell ? cellText(cell) : "–";
   };
   return [
     row(["", ...workloads]),
     row(["---", ...workloads.map(() => "---:")]),
     ...shown(table).map((name) => row([name, ...workloads.map((workload) => text(name, workload))])),
   ];
+}
+
+/** Why cells failed, of pages that are shown. */
+function failures(table) {
+  const failed = table.cells.filter(({ page, error }) => error && shown(table).includes(page));
+  const reason = ({ error }) => error.replace(/^page\.evaluate: (Error: )?/, "");
+  return failed.length ? ["", ...failed.map((cell) => `- ${cell.page}, ${cell.workload}: ${reason(cell)}`)] : [];
 }
 
 function ratioTable(table) {
@@ -112,23 +117,24 @@ const HEADER = `# Training in the browser, beside its peers
 Written by \`cargo xtask bench --rust-peers\`; do not edit. Full training steps (forward, loss, backward, Adam) in f32 on one thread, as steps per
 second, and matrix products as GFLOP/s. Each page has a browser of its own for each workload. All pages of a table are measured in turn, ${ROUNDS} times,
 every other time in reverse, ${TABLES.map(({ seconds }) => seconds).join(" or ")} s in all after a warm-up; a rate is the median of its rounds, a ratio the median of their ratios, so that a
-machine that gets slower or faster meanwhile does so for both sides. \`nt\` and \`tn\` are the transposed products of a linear layer's gradients.
+machine that gets slower or faster meanwhile does so for both sides. \`cnn\` is two convolutions with pooling
+on 28 × 28 images, \`lstm\` 128 units over 64 tokens, \`gpt-s\` four transformer blocks of width 128 over 64 tokens; all pages but Downhill's begin with the same
+weights on the same batches. \`nt\` and \`tn\` are the transposed products of a linear layer's gradients.
 \`limits\` is a packed matrix product of our own and nothing around it; on WebGPU it is the best of some hand-tuned shapes.`;
 
 export async function writeResults(origin, tables, page) {
   const { version, adapter } = await browser(origin);
-  const machine = `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GB, ${process.platform} ${release()}`;
   const lines = [
     HEADER,
     "",
-    `- ${new Date().toISOString().slice(0, 10)}, ${machine}`,
+    `- ${occasion()}`,
     `- Chromium ${version} headless, Node ${process.versions.node}`,
     `- ${peers()}`,
   ];
   for (const table of tables) {
     if (!shown(table).length) continue;
     lines.push("", `## ${table.title}`, "", ...(table.onAdapter ? adapterNote(adapter) : []));
-    lines.push(...rateTable(table), ...ratioTable(table));
+    lines.push(...rateTable(table), ...failures(table), ...ratioTable(table));
   }
   writeFileSync(join(here, "RESULTS.md"), [...lines, ...pageTable(page), ""].join("\n"));
 }

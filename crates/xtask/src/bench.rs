@@ -1,8 +1,9 @@
-//! `cargo xtask bench`: training in the browser beside its peers, or in three browsers side by side; and what widgets cost their page.
+//! `cargo xtask bench`: training in the browser beside its peers, in three browsers side by side, or natively beside PyTorch; and what widgets
+//! cost their page.
 
 use crate::cmd::{command, root, run as run_command, say};
 use crate::server::Server;
-use crate::{browser, engines, setup, site};
+use crate::{browser, engines, parity, setup, site};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
@@ -11,6 +12,9 @@ use std::path::Path;
 pub fn run(args: &[String]) -> Result<()> {
     if args.iter().any(|arg| arg == "--engines") {
         return side_by_side(args);
+    }
+    if args.iter().any(|arg| arg == "--native") {
+        return natively(args);
     }
     site::build()?;
     setup::npm_packages("tests/bench")?;
@@ -56,6 +60,15 @@ fn side_by_side(args: &[String]) -> Result<()> {
     });
     say("measuring; keep the machine quiet");
     run_command(&mut node)
+}
+
+/// Measures the command beside PyTorch; all arguments but `--native` go to `tests/bench/native.mjs`.
+fn natively(args: &[String]) -> Result<()> {
+    run_command(&mut command("cargo", &["build", "--locked", "--release", "--package", "downhill-cli"]))?;
+    let python = parity::python()?;
+    say("measuring; keep the machine quiet");
+    let mut node = command("node", &["tests/bench/native.mjs"]);
+    run_command(node.args(args.iter().filter(|arg| *arg != "--native")).env("DOWNHILL_PYTHON", python))
 }
 
 /// The crates of the benchmark stand outside the workspace, for they are built with flags and dependencies of their own.

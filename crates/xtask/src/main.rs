@@ -27,6 +27,8 @@ cargo xtask COMMAND
                           measure training in the browser beside its peers; with --rust-peers alone, writes tests/bench/RESULTS.md
   bench --engines [WORKLOAD…] [--seconds N]
                           measure the CPU's workloads in Chromium, Firefox and WebKit side by side
+  bench --native [WORKLOAD…] [--seconds N]
+                          measure the command beside PyTorch, both on one thread, writes tests/bench/NATIVE.md
   bench --widgets [--no-lighthouse]
                           measure what widgets cost the page that they stand in, writes tests/bench/WIDGETS.md
   presets [NAME…]         train the examples to their end, and see whether they come to what is stated of them

@@ -32,7 +32,7 @@ fn with_pytorch(args: &[String], more: &[&str]) -> Result<()> {
 }
 
 /// A Python with PyTorch: the one `DOWNHILL_PYTHON` names, or that of a virtual environment, made if it is missing.
-fn python() -> Result<PathBuf> {
+pub fn python() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("DOWNHILL_PYTHON") {
         return Ok(PathBuf::from(named));
     }

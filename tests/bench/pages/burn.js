@@ -5,7 +5,7 @@ import { exposeRust } from "./rust.js";
 const backend = window.options.get("backend");
 await init();
 exposeRust({
-  training: (...data) => new Training(backend, ...data),
+  training: (network, ...data) => Training[network](backend, ...data),
   product: (...data) => new Product(backend, ...data),
   notes: `Burn 0.22.1 ${backend}, simd128`,
 });

@@ -4,7 +4,7 @@ import { exposeRust } from "./rust.js";
 
 await init();
 exposeRust({
-  training: (...data) => new Training(...data),
+  training: (network, ...data) => Training[network](...data),
   product: (...data) => new Product(...data),
   notes: "candle 0.11.1, simd128",
 });

@@ -1,24 +1,24 @@
 // A hand-written loop over typed arrays for the small MLP: what a careful JavaScript programmer gets without any library.
-import { ADAM, BATCHES, MLP, batches, initialLayers } from "./workloads.js";
+import { batches } from "./data.js";
 import { expose } from "./measure.js";
+import { parameters } from "./parameters.js";
+import { ADAM, BATCHES, TRAINING } from "./workloads.js";
 
 /** All parameters in one array; layer l has its weights at `at[l]` and its biases behind them. */
-function parameters(layers) {
+function joined(list) {
   const at = [];
   let size = 0;
-  for (const { weight, bias } of layers) {
-    at.push(size);
-    size += weight.length + bias.length;
+  for (const { name, values } of list) {
+    if (name.endsWith(".weight")) at.push(size);
+    size += values.length;
   }
-  const values = new Float32Array(size);
-  layers.forEach(({ weight }, layer) => values.set(weight, at[layer]));
-  return { values, at };
+  return { values: Float32Array.from(list.flatMap(({ values }) => [...values])), at };
 }
 
 function prepare(workload) {
-  const { sizes, batch, lr } = MLP[workload];
+  const { sizes, batch, lr } = TRAINING[workload];
   const data = batches(workload);
-  const { values: p, at } = parameters(initialLayers(MLP[workload]));
+  const { values: p, at } = joined(parameters(workload));
   const [g, m, v] = [0, 0, 0].map(() => new Float32Array(p.length));
   const activations = sizes.map((width) => new Float32Array(batch * width));
   const deltas = sizes.map((width) => new Float32Array(batch * width));

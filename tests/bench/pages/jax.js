@@ -1,7 +1,11 @@
 // jax-js, ?backend=wasm (one thread) or webgpu; the whole training step under one jit.
-import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
-import { ADAM, BATCHES, GEMM, MLP, batches, initialLayers, normal } from "./workloads.js";
+import { blockUntilReady, defaultDevice, init, jit, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
+import { batches, oneHot } from "./data.js";
 import { expose } from "./measure.js";
+import { NETWORKS } from "./networks/jax.js";
+import { parameters } from "./parameters.js";
+import { normal } from "./random.js";
+import { ADAM, BATCHES, GEMM, TRAINING, each } from "./workloads.js";
 
 const backend = window.options.get("backend");
 const devices = await init(backend);
@@ -13,51 +17,45 @@ const array = (values, shape) => np.array(values).reshape(shape);
 function adamStep(lossOf, lr) {
   const { beta1, beta2, eps } = ADAM;
   // jax-js frees what a function consumes: `.ref` keeps a value for another use.
-  return (parameters, m, v, t, x, y) => {
-    const [loss, gradients] = valueAndGrad(lossOf)(tree.ref(parameters), x, y);
+  return (p, m, v, t, x, y) => {
+    const [loss, gradients] = valueAndGrad(lossOf)(tree.ref(p), x, y);
     const scale1 = np.reciprocal(np.subtract(1, np.power(beta1, t.ref)));
     const scale2 = np.reciprocal(np.subtract(1, np.power(beta2, t.ref)));
-    const [newParameters, newM, newV] = [{}, {}, {}];
-    for (const name of Object.keys(parameters)) {
+    const [newP, newM, newV] = [{}, {}, {}];
+    for (const name of Object.keys(p)) {
       const g = gradients[name];
       newM[name] = m[name].mul(beta1).add(g.ref.mul(1 - beta1));
       newV[name] = v[name].mul(beta2).add(g.ref.mul(g).mul(1 - beta2));
       const update = newM[name].ref.mul(scale1.ref).mul(lr).div(np.sqrt(newV[name].ref.mul(scale2.ref)).add(eps));
-      newParameters[name] = parameters[name].sub(update);
+      newP[name] = p[name].sub(update);
     }
     scale1.dispose();
     scale2.dispose();
-    return [loss, newParameters, newM, newV, t.add(1)];
+    return [loss, newP, newM, newV, t.add(1)];
+  };
+}
+
+/** A batch as arrays; tokens are one-hot, for they are looked up by a product. */
+function arrays({ x, y, labels }, { batch, classes }) {
+  const rows = (values, width) => array(values, [values.length / width, width]);
+  return {
+    x: x instanceof Int32Array ? rows(oneHot(x, classes), classes) : rows(x, x.length / batch),
+    y: classes ? rows(oneHot(labels, classes), classes) : rows(y, 1),
   };
 }
 
 function prepareTraining(workload) {
-  const { sizes, batch, lr } = MLP[workload];
-  const data = batches(workload).map(({ x, y }) => ({ x: array(x, [batch, sizes[0]]), y: array(y, [batch, sizes.at(-1)]) }));
-  let parameters = {};
-  initialLayers(MLP[workload]).forEach(({ inputs, outputs, weight, bias }, layer) => {
-    parameters[`w${layer}`] = array(weight, [inputs, outputs]);
-    parameters[`b${layer}`] = array(bias, [outputs]);
-  });
-  const depth = sizes.length - 1;
-  const hidden = workload === "mlp-l" ? nn.relu : np.tanh;
-  const forward = (p, x) => {
-    for (let layer = 0; layer < depth; layer++) {
-      x = np.matmul(x, p[`w${layer}`]).add(p[`b${layer}`]);
-      if (layer + 1 < depth) x = hidden(x);
-    }
-    return x;
-  };
-  const squares = (p, x, y) => np.square(np.tanh(forward(p, x)).sub(y)).mean();
-  const crossEntropy = (p, x, y) => nn.logSoftmax(forward(p, x)).mul(y).sum(-1).mean().neg();
-  const step = jit(adamStep(workload === "mlp-l" ? crossEntropy : squares, lr));
-  const zeros = () => Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, np.zerosLike(value.ref)]));
+  const sizes = TRAINING[workload];
+  const data = batches(workload).map((batch) => arrays(batch, sizes));
+  let p = Object.fromEntries(parameters(workload).map(({ name, shape, values }) => [name, array(values, shape)]));
+  const step = jit(adamStep(NETWORKS[sizes.network](sizes), sizes.lr));
+  const zeros = () => Object.fromEntries(Object.entries(p).map(([name, value]) => [name, np.zerosLike(value.ref)]));
   let [m, v, t, last] = [zeros(), zeros(), np.array(1), null];
   return {
     step(i) {
       const { x, y } = data[i % BATCHES];
       last?.dispose();
-      [last, parameters, m, v, t] = step(parameters, m, v, t, x.ref, y.ref);
+      [last, p, m, v, t] = step(p, m, v, t, x.ref, y.ref);
     },
     loss: () => last.ref.jsAsync(),
     notes,
@@ -82,5 +80,4 @@ function prepareProduct(workload) {
   };
 }
 
-const all = (names, prepare) => Object.fromEntries(Object.keys(names).map((name) => [name, prepare]));
-expose({ ...all(MLP, prepareTraining), ...all(GEMM, prepareProduct) });
+expose({ ...each(TRAINING, prepareTraining), ...each(GEMM, prepareProduct) });

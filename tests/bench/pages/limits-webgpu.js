@@ -1,7 +1,8 @@
 // The yardstick on WebGPU: the best of some hand-tuned matrix products on this adapter, and nothing around it.
-import { GEMM, normal } from "./workloads.js";
 import { expose } from "./measure.js";
+import { normal } from "./random.js";
 import { TILES } from "./wgsl.js";
+import { GEMM } from "./workloads.js";
 
 /** Each shape is tried so often and its best trial counts: a busy moment must not decide. */
 const TRIALS = 3;

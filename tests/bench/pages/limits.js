@@ -1,6 +1,7 @@
 // The yardstick: a packed matrix product of our own and nothing around it; ?build=plain or relaxed.
-import { GEMM, normal } from "./workloads.js";
 import { expose } from "./measure.js";
+import { normal } from "./random.js";
+import { GEMM, each } from "./workloads.js";
 
 const build = window.options.get("build");
 const { instance } = await WebAssembly.instantiateStreaming(fetch(`/limits-${build}.wasm`));
@@ -29,4 +30,4 @@ function check(n, a, transposeA, b, transposeB, c) {
   }
 }
 
-expose(Object.fromEntries(Object.keys(GEMM).map((name) => [name, prepare])));
+expose(each(GEMM, prepare));

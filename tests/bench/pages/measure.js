@@ -10,6 +10,8 @@ const WARM_MS = 300;
 /** A page that trains reads its loss now and then, as a playground does. */
 const STEPS_PER_LOSS = 10;
 const PRODUCTS_PER_WAIT = 4;
+/** A page that takes longer for one is given up: nobody would wait for it. */
+const LONGEST_S = 60;
 
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
@@ -24,12 +26,15 @@ async function rate(run, count, ms) {
   return (units * 1000) / (performance.now() - begin);
 }
 
-/** Returns a measurement of `run(count)`, where `most` units at a time are done by all but the slowest. */
+/** Returns a measurement of `run(count)`, which has run once, where `most` units at a time are done by all but the slowest. */
 function meter(run, most) {
   let warmMs = FIRST_WARM_MS;
   return async (seconds) => {
     const guess = await rate(run, 1, warmMs);
     warmMs = WARM_MS;
+    if (guess * LONGEST_S < 1) throw new Error(`one step takes ${Math.round(1 / guess)} s, more than the limit of ${LONGEST_S} s`);
+    // What takes longer than there is time was measured by its warm-up.
+    if (guess * seconds < 1) return { stepsPerSec: guess, min: guess, max: guess };
     const count = Math.max(1, Math.min(most, Math.floor(guess * seconds)));
     const deadline = performance.now() + 1500 * seconds;
     const rates = [];
@@ -50,14 +55,16 @@ async function trainingMeter({ step, loss, notes }) {
     }
     lossLast = await loss();
   }, STEPS_PER_LOSS);
-  return async (seconds) => ({ ...(await measure(seconds)), lossFirst, lossLast, notes });
+  return async (seconds) => ({ ...(await measure(seconds)), steps, lossFirst, lossLast, notes });
 }
 
-function productMeter({ multiply, settle, notes }, { n }) {
-  const measure = meter(async (count) => {
+async function productMeter({ multiply, settle, notes }, { n }) {
+  const run = async (count) => {
     for (let i = 0; i < count; i++) await multiply();
     await settle();
-  }, PRODUCTS_PER_WAIT);
+  };
+  await run(1);
+  const measure = meter(run, PRODUCTS_PER_WAIT);
   return async (seconds) => {
     const rates = await measure(seconds);
     return { ...rates, gflops: (2 * n ** 3 * rates.stepsPerSec) / 1e9, notes };
@@ -71,7 +78,7 @@ export function expose(prepare) {
     if (!prepare[workload]) return { missing: true };
     if (!meters[workload]) {
       const prepared = await prepare[workload](workload);
-      meters[workload] = prepared.multiply ? productMeter(prepared, GEMM[workload]) : await trainingMeter(prepared);
+      meters[workload] = await (prepared.multiply ? productMeter(prepared, GEMM[workload]) : trainingMeter(prepared));
     }
     return meters[workload](seconds);
   };

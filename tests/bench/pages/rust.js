@@ -1,6 +1,17 @@
 // What the Rust peers have in common: a wasm module that exports `Training` and `Product`.
-import { GEMM, MLP, batches, initialLayers, normal } from "./workloads.js";
+import { batches } from "./data.js";
 import { expose } from "./measure.js";
+import { parameters } from "./parameters.js";
+import { normal } from "./random.js";
+import { GEMM, TRAINING, each } from "./workloads.js";
+
+/** The sizes of each network, in the order in which its constructor expects them. */
+const SIZES = {
+  mlp: ({ sizes }) => sizes,
+  cnn: ({ side, kernel, classes, channels }) => [side, kernel, classes, ...channels],
+  lstm: ({ steps, classes, dim, hidden }) => [steps, classes, dim, hidden],
+  gpt: ({ steps, classes, dim, heads, blocks, units }) => [steps, classes, dim, heads, blocks, units],
+};
 
 function joined(arrays, Type) {
   const all = new Type(arrays.reduce((sum, array) => sum + array.length, 0));
@@ -12,20 +23,17 @@ function joined(arrays, Type) {
   return all;
 }
 
-/** `training` and `product` call the constructors of `src/lib.rs`, which say what the arguments are. */
+/** `training`, told the name of a network, and `product` call the constructors of `src/lib.rs`, which say what the arguments are. */
 export function exposeRust({ training, product, notes }) {
   const prepareTraining = (workload) => {
-    const { sizes, batch, lr } = MLP[workload];
+    const { network, batch, lr, ...sizes } = TRAINING[workload];
     const data = batches(workload);
-    const run = training(
-      Uint32Array.from(sizes),
-      batch,
-      lr,
-      joined(initialLayers(MLP[workload]).map(({ weight }) => weight), Float32Array),
-      joined(data.map(({ x }) => x), Float32Array),
-      joined(data.map(({ y }) => y), Float32Array),
-      joined(data.map(({ labels }) => labels ?? []), Uint32Array),
-    );
+    const values = joined(parameters(workload).map(({ values }) => values), Float32Array);
+    const x = joined(data.map(({ x }) => x), data[0].x instanceof Float32Array ? Float32Array : Uint32Array);
+    const labels = joined(data.map(({ labels }) => labels ?? []), Uint32Array);
+    // Only the mlp knows both kinds of targets.
+    const targets = network === "mlp" ? [joined(data.map(({ y }) => y ?? []), Float32Array), labels] : [labels];
+    const run = training(network, batch, lr, Uint32Array.from(SIZES[network](sizes)), values, x, ...targets);
     return { step: (i) => run.step(i), loss: () => run.loss(), notes };
   };
   const prepareProduct = (workload) => {
@@ -33,6 +41,5 @@ export function exposeRust({ training, product, notes }) {
     const matrices = product(n, normal(n * n, 1, 1), transposeA, normal(n * n, 1, 2), transposeB);
     return { multiply: () => matrices.multiply(), settle() {}, notes };
   };
-  const all = (names, prepare) => Object.fromEntries(Object.keys(names).map((name) => [name, prepare]));
-  expose({ ...all(MLP, prepareTraining), ...all(GEMM, prepareProduct) });
+  expose({ ...each(TRAINING, prepareTraining), ...each(GEMM, prepareProduct) });
 }

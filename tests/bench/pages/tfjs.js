@@ -2,8 +2,12 @@
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-webgpu";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import { BATCHES, GEMM, MLP, batches, initialLayers, normal } from "./workloads.js";
+import { batches, oneHot } from "./data.js";
 import { expose } from "./measure.js";
+import { LAYOUTS, NETWORKS } from "./networks/tfjs.js";
+import { parameters } from "./parameters.js";
+import { normal } from "./random.js";
+import { ADAM, BATCHES, GEMM, TRAINING, each } from "./workloads.js";
 
 const backend = window.options.get("backend");
 setWasmPaths("/tfjs-wasm/");
@@ -12,26 +16,39 @@ await tf.ready();
 if (tf.getBackend() !== backend) throw new Error(`${backend} is not available, only ${tf.getBackend()}`);
 const notes = `tfjs ${tf.version.tfjs}, ${backend}`;
 
+// On wasm picking has no gradient: UnsortedSegmentSum is missing.
+const picks = backend !== "wasm";
+const lookUp = (table, tokens) => (picks ? tf.gather(table, tokens) : tf.matMul(tokens, table));
+
+/** A batch as tensors; tokens are integers, or one-hot where they are looked up by a product. */
+function tensors({ x, y, labels }, { batch, classes }) {
+  const isTokens = x instanceof Int32Array;
+  const rows = (values, width) => tf.tensor2d(values, [values.length / width, width]);
+  return {
+    x: !isTokens ? rows(x, x.length / batch) : picks ? tf.tensor1d(x, "int32") : rows(oneHot(x, classes), classes),
+    y: classes ? rows(oneHot(labels, classes), classes) : rows(y, 1),
+  };
+}
+
+function variables(workload) {
+  const layouts = LAYOUTS[TRAINING[workload].network]?.(TRAINING[workload]) ?? {};
+  const made = parameters(workload).map(({ name, shape, values }) => {
+    const laid = layouts[name] ?? ((tensor) => tensor);
+    return [name, tf.variable(tf.tidy(() => laid(tf.tensor(values, shape))))];
+  });
+  return Object.fromEntries(made);
+}
+
 function prepareTraining(workload) {
-  const { sizes, batch, lr } = MLP[workload];
-  const [features, targets] = [sizes[0], sizes.at(-1)];
-  const data = batches(workload).map(({ x, y }) => ({ x: tf.tensor2d(x, [batch, features]), y: tf.tensor2d(y, [batch, targets]) }));
-  const layers = initialLayers(MLP[workload]).map(({ inputs, outputs, weight, bias }) => ({
-    weight: tf.variable(tf.tensor2d(weight, [inputs, outputs])),
-    bias: tf.variable(tf.tensor1d(bias)),
-  }));
-  const linear = (x, { weight, bias }) => tf.add(tf.matMul(x, weight), bias);
-  const hidden = workload === "mlp-l" ? tf.relu : tf.tanh;
-  const forward = (x) => linear(layers.slice(0, -1).reduce((h, layer) => hidden(linear(h, layer)), x), layers.at(-1));
-  const squares = ({ x, y }) => tf.mean(tf.square(tf.sub(tf.tanh(forward(x)), y)));
-  const crossEntropy = ({ x, y }) => tf.neg(tf.mean(tf.sum(tf.mul(y, tf.logSoftmax(forward(x))), -1)));
-  const lossOf = workload === "mlp-l" ? crossEntropy : squares;
-  const variables = layers.flatMap(({ weight, bias }) => [weight, bias]);
-  const optimizer = tf.train.adam(lr);
+  const sizes = TRAINING[workload];
+  const data = batches(workload).map((batch) => tensors(batch, sizes));
+  const p = variables(workload);
+  const lossOf = NETWORKS[sizes.network](sizes, p, lookUp);
+  const optimizer = tf.train.adam(sizes.lr, ADAM.beta1, ADAM.beta2, ADAM.eps);
   let last = null;
   return {
     step(i) {
-      const value = optimizer.minimize(() => lossOf(data[i % BATCHES]), true, variables);
+      const value = optimizer.minimize(() => lossOf(data[i % BATCHES]), true, Object.values(p));
       last?.dispose();
       last = value;
     },
@@ -58,5 +75,4 @@ function prepareProduct(workload) {
   };
 }
 
-const all = (names, prepare) => Object.fromEntries(Object.keys(names).map((name) => [name, prepare]));
-expose({ ...all(MLP, prepareTraining), ...all(GEMM, prepareProduct) });
+expose({ ...each(TRAINING, prepareTraining), ...each(GEMM, prepareProduct) });
