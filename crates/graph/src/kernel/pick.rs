@@ -118,8 +118,7 @@ impl KernelDef for PickSpec {
         let (choice, mut order) = (Choice::of([0, 1, 2, 3].map(|i| reads[2].at(i) as f32)), vec![0; self.cols as usize]);
         let each = |r: usize| {
             let scores = row(reads[0], r, self.cols as usize);
-            // A word lies in memory as the float that has its bits.
-            f64::from(f32::from_bits(choice.pick(&mut order, |i| scores[i], reads[1].at(r))))
+            f64::from(choice.pick(&mut order, |i| scores[i], reads[1].at(r)))
         };
         Some(vec![(0..self.rows as usize).map(each).collect()])
     }
