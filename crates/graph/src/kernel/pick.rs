@@ -105,9 +105,9 @@ impl KernelDef for PickSpec {
         Operands::new(reads, [Access::words("out", rows)])
     }
 
-    /// Each score is compared with every digit of what is looked for, three times over: the last that count by `top_k` and by `top_p`, and what is drawn.
+    /// Each score is compared with every bit of what is looked for, three times over: the last that count by `top_k` and by `top_p`, and what is drawn.
     fn flops(&self) -> u64 {
-        3 * 8 * numel(&[self.rows, self.cols])
+        3 * 32 * numel(&[self.rows, self.cols])
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
