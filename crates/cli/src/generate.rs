@@ -28,12 +28,7 @@ pub fn run(order: &Order) -> Result<(), UserError> {
     let document = Document::read(&order.experiment)?;
     let mut session = Session::new(document.experiment.clone(), &document)?;
     match (&order.weights, document.experiment.training.steps) {
-        (Some(path), _) => {
-            ready(session.load_weights(&read(path)?))?;
-            if let Some(device) = order.backend.device()? {
-                ready(session.move_to(Some(&device)))?;
-            }
-        }
+        (Some(path), _) => ready(session.load_weights(&read(path)?))?,
         (None, Some(steps)) => {
             eprintln!("note: no weights are given, so it is trained for {steps} steps first.");
             order.backend.settle(&mut session, steps)?;

@@ -133,7 +133,7 @@ enum Command {
         /// The same seed picks the same tokens.
         #[arg(long, default_value_t = 1)]
         seed: u32,
-        /// What trains, where it is trained first, and what writes: with weights the processor, unless a GPU is asked for.
+        /// What trains, where it is trained first.
         #[arg(long, value_enum, default_value_t = Backend::Auto)]
         backend: Backend,
         /// Work out every token from the whole text, and keep nothing from one to the next; the tokens are the same.

@@ -6,8 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
 
 mod shared;
-#[path = "gpu/texts.rs"]
-mod texts;
 
 use std::time::{Duration, Instant};
 

@@ -125,27 +125,19 @@ fn output(number: u32, at: u32, lane: u32) {
         }
     }
     highest = lanes_max(at, lane, highest);
-    let temperature = load_choice(0u);
-    let best = order_of(highest);
-    let row = Row(first, live, at, lane, best, highest, temperature);
-    // A row that is not live is not read: what nobody asks for costs the sums of nothing.
-    var counted = row;
-    var sharing = row;
-    var drawn = row;
+    let row = Row(first, live, at, lane, order_of(highest), highest, load_choice(0u));
 
     // Of the likeliest, the score of the last that counts.
     let top_k = load_choice(1u);
-    counted.live = live && top_k >= 1.0 && temperature != 0.0;
-    let least = last_order(counted, max(min(top_k, f32(p.cols)) - 0.5, 0.0), true);
+    let count = select(min(top_k, f32(p.cols)), f32(p.cols), top_k < 1.0);
+    let least = last_order(row, count - 0.5, true);
     let all = from_on(row, least, false);
 
     // What is kept of these weighs this much: as many as hold a share, and what is not too rare.
-    let top_p = load_choice(2u);
-    let share = top_p * all;
-    sharing.live = live && top_p < 1.0 && temperature != 0.0;
-    let cut = those_at(sharing, last_order(sharing, share, false));
+    let share = load_choice(2u) * all;
+    let cut = those_at(row, last_order(row, share, false));
     let wanted = clamp(ceil((share - cut.y) / max(cut.z, 1e-38)), 0.0, cut.x);
-    let held = select(all, max(cut.y + wanted * cut.z, 1.0), sharing.live);
+    let held = max(cut.y + wanted * cut.z, 1.0);
     var frequent = 0.0;
     if (live) {
         for (var c = lane; c < p.cols; c += p.lanes) {
@@ -160,12 +152,11 @@ fn output(number: u32, at: u32, lane: u32) {
 
     // The token that the draw falls on, and of equal ones which; the first of the best where nothing is drawn.
     var left = 0.0;
-    drawn.live = live && temperature != 0.0 && best != NOTHING;
-    if (drawn.live) {
+    if (live && row.temperature != 0.0 && row.best != NOTHING) {
         left = load_draw(number) * min(min(all, held), frequent);
     }
-    let order = select(best, last_order(drawn, left, false), drawn.live);
-    let equals = those_at(drawn, order);
+    let order = last_order(row, left, false);
+    let equals = those_at(row, order);
     let nth = clamp(floor((left - equals.y) / max(equals.z, 1e-38)), 0.0, max(equals.x - 1.0, 0.0));
     var index = 0u;
     for (var bit = p.index_bits; bit > 0u; bit--) {

@@ -39,13 +39,6 @@ pub(crate) struct Kept {
     pub words: Vec<u32>,
 }
 
-impl Kept {
-    /// Of so many tokens that were asked for, the first are in the text: what was said of the others is forgotten. Those of a prompt were not asked for.
-    pub fn confirm(&mut self, added: usize, asked: usize) {
-        (self.tokens, self.rows) = (self.tokens + added - 1, self.rows + added - asked);
-    }
-}
-
 /// Where something that is kept belongs.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -183,29 +176,5 @@ impl Writers {
     /// Gives up all texts; gives the numbers of those that were requested.
     pub fn forget(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.waiting).iter().filter_map(Writer::request).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_tokens_that_are_not_in_the_text_nothing_is_kept() {
-        let before = Cached { text: 1, shows: (0, 0), tokens: 5 };
-        let kept = |rows, tokens| Kept { before, tokens, rows, places: Vec::new(), words: Vec::new() };
-        // Of eight that were asked for after six, three are in the text: something is kept of five and these.
-        let mut some = kept(8, 6);
-        some.confirm(3, 8);
-        assert_eq!((some.tokens, some.rows), (8, 3));
-        // Of a prompt of six all is kept, with the one token that it was asked for.
-        let mut prompt = kept(6, 6);
-        prompt.confirm(1, 1);
-        assert_eq!((prompt.tokens, prompt.rows), (6, 6));
-        let place = |newest| Place { feed: String::new(), at: 0, size: [4, 2], newest };
-        let words = [1, 2, 3, 4, 5, 6, 7, 8];
-        assert_eq!((place(false).right(&words, 3), place(true).right(&words, 3)), (&words[..6], &words[4..6]));
-        assert_eq!((place(false).right(&words, 9), place(true).right(&words, 9)), (&words[..], &words[6..]));
-        assert!(place(false).right(&[], 3).is_empty(), "what did not come is not written");
     }
 }

@@ -280,37 +280,6 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_went_on_with_counts_as_far_as_it_is_what_is_picked() {
-        let data = text();
-        let row = |next: u32| (0..8).map(|i| if i == next { 9.0 } else { 0.0 }).collect::<Vec<f32>>();
-        let scores: Vec<f32> = [3, 4, 5, 6].into_iter().flat_map(row).collect();
-        let taken = |picked: [u32; 3], tokens: u32, stop: &[&str]| {
-            let stop = stop.iter().map(ToString::to_string).collect();
-            let ask = Generate { prompt: "abc".to_string(), tokens, temperature: 0.0, stop, ..ask() };
-            let mut writing = Writing::new(ask, &data).unwrap();
-            // The first comes with the prompt.
-            writing.take(&row(2).repeat(3));
-            (writing.take_all(&scores, &picked), writing.text())
-        };
-        assert_eq!(taken([3, 4, 5], 9, &[]), (4, "abccdefg".to_string()));
-        assert_eq!(taken([3, 4, 0], 9, &[]), (3, "abccdef".to_string()), "the fourth is of another third");
-        assert_eq!(taken([0, 4, 5], 9, &[]), (1, "abccd".to_string()));
-        assert_eq!(taken([3, 4, 5], 3, &[]), (2, "abccde".to_string()), "no more are wanted");
-        assert_eq!(taken([3, 4, 5], 9, &["de"]), (2, "abcc".to_string()));
-    }
-
-    #[test]
-    fn several_tokens_are_asked_for_where_they_fit_and_the_program_knows_what_counts() {
-        let data = text();
-        let may = |ask: Generate, count: usize, on| Writing::new(ask, &data).unwrap().may_run_ahead(count, on);
-        let ask = |prompt: &str, tokens| Generate { prompt: prompt.to_string(), tokens, ..ask() };
-        assert!(may(ask("ab", 9), 3, false), "the places of b and of two more are within four");
-        assert!(!may(ask("abc", 9), 3, false) && may(ask("abc", 9), 3, true));
-        assert!(!may(ask("ab", 1), 3, false) && may(ask("ab", 2), 3, false), "for one it is not worth it");
-        assert!(!may(Generate { repetition_penalty: 1.2, ..ask("ab", 9) }, 3, false));
-    }
-
-    #[test]
     fn a_text_ends_before_a_stop_word_however_it_is_cut() {
         let data = text();
         let written = |stop: &[&str], tokens: u32| {

@@ -214,7 +214,8 @@ impl Session {
         let scores: Vec<f32> = words.into_iter().map(f32::from_bits).collect();
         let added = writer.writing.take_all(&scores, &picked);
         if let Some(kept) = &mut writer.kept {
-            kept.confirm(added, writer.at_once);
+            // What was said of tokens that are not in the text is forgotten.
+            (kept.tokens, kept.rows) = (kept.tokens + added - 1, kept.rows + added - writer.at_once);
         }
         let took = writer.note_tokens(added);
         let wanted = match &writer.whom {
@@ -288,74 +289,4 @@ fn tensors(writing: &Writing, speed: Speed) -> Named {
         ("speed", (vec![3], vec![speed.first_token_ms, speed.tokens_per_second, speed.cache_bytes as f32])),
     ];
     named.into_iter().map(|(name, tensor)| (name.to_string(), tensor)).collect()
-}
-
-#[cfg(all(test, not(target_arch = "wasm32")))]
-#[allow(clippy::unwrap_used, reason = "a helper that cannot go on has failed its test")]
-mod tests {
-    use downhill_data::NoAssets;
-    use downhill_gpu::{DeviceOptions, GpuDevice, counts};
-    use downhill_model::{Experiment, build};
-    use serde_json::json;
-
-    use super::*;
-    use crate::ready;
-
-    fn session() -> Session {
-        let block = json!({ "transformer_block": { "num_heads": 2, "causal": true } });
-        let document = json!({
-            "data": { "text": { "text": "the cat saw the dog and the dog saw a bird; ".repeat(20), "context": 40 } },
-            "model": [{ "embedding": { "dim": 16 } }, "positions", block, block, { "linear": { "out": "classes" } }],
-            "training": { "batch_size": 4 },
-        });
-        Session::new(Experiment::from_value(&document).unwrap().experiment, &NoAssets).unwrap()
-    }
-
-    /// Without an adapter this is skipped, unless the environment asks for one.
-    #[test]
-    fn eight_tokens_are_one_submit_and_one_read() {
-        let device = match GpuDevice::open(&DeviceOptions::default()) {
-            Ok(device) => device,
-            Err(error) if std::env::var_os("DOWNHILL_REQUIRE_GPU").is_some() => panic!("{error}"),
-            Err(error) => return eprintln!("skipped: {error}"),
-        };
-        let mut session = session();
-        ready(session.move_to(Some(&device))).unwrap();
-        let mut wrote = |tokens: u32, cache: bool| {
-            let count = |session: &Session| session.machine.engine().gpu().map(|gpu| [gpu.submits(), gpu.readbacks()]).unwrap();
-            let before = count(&session);
-            session.generate(1, Generate { prompt: "the c".to_string(), tokens, cache, ..Generate::default() }).unwrap();
-            ready(session.run_until_rest()).unwrap();
-            let told = session.take_events().into_iter().find_map(|m| match m.header {
-                Event::Generated(text) => Some(text.tokens.len() as u32 - 5),
-                _ => None,
-            });
-            assert_eq!(told, Some(tokens));
-            let after = count(&session);
-            [after[0] - before[0], after[1] - before[1]]
-        };
-        // The first comes with the prompt, then eight at a time.
-        wrote(1, true);
-        assert_eq!(wrote(1, true), [1, 1]);
-        assert_eq!(wrote(9, true), [2, 2]);
-        assert_eq!(wrote(10, true), [3, 3]);
-        assert_eq!(wrote(25, true), [4, 4]);
-        assert_eq!(wrote(25, false), [25, 25], "without what is kept each is one");
-        // At the end of the context they come one by one: 5 + 1 + 8 · 4 = 38, and three that do not fit together.
-        assert_eq!(wrote(36, true), [1 + 4 + 3, 1 + 4 + 3]);
-    }
-
-    /// A program for several positions is the same kernels for each of them, but that what was kept lies elsewhere.
-    #[test]
-    fn eight_tokens_take_hardly_more_pipelines_than_one() {
-        let session = session();
-        for software in [false, true] {
-            let [one, eight] = [1, AT_ONCE].map(|positions| {
-                let graph = build(session.checked(), &ProgramKind::Next { positions }).unwrap();
-                counts(&session.machine.engine().compile(&graph, "next").unwrap(), software).unwrap()
-            });
-            assert!(eight.dispatches <= 8 * one.dispatches + 7, "{one:?} {eight:?}");
-            assert!(eight.pipelines <= one.pipelines + 4, "{one:?} {eight:?}");
-        }
-    }
 }
