@@ -10,16 +10,8 @@ use crate::shader::{Operand, Params, Width};
 const LAYER_NORM: &str = wgsl!("layer_norm.wgsl");
 const LAYER_NORM_GRAD: &str = wgsl!("layer_norm_grad.wgsl");
 
-/// Stores dx with what is added to it, if anything is: a network has norms of both kinds, and one shader for them.
-const STORE_DX: &str = "fn store_dx(i: u32, value: f32) {
-    var sum = value;
-    if (p.adds != 0u) {
-        sum += load_added(i);
-    }
-    store_sum(i, sum);
-}
-
-";
+/// Stores dx with what is added to it.
+const ADDED: &str = "fn store_dx(i: u32, value: f32) {\n    store_sum(i, value + load_added(i));\n}\n\n";
 
 /// One dispatch forward; backward one for x, and one for weight and bias together, or two where many rows are added up in blocks.
 pub(super) fn lower(cx: &mut Lower<'_>, spec: &LayerNormSpec) -> Result<(), ExecError> {
@@ -29,10 +21,11 @@ pub(super) fn lower(cx: &mut Lower<'_>, spec: &LayerNormSpec) -> Result<(), Exec
     text.push_str(&column(cx, &mut params, "weight", spec.weight, "1.0")?);
     let template = if spec.backward {
         text.push_str(&load("dy", &cx.bind(&mut params, "dy")?));
-        text.push_str(&store("sum", &cx.bind(&mut params, "dx")?));
-        params.add("adds", u32::from(spec.added));
-        let added = Operand::new(&mut params, "added", cx.arg(if spec.added { "added" } else { "dx" })?);
-        text.push_str(&(load("added", &added) + STORE_DX));
+        let dx = cx.bind(&mut params, "dx")?;
+        text.push_str(&match spec.added {
+            true => load("added", &cx.bind(&mut params, "added")?) + &store("sum", &dx) + ADDED,
+            false => store("dx", &dx),
+        });
         text.push_str(&statistics(cx, &mut params, spec)?);
         LAYER_NORM_GRAD
     } else {
