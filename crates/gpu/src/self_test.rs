@@ -6,7 +6,7 @@ use std::time::Duration;
 use downhill_compile::{
     Completed, ExecError, Executor, LayoutSpec, Options, Plan, ProgramId, Progress, Region, Space, StateLayout, compile,
 };
-use downhill_graph::kernel::{Attend, Choice, Kernel, LossKind, Recurrence, RecurrentCell, ReduceKind, UpdateRule};
+use downhill_graph::kernel::{Attend, Kernel, LossKind, Recurrence, RecurrentCell, ReduceKind, UpdateRule};
 use downhill_graph::ops::{Pooling, Updated};
 use downhill_graph::{
     BinaryOp, Expr, FeedKind, Graph, OpError, Parameter, ScalarId, StateTensor, StepScalars, UnaryOp, Value, autodiff,
@@ -212,8 +212,6 @@ fn network() -> Result<Graph, OpError> {
     let next = graph.plus(running, part)?;
     graph.assign(&[next])?;
     graph.record(&[loss, accuracy])?;
-    let picked = picked(&mut graph, weights)?;
-    graph.output("picked", picked);
     Ok(graph)
 }
 
@@ -231,13 +229,6 @@ fn pooled(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
     let pooling = Pooling { kernel: [2, 2], stride: [2, 2], padding: [0, 0], count_include_pad: true };
     let halves = graph.avg_pool2d(pooling, images)?;
     graph.reshape(halves, [ROWS, 2])
-}
-
-/// What four draws pick of eight scores each: of numbers as they are given, for a sum may fall on either side of a draw.
-fn picked(graph: &mut Graph, x: Value) -> Result<Value, OpError> {
-    let (scores, draws) = (graph.reshape(x, [4, ROWS / 4])?, graph.slice(x, 0, 0, 4)?);
-    let choice = graph.new_feed("choice", TensorTy::f32([Choice::NUMBERS]), FeedKind::Resident)?;
-    graph.pick(scores, draws, choice)
 }
 
 /// A hundredth of the largest or mean square.

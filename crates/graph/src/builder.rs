@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::kernel::{Attend, LossKind, Recurrence, ReduceKind, UpdateRule};
 use crate::ops::{
     Accuracy, Assign, Attention, AvgPool, Binary, Concat, Constant, Conv, ConvTranspose, Convolution, Dropout, Expand, FeedOp,
-    FlatUpdate, GradNorm, IndexSelect, LayerNorm, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pick, Pooling,
+    FlatUpdate, GradNorm, IndexSelect, LayerNorm, LogSoftmax, Loss, MatMul, MaxPool, Pad, ParameterOp, Permute, Pooling,
     Record, Reduce, Reshape, Scalar, Scan, Select, Slice, SlotOp, Softmax, Split, StateOp, Table, Unary, Updated,
 };
 use crate::{BinaryOp, Feed, FeedId, FeedKind, Graph, NodeId, OpError, Outputs, ParamId, ScalarId, StateId, UnaryOp, Value};
@@ -267,11 +267,6 @@ impl Graph {
     pub fn accuracy(&mut self, logits: Value, target: Value, weights: Option<Value>) -> Built {
         let inputs: SmallVec<[Value; 3]> = [logits, target].into_iter().chain(weights).collect();
         self.apply(Accuracy, &inputs)
-    }
-
-    /// An index u32 `[rows…]` by scores `[rows…, cols]`, a draw for each row and how is picked; see [`Pick`].
-    pub fn pick(&mut self, scores: Value, draw: Value, choice: Value) -> Built {
-        self.apply(Pick, &[scores, draw, choice])
     }
 
     /// Entries of a table `[entries, …]` by indices u32 of any shape: `[indices…, …]`.

@@ -10,12 +10,11 @@ use downhill_tensor::{Dtype, NameMap, TensorTy, UserError, apart};
 use crate::check::Checked;
 use crate::feeds::FieldFeed;
 use crate::layers::ablation::{Ablation, is_without};
-use crate::layers::def::{Begins, Builder, FROZEN, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
+use crate::layers::def::{Begins, Builder, CACHE, FROZEN, Given, MATRICES, Mode, NOT_DECAYING, Resolved, flat};
 use crate::layers::scanned::HIDDEN;
-use crate::layers::{ATTENTION_WEIGHTS, CROSS_WEIGHTS, PLACE};
+use crate::layers::{ATTENTION_WEIGHTS, CROSS_WEIGHTS, Layer, PLACE};
 use crate::lens::{end_of_stream, looks_after};
 use crate::losses::Targets;
-use crate::next::{next, tell};
 use crate::optimizers::MatrixRule;
 use crate::optimizers::matrices::{MATRIX_SCALARS, matrices};
 use crate::port::Port;
@@ -73,17 +72,11 @@ pub enum ProgramKind {
         /// Whether what layers keep of every position is given too, each under the name of a feed of [`ProgramKind::Next`], `[1, positions, numbers]`.
         keeps: bool,
     },
-    /// The same for the next position alone, `[1, 1, …]`: its token is the feed [`NEXT`](crate::NEXT), its place that of the feeds [`PLACE`], and what was kept of those
+    /// The same for the next position alone, `[1, 1, …]`: its token is the feed [`NEXT`], its place that of the feeds [`PLACE`], and what was kept of those
     /// before lies in the feeds whose names begin with [`CACHE`], a row for each place, or the one of the last where it is a state; what was read before anything was
     /// written does not run again, and what layers kept of it lies in feeds of [`MEMORY`](crate::MEMORY). Only
     /// where [`Checked::stepwise`] says so.
-    ///
-    /// Where it is several positions, each but the first is given the token that is picked by the scores of the one before, by the feeds [`PICKING`](crate::PICKING). What it
-    /// outputs of position 2 is called `scores.2`, what is kept of it `cache.….2`, and its token `token.2`: see [`of_position`](crate::of_position).
-    Next {
-        /// Positions, [`AT_ONCE`] at most.
-        positions: usize,
-    },
+    Next,
     /// Some of the tensors on the way, each an output under the name it was asked for by.
     ///
     /// | name | what |
@@ -136,7 +129,7 @@ impl ProgramKind {
             _ => {
                 let given = match self {
                     ProgramKind::Continue { keeps: true } => Given::AndKept,
-                    ProgramKind::Next { .. } => Given::Next,
+                    ProgramKind::Next => Given::Next,
                     _ => Given::All,
                 };
                 let averages = experiment.average_slot().and_then(|slot| u8::try_from(slot).ok());
@@ -151,6 +144,8 @@ impl ProgramKind {
     }
 }
 
+/// The feed with the next token, u32 `[1, 1]`.
+pub const NEXT: &str = "next.token";
 /// What the name of a gradient begins with.
 const GRADIENT: &str = "grad:";
 /// The mean loss.
@@ -180,7 +175,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
         ProgramKind::Train { .. } | ProgramKind::Eval { split: Split::Train, .. } => signature.train,
         ProgramKind::Eval { split: Split::Validation, .. } => signature.validation,
         ProgramKind::Predict { rows } | ProgramKind::Inspect { rows, .. } => *rows,
-        ProgramKind::Continue { .. } | ProgramKind::Next { .. } => 1,
+        ProgramKind::Continue { .. } | ProgramKind::Next => 1,
     };
     if samples == 0 {
         return Err(UserError::at("data", "There are no samples in this part of the data.")
@@ -210,8 +205,7 @@ pub fn build(checked: &Checked, kind: &ProgramKind) -> Result<Graph, UserError> 
         ProgramKind::Train { batch } => program.train(&mut builder, *batch),
         ProgramKind::Eval { rows, split } => program.eval(&mut builder, *rows, *split),
         ProgramKind::Predict { rows } => program.predict(&mut builder, *rows),
-        ProgramKind::Continue { .. } => apart(|| program.go_on(&mut builder)),
-        ProgramKind::Next { positions } => apart(|| next(checked, &mut builder, *positions)),
+        ProgramKind::Continue { .. } | ProgramKind::Next => apart(|| program.go_on(&mut builder, kind)),
         ProgramKind::Inspect { rows, tensors, with_gradients: false } => program.inspect(&mut builder, *rows, tensors),
         ProgramKind::Inspect { rows, tensors, with_gradients: true } => program.inspect_step(&mut builder, *rows, tensors),
     };
@@ -267,12 +261,48 @@ fn only_of_samples(name: &str) -> UserError {
 }
 
 impl Checked {
+    /// Whether a sequence can go on one position at a time, beside what is kept of those before.
+    ///
+    /// # Errors
+    /// Says what keeps it from that.
+    pub fn stepwise(&self) -> Result<(), UserError> {
+        let refused = |path: &str, message: String| Err(UserError::at(path, message));
+        if self.signature.inputs.len() > 1 && self.signature.written == 0 {
+            return refused("data", "The network has several inputs.".to_string());
+        }
+        let (input, from) = (self.signature.written(), self.writes_from());
+        let [positions] = self.signature.positions.as_slice() else {
+            return refused("data", "The network does not answer at every position.".to_string());
+        };
+        let layers = self.layers.get(from..).unwrap_or_default();
+        let read = names(self.experiment.model.get(..from).unwrap_or_default());
+        if let Some((path, layer)) = not_stepwise(self.experiment.model.get(from..).unwrap_or_default(), layers, &read) {
+            return refused(path, format!("`{}` looks at several positions at once, and keeps nothing of them.", layer.name()));
+        }
+        let is_sequence = |port: &Port| port.shape.first() == Some(positions) && port.lengths.is_none();
+        let own = |layer: &Resolved| layer.field.as_ref().is_none_or(|field| *field == input.name);
+        let begins = self.signature.written == 0 || layers.first().is_some_and(|layer| layer.field.is_some());
+        if !begins || !flat(layers).into_iter().all(own) {
+            return refused("model", "What is read does not come before what is written.".to_string());
+        }
+        match flat(layers).into_iter().find(|layer| !is_sequence(&layer.output)) {
+            Some(layer) => refused(&layer.path, format!("`{}` does not answer at every position.", layer.name)),
+            None if is_sequence(&input.port) && input.port.dtype == Dtype::U32 => Ok(()),
+            None => refused("data", "The network is given no tokens.".to_string()),
+        }
+    }
+
+    /// The place of the first layer of what writes: of a network with a single input the first, else the last that goes on from an input.
+    fn writes_from(&self) -> usize {
+        let is_input = |layer: &Layer| matches!(layer, Layer::Input(_));
+        let last = self.experiment.model.iter().rposition(is_input).filter(|_| self.signature.written > 0);
+        last.unwrap_or_default()
+    }
+
     /// Whether a sequence can go on for ever with the states of recurrent layers alone, as the batches of training steps do.
     pub fn reads_on(&self) -> bool {
-        let needs_no_place = || {
-            build(self, &ProgramKind::Next { positions: 1 })
-                .is_ok_and(|next| next.feeds().iter().all(|feed| feed.name != PLACE[0]))
-        };
+        let needs_no_place =
+            || build(self, &ProgramKind::Next).is_ok_and(|next| next.feeds().iter().all(|feed| feed.name != PLACE[0]));
         self.signature.read_on.is_some() && self.stepwise().is_ok() && needs_no_place()
     }
 
@@ -284,6 +314,30 @@ impl Checked {
         };
         flat(&self.layers).iter().flat_map(states).collect()
     }
+}
+
+/// The first layer that cannot be built for a position alone, with its path; `read` are the names of what was read before anything is written.
+fn not_stepwise<'a>(layers: &'a [Layer], at: &'a [Resolved], read: &[&str]) -> Option<(&'a str, &'a Layer)> {
+    layers.iter().zip(at).find_map(|(layer, at)| {
+        let mut inside = layer.branches().into_iter().zip(&at.branches);
+        let is_read = layer.def().from().is_some_and(|name| read.contains(&name));
+        let ends = at.inputs.get(1).is_some_and(|memory| memory.lengths.is_some());
+        let can = if is_read { layer.def().keeps_memory() && !ends } else { layer.def().is_stepwise() };
+        let own = (!can).then_some((at.path.as_str(), layer));
+        own.or_else(|| inside.find_map(|(layers, at)| not_stepwise(layers, at, read)))
+    })
+}
+
+/// All names that layers give.
+fn names(layers: &[Layer]) -> Vec<&str> {
+    let mut all = Vec::new();
+    for layer in layers {
+        if let Layer::Name(name) = layer {
+            all.push(name.name.as_str());
+        }
+        all.extend(layer.branches().into_iter().flat_map(names));
+    }
+    all
 }
 
 /// The feed with what a sample of each class weighs, where that differs.
@@ -442,10 +496,25 @@ impl Program<'_> {
         Ok(())
     }
 
-    fn go_on(&self, cx: &mut Builder) -> Result<(), OpError> {
-        self.fed_inputs(cx, "rows", 1, FeedKind::Resident)?;
-        let scores = self.forward(cx)?;
-        tell(self.checked, cx, 0, scores);
+    fn go_on(&self, cx: &mut Builder, kind: &ProgramKind) -> Result<(), OpError> {
+        let scores = if *kind == ProgramKind::Next {
+            let token = cx.graph.new_feed(NEXT, TensorTy::u32([1, 1]), FeedKind::Resident)?;
+            cx.add_field(&self.signature.written().name, token);
+            let from = self.checked.writes_from();
+            let (model, layers) = (self.experiment.model.get(from..), self.checked.layers.get(from..));
+            cx.list(model.unwrap_or_default(), layers.unwrap_or_default(), token)?
+        } else {
+            self.fed_inputs(cx, "rows", 1, FeedKind::Resident)?;
+            self.forward(cx)?
+        };
+        cx.graph.output("scores", scores);
+        let writes = flat(self.checked.layers.get(self.checked.writes_from()..).unwrap_or_default());
+        for (name, value) in std::mem::take(&mut cx.kept) {
+            // What reads runs once for a text, and nothing of it is asked for again.
+            if writes.iter().any(|layer| name.strip_prefix(CACHE).is_some_and(|own| own.starts_with(&layer.path))) {
+                cx.graph.output(name, value);
+            }
+        }
         Ok(())
     }
 
@@ -717,8 +786,7 @@ mod tests {
 
     use super::*;
     use crate::check::check;
-    use crate::layers::{AT_ONCE, CACHE, Layer};
-    use crate::next::{TOKEN, of_position, picking};
+    use crate::layers::Layer;
     use crate::presets;
 
     fn checked(model: Json) -> Checked {
@@ -787,17 +855,13 @@ mod tests {
                 continue;
             }
             stepwise += 1;
-            let [whole, kept, next] = [
-                ProgramKind::Continue { keeps: false },
-                ProgramKind::Continue { keeps: true },
-                ProgramKind::Next { positions: 1 },
-            ]
-            .map(|kind| build(&checked, &kind).unwrap());
-            let several = build(&checked, &ProgramKind::Next { positions: AT_ONCE }).unwrap();
-            [&whole, &kept, &next, &several].into_iter().for_each(|graph| verify(graph).unwrap());
+            let [whole, kept, next] =
+                [ProgramKind::Continue { keeps: false }, ProgramKind::Continue { keeps: true }, ProgramKind::Next]
+                    .map(|kind| build(&checked, &kind).unwrap());
+            [&whole, &kept, &next].into_iter().for_each(|graph| verify(graph).unwrap());
             assert_eq!(outputs(&whole), ["scores"]);
-            let by_each = |name: &&str| !name.ends_with(crate::MEMORY);
-            let by_position: Vec<&str> = outputs(&kept).into_iter().filter(by_each).collect();
+            let of_position = |name: &&str| !name.ends_with(crate::MEMORY);
+            let by_position: Vec<&str> = outputs(&kept).into_iter().filter(of_position).collect();
             assert_eq!(by_position, outputs(&next), "{}", preset.id);
             let feeds: Vec<&str> =
                 next.feeds().iter().map(|f| f.name.as_str()).filter(|name| name.starts_with(CACHE)).collect();
@@ -806,12 +870,6 @@ mod tests {
             gives.sort_unstable();
             assert_eq!(given, gives, "{}", preset.id);
             assert!(next.feeds().iter().all(|feed| kept.feeds().iter().all(|f| f.name != feed.name || f == feed)));
-            let (by_one, more) = several.feeds().split_at(next.feeds().len());
-            assert!(next.feeds().iter().all(|feed| several.feeds().contains(feed)), "{}", preset.id);
-            assert!(by_one.iter().chain(more).filter(|feed| !next.feeds().contains(feed)).eq(&picking()), "{}", preset.id);
-            let named: Vec<String> = outputs(&next).into_iter().map(|name| of_position(name, AT_ONCE - 1)).collect();
-            let last = [vec![of_position(TOKEN, AT_ONCE - 1)], named].concat();
-            assert!(outputs(&several).ends_with(&last.iter().map(String::as_str).collect::<Vec<_>>()), "{}", preset.id);
         }
         assert!(stepwise > 2, "texts are among the presets");
     }

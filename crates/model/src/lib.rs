@@ -38,7 +38,6 @@ mod init;
 pub mod layers;
 mod lens;
 pub mod losses;
-mod next;
 pub mod optimizers;
 mod port;
 pub mod presets;
@@ -57,18 +56,15 @@ mod view;
 
 pub use downhill_data as data;
 
-pub use build::{CLASS_WEIGHTS, KNOWN_AHEAD, ProgramKind, Split, build, goes_back, known_ahead};
+pub use build::{CLASS_WEIGHTS, KNOWN_AHEAD, NEXT, ProgramKind, Split, build, goes_back, known_ahead};
 pub use check::{Checked, LayerSummary, MAX_BYTES, Summary, check};
 pub use differences::{differences, in_a_line};
 pub use edit::{Carried, Effect, carry, effect, keeps_slots};
 pub use experiment::{Experiment, Parsed};
 pub use feeds::{Encoding, FieldFeed};
 pub use init::{InitialParameter, init_parameters};
-pub use layers::{
-    AT_ONCE, ATTENTION_WEIGHTS, Buffer, BufferKind, CACHE, CROSS_WEIGHTS, Layer, MEMORY, PLACE, POSITIONS, is_without,
-};
+pub use layers::{ATTENTION_WEIGHTS, Buffer, BufferKind, CACHE, CROSS_WEIGHTS, Layer, MEMORY, PLACE, POSITIONS, is_without};
 pub use losses::Loss;
-pub use next::{NEXT, PICKING, TOKEN, of_position, picking};
 pub use optimizers::{AVERAGE, Optimizer};
 pub use port::Port;
 pub use schedules::Schedule;

@@ -11,7 +11,6 @@ mod index_select;
 mod layer_norm;
 mod loss;
 mod map;
-mod pick;
 mod pool;
 mod product;
 mod record;
@@ -171,7 +170,6 @@ kernels! {
     LayerNorm => layer_norm::LayerNormOp,
     Loss => loss::LossOp,
     Accuracy => accuracy::AccuracyOp,
-    Pick => pick::PickOp,
     IndexSelect => index_select::IndexSelectOp,
     IndexAdd => index_add::IndexAddOp,
     Scan => Box<scan::ScanOp>,

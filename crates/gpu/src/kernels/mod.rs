@@ -12,7 +12,6 @@ mod layer_norm;
 mod loss;
 mod map;
 mod matmul;
-mod pick;
 mod pool;
 mod product;
 mod record;
@@ -149,7 +148,6 @@ pub(crate) fn lower(style: Style, plan: &Plan, step: &Step, scratch_at: u32) -> 
         Kernel::LayerNorm(spec) => layer_norm::lower(&mut cx, spec),
         Kernel::Loss(spec) => loss::lower(&mut cx, spec),
         Kernel::Accuracy(spec) => accuracy::lower(&mut cx, spec),
-        Kernel::Pick(spec) => pick::lower(&mut cx, spec),
         Kernel::IndexSelect(spec) => index_select::lower(&mut cx, spec),
         Kernel::IndexAdd(spec) => index_add::lower(&mut cx, spec),
         Kernel::Scan(spec) => scan::lower(&mut cx, spec),

@@ -145,8 +145,6 @@ kernels! {
     loss::Loss(LossSpec),
     /// Share of right predictions.
     accuracy::Accuracy(AccuracySpec),
-    /// An index by scores.
-    pick::Pick(PickSpec),
     /// Entries of a table by index.
     index_select::IndexSelect(IndexSelectSpec),
     /// Rows added up by index.

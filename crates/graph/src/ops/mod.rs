@@ -226,8 +226,6 @@ ops! {
     loss::Loss,
     /// Share of right predictions.
     accuracy::Accuracy,
-    /// An index that scores pick.
-    pick::Pick,
     /// 2-norm of tensors together.
     update::GradNorm,
     /// The optimizer's step.
@@ -261,7 +259,6 @@ mod matmul;
 mod max_pool;
 mod pad;
 mod permute;
-mod pick;
 mod reduce;
 mod reshape;
 mod rows;

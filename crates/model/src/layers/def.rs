@@ -684,9 +684,7 @@ pub(crate) enum Given {
 
 /// Begin of the names of what layers keep of the positions so far: outputs, and feeds of the program for the next position.
 pub const CACHE: &str = "cache.";
-/// Positions that a program for the next ones goes over at most.
-pub const AT_ONCE: usize = 8;
-/// The feeds with the places of the next positions, [`AT_ONCE`] of them, as numbers and as indices.
+/// The feeds with the place of the next position, as a number and as an index.
 pub const PLACE: [&str; 2] = ["next.place", "next.index"];
 
 /// The place of the next position.
@@ -725,10 +723,6 @@ pub(crate) struct Builder {
     pub scans: Vec<(String, Scanned)>,
     /// What layers keep of the positions so far, by the names of the feeds where it is kept: `[1, positions, numbers]`.
     pub kept: Vec<(String, Value)>,
-    /// In a program for the next positions how many of them layers have gone over already,
-    gone_over: usize,
-    /// and what there is of all positions so far, by the same names.
-    so_far: NameMap<Value>,
     /// Parameters in use, by [`ParamId`].
     values: Vec<Option<Value>>,
     /// Number of each parameter, by name.
@@ -774,23 +768,7 @@ impl Builder {
         let numbers = graph.parameters().iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
         let (fields, named) = (NameMap::default(), NameMap::default());
         let (activations, scans, kept) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            graph,
-            mode,
-            salt: 0,
-            activations,
-            ablation: None,
-            scans,
-            kept,
-            gone_over: 0,
-            so_far: NameMap::default(),
-            values,
-            numbers,
-            next,
-            states,
-            fields,
-            named,
-        }
+        Self { graph, mode, salt: 0, activations, ablation: None, scans, kept, values, numbers, next, states, fields, named }
     }
 
     /// In what the program differs from others.
@@ -824,28 +802,19 @@ impl Builder {
         Ok(value)
     }
 
-    /// In a program for the next positions the place of the one that layers go over.
+    /// In the program for the next position its place.
     pub fn next_place(&mut self) -> Result<Option<Place>, OpError> {
         if self.mode.given != Given::Next {
             return Ok(None);
         }
-        let tys = [TensorTy::f32([AT_ONCE]), TensorTy::u32([AT_ONCE])];
+        let tys = [TensorTy::f32([1]), TensorTy::u32([1])];
         for (name, ty) in PLACE.into_iter().zip(tys) {
             if self.fields.get(name).is_none() {
                 let value = self.graph.new_feed(name, ty, FeedKind::Resident)?;
                 self.fields.insert(name.to_string(), value);
             }
         }
-        let [number, index] = PLACE.map(|name| {
-            let all = self.field(name)?;
-            self.graph.slice(all, 0, self.gone_over, self.gone_over + 1)
-        });
-        Ok(Some(Place { number: number?, index: index? }))
-    }
-
-    /// In a program for the next positions: layers go over another one now.
-    pub fn next_position(&mut self) {
-        self.gone_over += 1;
+        Ok(Some(Place { number: self.field(PLACE[0])?, index: self.field(PLACE[1])? }))
     }
 
     /// Keeps what a layer knows of every position, `[1, positions, numbers]`, for the program of the next one.
@@ -856,36 +825,28 @@ impl Builder {
         make: impl FnOnce(&mut Self) -> Result<Value, OpError>,
     ) -> Result<(), OpError> {
         if self.mode.given != Given::All {
-            let (name, value) = (format!("{CACHE}{}.{name}", at.path), make(self)?);
-            self.so_far.insert(name.clone(), value);
-            self.kept.push((name, value));
+            let value = make(self)?;
+            self.kept.push((format!("{CACHE}{}.{name}", at.path), value));
         }
         Ok(())
     }
 
     /// What was kept of so many positions before the next one, `[positions, numbers]`; of a state, which takes the place of the one before, one.
     pub fn kept_before(&mut self, at: &Resolved, name: &str, shape: [usize; 2]) -> Result<Value, OpError> {
-        let name = format!("{CACHE}{}.{name}", at.path);
-        if let Some(value) = self.so_far.get(&name) {
-            return self.graph.reshape(*value, shape);
-        }
-        let value = self.graph.new_feed(name.clone(), TensorTy::f32(shape), FeedKind::Resident)?;
-        self.so_far.insert(name, value);
-        Ok(value)
+        self.graph.new_feed(format!("{CACHE}{}.{name}", at.path), TensorTy::f32(shape), FeedKind::Resident)
     }
 
     /// What is known of all positions, `[1, positions, numbers]`, with what there is of the next one, `[1, 1, numbers]`, at its place.
     pub fn with_next(&mut self, at: &Resolved, name: &str, place: Place, next: Value) -> Result<Value, OpError> {
         let positions = at.input().shape.first().copied().unwrap_or_default();
         let numbers = self.graph.shape(next).last().copied().unwrap_or_default();
-        let before = self.kept_before(at, name, [positions, numbers])?;
         self.keep(at, name, |_| Ok(next))?;
+        let before = self.kept_before(at, name, [positions, numbers])?;
         let places = self.positions(positions)?;
         let here = self.graph.binary(BinaryOp::Eq, places, place.number)?;
         let here = self.graph.reshape(here, [positions, 1])?;
         let next = self.graph.reshape(next, [1, numbers])?;
         let all = self.graph.select(here, next, before)?;
-        self.so_far.insert(format!("{CACHE}{}.{name}", at.path), all);
         self.graph.reshape(all, [1, positions, numbers])
     }
 

@@ -56,7 +56,7 @@ pub use conv::{Padding, PaddingMode, Same};
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv1d::Conv1d;
 pub use conv2d::Conv2d;
-pub use def::{AT_ONCE, Buffer, BufferKind, CACHE, PLACE, POSITIONS};
+pub use def::{Buffer, BufferKind, CACHE, PLACE, POSITIONS};
 pub use dot::Dot;
 pub use dropout::{Dropout, Dropout2d};
 pub use embedding::Embedding;

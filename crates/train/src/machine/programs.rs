@@ -4,7 +4,7 @@ use downhill_compile::{LayoutSpec, Plan};
 use downhill_data::{Column, Dataset, Labels};
 use downhill_graph::Graph;
 use downhill_model::losses::class_weights;
-use downhill_model::{CACHE, CLASS_WEIGHTS, Checked, Encoding, POSITIONS, ProgramKind, Split, build, known_ahead, picking};
+use downhill_model::{CACHE, CLASS_WEIGHTS, Checked, Encoding, POSITIONS, ProgramKind, Split, build, known_ahead};
 use downhill_protocol::Backend;
 use downhill_tensor::{UserError, apart};
 
@@ -154,11 +154,10 @@ fn include_next(checked: &Checked, spec: &mut LayoutSpec) -> Result<(), UserErro
     if checked.stepwise().is_err() {
         return Ok(());
     }
-    let next = build(checked, &ProgramKind::Next { positions: 1 })?;
+    let next = build(checked, &ProgramKind::Next)?;
     let kept = next.feeds().iter().filter(|feed| feed.name.starts_with(CACHE)).map(|feed| feed.ty.shape.numel());
     if kept.sum::<usize>() <= MOST_CACHED {
         spec.include(&next);
-        spec.feeds.extend(picking());
     }
     Ok(())
 }
@@ -175,7 +174,7 @@ pub(crate) fn name(kind: &ProgramKind) -> String {
         ProgramKind::Eval { rows, split } => format!("eval {} {rows}", split.name()),
         ProgramKind::Predict { rows } => format!("predict {rows}"),
         ProgramKind::Continue { keeps } => format!("continue{}", if *keeps { ", kept" } else { "" }),
-        ProgramKind::Next { positions } => format!("next {positions}"),
+        ProgramKind::Next => "next".to_string(),
         ProgramKind::Inspect { rows, tensors, .. } => format!("inspect {rows}: {}", tensors.join(" ")),
     }
 }

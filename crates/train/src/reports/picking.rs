@@ -1,7 +1,6 @@
 //! Which token is picked of the scores that a network gives: what the text has already counts less, then temperature, `top_k`, `top_p` and `min_p`,
 //! in the order and by the definitions of Hugging Face's transformers.
 
-use downhill_graph::kernel::Choice;
 use downhill_protocol::Generate;
 use downhill_tensor::UserError;
 
@@ -37,16 +36,21 @@ pub(crate) fn softmax(scores: &[f32]) -> Vec<f32> {
     powers.iter().map(|p| (f64::from(*p) / all) as f32).collect()
 }
 
-/// What is picked from.
-pub(crate) fn choice(ask: &Generate) -> Choice {
-    let Generate { temperature, top_k, top_p, min_p, .. } = *ask;
-    Choice { temperature, top_k, top_p, min_p }
-}
-
 /// The token that a number from 0 to 1 picks by these scores, behind the tokens that were said.
 pub(crate) fn pick(scores: &[f32], said: &[u32], ask: &Generate, draw: f64) -> usize {
     let scores = penalised(scores, said, ask.repetition_penalty);
-    choice(ask).pick(&mut vec![0; scores.len()], |token| f64::from(scores[token]), draw) as usize
+    if ask.temperature == 0.0 {
+        return likeliest(&scores);
+    }
+    let kept = candidates(&scores, ask);
+    let mut left = draw * kept.iter().map(|(weight, _)| weight).sum::<f64>();
+    for (weight, token) in &kept {
+        if left < *weight {
+            return *token;
+        }
+        left -= weight;
+    }
+    kept.last().map_or(0, |(_, token)| *token)
 }
 
 /// The scores, less for what was said already (Keskar et al. 2019); what is no number is never picked.
@@ -64,6 +68,45 @@ fn penalised(scores: &[f32], said: &[u32], penalty: f32) -> Vec<f32> {
     less
 }
 
+/// The likeliest, of equals the first, as an argmax has it.
+fn likeliest(scores: &[f32]) -> usize {
+    let mut best = 0;
+    for (token, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = token;
+        }
+    }
+    best
+}
+
+/// What is picked from, the likeliest first, each with its weight beside the likeliest's, which is 1.
+fn candidates(scores: &[f32], ask: &Generate) -> Vec<(f64, usize)> {
+    let mut order: Vec<(f32, usize)> = scores.iter().copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let Some(&(best, first)) = order.first() else { return Vec::new() };
+    if best == f32::NEG_INFINITY {
+        return vec![(1.0, first)];
+    }
+    if let Some(&(least, _)) = (ask.top_k as usize).checked_sub(1).and_then(|last| order.get(last)) {
+        order.truncate(order.iter().take_while(|(score, _)| *score >= least).count());
+    }
+    // A score may be infinite, and so may the difference of two equal ones not be asked for.
+    let weight = |score: f32| if score == best { 1.0 } else { libm::exp(f64::from(score - best) / f64::from(ask.temperature)) };
+    let mut kept: Vec<(f64, usize)> = order.iter().map(|(score, token)| (weight(*score), *token)).collect();
+    // As many as it takes to hold the share, the likeliest always.
+    let all: f64 = kept.iter().map(|(weight, _)| weight).sum();
+    let mut held = 0.0;
+    let enough = kept.iter().take_while(|(weight, _)| {
+        let wanted = held == 0.0 || held < f64::from(ask.top_p) * all;
+        held += weight;
+        wanted
+    });
+    let enough = enough.count();
+    kept.truncate(enough);
+    kept.retain(|(weight, _)| *weight >= f64::from(ask.min_p));
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,14 +120,20 @@ mod tests {
         Generate { temperature: 1.0, top_p: 1.0, ..Generate::default() }
     }
 
-    /// Draws of [`shares_of`].
-    const DRAWS: u32 = 100_000;
-
-    /// How often each token is picked of these scores.
+    /// How often each token is picked of these scores, and that the draws keep to what is picked from.
     fn shares_of(scores: &[f32], said: &[u32], ask: &Generate) -> Vec<f64> {
         let mut counts = vec![0u32; scores.len()];
-        (0..DRAWS).for_each(|i| counts[pick(scores, said, ask, (f64::from(i) + 0.5) / f64::from(DRAWS))] += 1);
-        counts.iter().map(|n| f64::from(*n) / f64::from(DRAWS)).collect()
+        (0..1000).for_each(|i| counts[pick(scores, said, ask, (f64::from(i) + 0.5) / 1000.0)] += 1);
+        let counted: Vec<f64> = counts.iter().map(|n| f64::from(*n) / 1000.0).collect();
+        if ask.temperature > 0.0 {
+            let kept = candidates(&penalised(scores, said, ask.repetition_penalty), ask);
+            let all: f64 = kept.iter().map(|(weight, _)| weight).sum();
+            let mut exact = vec![0.0; scores.len()];
+            kept.iter().for_each(|(weight, token)| exact[*token] = weight / all);
+            near(&counted, &exact, 0.002);
+            return exact;
+        }
+        counted
     }
 
     fn shares(ask: &Generate) -> Vec<f64> {
@@ -95,9 +144,8 @@ mod tests {
         assert!(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < by), "{a:?} is not {b:?}");
     }
 
-    /// The same but for a draw at either end of a share.
     fn is(a: &[f64], b: &[f64]) {
-        near(a, b, 2.1 / f64::from(DRAWS));
+        near(a, b, 1e-6);
     }
 
     #[test]
@@ -158,7 +206,7 @@ mod tests {
     #[test]
     fn scores_become_probabilities() {
         let said: Vec<f64> = softmax(&scores()).into_iter().map(f64::from).collect();
-        near(&said, &[0.05, 0.4, 0.3, 0.05, 0.2], 1e-6);
+        is(&said, &[0.05, 0.4, 0.3, 0.05, 0.2]);
     }
 
     #[test]

@@ -31,40 +31,10 @@ pub(crate) struct Kept {
     pub before: Cached,
     /// Tokens of which something is kept with this.
     pub tokens: usize,
-    /// Rows that are right: the others are of tokens that were not picked in the end.
-    pub rows: usize,
-    /// Where what was read belongs.
-    pub places: Vec<Place>,
-    /// All of it, one place after the other.
+    /// Feeds, the element from which on each is written, and how many elements that are.
+    pub places: Vec<(String, u32, usize)>,
+    /// All of these elements, one feed after the other.
     pub words: Vec<u32>,
-}
-
-/// Where something that is kept belongs.
-#[derive(Debug)]
-pub(crate) struct Place {
-    /// The feed.
-    pub feed: String,
-    /// Its first element that is written.
-    pub at: u32,
-    /// Rows that are read for it, and elements of each.
-    pub size: [usize; 2],
-    /// Whether only the last that is right is kept: of a state the newest takes the place of the one before.
-    pub newest: bool,
-}
-
-impl Place {
-    /// Elements that are read for it.
-    pub fn len(&self) -> usize {
-        self.size[0] * self.size[1]
-    }
-
-    /// What is written of them, where so many rows are right.
-    pub fn right<'a>(&self, words: &'a [u32], rows: usize) -> &'a [u32] {
-        let [read, width] = self.size;
-        let end = rows.min(read);
-        let first = if self.newest { end.saturating_sub(1) } else { 0 };
-        words.get(first * width..end * width).unwrap_or_default()
-    }
 }
 
 /// A text in the making.
@@ -78,8 +48,6 @@ pub(crate) struct Writer {
     pub writing: Writing,
     /// What it is about: feeds and their words.
     pub about: Vec<(String, Vec<u32>)>,
-    /// Tokens that were asked for at once.
-    pub at_once: usize,
     /// What is to be put into the cache before the next token.
     pub kept: Option<Kept>,
     /// Bytes of the cache, where one is used.
@@ -99,17 +67,16 @@ impl Writer {
     pub fn new(whom: Whom, writing: Writing, about: Vec<(String, Vec<u32>)>) -> Self {
         let now = Instant::now();
         let others = (0, Duration::ZERO);
-        let (number, at_once, kept, cache_bytes, first) = (0, 1, None, 0, None);
-        Self { whom, number, writing, about, at_once, kept, cache_bytes, started: now, asked: now, first, others }
+        Self { whom, number: 0, writing, about, kept: None, cache_bytes: 0, started: now, asked: now, first: None, others }
     }
 
-    /// What was asked for is there, so many tokens; gives what they took.
-    pub fn note_tokens(&mut self, count: usize) -> Duration {
+    /// The token that was asked for is there; gives what it took.
+    pub fn note_token(&mut self) -> Duration {
         let took = self.asked.elapsed();
         if self.first.is_none() {
             self.first = Some(self.started.elapsed());
         } else {
-            self.others = (self.others.0 + count as u32, self.others.1 + took);
+            self.others = (self.others.0 + 1, self.others.1 + took);
         }
         took
     }

@@ -4,12 +4,11 @@
 use std::rc::Rc;
 
 use downhill_data::{Dataset, Language, Tokenizer, one_line_end};
-use downhill_graph::kernel::Choice;
 use downhill_protocol::{Generate, LIKELIEST};
 use downhill_tensor::UserError;
 use downhill_tensor::rng::{Rng, Stream};
 
-use super::picking::{check, choice, pick, softmax};
+use super::picking::{check, pick, softmax};
 
 /// Tokens that are added at most.
 const MOST: u32 = 10_000;
@@ -100,42 +99,9 @@ impl Writing {
         on || self.ask.cache && self.tokens.len() <= self.context
     }
 
-    /// Whether so many tokens can be asked for at once, of which the program picks all but the last itself: they lie in the window (`on`: there is none),
-    /// more than one of them is wanted, and what counts is known to the program.
-    pub fn may_run_ahead(&self, tokens: usize, on: bool) -> bool {
-        let fits = on || self.tokens.len() + tokens <= self.context + 1;
-        fits && self.tokens.len() + 1 < self.most && self.ask.repetition_penalty == 1.0
-    }
-
-    /// The numbers from 0 to 1 that pick the next tokens, so many of them.
-    pub fn draws(&self, count: usize) -> impl Iterator<Item = f64> {
-        let (seed, from) = (self.ask.seed, self.tokens.len());
-        (from..from + count).map(move |at| Rng::new(seed, Stream::Text, at as u32).uniform())
-    }
-
-    /// How tokens are picked.
-    pub fn choice(&self) -> Choice {
-        choice(&self.ask)
-    }
-
     /// The token that stands first in the window.
     fn first(&self) -> usize {
         self.tokens.len().saturating_sub(self.context)
-    }
-
-    /// Takes the scores at positions that a program went over one after the other, and what it picked by all but the last of them. Returns how many
-    /// tokens were added: none behind the end, nor behind one that is not the one it went on with.
-    pub fn take_all(&mut self, scores: &[f32], picked: &[u32]) -> usize {
-        let width = (scores.len() / (picked.len() + 1)).max(1);
-        let mut added = 0;
-        for scores in scores.chunks_exact(width) {
-            self.take(scores);
-            added += 1;
-            if self.is_done() || self.tokens.last() != picked.get(added - 1) {
-                break;
-            }
-        }
-        added
     }
 
     /// Takes the scores of every token at the places of the window that were wanted, one place after the other, and adds a token.
@@ -152,7 +118,7 @@ impl Writing {
                 self.likeliest[at * LIKELIEST..(at + 1) * LIKELIEST].copy_from_slice(&likeliest(&said));
             }
         }
-        let draw = self.draws(1).next().unwrap_or_default();
+        let draw = Rng::new(self.ask.seed, Stream::Text, self.tokens.len() as u32).uniform();
         let (token, said) = (pick(last, &self.tokens, &self.ask, draw), softmax(last));
         self.tokens.push(token as u32);
         self.probabilities.push(said.get(token).copied().unwrap_or(f32::NAN));

@@ -1,19 +1,15 @@
-//! Texts that the network continues: one token, or a few, are one run of a program between training steps, so that a run goes on while it writes.
-//! Which token is picked says `reports/writing.rs`.
+//! Texts that the network continues: one token is one run of a program between training steps, so that a run goes on while it writes. Which
+//! token is picked says `reports/writing.rs`.
 //!
 //! The first run of a text goes over all of its prompt. Where the network can go on from what is kept of the tokens so far, every further run is given
 //! the newest token alone; what it adds is read with its answer and put beside the rest before the next one. Where the weights have changed since, another
 //! text was written in between, or the window has to slide, all is worked out anew.
-//!
-//! On a device such a run goes over several positions, each but the first with the token that the device picked by the scores before it. What is said
-//! here counts: the scores of all are read, and as soon as another token is picked of them, or the text ends, what the device went on with is thrown
-//! away. So a text is the same however many tokens are asked for at a time.
 
 use std::rc::Rc;
 
 use downhill_compile::Region;
-use downhill_model::{AT_ONCE, MEMORY, NEXT, PICKING, PLACE, ProgramKind, TOKEN, of_position};
-use downhill_protocol::{Backend, Event, Generate, Generated, LIKELIEST, Message, Speed, Watch};
+use downhill_model::{MEMORY, NEXT, PLACE, ProgramKind};
+use downhill_protocol::{Event, Generate, Generated, LIKELIEST, Message, Speed, Watch};
 use downhill_tensor::{NameMap, UserError, apart};
 use web_time::Instant;
 
@@ -23,7 +19,7 @@ use super::job::JobKind;
 use crate::machine::Cached;
 use crate::machine::engine::Loaded;
 use crate::reports::about::about;
-use crate::reports::writers::{Kept, Place, Whom, Writer};
+use crate::reports::writers::{Kept, Whom, Writer};
 use crate::reports::writing::Writing;
 
 impl Session {
@@ -80,8 +76,7 @@ impl Session {
         let before = Cached { text: writer.number, shows, tokens: tokens - 1 };
         let keeps = writer.writing.may_keep(self.reads_on()) && self.can_keep();
         let next = keeps && self.machine.cached() == Some(before);
-        let at_once = if next { self.at_once(&writer.writing) } else { 1 };
-        let kind = if next { ProgramKind::Next { positions: at_once } } else { ProgramKind::Continue { keeps } };
+        let kind = if next { ProgramKind::Next } else { ProgramKind::Continue { keeps } };
         let program = match self.program(&kind) {
             Ok(program) => program,
             Err(error) if self.lost().is_none() => {
@@ -90,63 +85,40 @@ impl Session {
             }
             Err(error) => return Err(error),
         };
-        writer.at_once = at_once;
-        let regions = if next { written(&program, at_once) } else { self.of_prompt(&program, &writer.writing) };
-        let Some(mut regions) = regions else { return Ok(()) };
+        let Some(scores) = program.output("scores").map(|output| output.region) else { return Ok(()) };
+        let (window, places) = writer.writing.window();
+        let newest: Vec<u32> = writer.writing.tokens().last().copied().into_iter().collect();
+        let classes = self.run.checked().signature.outputs as u32;
+        let (from, len) = (places.start as u32 * classes, places.len() as u32 * classes);
+        let mut regions = vec![if next { scores } else { Region { offset: scores.offset + from, len, ..scores } }];
         if keeps {
+            let before = if next { before } else { Cached { tokens: 0, ..before } };
             // Of a text that is longer than its window, all is worked out from what stands in that.
-            let places = writer.writing.window().1;
-            let (before, new) = if next { (before, at_once) } else { (Cached { tokens: 0, ..before }, places.end) };
+            let new = if next { 1 } else { places.end as u32 };
             writer.kept = Some(self.to_keep(&program, before, (tokens, new), &mut regions));
             writer.cache_bytes = self.machine.cache().map(|feed| 4 * feed.ty.shape.numel() as u32).sum();
         }
+        let fed = self.run.data().written().map(|name| format!("rows.{name}")).unwrap_or_default();
+        let about = if next { Vec::new() } else { writer.about.clone() };
         let scalars = self.run.plain_scalars();
         writer.asked = Instant::now();
-        let feeds = if next { self.feeds_of_next(&writer.writing, at_once) } else { self.feeds_of_prompt(&writer) };
+        let place = (tokens - 1) as u32;
         self.pipeline.begin_job(JobKind::Token(Box::new(writer)), self.run.queued());
         let engine = self.machine.engine_mut();
-        for (name, words) in &feeds {
-            engine.feed(name, 0, words)?;
+        if next {
+            engine.feed(NEXT, 0, &newest)?;
+            if engine.layout().feed(PLACE[0]).is_some() {
+                engine.feed(PLACE[0], 0, &[(place as f32).to_bits()])?;
+                engine.feed(PLACE[1], 0, &[place])?;
+            }
+        } else {
+            engine.feed(&fed, 0, &window)?;
+            for (name, words) in &about {
+                engine.feed(name, 0, words)?;
+            }
         }
         engine.submit(program.id, &[scalars])?;
         self.pipeline.read_for_job(engine, &regions)
-    }
-
-    /// How many tokens are asked for at a time, beside what is kept of those before. On the CPU a run of a program is a call; a device has to be
-    /// waited for, so there the program picks some by itself.
-    fn at_once(&self, writing: &Writing) -> usize {
-        let waits = self.machine.backend() == Backend::Gpu;
-        if waits && writing.may_run_ahead(AT_ONCE, self.reads_on()) { AT_ONCE } else { 1 }
-    }
-
-    /// Feeds of the program for the next positions, and their words.
-    fn feeds_of_next(&self, writing: &Writing, at_once: usize) -> Vec<(String, Vec<u32>)> {
-        let newest = writing.tokens().len().saturating_sub(1);
-        let mut feeds = vec![(NEXT, writing.tokens().last().copied().into_iter().collect())];
-        if self.machine.layout().feed(PLACE[0]).is_some() {
-            let places = newest as u32..(newest + at_once) as u32;
-            feeds.push((PLACE[0], places.clone().map(|place| (place as f32).to_bits()).collect()));
-            feeds.push((PLACE[1], places.collect()));
-        }
-        if at_once > 1 {
-            feeds.push((PICKING[0], writing.draws(at_once - 1).map(|draw| (draw as f32).to_bits()).collect()));
-            feeds.push((PICKING[1], writing.choice().numbers().map(f32::to_bits).to_vec()));
-        }
-        feeds.into_iter().map(|(name, words)| (name.to_string(), words)).collect()
-    }
-
-    /// The same of the program for a prompt: the window of the text, and what it is about.
-    fn feeds_of_prompt(&self, writer: &Writer) -> Vec<(String, Vec<u32>)> {
-        let text = self.run.data().written().map(|name| (format!("rows.{name}"), writer.writing.window().0));
-        text.into_iter().chain(writer.about.iter().cloned()).collect()
-    }
-
-    /// Where the scores lie that a program for a prompt gives of the places that are wanted.
-    fn of_prompt(&self, program: &Loaded, writing: &Writing) -> Option<Vec<Region>> {
-        let scores = program.output("scores")?.region;
-        let (places, classes) = (writing.window().1, self.run.checked().signature.outputs as u32);
-        let (from, len) = (places.start as u32 * classes, places.len() as u32 * classes);
-        Some(vec![Region { offset: scores.offset + from, len, ..scores }])
     }
 
     /// Whether a text goes on with the states that it has, however long it is: as the batches of training steps do, where no layer asks for places.
@@ -155,34 +127,20 @@ impl Session {
     }
 
     /// What of a program's answer to `new` tokens is kept beside what is kept of the tokens before; adds where it is read.
-    fn to_keep(&self, program: &Loaded, before: Cached, (tokens, new): (usize, usize), regions: &mut Vec<Region>) -> Kept {
-        let mut kept = Kept { before, tokens, rows: new, places: Vec::new(), words: Vec::new() };
+    fn to_keep(&self, program: &Loaded, before: Cached, (tokens, new): (usize, u32), regions: &mut Vec<Region>) -> Kept {
+        let mut kept = Kept { before, tokens, places: Vec::new(), words: Vec::new() };
         for feed in self.machine.cache() {
             let (Some(output), &[rows, width]) = (program.output(&feed.name), &feed.ty.shape[..]) else { continue };
-            let further = (1..new).map_while(|position| program.output(&of_position(&feed.name, position))).map(|at| at.region);
-            let (region, newest) = (output.region, rows == 1);
-            let place = |at: usize, rows, newest| Place {
-                feed: feed.name.clone(),
-                at: (at * width) as u32,
-                size: [rows, width],
-                newest,
-            };
-            let part = |skipped: usize, rows: usize| {
-                let (offset, len) = (region.offset + (skipped * width) as u32, (rows * width) as u32);
-                Region { offset, len, ..region }
-            };
-            if feed.name.ends_with(MEMORY) {
+            let width = width as u32;
+            let (skipped, len, to) = match rows {
                 // What was read is kept whole.
-                regions.push(region);
-                kept.places.push(Place { size: [1, rows * width], ..place(0, 1, false) });
-            } else if before.tokens > 0 {
-                regions.extend(std::iter::once(region).chain(further));
-                kept.places.push(place(if newest { 0 } else { before.tokens }, new, newest));
-            } else {
-                let read = if newest { 1 } else { new };
-                regions.push(part(new - read, read));
-                kept.places.push(place(0, read, newest));
-            }
+                _ if feed.name.ends_with(MEMORY) => (0, rows as u32, 0),
+                // Of a state the newest takes the place of the one before.
+                1 => (new - 1, 1, 0),
+                _ => (0, new, before.tokens as u32),
+            };
+            regions.push(Region { offset: output.region.offset + skipped * width, len: len * width, ..output.region });
+            kept.places.push((feed.name.clone(), to * width, (len * width) as usize));
         }
         kept
     }
@@ -194,30 +152,25 @@ impl Session {
             return Ok(());
         }
         let mut words = kept.words.as_slice();
-        for place in &kept.places {
-            let (these, rest) = words.split_at_checked(place.len()).unwrap_or_default();
-            self.machine.engine_mut().feed_from(&place.feed, place.at, place.right(these, kept.rows))?;
+        for (name, element, len) in &kept.places {
+            let (these, rest) = words.split_at_checked(*len).unwrap_or_default();
+            self.machine.engine_mut().feed_from(name, *element, these)?;
             words = rest;
         }
         self.machine.note_cached(Cached { tokens: kept.tokens, ..kept.before });
         Ok(())
     }
 
-    /// Takes what the network said of the next tokens, and goes on with the text or ends it.
+    /// Takes what the network said of the next token, and goes on with the text or ends it.
     pub(super) fn finish_token(&mut self, mut writer: Writer, words: &[Vec<u32>]) {
         let mut words = words.iter().flatten().copied().collect::<Vec<u32>>();
         if let Some(kept) = &mut writer.kept {
-            let all: usize = kept.places.iter().map(Place::len).sum();
+            let all: usize = kept.places.iter().map(|(_, _, len)| len).sum();
             kept.words = words.split_off(words.len().saturating_sub(all));
         }
-        let picked = words.split_off(words.len().saturating_sub(writer.at_once - 1));
         let scores: Vec<f32> = words.into_iter().map(f32::from_bits).collect();
-        let added = writer.writing.take_all(&scores, &picked);
-        if let Some(kept) = &mut writer.kept {
-            // What was said of tokens that are not in the text is forgotten.
-            (kept.tokens, kept.rows) = (kept.tokens + added - 1, kept.rows + added - writer.at_once);
-        }
-        let took = writer.note_tokens(added);
+        writer.writing.take(&scores);
+        let took = writer.note_token();
         let wanted = match &writer.whom {
             Whom::Watch(watch, ..) => self.reports.watches().holds(watch),
             Whom::Request(_) => true,
@@ -266,13 +219,6 @@ impl Session {
         };
         self.reports.tell(Message::new(event));
     }
-}
-
-/// Where the scores of some positions lie that a program gives one after the other, and behind them the tokens that it picked.
-fn written(program: &Loaded, positions: usize) -> Option<Vec<Region>> {
-    let scores = (0..positions).map(|position| of_position("scores", position));
-    let tokens = (1..positions).map(|position| of_position(TOKEN, position));
-    scores.chain(tokens).map(|name| Some(program.output(&name)?.region)).collect()
 }
 
 /// What a watch may ask of a text.
