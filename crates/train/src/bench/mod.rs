@@ -9,7 +9,7 @@ mod workloads;
 use std::time::Duration;
 
 use downhill_gpu::GpuDevice;
-use downhill_protocol::{Backend, BenchRequest, BenchResult};
+use downhill_protocol::{BenchRequest, BenchResult};
 use downhill_tensor::UserError;
 use web_time::Instant;
 
@@ -116,10 +116,8 @@ async fn advance(session: &mut Session, until: Instant) -> Result<u64, UserError
         }
         session.take_events();
     }
-    if session.backend() == Backend::Gpu {
-        // A step may outlast a window: what is counted has ended when the window does.
-        session.settle().await?;
-    }
+    // A step may outlast a window: what is counted has ended when the window does.
+    session.settle().await?;
     if let Some(why) = session.take_loss() {
         return Err(UserError::new(why));
     }
