@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 use super::kinds::{ColumnInfo, LayerView};
 use crate::canvas::room_of;
-use crate::panels::network::cells::{MORE, Picture, paint, small_cell};
+use crate::panels::network::cells::{MORE, Picture, more_of, paint, small_cell};
 use crate::panels::network::map::Map;
 use crate::plot::heatmap;
 use crate::plot::network::cards;
@@ -72,9 +72,8 @@ impl LayerView for TableColumns {
             let info = info.clone();
             move || info.data.columns.iter().enumerate().take(fit.get()).map(|(i, c)| card(i, c)).collect_view()
         };
-        let more = move || {
-            (all > fit.get()).then(|| view! { <span class="more num">{format!("+{} columns", all - fit.get())}</span> })
-        };
+        let more =
+            move || (all > fit.get()).then(|| view! { <span class="more num">{more_of(all - fit.get(), "column")}</span> });
         view! { <div class="stack cards" node_ref=stack>{shown}{more}</div> }.into_any()
     }
 }

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 use super::kinds::{ColumnInfo, LayerView};
 use crate::canvas::room_of;
-use crate::panels::network::cells::MORE;
+use crate::panels::network::cells::{MORE, more_of};
 use crate::plot::sequence::{lay_out, token};
 use crate::reactive::memo;
 use crate::state::Answers;
@@ -44,8 +44,8 @@ impl LayerView for Tokens {
             tokens.into_iter().take(shown).map(|t| view! { <li>{t}</li> }.into_any()).collect_view()
         };
         let more = move || {
-            let left = tokens.with(Vec::len) - laid.get().1.min(tokens.with(Vec::len));
-            (left > 0).then(|| view! { <span class="more num" translate="no">{format!("+{left} tokens")}</span> })
+            let left = tokens.with(Vec::len).saturating_sub(laid.get().1);
+            (left > 0).then(|| view! { <span class="more num" translate="no">{more_of(left, "token")}</span> })
         };
         view! { <div class="stack wide" node_ref=stack><ol class="tokens num" class:dense=move || laid.get().0 translate="no" aria-label="The sample's tokens">{list}</ol>{more}</div> }
             .into_any()

@@ -16,6 +16,11 @@ use crate::watches::Answer;
 /// Pixels of the line that says how many units there is no room for.
 pub const MORE: f64 = 18.0;
 
+/// That line, of things with a name: `+1 token`, `+2 tokens`.
+pub fn more_of(left: usize, name: &str) -> String {
+    format!("+{left} {name}{}", if left == 1 { "" } else { "s" })
+}
+
 /// Pixels of the button that shows more pictures, or fewer.
 const LESS: f64 = 28.0;
 
